@@ -1,0 +1,204 @@
+//! The one place that writes files: whole or not at all, whatever is killed at whatever moment.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+/// A file that could not be read, written or locked.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("could not {verb} `{}`", path.display())]
+#[diagnostic(code(oci::fs::failed))]
+pub(crate) struct FileError {
+    pub(crate) verb: &'static str,
+    pub(crate) path: PathBuf,
+    pub(crate) source: io::Error,
+    #[help]
+    pub(crate) help: Option<String>,
+}
+
+impl FileError {
+    pub(crate) fn new(verb: &'static str, path: &Path, source: io::Error) -> Self {
+        let help = match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Some("the disk is full: free some space, then run the command again; nothing was lost".to_owned())
+            }
+            io::ErrorKind::PermissionDenied => Some("look at who owns it and at its mode: `ls -ld`".to_owned()),
+            io::ErrorKind::ReadOnlyFilesystem => Some("the file system is mounted read-only".to_owned()),
+            _ => None,
+        };
+        Self { verb, path: path.to_owned(), source, help }
+    }
+}
+
+/// Attaches what was tried, and with which file, to an I/O result.
+pub(crate) trait FileContext<T> {
+    fn context(self, verb: &'static str, path: &Path) -> Result<T, FileError>;
+}
+
+impl<T> FileContext<T> for io::Result<T> {
+    fn context(self, verb: &'static str, path: &Path) -> Result<T, FileError> {
+        self.map_err(|error| FileError::new(verb, path, error))
+    }
+}
+
+impl<T> FileContext<T> for Result<T, rustix::io::Errno> {
+    fn context(self, verb: &'static str, path: &Path) -> Result<T, FileError> {
+        self.map_err(|error| FileError::new(verb, path, error.into()))
+    }
+}
+
+/// Creates a folder and those above it.
+pub(crate) fn create_folder(path: &Path) -> Result<(), FileError> {
+    std::fs::create_dir_all(path).context("create the folder", path)
+}
+
+/// Replaces the file by `bytes`, atomically: a reader sees the old or the new content, and so does
+/// whoever comes after a crash. `mode` is what it gets, whatever the umask.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let mut file = Unnamed::new(parent(path))?;
+    file.write_all(bytes).context("write", path)?;
+    file.commit(path, mode)
+}
+
+/// A file on its way to its name: invisible, and removed if it is dropped, until [`Unnamed::commit`].
+pub(crate) struct Unnamed {
+    file: tempfile::NamedTempFile,
+}
+
+/// How a file that is not yet whole is named; what a killed process leaves is swept by this prefix.
+pub(crate) const TEMPORARY_PREFIX: &str = ".oci-tmp-";
+
+impl Unnamed {
+    /// Starts a file in `folder`, which must be on the file system of the name it will get.
+    pub(crate) fn new(folder: &Path) -> Result<Self, FileError> {
+        let file = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .tempfile_in(folder)
+            .context("create a file in", folder)?;
+        Ok(Self { file })
+    }
+
+    /// Where it is for now, to hand to a tool that writes it.
+    pub(crate) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        self.file.as_file()
+    }
+
+    /// Syncs it and gives it its name. On `Ok` the content is on disk under that name.
+    pub(crate) fn commit(self, path: &Path, mode: u32) -> Result<(), FileError> {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        self.file.as_file().set_permissions(permissions).context("set the mode of", path)?;
+        self.file.as_file().sync_all().context("write", path)?;
+        self.file.persist(path).map_err(|error| FileError::new("write", path, error.error))?;
+        sync_folder(parent(path))
+    }
+}
+
+impl Write for Unnamed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Makes a rename in this folder last.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), FileError> {
+    File::open(path).and_then(|folder| folder.sync_all()).context("sync", path)
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A lock between processes, held until it is dropped. The file stays, empty, and means nothing.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Waits for the lock; `waiting` is called once, before the wait, if another process holds it.
+    pub(crate) fn exclusive(path: &Path, waiting: impl FnOnce()) -> Result<Self, FileError> {
+        if let Some(lock) = Self::try_exclusive(path)? {
+            return Ok(lock);
+        }
+        waiting();
+        let file = open_lock(path)?;
+        retry(|| flock(&file, FlockOperation::LockExclusive)).context("lock", path)?;
+        Ok(Self { _file: file })
+    }
+
+    /// Takes the lock if nobody holds it.
+    pub(crate) fn try_exclusive(path: &Path) -> Result<Option<Self>, FileError> {
+        Self::attempt(path, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// Takes the lock together with others that share it; waits for one that holds it alone.
+    pub(crate) fn shared(path: &Path) -> Result<Self, FileError> {
+        let file = open_lock(path)?;
+        retry(|| flock(&file, FlockOperation::LockShared)).context("lock", path)?;
+        Ok(Self { _file: file })
+    }
+
+    fn attempt(path: &Path, operation: FlockOperation) -> Result<Option<Self>, FileError> {
+        let file = open_lock(path)?;
+        match retry(|| flock(&file, operation)) {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(FileError::new("lock", path, error.into())),
+        }
+    }
+}
+
+fn open_lock(path: &Path) -> Result<File, FileError> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o644).open(path).context("open the lock", path)
+}
+
+fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    rustix::io::retry_on_intr(&mut call)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_with_the_mode_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_atomically(&path, b"one", 0o600).unwrap();
+        write_atomically(&path, b"two", 0o444).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o444);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_not_committed_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Unnamed::new(folder.path()).unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_lock_excludes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = Lock::exclusive(&path, || panic!("nobody holds it")).unwrap();
+        assert!(Lock::try_exclusive(&path).unwrap().is_none());
+        drop(held);
+        assert!(Lock::try_exclusive(&path).unwrap().is_some());
+    }
+}

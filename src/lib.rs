@@ -1,0 +1,13 @@
+//! `oci` builds, runs and publishes container images from a manifest, `oci.toml`, and a lockfile,
+//! `oci.lock`, without a daemon and without a Dockerfile.
+//!
+//! The modules stand on floors, and use only what is below them: see `docs/architecture.md`.
+
+mod diagnostic;
+mod fs;
+mod manifest;
+mod model;
+mod sanitize;
+mod source;
+mod suggest;
+mod tools;

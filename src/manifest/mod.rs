@@ -1,0 +1,5 @@
+//! `oci.toml`.
+
+pub(crate) mod package;
+
+pub(crate) use package::{Package, PackageContent};

@@ -1,0 +1,109 @@
+//! What a build puts into its image: the checked form of `packages = […]`.
+
+use crate::model::Platform;
+use crate::source::{Place, Placed};
+
+/// One entry of `packages`, checked as far as the manifest alone allows.
+#[derive(Clone, Debug)]
+pub(crate) struct Package {
+    /// The whole entry, to blame for what concerns no single key.
+    pub(crate) place: Place,
+    pub(crate) content: PackageContent,
+    /// Owner of every entry; 0:0 if it is not said.
+    pub(crate) owner: Option<Owner>,
+    /// Mode of files (of the folder, for [`PackageContent::Folder`]).
+    pub(crate) mode: Option<Mode>,
+    /// Mode of folders within the package.
+    pub(crate) folder_mode: Option<Mode>,
+    /// Globs, relative to the package's folder: only what matches one goes in. Empty is everything.
+    pub(crate) include: Vec<Placed<String>>,
+    /// Globs of what stays out; wins over `include`.
+    pub(crate) exclude: Vec<Placed<String>>,
+    /// Nothing there is no error.
+    pub(crate) optional: bool,
+    /// Symbolic links are followed instead of kept.
+    pub(crate) follow: bool,
+    /// ELF programs for another architecture are no error.
+    pub(crate) foreign: bool,
+}
+
+/// What a package holds.
+#[derive(Clone, Debug)]
+pub(crate) enum PackageContent {
+    /// A file, a folder or a glob on this machine, relative to the manifest's folder.
+    Path {
+        /// May hold the placeholders of [`expand`].
+        path: Placed<String>,
+        /// Absolute and normalised, with its trailing `/` kept; may hold placeholders too.
+        to: Option<Placed<String>>,
+    },
+    /// A small file written in the manifest.
+    Text { text: String, to: Placed<String> },
+    /// A symbolic link at `link` with this target.
+    Link { link: Placed<String>, target: String },
+    /// An empty folder, or the mode and owner of one that others fill.
+    Folder { folder: Placed<String> },
+}
+
+/// User and group, as numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Owner {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+/// Permission bits with set-uid, set-gid and sticky: at most 0o7777.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Mode(pub(crate) u32);
+
+/// Replaces `{os}`, `{arch}`, `{platform}` and `{cpu}` by the platform's; `{{` and `}}` are braces.
+///
+/// The manifest's validation has refused every other name, so what is left over stays as it is.
+pub(crate) fn expand(text: &str, platform: &Platform) -> String {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(brace) = rest.find(['{', '}']) {
+        expanded.push_str(&rest[..brace]);
+        rest = &rest[brace..];
+        let known = [
+            ("{{", "{"),
+            ("}}", "}"),
+            ("{os}", platform.os()),
+            ("{arch}", platform.architecture()),
+            ("{platform}", &platform.dashed()),
+            ("{cpu}", platform.cpu()),
+        ]
+        .into_iter()
+        .find_map(|(name, value)| rest.strip_prefix(name).map(|after| (value.to_owned(), after)));
+        match known {
+            Some((value, after)) => {
+                expanded.push_str(&value);
+                rest = after;
+            }
+            None => {
+                expanded.push_str(&rest[..1]);
+                rest = &rest[1..];
+            }
+        }
+    }
+    expanded.push_str(rest);
+    expanded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expands_placeholders() {
+        let platform = Platform::parse("linux/arm/v7").unwrap();
+        for (text, expanded) in [
+            ("a/{arch}/b", "a/arm/b"),
+            ("{platform}-{cpu}", "linux-arm-v7-armv7"),
+            ("{os}{{arch}}", "linux{arch}"),
+            ("x}{y", "x}{y"),
+        ] {
+            assert_eq!(expand(text, &platform), expanded);
+        }
+    }
+}

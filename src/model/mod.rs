@@ -1,0 +1,15 @@
+//! The field's own types: text becomes one of these at the edge, and is believed afterwards.
+
+pub(crate) mod config;
+pub(crate) mod digest;
+pub(crate) mod document;
+pub(crate) mod image_name;
+pub(crate) mod platform;
+pub(crate) mod reference;
+
+pub(crate) use config::ImageConfig;
+pub(crate) use digest::{ChainId, DiffId, Digest};
+pub(crate) use document::{Descriptor, Document, ImageManifest, Index, canonical_json};
+pub(crate) use image_name::ImageName;
+pub(crate) use platform::Platform;
+pub(crate) use reference::{Reference, Repository, Tag};

@@ -1,0 +1,198 @@
+//! Text with places in it: what every error about `oci.toml` or `oci.lock` points at.
+//!
+//! A [`Source`] is a named text, cheap to clone. A [`Place`] is a stretch of it. A value read from a
+//! file that may later be to blame for something keeps its place ([`Placed`]); an error that has one
+//! is an [`At`], which renders the error with the line underlined.
+
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::path::Path;
+use std::sync::Arc;
+
+use miette::{Diagnostic, LabeledSpan, MietteError, NamedSource, Severity, SourceCode, SourceSpan, SpanContents};
+
+/// A stretch of a source: byte offsets.
+pub(crate) type Span = Range<usize>;
+
+/// A named text. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Source(Arc<NamedSource<String>>);
+
+impl Source {
+    /// Wraps `text`, shown to people under `name`.
+    pub(crate) fn new(name: impl AsRef<str>, text: impl Into<String>) -> Self {
+        Self(Arc::new(NamedSource::new(name, text.into())))
+    }
+
+    /// Reads the file, which is shown under its path as the person would type it.
+    pub(crate) fn read(path: &Path) -> Result<Self, ReadError> {
+        match std::fs::read(path) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => Ok(Self::new(path.display().to_string(), text)),
+                Err(error) => Err(ReadError::NotUtf8 {
+                    path: path.display().to_string(),
+                    offset: error.utf8_error().valid_up_to(),
+                }),
+            },
+            Err(source) => Err(ReadError::Io { path: path.display().to_string(), source }),
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.0.inner()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    pub(crate) fn place(&self, span: Span) -> Place {
+        Place { source: self.clone(), span }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Source({})", self.name())
+    }
+}
+
+impl SourceCode for Source {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        self.0.read_span(span, lines_before, lines_after)
+    }
+}
+
+/// Why a text file could not be read.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub(crate) enum ReadError {
+    #[error("could not read `{path}`")]
+    #[diagnostic(code(oci::source::unreadable))]
+    Io { path: String, source: std::io::Error },
+    #[error("`{path}` is not UTF-8 text")]
+    #[diagnostic(
+        code(oci::source::not_utf8),
+        help("byte {offset} is where it stops being text; save the file as UTF-8")
+    )]
+    NotUtf8 { path: String, offset: usize },
+}
+
+impl ReadError {
+    /// True if there is no such file.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
+/// A stretch of a source.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) source: Source,
+    pub(crate) span: Span,
+}
+
+/// A value and where it was written. Two are equal if their values are.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed<T> {
+    pub(crate) value: T,
+    pub(crate) place: Place,
+}
+
+impl<T> Placed<T> {
+    pub(crate) fn new(value: T, place: Place) -> Self {
+        Self { value, place }
+    }
+
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Placed<U> {
+        Placed { value: change(self.value), place: self.place }
+    }
+}
+
+impl<T> Deref for Placed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: PartialEq> PartialEq for Placed<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+/// An error, and the place in a file that is to blame for it.
+///
+/// Code, help and causes are the error's own; this adds the underlined line.
+#[derive(Debug)]
+pub(crate) struct At<E> {
+    error: Box<E>,
+    place: Place,
+    label: String,
+}
+
+impl<E> At<E> {
+    /// Blames `place`; `label` stands under the line and may be empty.
+    pub(crate) fn new(error: E, place: &Place, label: impl Into<String>) -> Self {
+        Self { error: Box::new(error), place: place.clone(), label: label.into() }
+    }
+
+    /// The error itself.
+    pub(crate) fn error(&self) -> &E {
+        &self.error
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for At<E> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(formatter)
+    }
+}
+
+impl<E: std::error::Error> std::error::Error for At<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl<E: Diagnostic> Diagnostic for At<E> {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.error.code()
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        self.error.severity()
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.error.help()
+    }
+
+    fn url<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.error.url()
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.place.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = (!self.label.is_empty()).then(|| self.label.clone());
+        let span = SourceSpan::from(self.place.span.clone());
+        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(label, span))))
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        self.error.related()
+    }
+
+    fn diagnostic_source(&self) -> Option<&dyn Diagnostic> {
+        self.error.diagnostic_source()
+    }
+}

@@ -1,0 +1,54 @@
+//! The nearest known name to one that does not exist, for help texts.
+
+/// The candidate that `written` was most likely meant to be, if one is near enough to say so.
+pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = written.to_lowercase().replace('_', "-");
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase().replace('_', "-")), candidate))
+        .filter(|(distance, candidate)| {
+            let length = written.chars().count().max(candidate.chars().count());
+            *distance <= (length / 3).max(1) || candidate.starts_with(written) || written.starts_with(candidate)
+        })
+        .min_by_key(|(distance, candidate)| (*distance, *candidate))
+        .map(|(_, candidate)| candidate)
+}
+
+/// The help line for a name that does not exist: the nearest one, else all there are.
+pub(crate) fn help<'a>(what: &str, written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let mut candidates: Vec<&str> = candidates.into_iter().collect();
+    candidates.sort_unstable();
+    if let Some(near) = nearest(written, candidates.iter().copied()) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let names: Vec<String> = candidates.iter().take(12).map(|name| format!("`{name}`")).collect();
+    let more = if candidates.len() > names.len() {
+        format!(" and {} more", candidates.len() - names.len())
+    } else {
+        String::new()
+    };
+    (!names.is_empty()).then(|| format!("{what}: {}{more}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_was_meant() {
+        for (written, meant) in [
+            ("entrypiont", Some("entrypoint")),
+            ("stop_signal", Some("stop-signal")),
+            ("lables", Some("labels")),
+            ("zzz", None),
+        ] {
+            assert_eq!(nearest(written, ["entrypoint", "labels", "stop-signal", "tag"]), meant, "{written}");
+        }
+    }
+
+    #[test]
+    fn lists_what_there_is_when_nothing_is_near() {
+        assert_eq!(help("the bases are", "zzzzz", ["b", "a"]).unwrap(), "the bases are: `a`, `b`");
+        assert_eq!(help("the bases are", "zzz", []), None);
+    }
+}

@@ -1,0 +1,260 @@
+//! The only place that starts processes.
+//!
+//! An [`Invocation`] is a value: program, arguments, environment, folder and time limit. Printed, it is
+//! a line that can be pasted into a shell; it never holds a secret, because secrets are handed over in
+//! files. Tools run in a process group of their own, so that what they start ends with them, and they
+//! are killed if this program is.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use crate::tools::signal;
+
+/// How long a tool has to end after SIGTERM before it is killed.
+const GRACE: Duration = Duration::from_secs(3);
+/// How often a wait looks for an interrupt and the time limit.
+const TICK: Duration = Duration::from_millis(40);
+
+/// A program to be run, as a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Invocation {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: BTreeMap<OsString, OsString>,
+    folder: Option<PathBuf>,
+    limit: Option<Duration>,
+}
+
+/// How a process ended, and what it wrote.
+#[derive(Clone, Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+/// Why a process gave no result of its own.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProcessError {
+    #[error("`{program}` is not on this machine")]
+    Missing { program: String },
+    #[error("could not start `{program}`")]
+    Start { program: String, source: io::Error },
+    #[error("it did not end within {}", crate::tools::process::seconds(*limit))]
+    TimedOut { limit: Duration, stderr: Vec<u8> },
+    #[error("interrupted")]
+    Interrupted,
+}
+
+pub(crate) fn seconds(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 => format!("{} ms", duration.as_millis()),
+        seconds if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
+}
+
+impl Invocation {
+    /// A program by name, looked up on `PATH`, or by path. Its environment is empty but for `PATH`.
+    pub(crate) fn new(program: impl Into<PathBuf>) -> Self {
+        let environment = std::env::var_os("PATH").map(|path| ("PATH".into(), path)).into_iter().collect();
+        Self { program: program.into(), arguments: Vec::new(), environment, folder: None, limit: None }
+    }
+
+    pub(crate) fn argument(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    pub(crate) fn arguments<T: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    pub(crate) fn variable(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment.insert(name.as_ref().to_owned(), value.as_ref().to_owned());
+        self
+    }
+
+    /// Passes on variables of our own environment, those of them that are set.
+    pub(crate) fn inherit<T: AsRef<OsStr>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        for name in names {
+            if let Some(value) = std::env::var_os(name.as_ref()) {
+                self.environment.insert(name.as_ref().to_owned(), value);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Ends it after this time.
+    pub(crate) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Runs it to its end with nothing on standard input; both outputs are drained meanwhile.
+    ///
+    /// On an interrupt or at the time limit the whole process group is ended and waited for.
+    pub(crate) fn capture(&self) -> Result<Finished, ProcessError> {
+        if signal::pending().is_some() {
+            return Err(ProcessError::Interrupted);
+        }
+        let child = self
+            .expression()
+            .stdin_null()
+            .stdout_capture()
+            .stderr_capture()
+            .before_spawn(|command| {
+                command.process_group(0);
+                end_with_parent(command);
+                Ok(())
+            })
+            .start()
+            .map_err(|error| self.start_error(error))?;
+        let started = Instant::now();
+        let failed = loop {
+            match child.wait_timeout(TICK).map_err(|error| self.start_error(error))? {
+                Some(_) => break None,
+                None if signal::pending().is_some() => break Some(ProcessError::Interrupted),
+                None => {}
+            }
+            if let Some(limit) = self.limit.filter(|limit| started.elapsed() >= *limit) {
+                break Some(ProcessError::TimedOut { limit, stderr: Vec::new() });
+            }
+        };
+        if failed.is_some() {
+            end_group(&child);
+        }
+        let output = child.into_output().map_err(|error| self.start_error(error))?;
+        match failed {
+            Some(ProcessError::TimedOut { limit, .. }) => Err(ProcessError::TimedOut { limit, stderr: output.stderr }),
+            Some(error) => Err(error),
+            None => Ok(Finished { status: output.status, stdout: output.stdout, stderr: output.stderr }),
+        }
+    }
+
+    fn expression(&self) -> duct::Expression {
+        let mut expression = duct::cmd(&self.program, &self.arguments).full_env(&self.environment).unchecked();
+        if let Some(folder) = &self.folder {
+            expression = expression.dir(folder);
+        }
+        expression
+    }
+
+    fn start_error(&self, source: io::Error) -> ProcessError {
+        let program = self.program.display().to_string();
+        match source.kind() {
+            io::ErrorKind::NotFound if self.folder.as_ref().is_none_or(|folder| folder.is_dir()) => {
+                ProcessError::Missing { program }
+            }
+            _ => ProcessError::Start { program, source },
+        }
+    }
+}
+
+/// The kernel kills the child when the thread that started it, which waits for it, is gone.
+fn end_with_parent(command: &mut Command) {
+    // SAFETY: between fork and exec the hook makes one system call and allocates nothing.
+    unsafe {
+        command
+            .pre_exec(|| rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from));
+    }
+}
+
+/// SIGTERM, some grace, SIGKILL: to the group, since a grandchild may hold our pipes open.
+fn end_group(child: &duct::Handle) {
+    let group = child.pids().first().and_then(|pid| Pid::from_raw(i32::try_from(*pid).ok()?));
+    let Some(group) = group else { return };
+    let _ = rustix::process::kill_process_group(group, Signal::TERM);
+    if !matches!(child.wait_timeout(GRACE), Ok(Some(_))) {
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// The exit status as a shell reports it: 128 and the signal's number if a signal ended it.
+pub(crate) fn shell_status(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1)
+}
+
+/// A line for a shell.
+impl fmt::Display for Invocation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let program = self.program.to_string_lossy();
+        formatter.write_str(&shell_words::quote(&program))?;
+        for argument in &self.arguments {
+            write!(formatter, " {}", shell_words::quote(&argument.to_string_lossy()))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Invocation {
+        Invocation::new("/bin/sh").argument("-c").argument(script)
+    }
+
+    #[test]
+    fn keeps_the_outputs_apart_and_the_status() {
+        let finished = shell("echo out; echo err >&2; exit 7").capture().unwrap();
+        assert_eq!((finished.stdout.as_slice(), finished.stderr.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
+        assert_eq!(shell_status(finished.status), 7);
+    }
+
+    #[test]
+    fn gives_only_the_environment_it_was_given() {
+        let finished = shell("env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= -e ^OLDPWD= | cut -d= -f1")
+            .variable("A", "1")
+            .capture()
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(finished.stdout).unwrap(),
+            "PATH\nA\n".split('\n').rev().skip(1).collect::<Vec<_>>().join("\n") + "\n"
+        );
+    }
+
+    #[test]
+    fn drains_more_than_a_pipe_holds() {
+        let finished = shell("head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2").capture().unwrap();
+        assert_eq!((finished.stdout.len(), finished.stderr.len()), (1_000_000, 1_000_000));
+    }
+
+    #[test]
+    fn ends_what_takes_too_long_with_its_children() {
+        let started = Instant::now();
+        let result = shell("echo waiting >&2; sleep 60 & sleep 60").limit(Duration::from_millis(100)).capture();
+        assert!(matches!(result, Err(ProcessError::TimedOut { stderr, .. }) if stderr == b"waiting\n"));
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn says_that_a_program_is_missing() {
+        let result = Invocation::new("no-such-program").capture();
+        assert!(matches!(result, Err(ProcessError::Missing { program }) if program == "no-such-program"));
+    }
+
+    #[test]
+    fn prints_a_line_for_a_shell() {
+        let line = Invocation::new("tool").argument("--flag").argument("a b").argument("it's").to_string();
+        assert_eq!(line, r#"tool --flag 'a b' 'it'\''s'"#);
+    }
+}
