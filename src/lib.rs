@@ -5,9 +5,12 @@
 
 mod diagnostic;
 mod fs;
+mod image;
 mod lock;
 mod manifest;
 mod model;
+mod parallel;
+mod plan;
 mod problem;
 mod report;
 mod sanitize;

@@ -41,7 +41,7 @@ pub(crate) struct Project {
     /// What builds are made for that do not say it themselves; never empty.
     pub(crate) platforms: Vec<Platform>,
     /// Globs that no folder package ever packs.
-    pub(crate) exclude: Vec<String>,
+    pub(crate) exclude: Vec<Placed<String>>,
     /// `source-date-epoch`: seconds since 1970 that every file and history entry carries.
     pub(crate) epoch: Option<i64>,
 }

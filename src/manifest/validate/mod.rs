@@ -67,7 +67,7 @@ fn project(root: Table<'_>, problems: &mut Problems) -> Project {
             Some(platforms) => platforms.into_iter().map(|platform| platform.value).collect(),
             None => vec![Platform::host()],
         },
-        exclude: exclude.into_iter().map(|pattern| pattern.value).collect(),
+        exclude,
         epoch,
     }
 }
