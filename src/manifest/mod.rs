@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 pub(crate) use discover::{DiscoverError, discover};
 pub(crate) use package::{Package, PackageContent};
-pub(crate) use validate::{MANIFEST_NAME, parse};
+pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, parse};
 
 use crate::model::{Digest, ImageName, Platform, Repository, Tag};
 use crate::source::{Place, Placed, Source};
