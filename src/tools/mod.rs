@@ -9,6 +9,7 @@ pub(crate) mod error;
 mod explanation;
 pub(crate) mod process;
 pub(crate) mod signal;
+pub(crate) mod skopeo;
 pub(crate) mod task;
 pub(crate) mod transcript;
 pub(crate) mod version;
