@@ -263,6 +263,10 @@ mod tests {
                 unknown("r.example"),
             ),
             (
+                r#"Get "https://r/v2/": dial tcp: lookup r.example on 127.0.0.53:53: read udp 127.0.0.1:4->127.0.0.53:53: read: connection refused"#,
+                unknown("r.example"),
+            ),
+            (
                 r#"pinging container registry 127.0.0.1:1: Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused"#,
                 refused("127.0.0.1:1"),
             ),

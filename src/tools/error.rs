@@ -136,7 +136,7 @@ impl Failure {
             return None;
         }
         let name = Digest::of(self.subject.to_string().as_bytes()).hex();
-        let path = logs.join(format!("{}-{}-{}.log", self.tool, self.stage, &name[..12]));
+        let path = logs.join(format!("{}-{}-{}.log", self.tool, self.stage.replace(' ', "-"), &name[..12]));
         fs::create_folder(logs).ok()?;
         fs::write_atomically(&path, format!("$ {}\n{text}", self.command).as_bytes(), 0o600).ok()?;
         Some(path)

@@ -27,7 +27,7 @@ impl Display for Failure {
             Cause::NoSuchRepository => {
                 write!(formatter, "`{registry}` has no repository `{}`", self.path().unwrap_or_default())
             }
-            Cause::UnknownHost { host } => write!(formatter, "there is no host `{host}`"),
+            Cause::UnknownHost { host } => write!(formatter, "could not find the host `{host}`"),
             Cause::Refused { address } => write!(formatter, "nothing listens at `{address}`"),
             Cause::Unreachable => write!(formatter, "there is no way from here to `{registry}`"),
             Cause::Reset => write!(formatter, "`{registry}` ended the connection before its answer was complete"),

@@ -1,7 +1,7 @@
 //! What a tool wrote on standard error, made fit to be shown: which line decides, in plain text.
 //!
 //! The Go tools log as `time="…" level=fatal msg="…"` with the message quoted as Go quotes strings, or
-//! as `FATA[0000] …`; before it there may be warnings and retries. What is foreign is stripped of
+//! as `FATA[0000] …`; umoci marks an error with `⨯`. Before it there may be warnings and retries. What is foreign is stripped of
 //! escapes, and what may be secret is struck out: it is in URLs, as credentials and in queries.
 
 use crate::sanitize;
@@ -34,12 +34,14 @@ struct Line {
 
 impl Line {
     fn parse(line: &str) -> Self {
-        let Some((level, text)) = fields(line).or_else(|| prefixed(line)) else {
-            return Self { level: Level::Other, text: line.to_owned() };
+        let Some((level, text)) = fields(line).or_else(|| prefixed(line)).or_else(|| marked(line)) else {
+            // A Go program that crashes says so first, and then where, at length.
+            let crashed = line.starts_with("panic: ") || line.starts_with("fatal error: ");
+            return Self { level: if crashed { Level::Fatal } else { Level::Other }, text: line.to_owned() };
         };
         let level = match level {
             "fatal" | "panic" | "FATA" | "PANI" => Level::Fatal,
-            "error" | "ERRO" => Level::Error,
+            "error" | "ERRO" | "⨯" => Level::Error,
             _ => Level::Other,
         };
         Self { level, text }
@@ -64,6 +66,12 @@ fn prefixed(line: &str) -> Option<(&str, String)> {
     let (seconds, text) = rest.split_once(']')?;
     let is_level = level.len() == 4 && level.bytes().all(|byte| byte.is_ascii_uppercase());
     (is_level && seconds.bytes().all(|byte| byte.is_ascii_digit())).then(|| (level, text.trim_start().to_owned()))
+}
+
+/// `   ⨯ …`, among `   • …`
+fn marked(line: &str) -> Option<(&str, String)> {
+    let (mark, text) = line.trim_start().split_once(' ')?;
+    matches!(mark, "⨯" | "•").then(|| (mark, text.trim().to_owned()))
 }
 
 /// Undoes Go's `strconv.Quote` up to the closing quote.
@@ -144,7 +152,8 @@ mod tests {
                 r#"time="x" level=fatal msg="(Mirrors also failed: [a: b]\n[c]): d\x1b\u0007""#,
                 Some("(Mirrors also failed: [a: b] [c]): d"),
             ),
-            ("panic: oh\n\ngoroutine 1", Some("goroutine 1")),
+            ("panic: oh\n\ngoroutine 1", Some("panic: oh")),
+            ("   ⨯ tag is not found: none   \n   • bye", Some("tag is not found: none")),
             ("plain\n\n", Some("plain")),
             (r#"time="x" level=fatal msg="cut of"#, Some("cut of")),
             (" \n", None),

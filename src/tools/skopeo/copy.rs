@@ -73,7 +73,8 @@ impl Skopeo {
     }
 
     /// Uploads an image, or with `all` an index and every image in it, and gives the digest that it has
-    /// there. Blobs that the destination has need not be in the layout.
+    /// there. Blobs that the destination has need not be in the layout. Its manifests must be OCI's: of a
+    /// Docker image in a layout skopeo says that it is not there.
     ///
     /// The tag moves last, and only if everything else is there.
     pub(crate) fn push(

@@ -1,5 +1,7 @@
 //! Questions to a registry: what a tag or digest is, which tags there are.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::{Access, QUESTION_LIMIT, Skopeo};
@@ -7,6 +9,8 @@ use crate::model::{Digest, Reference, Repository};
 use crate::tools::error::ToolError;
 use crate::tools::{Cause, Invocation, Subject, Task};
 
+/// For a question that only an explanation needs.
+const EXPLANATION_LIMIT: Duration = Duration::from_secs(10);
 /// How many tags are proposed for one that does not exist.
 const PROPOSALS: usize = 5;
 
@@ -46,6 +50,10 @@ impl Skopeo {
 
     /// The tags that the repository has, in the registry's order.
     pub(crate) fn list_tags(&self, repository: &Repository, access: &Access) -> Result<Vec<String>, ToolError> {
+        self.tags(repository, access, QUESTION_LIMIT)
+    }
+
+    fn tags(&self, repository: &Repository, access: &Access, limit: Duration) -> Result<Vec<String>, ToolError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Answer {
@@ -53,7 +61,8 @@ impl Skopeo {
             tags: Option<Vec<String>>,
         }
         let task = self.task("list the tags of", Subject::Repository(repository.clone()));
-        let invocation = self.question("list-tags", repository, access)?.argument(format!("docker://{repository}"));
+        let invocation =
+            self.question("list-tags", repository, access)?.limit(limit).argument(format!("docker://{repository}"));
         let bytes = self.run(&task, &invocation)?;
         let answer: Answer = serde_json::from_slice(&bytes)
             .map_err(|error| ToolError::untrue(&task, &invocation, Cause::Failed, error.to_string()))?;
@@ -70,10 +79,10 @@ impl Skopeo {
         let (Some(Cause::TagNotFound { .. }), Reference::Tag(repository, tag)) = (error.cause(), reference) else {
             return error;
         };
-        match self.list_tags(repository, access) {
+        match self.tags(repository, access, EXPLANATION_LIMIT) {
             Ok(tags) => error.because(Cause::TagNotFound { nearest: nearest(tag.as_str(), tags) }),
             Err(listing) if listing.cause() == Some(&Cause::NoSuchRepository) => error.because(Cause::NoSuchRepository),
-            // It lists nothing for us: that the tag is not there is still true.
+            // It lists nothing for us, or takes too long: that the tag is not there is still true.
             Err(_) => error,
         }
     }

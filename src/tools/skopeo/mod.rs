@@ -98,7 +98,7 @@ impl Skopeo {
         if let Some(version) = self.version.get() {
             return Ok(*version);
         }
-        let task = self.task("find", Subject::Other("its version".to_owned()));
+        let task = self.task("run", Subject::Other("skopeo --version".to_owned()));
         let invocation = Invocation::new(&self.program).argument("--version").limit(QUESTION_LIMIT);
         let printed = task.run(&invocation)?;
         let printed = String::from_utf8_lossy(&printed);
