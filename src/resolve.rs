@@ -30,10 +30,16 @@ pub(crate) enum ResolveError {
     #[diagnostic(transparent)]
     File(#[from] crate::fs::FileError),
     #[error("`{reference}` is no image")]
-    #[diagnostic(code(oci::resolve::not_an_image), help("look at what the registry has there: `skopeo inspect --raw docker://{reference}`"))]
+    #[diagnostic(
+        code(oci::resolve::not_an_image),
+        help("look at what the registry has there: `skopeo inspect --raw docker://{reference}`")
+    )]
     Document { reference: String, source: DocumentError },
     #[error("`{reference}` has no configuration that can be read")]
-    #[diagnostic(code(oci::resolve::not_an_image), help("look at what the registry has there: `skopeo inspect --config --raw docker://{reference}`"))]
+    #[diagnostic(
+        code(oci::resolve::not_an_image),
+        help("look at what the registry has there: `skopeo inspect --config --raw docker://{reference}`")
+    )]
     Config { reference: String, source: ConfigError },
     #[error("`{reference}` is an index that names no platform")]
     #[diagnostic(code(oci::resolve::no_platform), help("pin one of the images in it by its own digest"))]
@@ -94,13 +100,16 @@ impl Resolver<'_> {
     fn ask(&self, reference: &Reference, access: &Access) -> Result<Answer, ResolveError> {
         let bytes = self.skopeo.inspect_raw(reference, access)?;
         let shown = || reference.to_string();
-        let document = Document::parse(&bytes).map_err(|source| ResolveError::Document { reference: shown(), source })?;
+        let document =
+            Document::parse(&bytes).map_err(|source| ResolveError::Document { reference: shown(), source })?;
         let digest = self.store.put(&bytes)?;
         let platforms = match &document {
             Document::Index(index) => index.platforms(),
             Document::Manifest(manifest) => {
-                let config = self.skopeo.inspect_config(reference.repository(), &digest, &manifest.config.digest, access)?;
-                let parsed = ImageConfig::parse(&config).map_err(|source| ResolveError::Config { reference: shown(), source })?;
+                let config =
+                    self.skopeo.inspect_config(reference.repository(), &digest, &manifest.config.digest, access)?;
+                let parsed = ImageConfig::parse(&config)
+                    .map_err(|source| ResolveError::Config { reference: shown(), source })?;
                 self.store.put(&config)?;
                 BTreeMap::from([(parsed.platform(), digest)])
             }

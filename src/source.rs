@@ -27,10 +27,9 @@ impl Source {
     /// Reads the file, which is shown to people under `name`.
     pub(crate) fn read(path: &Path, name: &str) -> Result<Self, ReadError> {
         let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: name.to_owned(), source })?;
-        String::from_utf8(bytes).map(|text| Self::new(name, text)).map_err(|error| ReadError::NotUtf8 {
-            path: name.to_owned(),
-            offset: error.utf8_error().valid_up_to(),
-        })
+        String::from_utf8(bytes)
+            .map(|text| Self::new(name, text))
+            .map_err(|error| ReadError::NotUtf8 { path: name.to_owned(), offset: error.utf8_error().valid_up_to() })
     }
 
     pub(crate) fn text(&self) -> &str {

@@ -22,8 +22,10 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
     }
     print(session, &plan, &outcome);
     let shallow: Vec<&str> = plan.steps.iter().filter(|step| step.asked_for).map(|step| step.name).collect();
-    let shallow: Vec<&str> =
-        shallow.into_iter().filter(|name| outcome.built.get(*name).is_some_and(|built| session.is_shallow(built))).collect();
+    let shallow: Vec<&str> = shallow
+        .into_iter()
+        .filter(|name| outcome.built.get(*name).is_some_and(|built| session.is_shallow(built)))
+        .collect();
     if !shallow.is_empty() {
         let names = shallow.join(" ");
         session.reporter.note(&format!(
@@ -55,7 +57,9 @@ fn as_json(name: &str, built: &Built) -> serde_json::Value {
     let platforms: serde_json::Map<_, _> = built
         .platforms
         .iter()
-        .map(|(platform, image)| (platform.to_string(), json!({ "digest": image.manifest.digest, "size": image.manifest.size })))
+        .map(|(platform, image)| {
+            (platform.to_string(), json!({ "digest": image.manifest.digest, "size": image.manifest.size }))
+        })
         .collect();
     json!({
         "name": name,

@@ -21,11 +21,14 @@ pub(super) fn run(session: &mut Session, arguments: &FetchArguments) -> Result<(
     let wanted = wanted(&manifest, &arguments.names, &platforms)?;
     session.lock_needed(&wanted.keys().cloned().collect())?;
     let pins = manifest.pins();
-    let items: Vec<_> = wanted.iter().flat_map(|(name, platforms)| platforms.iter().map(move |platform| (name, platform))).collect();
+    let items: Vec<_> =
+        wanted.iter().flat_map(|(name, platforms)| platforms.iter().map(move |platform| (name, platform))).collect();
     let executor = session.executor();
     let bases = executor.bases();
     let results = crate::parallel::map(&items, LIMIT, |(name, platform)| {
-        let (Some((base, pin)), Some(entry)) = (pins.get(*name), session.lock.entries.get(*name)) else { return Ok(()) };
+        let (Some((base, pin)), Some(entry)) = (pins.get(*name), session.lock.entries.get(*name)) else {
+            return Ok(());
+        };
         let fetched = bases.load(name, base, entry, platform).and_then(|image| bases.fetch_layers(&image));
         fetched.map_err(|error| BuildError::from(At::new(error, &pin.place, "")))
     });
@@ -41,7 +44,11 @@ pub(super) fn run(session: &mut Session, arguments: &FetchArguments) -> Result<(
 }
 
 /// Which bases, for which platforms: those that the named builds stand on, or the named bases themselves.
-fn wanted(manifest: &Manifest, names: &[String], platforms: &[Platform]) -> Result<BTreeMap<String, BTreeSet<Platform>>, Failure> {
+fn wanted(
+    manifest: &Manifest,
+    names: &[String],
+    platforms: &[Platform],
+) -> Result<BTreeMap<String, BTreeSet<Platform>>, Failure> {
     let mut wanted: BTreeMap<String, BTreeSet<Platform>> = BTreeMap::new();
     let of_project = if platforms.is_empty() { &manifest.project.platforms } else { platforms };
     let (bases, builds): (Vec<String>, Vec<String>) = match names {
@@ -79,7 +86,11 @@ fn with_bases(error: PlanError, manifest: &Manifest) -> PlanError {
         PlanError::UnknownBuild { name, manifest: shown, .. } => {
             let pins = manifest.pins();
             let known = manifest.builds.keys().chain(pins.keys()).map(String::as_str);
-            PlanError::UnknownBuild { help: suggest::help("the builds and bases are", &name, known), name, manifest: shown }
+            PlanError::UnknownBuild {
+                help: suggest::help("the builds and bases are", &name, known),
+                name,
+                manifest: shown,
+            }
         }
         other => other,
     }

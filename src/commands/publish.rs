@@ -37,7 +37,10 @@ enum PublishError {
     #[diagnostic(transparent)]
     Tool(#[from] ToolError),
     #[error("the registry has `{found}` under `{reference}`, which was to be `{expected}`")]
-    #[diagnostic(code(oci::publish::digest_mismatch), help("something between here and the registry changes images; `oci` never does"))]
+    #[diagnostic(
+        code(oci::publish::digest_mismatch),
+        help("something between here and the registry changes images; `oci` never does")
+    )]
     Digest { reference: String, expected: Digest, found: Digest },
 }
 
@@ -46,7 +49,12 @@ pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result
     let tags = tags(&arguments.tags)?;
     let manifest = session.manifest.clone();
     let names = match &arguments.names[..] {
-        [] => manifest.builds.iter().filter(|(_, build)| !build.repositories.is_empty()).map(|(name, _)| name.clone()).collect(),
+        [] => manifest
+            .builds
+            .iter()
+            .filter(|(_, build)| !build.repositories.is_empty())
+            .map(|(name, _)| name.clone())
+            .collect(),
         names => names.to_vec(),
     };
     if names.is_empty() {

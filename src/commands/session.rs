@@ -135,7 +135,8 @@ impl Session {
         }
         if self.locked || self.offline {
             let problems = stale.iter().map(|(name, (_, pin))| {
-                let state = if self.lock.entries.contains_key(*name) { "says something else about" } else { "does not pin" };
+                let state =
+                    if self.lock.entries.contains_key(*name) { "says something else about" } else { "does not pin" };
                 let flag = if self.locked { "`--locked` forbids to change it" } else { "`--offline` forbids to ask" };
                 Problem::new("oci::lock::stale", format!("`{LOCK_NAME}` {state} `{name}`, and {flag}"), &pin.place, "")
                     .help("run `oci lock`, and commit `oci.lock`".to_owned())

@@ -156,7 +156,9 @@ fn resolve(trees: Vec<Tree>, links: &BaseLinks) -> Result<Vec<Tree>, Vec<BuildEr
 /// A package in a few words, for the image's history: the same on every machine.
 fn describe(package: &Package, platform: &Platform) -> String {
     match &package.content {
-        PackageContent::Path { path, to: Some(to) } => format!("{} to {}", expand(path, platform), expand(to, platform)),
+        PackageContent::Path { path, to: Some(to) } => {
+            format!("{} to {}", expand(path, platform), expand(to, platform))
+        }
         PackageContent::Path { path, to: None } => expand(path, platform),
         PackageContent::Text { to, .. } => format!("text to {}", expand(to, platform)),
         PackageContent::Link { link, target } => format!("link {} to {target}", expand(link, platform)),

@@ -39,7 +39,10 @@ pub(crate) enum BaseError {
         help: String,
     },
     #[error("the image of `{reference}` for {expected} says that it is for {found}")]
-    #[diagnostic(code(oci::fetch::platform_mismatch), help("the index in the registry is wrong: pin another tag or digest"))]
+    #[diagnostic(
+        code(oci::fetch::platform_mismatch),
+        help("the index in the registry is wrong: pin another tag or digest")
+    )]
     WrongPlatform { reference: String, expected: Platform, found: Platform },
     #[error("`{reference}` is not in the cache, and `--offline` forbids to ask the registry")]
     #[diagnostic(code(oci::fetch::offline), help("run `oci fetch` once without `--offline`"))]
@@ -80,7 +83,13 @@ impl BaseImage {
 
 impl Bases<'_> {
     /// Manifest and config of a base for a platform, from the store if it has them, else from the registry.
-    pub(crate) fn load(&self, name: &str, base: &Base, entry: &Entry, platform: &Platform) -> Result<BaseImage, BaseError> {
+    pub(crate) fn load(
+        &self,
+        name: &str,
+        base: &Base,
+        entry: &Entry,
+        platform: &Platform,
+    ) -> Result<BaseImage, BaseError> {
         let Some(digest) = entry.platforms.get(platform) else {
             return Err(no_platform(name, entry, platform));
         };
@@ -90,12 +99,17 @@ impl Bases<'_> {
         let bytes = self.document(digest, &reference, || self.skopeo.inspect_raw(&reference, &access))?;
         let manifest = Image::parse_manifest(&bytes).map_err(bad)?;
         let wanted = manifest.config.digest;
-        let config =
-            self.document(&wanted, &reference, || self.skopeo.inspect_config(&entry.repository, digest, &wanted, &access))?;
+        let config = self.document(&wanted, &reference, || {
+            self.skopeo.inspect_config(&entry.repository, digest, &wanted, &access)
+        })?;
         let image = Image::parse(&manifest, &config).map_err(bad)?;
         let found = image.config.platform();
         if (found.os(), found.architecture()) != (platform.os(), platform.architecture()) {
-            return Err(BaseError::WrongPlatform { reference: reference.to_string(), expected: platform.clone(), found });
+            return Err(BaseError::WrongPlatform {
+                reference: reference.to_string(),
+                expected: platform.clone(),
+                found,
+            });
         }
         Ok(BaseImage {
             image,
@@ -169,7 +183,10 @@ impl Bases<'_> {
 
 fn no_platform(name: &str, entry: &Entry, platform: &Platform) -> BaseError {
     let known: Vec<String> = entry.platforms.keys().map(|platform| format!("`{platform}`")).collect();
-    let variants = entry.platforms.keys().filter(|known| known.os() == platform.os() && known.architecture() == platform.architecture());
+    let variants = entry
+        .platforms
+        .keys()
+        .filter(|known| known.os() == platform.os() && known.architecture() == platform.architecture());
     let near: Vec<String> = variants.map(|platform| format!("`{platform}`")).collect();
     let help = match near.is_empty() {
         false => format!("name the variant: it has {}", near.join(", ")),
