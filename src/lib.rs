@@ -5,6 +5,7 @@
 
 mod diagnostic;
 mod fs;
+mod layer;
 mod manifest;
 mod model;
 mod sanitize;
