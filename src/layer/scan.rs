@@ -116,10 +116,7 @@ impl PackageScan<'_> {
         to: Option<&Placed<String>>,
         problems: &mut Vec<Problem>,
     ) -> Result<bool, Problem> {
-        let host = self.host(written);
-        if host.strip_prefix(self.request.folder).is_ok_and(|path| path.starts_with(".oci")) {
-            return Err(At::new(LayerError::ReservedName { path: written.value.clone() }, &written.place, ""));
-        }
+        let host = self.host(written, written)?;
         let flags = if self.package.follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
         let stat = match statat(CWD, &host, flags) {
             Ok(stat) => stat,
@@ -182,7 +179,7 @@ impl PackageScan<'_> {
         problems: &mut Vec<Problem>,
     ) -> Result<bool, Problem> {
         let selection = Selection::compile(written)?;
-        let host = self.request.folder.join(normal(Path::new(&selection.folder)));
+        let host = self.host(written, &selection.folder)?;
         let root = match to {
             Some(to) => self.destination_root(to)?,
             None if Path::new(&written.value).is_absolute() => {
@@ -266,8 +263,13 @@ impl PackageScan<'_> {
         Placed::new(expand(written, self.request.platform), written.place.clone())
     }
 
-    fn host(&self, written: &str) -> PathBuf {
-        self.request.folder.join(normal(Path::new(written)))
+    /// Where `path`, which is `written` or the folder of its glob, is on this machine.
+    fn host(&self, written: &Placed<String>, path: &str) -> Result<PathBuf, Problem> {
+        let path = normal(Path::new(path));
+        if path.starts_with(".oci") {
+            return Err(At::new(LayerError::ReservedName { path: sanitize::name(written) }, &written.place, ""));
+        }
+        Ok(self.request.folder.join(path))
     }
 
     /// Where one thing goes; it cannot be the root.
@@ -335,7 +337,7 @@ fn names_git(pattern: &str) -> bool {
     pattern.split('/').any(|component| component == ".git")
 }
 
-/// The path without `.`, doubled `/` and, where only names stand before them, `..`.
+/// The path without `.` and doubled `/`.
 fn normal(path: &Path) -> PathBuf {
     path.components().filter(|component| *component != Component::CurDir).collect()
 }
@@ -497,6 +499,7 @@ mod tests {
             path("x"),
             path("fifo"),
             path(".oci"),
+            path("./.oci/*"),
             path("."),
             path_to("dist", "/a/.wh.b"),
             path_to("dist", "relative"),
@@ -512,6 +515,7 @@ mod tests {
             "oci::layer::special_file: `x/socket` is a socket, which a layer cannot hold",
             "oci::layer::special_file: `fifo` is a FIFO, which a layer cannot hold",
             "oci::layer::reserved_name: `.oci` has a name that layers and builds keep for themselves",
+            "oci::layer::reserved_name: `./.oci/*` has a name that layers and builds keep for themselves",
             "oci::layer::no_destination: `.` does not say where it goes",
             "oci::layer::reserved_name: `/a/.wh.b` has a name that layers and builds keep for themselves",
             "oci::layer::invalid_path: `relative` is no path in an image",

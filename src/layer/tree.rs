@@ -314,7 +314,7 @@ mod tests {
             }
         }
         let problems = project.problems(&[path_to("a", "/"), path_to("b", "/")]);
-        assert_eq!(problems, ["oci::layer::conflict: two packages write `/x` and one other path, and not the same"]);
+        assert_eq!(problems, ["oci::layer::conflict: two packages disagree about `/x` and one other path"]);
     }
 
     #[test]
