@@ -61,7 +61,8 @@ impl Tree {
                 }
             }
         }
-        let (tree, conflicts) = Self::assemble(entries, origins, request.platform.clone());
+        let (tree, conflicts) =
+            Self { entries, origins, platform: request.platform.clone(), folder: request.folder.to_owned() }.assemble();
         problems.extend(conflicts);
         if problems.is_empty() { Ok(tree) } else { Err(problems) }
     }
@@ -344,10 +345,12 @@ fn normal(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixListener;
 
     use super::*;
     use crate::layer::testing::{Project, folder, link, path, path_to, placed, text};
+    use crate::layer::{Compression, WriteOptions};
 
     #[test]
     fn everything_goes_where_the_manifest_says() {
@@ -534,6 +537,28 @@ mod tests {
         for name in ["none", "none/x", "none*"] {
             assert!(project.scan(&[Package { optional: true, ..path(name) }]).unwrap().is_empty());
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let project = Project::new(&["p/locked/x", "p/fine"]);
+        project.file("secret", b"", 0o000);
+        for (path, mode) in [("", 0o755), ("p/locked", 0o000)] {
+            std::fs::set_permissions(project.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        // As nobody, since root may read everything; this changes only the thread that asks for it.
+        let as_nobody = || {
+            if rustix::process::geteuid().is_root() {
+                rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65534)).unwrap();
+            }
+            let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+            let unwritable = project.scan(&[path("secret")]).unwrap().write(&options, &mut std::io::sink());
+            (project.problems(&[path("p")]), unwritable.map_err(|error| error.to_string()))
+        };
+        let (problems, unwritable) = std::thread::scope(|scope| scope.spawn(as_nobody).join().unwrap());
+        assert_eq!(problems, ["oci::layer::unreadable: could not read `p/locked`"]);
+        assert_eq!(unwritable.unwrap_err(), "could not read `secret`");
+        std::fs::set_permissions(project.path("p/locked"), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     #[test]

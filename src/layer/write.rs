@@ -9,8 +9,7 @@ use rustix::fs::{OFlags, fstat};
 
 use crate::layer::compress::{Blocks, Compression, WrittenLayer, pack};
 use crate::layer::tree::{Entry, Kind, Origin, Stamp};
-use crate::layer::{LayerError, Tree, WriteError, elf, tar};
-use crate::sanitize;
+use crate::layer::{LayerError, Tree, WriteError, elf, error, tar};
 use crate::source::At;
 
 /// How a layer is written.
@@ -56,13 +55,14 @@ impl Tree {
             Kind::File { host, stamp } => {
                 let origin = &self.origins[entry.origin];
                 let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
-                let unreadable = |source: io::Error| blame(unreadable(host, source));
+                let shown = || error::shown(host, &self.folder);
+                let unreadable = |source: io::Error| blame(unreadable(shown(), source));
                 let mut file = open(host).map_err(unreadable)?;
                 let mut left = stamp.size;
                 while left > 0 {
                     let read = blocks.fill(&mut file, left)?.map_err(unreadable)?;
                     if read.is_empty() {
-                        return Err(blame(LayerError::Changed { path: shown(host) }));
+                        return Err(blame(LayerError::Changed { path: shown() }));
                     }
                     if left == stamp.size {
                         self.check_architecture(host, read, origin).map_err(blame)?;
@@ -71,7 +71,7 @@ impl Tree {
                 }
                 // The same file with the same times: nobody wrote to it since the scan.
                 let now = fstat(&file).map_err(|errno| unreadable(errno.into()))?;
-                if Stamp::of(&now) == *stamp { Ok(()) } else { Err(blame(LayerError::Changed { path: shown(host) })) }
+                if Stamp::of(&now) == *stamp { Ok(()) } else { Err(blame(LayerError::Changed { path: shown() })) }
             }
         }
     }
@@ -79,7 +79,7 @@ impl Tree {
     fn check_architecture(&self, host: &Path, start: &[u8], origin: &Origin) -> Result<(), LayerError> {
         match elf::foreign_architecture(start, &self.platform) {
             Some(architecture) if !origin.foreign => Err(LayerError::WrongArchitecture {
-                path: shown(host),
+                path: error::shown(host, &self.folder),
                 architecture,
                 platform: self.platform.to_string(),
             }),
@@ -94,18 +94,14 @@ fn open(host: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(host)
 }
 
-fn unreadable(host: &Path, source: io::Error) -> LayerError {
-    let path = shown(host);
+/// Why it could not be read; what is no file any more was one when it was scanned.
+fn unreadable(path: String, source: io::Error) -> LayerError {
     match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
             LayerError::Changed { path }
         }
         _ => LayerError::Unreadable { path, source },
     }
-}
-
-fn shown(host: &Path) -> String {
-    sanitize::name(&host.display().to_string())
 }
 
 #[cfg(test)]
