@@ -543,7 +543,7 @@ mod tests {
     fn what_cannot_be_read_is_an_error() {
         let project = Project::new(&["p/locked/x", "p/fine"]);
         project.file("secret", b"", 0o000);
-        for (path, mode) in [("", 0o755), ("p/locked", 0o000)] {
+        for (path, mode) in [("", 0o755), ("p", 0o755), ("p/locked", 0o000)] {
             std::fs::set_permissions(project.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
         }
         // As nobody, since root may read everything; this changes only the thread that asks for it.
