@@ -110,6 +110,33 @@ impl Write for Unnamed {
     }
 }
 
+/// Gives a file that a tool wrote its name, once it is on disk. Both have to be on one file system.
+pub(crate) fn adopt(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
+    let file = File::open(from).context("open", from)?;
+    file.set_permissions(std::fs::Permissions::from_mode(mode)).context("set the mode of", from)?;
+    file.sync_all().context("write", from)?;
+    std::fs::rename(from, to).context("write", to)?;
+    sync_folder(parent(to))
+}
+
+/// Puts the same content under a second name: a hard link, else a reflink, else a copy.
+///
+/// A name that exists is left alone.
+pub(crate) fn link_or_copy(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
+    match std::fs::hard_link(from, to) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        // Another file system, or one without hard links, or a kernel that forbids one to others' files.
+        Err(_) => {}
+    }
+    let mut source = File::open(from).context("read", from)?;
+    let mut copy = Unnamed::new(parent(to))?;
+    if rustix::fs::ioctl_ficlone(copy.file(), &source).is_err() {
+        io::copy(&mut source, &mut copy).context("write", to)?;
+    }
+    copy.commit(to, mode)
+}
+
 /// Makes a rename in this folder last.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), FileError> {
     File::open(path).and_then(|folder| folder.sync_all()).context("sync", path)

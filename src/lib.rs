@@ -5,9 +5,13 @@
 
 mod diagnostic;
 mod fs;
+mod lock;
 mod manifest;
 mod model;
+mod problem;
+mod report;
 mod sanitize;
 mod source;
+mod store;
 mod suggest;
 mod tools;

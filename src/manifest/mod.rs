@@ -1,5 +1,148 @@
-//! `oci.toml`.
+//! `oci.toml`: read, checked, and believed.
+//!
+//! The text is parsed into TOML with spans, held against the [`schema`] ([`shape`]), and then taken to
+//! mean something ([`validate`]). All three collect every problem they find. What comes out, a
+//! [`Manifest`], holds the field's own types and the place of each value that may later be to blame.
 
+mod discover;
 pub(crate) mod package;
+mod read;
+mod schema;
+mod shape;
+mod validate;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+pub(crate) use discover::{DiscoverError, discover};
 pub(crate) use package::{Package, PackageContent};
+pub(crate) use validate::{MANIFEST_NAME, parse};
+
+use crate::model::{Digest, ImageName, Platform, Repository, Tag};
+use crate::source::{Place, Placed, Source};
+
+/// A whole `oci.toml`, free of contradictions that can be seen without a network.
+#[derive(Clone, Debug)]
+pub(crate) struct Manifest {
+    pub(crate) source: Source,
+    /// The folder that paths are relative to.
+    pub(crate) folder: PathBuf,
+    pub(crate) project: Project,
+    pub(crate) bases: BTreeMap<String, Base>,
+    pub(crate) builds: BTreeMap<String, Build>,
+    pub(crate) tools: Tools,
+    /// `[cache] dir`.
+    pub(crate) cache: Option<PathBuf>,
+}
+
+/// `[project]`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Project {
+    /// What builds are made for that do not say it themselves; never empty.
+    pub(crate) platforms: Vec<Platform>,
+    /// Globs that no folder package ever packs.
+    pub(crate) exclude: Vec<String>,
+    /// `source-date-epoch`: seconds since 1970 that every file and history entry carries.
+    pub(crate) epoch: Option<i64>,
+}
+
+/// `[tools]`: names on `PATH`, or paths.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tools {
+    pub(crate) skopeo: Option<PathBuf>,
+    pub(crate) umoci: Option<PathBuf>,
+    pub(crate) runc: Option<PathBuf>,
+}
+
+/// `[base.NAME]`: an image from elsewhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    pub(crate) repository: Placed<Repository>,
+    pub(crate) anonymous: bool,
+    /// By variant; `None` is the base that has none.
+    pub(crate) pins: BTreeMap<Option<String>, Pin>,
+}
+
+/// Which image of a repository is meant: a tag, a digest, or a digest with the tag it once had.
+#[derive(Clone, Debug)]
+pub(crate) struct Pin {
+    /// The value to blame if it cannot be had.
+    pub(crate) place: Place,
+    pub(crate) tag: Option<Tag>,
+    pub(crate) digest: Option<Digest>,
+}
+
+/// `[build.NAME]`: an image to build.
+#[derive(Clone, Debug)]
+pub(crate) struct Build {
+    /// The table's name in its header.
+    pub(crate) place: Place,
+    pub(crate) base: Placed<ImageName>,
+    pub(crate) packages: Vec<Package>,
+    pub(crate) entrypoint: Option<Placed<Vec<String>>>,
+    pub(crate) args: Option<Placed<Vec<String>>>,
+    /// `None` removes.
+    pub(crate) env: BTreeMap<String, Placed<Option<String>>>,
+    pub(crate) user: Option<String>,
+    pub(crate) workdir: Option<String>,
+    pub(crate) stop_signal: Option<String>,
+    pub(crate) ports: Vec<Change>,
+    pub(crate) volumes: Vec<Change>,
+    /// `None` removes.
+    pub(crate) labels: BTreeMap<String, Option<String>>,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) description: Option<String>,
+    /// What it says itself; else its base's, if that is a build, else the project's.
+    pub(crate) platforms: Option<Vec<Placed<Platform>>>,
+    pub(crate) terminal: bool,
+    pub(crate) repositories: Vec<Placed<Repository>>,
+    pub(crate) tags: Vec<Tag>,
+}
+
+/// An entry added to a set of the base's, or with `!` removed from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Add(String),
+    Remove(String),
+}
+
+impl Manifest {
+    /// The platforms of a build: its own, those of a base that is a build, or the project's.
+    pub(crate) fn platforms<'a>(&'a self, build: &'a Build) -> Vec<Platform> {
+        let mut build = build;
+        loop {
+            if let Some(platforms) = &build.platforms {
+                return platforms.iter().map(|platform| platform.value.clone()).collect();
+            }
+            match &build.base.value {
+                ImageName::Plain(name) if self.builds.contains_key(name) => build = &self.builds[name],
+                _ => return self.project.platforms.clone(),
+            }
+        }
+    }
+
+    /// The base and pin that a name stands for, if it stands for one.
+    pub(crate) fn pin(&self, name: &ImageName) -> Option<(&Base, &Pin)> {
+        let (name, variant) = match name {
+            ImageName::Scratch => return None,
+            ImageName::Plain(name) => (name, None),
+            ImageName::Variant(name, variant) => (name, Some(variant.clone())),
+        };
+        let base = self.bases.get(name)?;
+        Some((base, base.pins.get(&variant)?))
+    }
+
+    /// Every pin with its name, sorted as the lockfile is.
+    pub(crate) fn pins(&self) -> BTreeMap<String, (&Base, &Pin)> {
+        let pins = self.bases.iter().flat_map(|(name, base)| {
+            base.pins.iter().map(move |(variant, pin)| {
+                let name = match variant {
+                    Some(variant) => format!("{name}#{variant}"),
+                    None => name.clone(),
+                };
+                (name, (base, pin))
+            })
+        });
+        pins.collect()
+    }
+}

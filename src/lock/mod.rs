@@ -1,0 +1,114 @@
+//! `oci.lock`: which digest every base stands for.
+//!
+//! The file is read strictly and written byte for byte by [`format`]. A [`Lock`] is the same as a value;
+//! [`Entry::is_current`] says whether an entry still is what `oci.toml` asks for, and [`Lock::changes`]
+//! what moved between two.
+
+mod format;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use crate::fs::{FileError, write_atomically};
+use crate::model::{Digest, Platform, Repository, Tag};
+use crate::problem::Problem;
+use crate::source::{Place, ReadError, Source};
+
+/// The lockfile's name, beside `oci.toml`.
+pub(crate) const LOCK_NAME: &str = "oci.lock";
+
+/// A whole lockfile. Equal locks are written as equal bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lock {
+    /// By name, `NAME` or `NAME#VARIANT`.
+    pub(crate) entries: BTreeMap<String, Entry>,
+}
+
+/// One base, pinned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) repository: Repository,
+    pub(crate) tag: Option<Tag>,
+    /// The SHA-256 of the bytes that the registry served: an index, or the manifest of one platform.
+    pub(crate) digest: Digest,
+    pub(crate) media_type: String,
+    /// The manifest of every platform there is.
+    pub(crate) platforms: BTreeMap<Platform, Digest>,
+}
+
+impl Entry {
+    /// True if the entry is what this repository, tag and digest ask for. Asks nobody.
+    pub(crate) fn is_current(&self, repository: &Repository, tag: Option<&Tag>, digest: Option<&Digest>) -> bool {
+        self.repository == *repository && self.tag.as_ref() == tag && digest.is_none_or(|digest| *digest == self.digest)
+    }
+}
+
+/// Why a lockfile could not be used.
+#[derive(Debug)]
+pub(crate) enum LoadError {
+    Read(ReadError),
+    Invalid(Vec<Problem>),
+}
+
+impl Lock {
+    /// Reads a lockfile; none is an empty lock.
+    pub(crate) fn load(path: &Path) -> Result<Self, LoadError> {
+        match Source::read(path) {
+            Ok(source) => Self::parse(&source).map_err(LoadError::Invalid),
+            Err(error) if error.is_not_found() => Ok(Self::default()),
+            Err(error) => Err(LoadError::Read(error)),
+        }
+    }
+
+    /// Parses a lockfile. Anything that this program would not have written is a problem at its line.
+    pub(crate) fn parse(source: &Source) -> Result<Self, Vec<Problem>> {
+        format::read(source)
+    }
+
+    /// Writes the lockfile if it differs from what is there. On `Ok` it is on disk, whole.
+    pub(crate) fn save(&self, path: &Path) -> Result<(), FileError> {
+        let text = self.to_string();
+        match std::fs::read(path) {
+            Ok(bytes) if bytes == text.as_bytes() => Ok(()),
+            _ => write_atomically(path, text.as_bytes(), 0o644),
+        }
+    }
+
+    /// What differs in `new`, sorted by name.
+    pub(crate) fn changes<'a>(&'a self, new: &'a Self) -> Vec<LockChange<'a>> {
+        let names: std::collections::BTreeSet<&String> = self.entries.keys().chain(new.entries.keys()).collect();
+        let changes =
+            names.into_iter().map(|name| LockChange { name, old: self.entries.get(name), new: new.entries.get(name) });
+        changes.filter(|change| change.old != change.new).collect()
+    }
+}
+
+impl fmt::Display for Lock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        format::write(self, formatter)
+    }
+}
+
+/// An entry that is new, gone, or another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LockChange<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) old: Option<&'a Entry>,
+    pub(crate) new: Option<&'a Entry>,
+}
+
+/// A line for people: `python#slim  3.12-slim  sha256:f8fb… -> sha256:9c1e…`.
+impl fmt::Display for LockChange<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest = |entry: Option<&Entry>| entry.map_or("none".to_owned(), |entry| entry.digest.short());
+        let tag = self.new.or(self.old).and_then(|entry| entry.tag.as_ref()).map_or("-", Tag::as_str);
+        write!(formatter, "{}  {tag}  {} -> {}", self.name, digest(self.old), digest(self.new))
+    }
+}
+
+/// The place of a problem that concerns a whole file.
+fn start_of(source: &Source) -> Place {
+    let end = source.text().find('\n').unwrap_or(source.text().len());
+    source.place(0..end)
+}

@@ -1,0 +1,142 @@
+//! Shape first: every unknown key and wrong type of the file, before anything is taken to mean
+//! something.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::manifest::schema::{Key, Shape, State};
+use crate::problem::{Problem, Problems};
+use crate::source::{Place, Source};
+use crate::suggest;
+
+/// Checks a table against its keys.
+pub(crate) fn check_table(source: &Source, table: &DeTable<'_>, keys: &[Key], path: &[&str], problems: &mut Problems) {
+    for (name, value) in table {
+        let place = source.place(name.span());
+        let written = name.get_ref().as_ref();
+        match keys.iter().find(|key| key.name == written).map(|key| &key.state) {
+            Some(State::Known(shape)) => {
+                let path: Vec<&str> = path.iter().copied().chain([written]).collect();
+                check_value(source, value, shape, &path, problems);
+            }
+            Some(State::Later) => problems.push(
+                Problem::new(
+                    "oci::manifest::not_yet",
+                    format!("{} is not in this release yet", describe(path, written, value.get_ref())),
+                    &place,
+                    "part of the format, but not of this program",
+                )
+                .help(format!("take it out until a release of `oci` newer than {} has it", env!("CARGO_PKG_VERSION"))),
+            ),
+            Some(State::Refused(reason)) => problems.push(
+                Problem::new("oci::manifest::refused_key", format!("`{written}` cannot be said here"), &place, "")
+                    .help((*reason).to_owned()),
+            ),
+            None => problems.push(unknown_key(&place, written, value.get_ref(), keys, path)),
+        }
+    }
+}
+
+fn check_value(source: &Source, value: &Spanned<DeValue<'_>>, shape: &Shape, path: &[&str], problems: &mut Problems) {
+    match (shape, value.get_ref()) {
+        (Shape::Text, DeValue::String(_))
+        | (Shape::Boolean, DeValue::Boolean(_))
+        | (Shape::Integer, DeValue::Integer(_)) => {}
+        (Shape::List(inner), DeValue::Array(elements)) => {
+            for element in elements.iter() {
+                check_value(source, element, inner, path, problems);
+            }
+        }
+        (Shape::Map(inner), DeValue::Table(table)) => {
+            for (name, value) in table {
+                let path: Vec<&str> = path.iter().copied().chain([name.get_ref().as_ref()]).collect();
+                check_value(source, value, inner, &path, problems);
+            }
+        }
+        (Shape::Table(keys), DeValue::Table(table)) => check_table(source, table, keys, path, problems),
+        (Shape::Either(shapes), found) => match shapes.iter().find(|shape| fits(shape, found)) {
+            Some(shape) => check_value(source, value, shape, path, problems),
+            None => problems.push(wrong_type(source, value, shape, path)),
+        },
+        _ => problems.push(wrong_type(source, value, shape, path)),
+    }
+}
+
+fn fits(shape: &Shape, value: &DeValue<'_>) -> bool {
+    match shape {
+        Shape::Text => value.is_str(),
+        Shape::Boolean => value.is_bool(),
+        Shape::Integer => value.is_integer(),
+        Shape::List(_) => value.is_array(),
+        Shape::Map(_) | Shape::Table(_) => value.is_table(),
+        Shape::Either(shapes) => shapes.iter().any(|shape| fits(shape, value)),
+    }
+}
+
+fn wrong_type(source: &Source, value: &Spanned<DeValue<'_>>, shape: &Shape, path: &[&str]) -> Problem {
+    let expected = name_of(shape);
+    let found = type_of(value.get_ref());
+    let place = first_line(source.place(value.span()));
+    let problem = Problem::new(
+        "oci::manifest::wrong_type",
+        format!("`{}` has to be {expected}", path.join(".")),
+        &place,
+        format!("this is {found}"),
+    );
+    let written = source.text().get(value.span()).unwrap_or_default();
+    problem.help(match (shape, value.get_ref()) {
+        (Shape::Text, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_)) => {
+            Some(format!("write `\"{written}\"`"))
+        }
+        (Shape::List(Shape::Text), DeValue::String(_)) => Some(format!("write `[{written}]`")),
+        _ => None,
+    })
+}
+
+/// A value over many lines is shown by its first one.
+fn first_line(place: Place) -> Place {
+    let text = place.source.text().get(place.span.clone()).unwrap_or_default();
+    let end = text.find('\n').map_or(place.span.end, |length| place.span.start + length);
+    Place { span: place.span.start..end, ..place }
+}
+
+fn name_of(shape: &Shape) -> String {
+    match shape {
+        Shape::Text => "a string".to_owned(),
+        Shape::Boolean => "`true` or `false`".to_owned(),
+        Shape::Integer => "a whole number".to_owned(),
+        Shape::List(Shape::Text) => "a list of strings".to_owned(),
+        Shape::List(_) => "a list".to_owned(),
+        Shape::Map(_) | Shape::Table(_) => "a table".to_owned(),
+        Shape::Either(shapes) => shapes.iter().map(name_of).collect::<Vec<_>>().join(" or "),
+    }
+}
+
+fn type_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "`true` or `false`",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+fn describe(path: &[&str], name: &str, value: &DeValue<'_>) -> String {
+    match (path, value) {
+        ([], DeValue::Table(_)) => format!("`[{name}]`"),
+        _ => format!("`{name}`"),
+    }
+}
+
+fn unknown_key(place: &Place, written: &str, value: &DeValue<'_>, keys: &[Key], path: &[&str]) -> Problem {
+    let usable = || keys.iter().filter(|key| matches!(key.state, State::Known(_))).map(|key| key.name);
+    let (message, what) = match (path, value) {
+        ([], DeValue::Table(_)) => (format!("there is no table `[{written}]`"), "the tables are"),
+        ([], _) => (format!("there is no key `{written}` outside a table"), "the tables are"),
+        _ => (format!("there is no key `{written}` in `{}`", path.join(".")), "the keys are"),
+    };
+    Problem::new("oci::manifest::unknown_key", message, place, "not known").help(suggest::help(what, written, usable()))
+}

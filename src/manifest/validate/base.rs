@@ -1,0 +1,124 @@
+//! `[base.NAME]`.
+
+use std::collections::BTreeMap;
+
+use crate::manifest::read::{Table, Value};
+use crate::manifest::validate::value;
+use crate::manifest::{Base, Pin};
+use crate::problem::{Problem, Problems};
+use crate::source::{Place, Placed};
+
+pub(super) fn bases(root: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Base> {
+    let mut bases = BTreeMap::new();
+    for (name, table) in root.table("base").map(|table| table.entries()).unwrap_or_default() {
+        value::name(&name, problems);
+        if let Some(base) = table.table().and_then(|table| base(&name, table, problems)) {
+            bases.insert(name.value, base);
+        }
+    }
+    bases
+}
+
+fn base(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> Option<Base> {
+    let written = table.text("repository");
+    if written.is_none() && table.get("repository").is_none() {
+        problems.push(
+            Problem::new(
+                "oci::manifest::missing_key",
+                format!("`[base.{}]` has no `repository`", **name),
+                &name.place,
+                "",
+            )
+            .help("say where the image is, such as `repository = \"docker.io/library/python\"`".to_owned()),
+        );
+    }
+    let repository = written.and_then(|text| value::repository(&text, problems));
+    let pins = pins(name, table, problems);
+    Some(Base {
+        repository: repository?,
+        anonymous: table.boolean("anonymous").is_some_and(|anonymous| *anonymous),
+        pins,
+    })
+}
+
+fn pins(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> BTreeMap<Option<String>, Pin> {
+    let Some(variants) = table.table("variants") else {
+        let pin = pin(table, &name.place, &format!("[base.{}]", **name), problems);
+        return pin.into_iter().map(|pin| (None, pin)).collect();
+    };
+    for key in ["tag", "digest", "sha"] {
+        if let (Some(other), Some(variants)) = (table.key_place(key), table.key_place("variants")) {
+            problems.push(
+                Problem::new(
+                    "oci::manifest::clash",
+                    format!("`[base.{}]` has both `{key}` and `variants`", **name),
+                    &other,
+                    "this pins one image",
+                )
+                .also(&variants, "these pin several")
+                .help(format!("move the `{key}` into `variants` under a name of its own")),
+            );
+        }
+    }
+    let entries = variants.entries();
+    if entries.is_empty() {
+        let place = table.key_place("variants").unwrap_or_else(|| name.place.clone());
+        problems.push(Problem::new("oci::manifest::missing_key", "`variants` names none", &place, ""));
+    }
+    let mut pins = BTreeMap::new();
+    for (variant, value) in entries {
+        value::name(&variant, problems);
+        if let Some(pin) = variant_pin(name, &variant, value, problems) {
+            pins.insert(Some(variant.value), pin);
+        }
+    }
+    pins
+}
+
+/// A variant is a tag, a digest, 64 hex digits, or a table.
+fn variant_pin(base: &str, variant: &Placed<String>, value: Value<'_>, problems: &mut Problems) -> Option<Pin> {
+    if let Some(table) = value.table() {
+        return pin(table, &variant.place, &format!("variant `{base}#{}`", **variant), problems);
+    }
+    let text = value.text()?;
+    let place = text.place.clone();
+    let hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if hex || text.contains(':') {
+        let digest = value::digest(&text, hex, problems)?;
+        return Some(Pin { place, tag: None, digest: Some(digest) });
+    }
+    Some(Pin { place, tag: Some(value::tag(&text, problems)?), digest: None })
+}
+
+/// The `tag`, `digest` and `sha` of a table.
+fn pin(table: Table<'_>, owner: &Place, what: &str, problems: &mut Problems) -> Option<Pin> {
+    let tag = table.text("tag");
+    let (digest, sha) = (table.text("digest"), table.text("sha"));
+    if let (Some(digest), Some(sha)) = (&digest, &sha) {
+        problems.push(
+            Problem::new("oci::manifest::clash", "`digest` and `sha` say the same thing", &sha.place, "this one")
+                .also(&digest.place, "and this one")
+                .help("keep `digest`".to_owned()),
+        );
+    }
+    let place = [&tag, &digest, &sha].into_iter().flatten().map(|text| text.place.clone()).next();
+    let Some(place) = place else {
+        if ["tag", "digest", "sha"].iter().all(|key| table.get(key).is_none()) {
+            problems.push(
+                Problem::new("oci::manifest::missing_key", format!("{what} does not say which image it is"), owner, "")
+                    .help("give it a `tag` (pinned by `oci lock`), a `digest`, or `variants`".to_owned()),
+            );
+        }
+        return None;
+    };
+    let parsed_digest = match (&digest, &sha) {
+        (Some(text), _) => Some(value::digest(text, false, problems)?),
+        (None, Some(text)) => Some(value::digest(text, true, problems)?),
+        (None, None) => None,
+    };
+    let parsed_tag = match &tag {
+        Some(text) => Some(value::tag(text, problems)?),
+        None => None,
+    };
+    Some(Pin { place, tag: parsed_tag, digest: parsed_digest })
+}

@@ -1,0 +1,258 @@
+//! `[build.NAME]`.
+
+use std::collections::BTreeMap;
+
+use crate::manifest::read::Table;
+use crate::manifest::validate::{package, value};
+use crate::manifest::{Build, Change};
+use crate::model::{ImageName, Repository, Tag};
+use crate::problem::{Problem, Problems};
+use crate::source::Placed;
+
+pub(super) fn builds(root: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Build> {
+    let mut builds = BTreeMap::new();
+    for (name, table) in root.table("build").map(|table| table.entries()).unwrap_or_default() {
+        value::name(&name, problems);
+        if let Some(build) = table.table().and_then(|table| build(&name, table, problems)) {
+            builds.insert(name.value, build);
+        }
+    }
+    builds
+}
+
+fn build(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> Option<Build> {
+    if table.get("base").is_none() {
+        problems.push(
+            Problem::new("oci::manifest::missing_key", format!("`[build.{}]` has no `base`", **name), &name.place, "")
+                .help("name the image to start from; `base = \"scratch\"` starts from nothing".to_owned()),
+        );
+    }
+    // Everything is looked at, also without a base, so that every problem is found.
+    let base = table.text("base").and_then(|text| value::image(&text, problems));
+    let has_base = base.is_some();
+    let build = Build {
+        place: name.place.clone(),
+        base: base.unwrap_or_else(|| Placed::new(ImageName::Scratch, name.place.clone())),
+        packages: package::packages(table, problems),
+        entrypoint: command(table, "entrypoint", problems),
+        args: command(table, "args", problems),
+        env: env(table, problems),
+        user: user(table, problems),
+        workdir: workdir(table, problems),
+        stop_signal: stop_signal(table, problems),
+        ports: changes(table, "ports", port, problems),
+        volumes: changes(table, "volumes", volume, problems),
+        labels: removable(table, "labels", problems).into_iter().map(|(name, value)| (name, value.value)).collect(),
+        annotations: annotations(table, problems),
+        description: table.text("description").map(|text| text.value),
+        platforms: value::platforms(table, problems),
+        terminal: table.boolean("terminal").is_some_and(|terminal| *terminal),
+        repositories: repositories(table, problems),
+        tags: tags(table, problems),
+    };
+    has_base.then_some(build)
+}
+
+/// A list of strings; a plain string is one element, and almost never meant to hold a space.
+fn command(table: Table<'_>, key: &str, problems: &mut Problems) -> Option<Placed<Vec<String>>> {
+    let value = table.get(key)?;
+    if let Some(text) = value.text() {
+        if text.contains(char::is_whitespace) {
+            let list = text.split_whitespace().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
+            problems.push(
+                Problem::new(
+                    "oci::manifest::command_with_space",
+                    format!("`{key}` is one word with a space in it"),
+                    &text.place,
+                    "no shell splits this",
+                )
+                .help(format!("write `{key} = [{list}]`")),
+            );
+        }
+        return Some(text.map(|text| vec![text]));
+    }
+    let words = value.list()?.into_iter().filter_map(|word| word.text()).map(|word| word.value).collect();
+    Some(Placed::new(words, value.place()))
+}
+
+/// A table of strings in which `false` removes what the base has.
+fn removable(table: Table<'_>, key: &str, problems: &mut Problems) -> BTreeMap<String, Placed<Option<String>>> {
+    let mut entries = BTreeMap::new();
+    for (name, value) in table.table(key).map(|table| table.entries()).unwrap_or_default() {
+        if let Some(text) = value.text() {
+            let text = Placed::new(Some(value::template_free(&text, problems)), text.place);
+            entries.insert(name.value, text);
+        } else if let Some(removed) = value.boolean() {
+            if removed {
+                problems.push(
+                    Problem::new(
+                        "oci::manifest::wrong_type",
+                        format!("`{key}.{}` has to be a string or `false`", *name),
+                        &value.place(),
+                        "",
+                    )
+                    .help("`false` removes what the base has".to_owned()),
+                );
+            }
+            entries.insert(name.value, Placed::new(None, value.place()));
+        }
+    }
+    entries
+}
+
+fn env(table: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Placed<Option<String>>> {
+    for (name, _) in table.table("env").map(|table| table.entries()).unwrap_or_default() {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            let message = format!("`{}` is no name of a variable", *name);
+            problems.push(Problem::new("oci::manifest::bad_variable", message, &name.place, "it may hold no `=`"));
+        }
+    }
+    // `${NAME}` is the base's value, so that these braces are not a template's.
+    let mut entries = BTreeMap::new();
+    for (name, value) in table.table("env").map(|table| table.entries()).unwrap_or_default() {
+        if let Some(text) = value.text() {
+            value::refuse_templates(&text.clone().map(|text| without_references(&text)), problems);
+            entries.insert(name.value, text.map(Some));
+        }
+    }
+    let removed = removable(table, "env", &mut Problems::default());
+    entries.extend(removed.into_iter().filter(|(_, value)| value.is_none()));
+    entries
+}
+
+/// The text without its `${NAME}`.
+fn without_references(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        plain.push_str(before);
+        rest = after.split_once('}').map_or("", |(_, rest)| rest);
+    }
+    plain + rest
+}
+
+fn annotations(table: Table<'_>, problems: &mut Problems) -> BTreeMap<String, String> {
+    let entries = table.table("annotations").map(|table| table.entries()).unwrap_or_default();
+    let texts = entries.into_iter().filter_map(|(name, value)| Some((name.value, value.text()?)));
+    texts.map(|(name, text)| (name, value::template_free(&text, problems))).collect()
+}
+
+fn user(table: Table<'_>, problems: &mut Problems) -> Option<String> {
+    let text = table.text("user")?;
+    let mut parts = text.split(':');
+    let well_formed =
+        |part: &str| !part.is_empty() && !part.contains(|letter: char| letter.is_whitespace() || letter == '/');
+    if text.split(':').count() > 2 || !parts.all(well_formed) {
+        problems.push(
+            Problem::new("oci::manifest::bad_user", format!("`{}` is no user", *text), &text.place, "")
+                .help("write a name or number, with `:` and a group if need be, such as `65532:65532`".to_owned()),
+        );
+    }
+    Some(text.value)
+}
+
+fn workdir(table: Table<'_>, problems: &mut Problems) -> Option<String> {
+    let text = table.text("workdir")?;
+    if !text.starts_with('/') {
+        problems.push(
+            Problem::new(
+                "oci::manifest::bad_path",
+                "`workdir` is a folder in the image",
+                &text.place,
+                "it begins with `/`",
+            )
+            .help(format!("write `workdir = \"/{}\"`", text.trim_start_matches("./"))),
+        );
+    }
+    Some(text.value)
+}
+
+fn stop_signal(table: Table<'_>, problems: &mut Problems) -> Option<String> {
+    let text = table.text("stop-signal")?;
+    let number = text.parse::<u8>().is_ok_and(|number| (1..=64).contains(&number));
+    let name = text.strip_prefix("SIG").unwrap_or_default();
+    if !number && !SIGNALS.contains(&name) && !name.starts_with("RTMIN") && !name.starts_with("RTMAX") {
+        let near = crate::suggest::nearest(text.to_uppercase().trim_start_matches("SIG"), SIGNALS);
+        problems.push(
+            Problem::new("oci::manifest::bad_signal", format!("`{}` is no signal", *text), &text.place, "")
+                .help(near.map(|near| format!("did you mean `SIG{near}`?"))),
+        );
+    }
+    Some(text.value)
+}
+
+const SIGNALS: [&str; 31] = [
+    "ABRT", "ALRM", "BUS", "CHLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "KILL", "PIPE", "POLL", "PROF", "PWR",
+    "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM",
+    "WINCH", "XCPU",
+];
+
+fn changes(
+    table: Table<'_>,
+    key: &str,
+    normalise: fn(&str) -> Result<String, &'static str>,
+    problems: &mut Problems,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for text in table.texts(key).unwrap_or_default() {
+        let (value, removes) = text.strip_prefix('!').map_or((text.as_str(), false), |value| (value, true));
+        match normalise(value) {
+            Ok(value) if removes => changes.push(Change::Remove(value)),
+            Ok(value) => changes.push(Change::Add(value)),
+            Err(reason) => problems.push(Problem::new(
+                if key == "ports" { "oci::manifest::bad_port" } else { "oci::manifest::bad_path" },
+                format!("`{}` cannot be one of `{key}`", *text),
+                &text.place,
+                reason,
+            )),
+        }
+    }
+    changes
+}
+
+/// `8080` is `8080/tcp`.
+fn port(text: &str) -> Result<String, &'static str> {
+    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    if !port.parse::<u16>().is_ok_and(|port| port > 0) {
+        return Err("a port is a number from 1 to 65535");
+    }
+    match protocol {
+        "tcp" | "udp" | "sctp" => Ok(format!("{}/{protocol}", port.trim_start_matches('0'))),
+        _ => Err("behind the `/` stands `tcp`, `udp` or `sctp`"),
+    }
+}
+
+fn volume(text: &str) -> Result<String, &'static str> {
+    if text.starts_with('/') {
+        Ok(text.to_owned())
+    } else {
+        Err("a volume is a folder in the image, and begins with `/`")
+    }
+}
+
+fn repositories(table: Table<'_>, problems: &mut Problems) -> Vec<Placed<Repository>> {
+    let texts =
+        table.text("repository").map(|text| vec![text]).or_else(|| table.texts("repository")).unwrap_or_default();
+    texts.iter().filter_map(|text| value::repository(text, problems)).collect()
+}
+
+fn tags(table: Table<'_>, problems: &mut Problems) -> Vec<Tag> {
+    if let (Some(tag), Some(tags)) = (table.key_place("tag"), table.key_place("tags")) {
+        problems.push(
+            Problem::new("oci::manifest::clash", "`tag` and `tags` say the same thing", &tag, "this one")
+                .also(&tags, "and this one")
+                .help("keep `tags`, with everything in it".to_owned()),
+        );
+    }
+    let written = table.text("tag").map(|text| vec![text]).or_else(|| table.texts("tags"));
+    let Some(texts) = written else {
+        return Tag::parse("latest").into_iter().collect();
+    };
+    if let (true, Some(value)) = (texts.is_empty(), table.get("tags")) {
+        problems.push(
+            Problem::new("oci::manifest::no_tags", "`tags` names none", &value.place(), "")
+                .help("name one, or leave the key out for `latest`".to_owned()),
+        );
+    }
+    texts.iter().filter_map(|text| value::tag(text, problems)).collect()
+}

@@ -1,0 +1,140 @@
+//! Names across the file: one namespace for images, every `base` that is named there, no cycles.
+
+use std::collections::BTreeMap;
+
+use crate::manifest::read::Table;
+use crate::manifest::{Base, Build};
+use crate::model::ImageName;
+use crate::problem::{Problem, Problems};
+use crate::source::Placed;
+use crate::suggest;
+
+pub(super) fn check(
+    root: Table<'_>,
+    bases: &BTreeMap<String, Base>,
+    builds: &BTreeMap<String, Build>,
+    problems: &mut Problems,
+) {
+    let names = |table: &str| {
+        let entries = root.table(table).map(|table| table.entries()).unwrap_or_default();
+        entries.into_iter().map(|(name, _)| (name.value.clone(), name)).collect::<BTreeMap<_, _>>()
+    };
+    let (written_bases, written_builds) = (names("base"), names("build"));
+    for (name, build) in &written_builds {
+        if let Some(base) = written_bases.get(name) {
+            problems.push(
+                Problem::new(
+                    "oci::manifest::duplicate_name",
+                    format!("`{name}` is both a base and a build"),
+                    &build.place,
+                    "the build",
+                )
+                .also(&base.place, "the base")
+                .help("bases, stages and builds share one namespace: rename one of them".to_owned()),
+            );
+        }
+    }
+    for build in builds.values() {
+        check_base(&build.base, &written_bases, &written_builds, bases, problems);
+    }
+    check_cycles(builds, problems);
+}
+
+/// A base that did not validate exists all the same: its own problems are enough.
+fn check_base(
+    base: &Placed<ImageName>,
+    written_bases: &BTreeMap<String, Placed<String>>,
+    written_builds: &BTreeMap<String, Placed<String>>,
+    bases: &BTreeMap<String, Base>,
+    problems: &mut Problems,
+) {
+    let (name, variant) = match &base.value {
+        ImageName::Scratch => return,
+        ImageName::Plain(name) => (name, None),
+        ImageName::Variant(name, variant) => (name, Some(variant)),
+    };
+    if !written_bases.contains_key(name) && !(variant.is_none() && written_builds.contains_key(name)) {
+        let known = written_bases.keys().chain(written_builds.keys()).map(String::as_str).chain(["scratch"]);
+        let problem = match (variant, written_builds.get(name)) {
+            (Some(_), Some(build)) => Problem::new(
+                "oci::manifest::unknown_variant",
+                format!("`{name}` is a build, and has no variants"),
+                &base.place,
+                "",
+            )
+            .also(&build.place, "the build"),
+            _ => Problem::new(
+                "oci::manifest::unknown_base",
+                format!("there is no base `{name}`"),
+                &base.place,
+                "not known",
+            )
+            .help(suggest::help("the images are", name, known)),
+        };
+        problems.push(problem);
+        return;
+    }
+    let (Some(known), Some(written)) = (bases.get(name), written_bases.get(name)) else { return };
+    let variants: Vec<&str> = known.pins.keys().flatten().map(String::as_str).collect();
+    match variant {
+        None if !variants.is_empty() => problems.push(
+            Problem::new(
+                "oci::manifest::unknown_variant",
+                format!("`{name}` has variants, and one of them has to be named"),
+                &base.place,
+                "which one?",
+            )
+            .also(&written.place, "the base")
+            .help(format!("write `{name}#{}`", variants.join(&format!("` or `{name}#")))),
+        ),
+        Some(variant) if variants.is_empty() && known.pins.contains_key(&None) => problems.push(
+            Problem::new(
+                "oci::manifest::unknown_variant",
+                format!("`{name}` has no variants, so none is called `{variant}`"),
+                &base.place,
+                "",
+            )
+            .also(&written.place, "the base")
+            .help(format!("write `{name}`")),
+        ),
+        Some(variant) if !variants.is_empty() && !variants.contains(&variant.as_str()) => problems.push(
+            Problem::new(
+                "oci::manifest::unknown_variant",
+                format!("`{name}` has no variant `{variant}`"),
+                &base.place,
+                "not known",
+            )
+            .also(&written.place, "the base")
+            .help(suggest::help("its variants are", variant, variants.iter().copied())),
+        ),
+        _ => {}
+    }
+}
+
+/// Follows each build down its bases; a cycle is reported once, at its first build by name.
+fn check_cycles(builds: &BTreeMap<String, Build>, problems: &mut Problems) {
+    for (start, build) in builds {
+        let mut path = vec![start.as_str()];
+        let mut next = build;
+        while let ImageName::Plain(name) = &next.base.value {
+            let Some(build) = builds.get(name) else { break };
+            if name == start {
+                if path.iter().min() == Some(&start.as_str()) {
+                    path.push(start);
+                    problems.push(Problem::new(
+                        "oci::manifest::cycle",
+                        format!("a build stands on itself: {}", path.join(" → ")),
+                        &builds[start.as_str()].base.place,
+                        "closes the circle",
+                    ));
+                }
+                break;
+            }
+            if path.contains(&name.as_str()) {
+                break;
+            }
+            path.push(name);
+            next = build;
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! One entry of `packages`.
+
+use std::ops::ControlFlow;
+
+use crate::manifest::package::{Mode, Owner, Package, PackageContent};
+use crate::manifest::read::{Table, Value};
+use crate::manifest::validate::value;
+use crate::problem::{Problem, Problems};
+use crate::source::{Place, Placed};
+
+pub(super) fn packages(table: Table<'_>, problems: &mut Problems) -> Vec<Package> {
+    let list = table.get("packages").and_then(|value| value.list()).unwrap_or_default();
+    list.into_iter().filter_map(|value| package(value, problems)).collect()
+}
+
+fn package(value: Value<'_>, problems: &mut Problems) -> Option<Package> {
+    if let Some(path) = value.text() {
+        let place = path.place.clone();
+        return Some(plain(place, PackageContent::Path { path: host_path(path, None, problems)?, to: None }));
+    }
+    let table = value.table()?;
+    let place = value.place();
+    let content = content(table, &place, problems);
+    let package = Package {
+        owner: table.text("owner").and_then(|text| owner(&text, problems)),
+        mode: table.text("mode").and_then(|text| mode(&text, problems)),
+        folder_mode: table.text("folder-mode").and_then(|text| mode(&text, problems)),
+        include: globs(table, "include", problems),
+        exclude: globs(table, "exclude", problems),
+        optional: flag(table, "optional"),
+        follow: flag(table, "follow"),
+        foreign: flag(table, "foreign"),
+        ..plain(place, content?)
+    };
+    Some(package)
+}
+
+fn plain(place: Place, content: PackageContent) -> Package {
+    Package {
+        place,
+        content,
+        owner: None,
+        mode: None,
+        folder_mode: None,
+        include: Vec::new(),
+        exclude: Vec::new(),
+        optional: false,
+        follow: false,
+        foreign: false,
+    }
+}
+
+fn flag(table: Table<'_>, key: &str) -> bool {
+    table.boolean(key).is_some_and(|flag| *flag)
+}
+
+/// The key that says what a package is, and the keys that go with it.
+const FORMS: [(&str, &[&str]); 4] = [
+    ("path", &["path", "to", "owner", "mode", "folder-mode", "include", "exclude", "optional", "follow", "foreign"]),
+    ("text", &["text", "to", "owner", "mode"]),
+    ("link", &["link", "target", "owner"]),
+    ("folder", &["folder", "mode", "owner"]),
+];
+
+fn content(table: Table<'_>, place: &Place, problems: &mut Problems) -> Option<PackageContent> {
+    let forms: Vec<_> = FORMS.iter().filter(|(form, _)| table.get(form).is_some()).collect();
+    let (form, keys) = match forms[..] {
+        [form] => form,
+        // A form of a later release was reported as such.
+        [] if table.get("image").is_some() || table.get("archive").is_some() => return None,
+        [] => {
+            problems.push(
+                Problem::new("oci::manifest::bad_package", "this package holds nothing", place, "")
+                    .help("give it a `path`, a `text`, a `link` or a `folder`".to_owned()),
+            );
+            return None;
+        }
+        [(first, _), (second, _), ..] => {
+            let (first, second) = (table.key_place(first)?, table.key_place(second)?);
+            problems.push(
+                Problem::new("oci::manifest::bad_package", "a package is one thing", &first, "this one")
+                    .also(&second, "or this one?")
+                    .help("make two packages of it".to_owned()),
+            );
+            return None;
+        }
+    };
+    for (key, _) in table.entries() {
+        if FORMS.iter().any(|(_, known)| known.contains(&key.as_str())) && !keys.contains(&key.as_str()) {
+            problems.push(
+                Problem::new(
+                    "oci::manifest::bad_package",
+                    format!("`{}` means nothing beside `{form}`", *key),
+                    &key.place,
+                    "",
+                )
+                .help(format!("the keys beside `{form}` are: `{}`", keys[1..].join("`, `"))),
+            );
+        }
+    }
+    let needed = |key: &str, problems: &mut Problems| {
+        if table.get(key).is_none() {
+            problems.push(Problem::new("oci::manifest::missing_key", format!("`{form}` needs a `{key}`"), place, ""));
+        }
+        table.text(key)
+    };
+    match *form {
+        "path" => {
+            let to = table.text("to").and_then(|to| image_path(to, true, problems));
+            let path = host_path(table.text("path")?, table.get("to").is_some().then_some(()), problems)?;
+            Some(PackageContent::Path { path, to })
+        }
+        "text" => {
+            let text = table.text("text")?;
+            let to = image_path(needed("to", problems)?, false, problems)?;
+            Some(PackageContent::Text { text: text.value, to })
+        }
+        "link" => {
+            let target = needed("target", problems)?;
+            if target.is_empty() || target.contains('\0') {
+                problems.push(Problem::new(
+                    "oci::manifest::bad_path",
+                    "a link has to lead somewhere",
+                    &target.place,
+                    "",
+                ));
+            }
+            Some(PackageContent::Link { link: image_path(table.text("link")?, false, problems)?, target: target.value })
+        }
+        _ => Some(PackageContent::Folder { folder: image_path(table.text("folder")?, true, problems)? }),
+    }
+}
+
+/// A path on this machine. `.`, `..` and absolute paths have no name to go by, and need a `to`.
+fn host_path(path: Placed<String>, to: Option<()>, problems: &mut Problems) -> Option<Placed<String>> {
+    if let Some(name) = path.strip_prefix(':') {
+        problems.push(
+            Problem::new("oci::manifest::not_yet", "packaged targets are not in this release yet", &path.place, "")
+                .help(format!("build `{name}` before `oci build`, and name the file it makes")),
+        );
+        return None;
+    }
+    if path.is_empty() || path.contains('\0') {
+        problems.push(Problem::new("oci::manifest::bad_path", "this is no path", &path.place, ""));
+        return None;
+    }
+    check_placeholders(&path, problems)?;
+    let nameless = path.starts_with('/')
+        || path.split('/').rfind(|part| !part.is_empty()).is_none_or(|last| last == "." || last == "..");
+    let nameless = nameless || path.split('/').any(|part| part == "..");
+    if nameless && to.is_none() {
+        problems.push(
+            Problem::new(
+                "oci::manifest::needs_to",
+                format!("`{}` does not say where it goes in the image", *path),
+                &path.place,
+                "",
+            )
+            .help(format!("write `{{ path = \"{}\", to = \"/…\" }}`", *path)),
+        );
+        return None;
+    }
+    Some(path)
+}
+
+/// A path in the image: absolute, without `.` and `..`, made normal; a trailing `/` is kept if it may
+/// have one.
+fn image_path(path: Placed<String>, folder: bool, problems: &mut Problems) -> Option<Placed<String>> {
+    check_placeholders(&path, problems)?;
+    let refuse = |reason: &str, help: Option<String>, problems: &mut Problems| {
+        let message = format!("`{}` is no path in the image", *path);
+        problems.push(Problem::new("oci::manifest::bad_path", message, &path.place, reason).help(help));
+    };
+    if !path.starts_with('/') {
+        refuse("it begins with `/`", Some(format!("write `/{}`", path.trim_start_matches("./"))), problems);
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    let walked = path.split('/').filter(|part| !matches!(*part, "" | ".")).try_for_each(|part| match part {
+        ".." if parts.pop().is_none() => ControlFlow::Break(()),
+        ".." => ControlFlow::Continue(()),
+        _ => {
+            parts.push(part);
+            ControlFlow::Continue(())
+        }
+    });
+    if walked.is_break() {
+        refuse("it leaves the image's root", None, problems);
+        return None;
+    }
+    if let Some(part) = parts.iter().find(|part| part.starts_with(".wh.")) {
+        refuse(&format!("`{part}` would delete a file: layers mean that by names with `.wh.`"), None, problems);
+        return None;
+    }
+    let ends_as_folder = path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..");
+    if !folder && (ends_as_folder || parts.is_empty()) {
+        refuse("it has to name a file", None, problems);
+        return None;
+    }
+    let slash = if ends_as_folder && !parts.is_empty() { "/" } else { "" };
+    let normal = format!("/{}{slash}", parts.join("/"));
+    Some(path.map(|_| normal))
+}
+
+/// Refuses `{name}` for any name that paths do not know.
+fn check_placeholders(path: &Placed<String>, problems: &mut Problems) -> Option<()> {
+    let plain = path.replace("{{", "").replace("}}", "");
+    let mut rest = plain.as_str();
+    while let Some(brace) = rest.find(['{', '}']) {
+        let name = rest[brace..].strip_prefix('{').and_then(|after| after.split_once('}')).map(|(name, _)| name);
+        match name {
+            Some(name) if PLACEHOLDERS.contains(&name) => rest = &rest[brace + name.len() + 2..],
+            Some(name) => {
+                problems.push(
+                    Problem::new(
+                        "oci::manifest::unknown_placeholder",
+                        format!("there is no `{{{name}}}`"),
+                        &path.place,
+                        "not known",
+                    )
+                    .help(crate::suggest::help("a path knows", name, PLACEHOLDERS)),
+                );
+                return None;
+            }
+            None => {
+                problems.push(
+                    Problem::new("oci::manifest::unknown_placeholder", "a brace stands alone", &path.place, "")
+                        .help("`{{` and `}}` stand for braces".to_owned()),
+                );
+                return None;
+            }
+        }
+    }
+    Some(())
+}
+
+const PLACEHOLDERS: [&str; 4] = ["arch", "cpu", "os", "platform"];
+
+fn owner(text: &Placed<String>, problems: &mut Problems) -> Option<Owner> {
+    let numbers =
+        text.split_once(':').and_then(|(uid, gid)| Some(Owner { uid: uid.parse().ok()?, gid: gid.parse().ok()? }));
+    if numbers.is_none() {
+        problems.push(
+            Problem::new("oci::manifest::bad_owner", format!("`{}` is no owner", **text), &text.place, "")
+                .help("write user and group as numbers, such as `owner = \"1000:1000\"`: names mean nothing outside the image".to_owned()),
+        );
+    }
+    numbers
+}
+
+fn mode(text: &Placed<String>, problems: &mut Problems) -> Option<Mode> {
+    let octal = text.len() >= 3 && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let bits = octal.then(|| u32::from_str_radix(text, 8).ok()).flatten().filter(|bits| *bits <= 0o7777);
+    if bits.is_none() {
+        problems.push(
+            Problem::new("oci::manifest::bad_mode", format!("`{}` is no mode", **text), &text.place, "")
+                .help("write it in octal, such as `mode = \"0644\"`".to_owned()),
+        );
+    }
+    bits.map(Mode)
+}
+
+fn globs(table: Table<'_>, key: &str, problems: &mut Problems) -> Vec<Placed<String>> {
+    let patterns = table.texts(key).unwrap_or_default();
+    patterns.iter().for_each(|pattern| value::check_glob(pattern, problems));
+    patterns
+}

@@ -1,0 +1,95 @@
+//! What is wrong with a file that a person wrote: collected, so that one run shows everything.
+
+use std::fmt;
+
+use miette::{Diagnostic, LabeledSpan, SourceCode, SourceSpan};
+
+use crate::source::{Place, Source, Span};
+
+/// One thing that is wrong, where, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    code: &'static str,
+    message: String,
+    help: Option<String>,
+    source: Source,
+    labels: Vec<(Span, String)>,
+}
+
+impl Problem {
+    /// A problem at `place`; `label` stands under the line and may be empty.
+    pub(crate) fn new(code: &'static str, message: impl Into<String>, place: &Place, label: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            help: None,
+            source: place.source.clone(),
+            labels: vec![(place.span.clone(), label.into())],
+        }
+    }
+
+    /// Shows a second place of the same file.
+    pub(crate) fn also(mut self, place: &Place, label: impl Into<String>) -> Self {
+        self.labels.push((place.span.clone(), label.into()));
+        self
+    }
+
+    /// Says what to do next.
+    pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.help = help.into();
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl Diagnostic for Problem {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().enumerate().map(|(number, (span, label))| {
+            let label = (!label.is_empty()).then(|| label.clone());
+            let span = SourceSpan::from(span.clone());
+            match number {
+                0 => LabeledSpan::new_primary_with_span(label, span),
+                _ => LabeledSpan::new_with_span(label, span),
+            }
+        })))
+    }
+}
+
+/// Everything that is wrong with one file.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(Vec<Problem>);
+
+impl Problems {
+    pub(crate) fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The problems in the order of the file.
+    pub(crate) fn into_sorted(mut self) -> Vec<Problem> {
+        self.0.sort_by_key(|problem| problem.labels.first().map_or(0, |(span, _)| span.start));
+        self.0
+    }
+}

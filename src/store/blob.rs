@@ -1,0 +1,179 @@
+//! Blobs by digest.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::Digest as _;
+
+use crate::fs::{FileContext, FileError, Unnamed};
+use crate::model::{Descriptor, Digest};
+use crate::store::Store;
+
+/// The mode of every blob.
+const MODE: u32 = 0o444;
+
+/// A blob that cannot be used.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum BlobError {
+    #[error("what was to be `{expected}` is `{found}`")]
+    #[diagnostic(
+        code(oci::store::digest_mismatch),
+        help(
+            "it was not used; run the command again, and if it happens again look at the disk, or at what is between you and the registry"
+        )
+    )]
+    Mismatch { expected: Digest, found: Digest },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] FileError),
+}
+
+impl Store {
+    pub(crate) fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.blobs().join("sha256").join(digest.hex())
+    }
+
+    /// True if the blob is there with the size it has to have. Reads no content.
+    pub(crate) fn has(&self, descriptor: &Descriptor) -> bool {
+        let metadata = std::fs::symlink_metadata(self.blob_path(&descriptor.digest));
+        metadata.is_ok_and(|metadata| metadata.is_file() && metadata.len() == descriptor.size)
+    }
+
+    /// The blob's bytes, verified; nothing if it is not there, or was not what its name says.
+    pub(crate) fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, FileError> {
+        let path = self.blob_path(digest);
+        match std::fs::read(&path) {
+            Ok(bytes) if Digest::of(&bytes) == *digest => Ok(Some(bytes)),
+            Ok(_) => self.set_aside(digest).map(|()| None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FileError::new("read", &path, error)),
+        }
+    }
+
+    /// True if the blob is there and its content is what its name says; else it is set aside.
+    pub(crate) fn verify(&self, digest: &Digest) -> Result<bool, FileError> {
+        let path = self.blob_path(digest);
+        match std::fs::File::open(&path) {
+            Ok(file) if hash(&file).context("read", &path)? == *digest => Ok(true),
+            Ok(_) => self.set_aside(digest).map(|()| false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(FileError::new("read", &path, error)),
+        }
+    }
+
+    /// Stores bytes. On `Ok` they are on disk under their digest.
+    pub(crate) fn put(&self, bytes: &[u8]) -> Result<Digest, FileError> {
+        let digest = Digest::of(bytes);
+        if std::fs::symlink_metadata(self.blob_path(&digest)).is_ok_and(|metadata| metadata.len() == bytes.len() as u64)
+        {
+            return Ok(digest);
+        }
+        let mut file = self.start_blob()?;
+        io::Write::write_all(&mut file, bytes).context("write", &self.blob_path(&digest))?;
+        self.commit_blob(file, &digest)?;
+        Ok(digest)
+    }
+
+    /// Starts a blob whose digest its writer works out; [`Store::commit_blob`] names it.
+    pub(crate) fn start_blob(&self) -> Result<Unnamed, FileError> {
+        Unnamed::new(&self.temporary())
+    }
+
+    /// Names a blob that was hashed while it was written. On `Ok` it is on disk.
+    pub(crate) fn commit_blob(&self, file: Unnamed, digest: &Digest) -> Result<(), FileError> {
+        file.commit(&self.blob_path(digest), MODE)
+    }
+
+    /// Takes a file that a tool wrote on this file system, if it is the blob that it should be.
+    pub(crate) fn adopt(&self, path: &Path, digest: &Digest) -> Result<(), BlobError> {
+        let file = std::fs::File::open(path).context("read", path)?;
+        let found = hash(&file).context("read", path)?;
+        if found != *digest {
+            return Err(BlobError::Mismatch { expected: *digest, found });
+        }
+        crate::fs::adopt(path, &self.blob_path(digest), MODE)?;
+        Ok(())
+    }
+
+    /// Moves a blob that is not what its name says out of the way.
+    fn set_aside(&self, digest: &Digest) -> Result<(), FileError> {
+        let aside = self.temporary().join(format!("damaged-{}", digest.hex()));
+        match std::fs::rename(self.blob_path(digest), &aside) {
+            // Another process may have been quicker.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::new("set aside", &aside, error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn hash(mut file: impl Read) -> io::Result<Digest> {
+    let mut hasher = sha2::Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(Digest::finish(hasher)),
+            length => hasher.update(&buffer[..length]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("cache")).unwrap();
+        (folder, store)
+    }
+
+    #[test]
+    fn gives_back_what_was_put() {
+        let (_folder, store) = store();
+        let digest = store.put(b"content").unwrap();
+        assert_eq!(store.put(b"content").unwrap(), digest);
+        assert_eq!(store.read(&digest).unwrap().unwrap(), b"content");
+        assert!(store.verify(&digest).unwrap());
+        assert!(store.has(&Descriptor::new("", digest, 7)) && !store.has(&Descriptor::new("", digest, 8)));
+        let mode = std::fs::metadata(store.blob_path(&digest)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o444);
+    }
+
+    #[test]
+    fn never_gives_what_does_not_match_its_name() {
+        for damage in [&b"CONTENT"[..], b""] {
+            let (_folder, store) = store();
+            let digest = store.put(b"content").unwrap();
+            let path = store.blob_path(&digest);
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, damage).unwrap();
+            assert_eq!(store.read(&digest).unwrap(), None);
+            assert!(!path.exists());
+            std::fs::write(&path, damage).unwrap();
+            assert!(!store.verify(&digest).unwrap());
+            assert!(!path.exists());
+            store.put(b"content").unwrap();
+            assert!(store.verify(&digest).unwrap());
+        }
+    }
+
+    #[test]
+    fn adopts_only_what_it_should_be() {
+        let (folder, store) = store();
+        let path = folder.path().join("blob");
+        std::fs::write(&path, b"wrong").unwrap();
+        let digest = Digest::of(b"right");
+        assert!(matches!(store.adopt(&path, &digest), Err(BlobError::Mismatch { .. })));
+        std::fs::write(&path, b"right").unwrap();
+        store.adopt(&path, &digest).unwrap();
+        assert!(store.verify(&digest).unwrap() && !path.exists());
+    }
+
+    #[test]
+    fn refuses_a_colon() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Store::open(&folder.path().join("a:b")), Err(super::super::OpenError::Colon { .. })));
+    }
+}

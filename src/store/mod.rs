@@ -1,0 +1,121 @@
+//! The store: what all projects of a user share.
+//!
+//! On disk, under the cache folder:
+//!
+//! ```text
+//! blobs/sha256/HEX      immutable, 0444, whole and verified when they got their name
+//! records/KIND/KEY      results of stages, small JSON documents, by the key of what decides them
+//! rootfs/ runs/         unpacked root filesystems, and containers that run
+//! tool/ logs/ tmp/      the tools' own state, what failed tools wrote, work in progress
+//! ```
+//!
+//! Any number of processes use it at once. Whatever is killed at whatever moment, a name stands for
+//! whole content: files get their names by a rename once they are on disk. A blob's size is checked when
+//! it is found, and its digest whenever its bytes are read or handed to a tool; what does not match is
+//! set aside, so that it is fetched or made again.
+
+mod blob;
+mod layout;
+mod record;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use blob::BlobError;
+pub(crate) use layout::{Layout, LayoutError};
+
+use crate::fs::{FileError, create_folder};
+
+/// The store in one cache folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    root: PathBuf,
+}
+
+/// A cache folder that cannot be one.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum OpenError {
+    #[error("the cache folder's path, `{}`, has a colon in it", path.display())]
+    #[diagnostic(
+        code(oci::store::bad_path),
+        help("skopeo and umoci end a path at a colon: set `[cache] dir` or `OCI_CACHE_DIR` to another folder")
+    )]
+    Colon { path: PathBuf },
+    #[error("there is no folder to cache in: neither `OCI_CACHE_DIR`, `XDG_CACHE_HOME` nor `HOME` is set")]
+    #[diagnostic(code(oci::store::no_folder), help("set `OCI_CACHE_DIR` to a folder that may be written"))]
+    NoFolder,
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] FileError),
+}
+
+impl Store {
+    /// Opens the store, and makes its folders where they are missing.
+    pub(crate) fn open(root: &Path) -> Result<Self, OpenError> {
+        let root = std::path::absolute(root).map_err(|error| FileError::new("find", root, error))?;
+        if root.as_os_str().as_encoded_bytes().contains(&b':') {
+            return Err(OpenError::Colon { path: root });
+        }
+        let store = Self { root };
+        for folder in [
+            store.blobs().join("sha256"),
+            store.rootfs(),
+            store.runs(),
+            store.tool_state(),
+            store.logs(),
+            store.temporary(),
+        ] {
+            // Most often all is there: one look is cheaper than a walk down the path.
+            if !folder.is_dir() {
+                create_folder(&folder)?;
+            }
+        }
+        Ok(store)
+    }
+
+    /// Where the store is unless someone says otherwise.
+    pub(crate) fn default_root() -> Result<PathBuf, OpenError> {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        variable("OCI_CACHE_DIR")
+            .or_else(|| variable("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|cache| cache.join("oci")))
+            .or_else(|| variable("HOME").map(|home| home.join(".cache/oci")))
+            .ok_or(OpenError::NoFolder)
+    }
+
+    /// The folder that holds `sha256/HEX`, as `--src-shared-blob-dir` takes it.
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+
+    /// Unpacked root filesystems.
+    pub(crate) fn rootfs(&self) -> PathBuf {
+        self.root.join("rootfs")
+    }
+
+    /// A folder for each container that runs.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// What the tools keep for themselves.
+    pub(crate) fn tool_state(&self) -> PathBuf {
+        self.root.join("tool")
+    }
+
+    /// The whole output of tools that failed.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// Work in progress; on the blobs' file system.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// A folder for work in progress, removed with all that is in it when it is dropped.
+    pub(crate) fn scratch(&self) -> Result<tempfile::TempDir, FileError> {
+        tempfile::Builder::new()
+            .prefix(crate::fs::TEMPORARY_PREFIX)
+            .tempdir_in(self.temporary())
+            .map_err(|error| FileError::new("create a folder in", &self.temporary(), error))
+    }
+}

@@ -1,0 +1,52 @@
+//! Results of stages by key.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::fs::{FileError, create_folder, write_atomically};
+use crate::model::{Digest, canonical_json};
+use crate::store::Store;
+
+impl Store {
+    fn record_path(&self, kind: &str, key: &Digest) -> PathBuf {
+        self.root.join("records").join(kind).join(key.hex())
+    }
+
+    /// The result recorded for a key. One that cannot be read as such is none, and is made again.
+    pub(crate) fn recall<T: DeserializeOwned>(&self, kind: &str, key: &Digest) -> Result<Option<T>, FileError> {
+        let path = self.record_path(kind, key);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FileError::new("read", &path, error)),
+        }
+    }
+
+    /// Records a result: the last act of a stage, once all that the result names is stored.
+    pub(crate) fn record(&self, kind: &str, key: &Digest, result: &impl Serialize) -> Result<(), FileError> {
+        let path = self.record_path(kind, key);
+        if let Some(folder) = path.parent() {
+            create_folder(folder)?;
+        }
+        write_atomically(&path, &canonical_json(result), 0o644)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recalls_what_was_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let key = Digest::of(b"key");
+        assert_eq!(store.recall::<Vec<u32>>("numbers", &key).unwrap(), None);
+        store.record("numbers", &key, &vec![1, 2]).unwrap();
+        assert_eq!(store.recall::<Vec<u32>>("numbers", &key).unwrap(), Some(vec![1, 2]));
+        assert_eq!(store.recall::<String>("numbers", &key).unwrap(), None);
+    }
+}
