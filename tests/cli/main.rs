@@ -2,5 +2,13 @@
 //! command or promise; what they share is in [`support`].
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod surroundings;
+mod build;
+mod example;
+mod fetch;
+mod interop;
+mod lock;
+mod publish;
+mod reproducible;
+mod run;
 mod support;
+mod surroundings;

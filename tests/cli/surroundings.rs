@@ -64,7 +64,7 @@ fn engines_run_a_base_from_overlay_storage() {
     images::push(&registry, Base::Merged, "lab/merged", "latest");
     let image = format!("docker://{}:latest", registry.repository("lab/merged"));
     let storage = Storage::new();
-    let told = succeed(storage.podman_run(&image).args(["stat", "-c", "%n %a %F", "/bin", "/tmp"]));
+    let told = storage.podman_run(&[], &image, &["stat", "-c", "%n %a %F", "/bin", "/tmp"]);
     assert_eq!(told, "/bin 777 symbolic link\n/tmp 1777 directory");
     let container = succeed(storage.buildah("from").args(["--tls-verify=false", "--name", "made", &image]));
     assert_eq!(container, "made");

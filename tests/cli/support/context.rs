@@ -4,9 +4,12 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::images;
 use super::tools::search_path;
 
 /// A folder with a project, a home and a cache, gone with the value that stands for it.
@@ -106,10 +109,21 @@ impl TestContext {
         Outcome::new(self, line, output)
     }
 
+    /// Starts it, to be waited for and signalled.
+    pub(crate) fn start<const N: usize>(&self, arguments: [&str; N]) -> Running {
+        Running::start(self, self.oci().args(arguments))
+    }
+
+    /// The digest of a build in the project's layout.
+    #[track_caller]
+    pub(crate) fn built(&self, name: &str) -> String {
+        images::descriptor(&self.layout(), name)["digest"].as_str().unwrap().to_owned()
+    }
+
     /// What `oci` left in its folders for runs: nothing, once all have ended.
     pub(crate) fn leftovers(&self) -> Vec<String> {
         let mut found = Vec::new();
-        for folder in ["cache/oci/runs", "run", "tmp"] {
+        for folder in ["cache/oci/runs", "cache/oci/tmp", "run", "tmp"] {
             let path = self.root().join(folder);
             let entries = fs::read_dir(&path).into_iter().flatten();
             // A lock file that stays means nothing.
@@ -142,6 +156,66 @@ fn processes_naming(path: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// A run that goes on.
+pub(crate) struct Running {
+    process: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Running {
+    fn start(context: &TestContext, command: &mut Command) -> Self {
+        let folder = tempfile::tempdir_in(context.root()).unwrap().keep();
+        let (stdout, stderr) = (folder.join("stdout"), folder.join("stderr"));
+        let create = |path: &Path| fs::File::create(path).unwrap();
+        let process = command.stdout(create(&stdout)).stderr(create(&stderr)).spawn().unwrap();
+        Self { process, stdout, stderr }
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        fs::read_to_string(&self.stdout).unwrap()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(&self.stderr).unwrap()
+    }
+
+    /// Waits until it has printed a line.
+    #[track_caller]
+    pub(crate) fn wait_for_line(&mut self, wanted: &str) {
+        eventually(wanted, || {
+            let ended = self.process.try_wait().unwrap();
+            let stdout = self.stdout();
+            let there = stdout.lines().any(|line| line == wanted);
+            assert!(there || ended.is_none(), "it ended ({ended:?}) before `{wanted}`\n{stdout}\n{}", self.stderr());
+            there
+        });
+    }
+
+    /// Sends it a signal, and nobody else.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
+    /// Waits for its end: its status, or none if a signal ended it.
+    #[track_caller]
+    pub(crate) fn end(&mut self) -> Option<i32> {
+        let mut status = None;
+        eventually("it ends", || {
+            status = self.process.try_wait().unwrap();
+            status.is_some()
+        });
+        status.and_then(|status| status.code())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 /// How a run ended, and what it printed.

@@ -70,9 +70,7 @@ pub(crate) fn push_schema2(registry: &Registry, base: Base, repository: &str, ta
 
 fn copy(registry: &Registry, base: Base, repository: &str, tag: &str, options: &[&str]) -> String {
     let source = format!("oci:{}:{}", layout().display(), base.tag());
-    succeed(
-        skopeo_copy().args(options).arg(source).arg(format!("docker://{}:{tag}", registry.repository(repository))),
-    );
+    succeed(skopeo_copy().args(options).arg(source).arg(format!("docker://{}:{tag}", registry.repository(repository))));
     registry.digest(repository, tag)
 }
 

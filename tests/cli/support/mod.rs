@@ -8,10 +8,11 @@
 pub(crate) mod context;
 pub(crate) mod images;
 pub(crate) mod podman;
+pub(crate) mod project;
 pub(crate) mod registry;
 pub(crate) mod snapshot;
 pub(crate) mod tools;
 
-pub(crate) use context::{Outcome, TestContext, eventually};
+pub(crate) use context::{Outcome, TestContext};
 pub(crate) use images::Base;
 pub(crate) use registry::Registry;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::tools::tool;
+use super::tools::{succeed, tool};
 
 /// A container storage that is gone with the value that stands for it.
 pub(crate) struct Storage {
@@ -26,13 +26,12 @@ impl Storage {
         command
     }
 
-    /// `podman run --rm` with what a machine without systemd and without its own cgroups needs.
-    pub(crate) fn podman_run(&self, image: &str) -> Command {
+    /// What a container prints: `podman run --rm` with what a machine without systemd needs.
+    pub(crate) fn podman_run(&self, options: &[&str], image: &str, arguments: &[&str]) -> String {
         let mut command = self.engine("podman");
-        command.args(["--runtime", "runc", "--cgroup-manager", "cgroupfs", "run", "--rm"]);
-        command.args(["--network=host", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", "--tls-verify=false"]);
-        command.arg(image);
-        command
+        command.args(["--runtime", "runc", "--cgroup-manager", "cgroupfs", "run", "--rm", "--network=host"]);
+        command.args(["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", "--tls-verify=false"]);
+        succeed(command.args(options).arg(image).args(arguments))
     }
 
     pub(crate) fn buildah(&self, subcommand: &str) -> Command {
