@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod build;
+mod errors;
 mod example;
 mod fetch;
 mod interop;
 mod lock;
 mod publish;
 mod reproducible;
+mod rootless;
 mod run;
 mod support;
 mod surroundings;

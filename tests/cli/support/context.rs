@@ -43,11 +43,6 @@ impl TestContext {
         self.root().join("project")
     }
 
-    /// `$XDG_CACHE_HOME`; `oci`'s own folder is in it.
-    pub(crate) fn cache(&self) -> PathBuf {
-        self.root().join("cache")
-    }
-
     /// The layout of the project's builds.
     pub(crate) fn layout(&self) -> PathBuf {
         self.project().join(".oci")
@@ -111,7 +106,12 @@ impl TestContext {
 
     /// Starts it, to be waited for and signalled.
     pub(crate) fn start<const N: usize>(&self, arguments: [&str; N]) -> Running {
-        Running::start(self, self.oci().args(arguments))
+        self.start_command(self.oci().args(arguments))
+    }
+
+    /// Starts a command of this context.
+    pub(crate) fn start_command(&self, command: &mut Command) -> Running {
+        Running::start(self, command)
     }
 
     /// The digest of a build in the project's layout.
@@ -222,14 +222,16 @@ impl Drop for Running {
 pub(crate) struct Outcome {
     line: String,
     output: Output,
-    /// What is different in every run, and what is shown for it.
-    folders: Vec<(String, &'static str)>,
+    /// What is this run's or this machine's own, and what is shown for it.
+    own: Vec<(String, &'static str)>,
 }
 
 impl Outcome {
     fn new(context: &TestContext, line: String, output: Output) -> Self {
         let root = context.root().display().to_string();
-        Self { line, output, folders: vec![(format!("{root}/project"), "[PROJECT]"), (root, "[ROOT]")] }
+        let here = format!("linux/{}", images::architecture());
+        let own = vec![(format!("{root}/project"), "[PROJECT]"), (root, "[ROOT]"), (here, "linux/[HERE]")];
+        Self { line, output, own }
     }
 
     pub(crate) fn code(&self) -> Option<i32> {
@@ -256,27 +258,6 @@ impl Outcome {
         assert_eq!(self.code(), Some(code), "{}\n{self}", self.line);
         self
     }
-
-    /// The only digest that standard output names.
-    #[track_caller]
-    pub(crate) fn digest(&self) -> String {
-        let digests = digests_in(&self.stdout());
-        assert_eq!(digests.len(), 1, "one digest expected of {}\n{self}", self.line);
-        digests[0].clone()
-    }
-}
-
-/// Every whole digest that a text names, once, in order.
-pub(crate) fn digests_in(text: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for (start, prefix) in text.match_indices("sha256:") {
-        let hex: String = text[start + prefix.len()..].chars().take_while(char::is_ascii_hexdigit).collect();
-        let digest = format!("sha256:{hex}");
-        if hex.len() == 64 && !found.contains(&digest) {
-            found.push(digest);
-        }
-    }
-    found
 }
 
 /// For people and for snapshots.
@@ -284,7 +265,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes).into_owned();
-            self.folders.iter().fold(text, |text, (folder, name)| text.replace(folder.as_str(), name))
+            self.own.iter().fold(text, |text, (own, name)| text.replace(own.as_str(), name))
         };
         writeln!(formatter, "exit: {}", self.code().map_or_else(|| "a signal".to_owned(), |code| code.to_string()))?;
         writeln!(formatter, "----- stdout\n{}", shown(&self.output.stdout))?;

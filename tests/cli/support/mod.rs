@@ -7,6 +7,7 @@
 
 pub(crate) mod context;
 pub(crate) mod images;
+pub(crate) mod ordinary;
 pub(crate) mod podman;
 pub(crate) mod project;
 pub(crate) mod registry;
