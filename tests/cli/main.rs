@@ -1,6 +1,6 @@
 //! End-to-end tests: the binary with real tools, real registries and real images. A module for each
 //! command or promise; what they share is in [`support`].
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod build;
 mod errors;
