@@ -10,7 +10,6 @@ use crate::support::{Registry, project};
 fn a_server_is_locked_built_run_and_published() {
     let registry = Registry::start();
     let context = project::my_server(&registry);
-    context.run(["check"]).success();
     context.run(["lock"]).success();
     let lock = context.read("oci.lock");
     assert!(lock.contains("[image.\"python#slim\"]") && lock.contains("[image.\"python#buster\"]"), "{lock}");

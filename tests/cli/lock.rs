@@ -1,4 +1,4 @@
-//! `oci lock`, `update` and `outdated`: what is in the lockfile, and that nothing else moves a pin.
+//! `oci lock`: what is in the lockfile, and that nothing moves a pin but a changed manifest.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -100,48 +100,56 @@ fn locking_again_writes_nothing_and_asks_nobody() {
     assert_eq!(stamp(fs::metadata(&path).unwrap()), before);
     assert_eq!(registry.requests().len(), asked);
     assert_eq!(again.stdout(), "");
-    context.run(["lock", "--check"]).success();
+    context.run(["lock", "--frozen"]).success();
 }
 
 #[test]
-fn only_an_update_moves_a_pin() {
+fn a_tag_that_moves_does_not_move_the_pin() {
     let registry = Registry::start();
     let (context, [_, slim, buster]) = project(&registry);
-    context.run(["lock"]).success();
+    let told = context.run(["lock"]).success();
+    assert!(told.stdout().contains(&format!("python#slim  3.12-slim  none -> {}", &slim[..11])), "{told}");
     let before = context.read("oci.lock");
     assert_eq!(images::push(&registry, Base::Busybox, "library/python", "3.12-slim"), buster);
     context.run(["lock"]).success();
-    context.run(["lock", "--check"]).success();
+    context.run(["fetch"]).success();
     assert_eq!(context.read("oci.lock"), before);
-    let outdated = context.run(["outdated", "--exit-code"]).failure(1);
-    assert!(outdated.stdout().contains("python#slim"), "{outdated}");
-    assert!(!outdated.stdout().contains("busybox"), "{outdated}");
-    assert_eq!(context.read("oci.lock"), before);
-    let dry = context.run(["update", "--dry-run"]).success();
-    assert_eq!(context.read("oci.lock"), before);
-    let told = context.run(["update", "python#slim"]).success();
-    assert_eq!(dry.stdout(), told.stdout());
-    let lines: Vec<String> = told.stdout().lines().map(str::to_owned).collect();
-    assert_eq!(lines.len(), 1, "{told}");
-    assert!(lines[0].starts_with("python#slim  3.12-slim  sha256:"), "{told}");
-    assert!(lines[0].contains(&slim[..11]) && lines[0].contains(&buster[..11]), "{told}");
-    assert_eq!(context.read("oci.lock"), before.replace(&slim, &buster));
+    // A changed manifest does.
+    context.write("oci.toml", context.read("oci.toml").replace("3.12-slim", "buster"));
+    context.run(["lock"]).success();
+    assert_eq!(context.read("oci.lock"), before.replace(&slim, &buster).replace("3.12-slim", "buster"));
 }
 
 #[test]
-fn a_check_says_what_differs_and_writes_nothing() {
+fn locked_may_not_write() {
     let registry = Registry::start();
     let (context, _) = project(&registry);
-    let missing = context.run(["lock", "--check"]).failure(1);
-    assert!(missing.to_string().contains("python#slim"), "{missing}");
+    context.run(["lock", "--locked"]).failure(1);
     assert!(!context.project().join("oci.lock").exists());
     context.run(["lock"]).success();
     let before = context.read("oci.lock");
-    let manifest = context.read("oci.toml");
-    context.write("oci.toml", manifest.replace("3.12-slim", "3.13-slim"));
-    let stale = context.run(["lock", "--check"]).failure(1);
-    assert!(stale.to_string().contains("python#slim"), "{stale}");
+    context.write("oci.toml", context.read("oci.toml").replace("3.12-slim", "buster"));
+    let stale = context.run(["lock", "--locked"]).failure(1);
+    assert!(stale.stderr().contains("python#slim") && !stale.stderr().contains("busybox"), "{stale}");
     assert_eq!(context.read("oci.lock"), before);
+}
+
+#[test]
+fn a_build_locks_only_what_it_reaches() {
+    let registry = Registry::start();
+    let (context, _) = project(&registry);
+    let manifest = context.read("oci.toml");
+    context.write("oci.toml", format!("{manifest}\n[build.app]\nbase = \"python#slim\"\n"));
+    context.run(["build"]).success();
+    let partial = context.read("oci.lock");
+    assert!(
+        partial.contains("python#slim") && !partial.contains("buster") && !partial.contains("busybox"),
+        "{partial}"
+    );
+    context.run(["build", "--locked"]).success();
+    context.run(["lock", "--locked"]).failure(1);
+    context.run(["lock"]).success();
+    assert!(context.read("oci.lock").contains("python#buster"));
 }
 
 #[test]
@@ -152,7 +160,7 @@ fn what_the_manifest_no_longer_has_is_removed() {
     let before = context.read("oci.lock");
     let manifest = context.read("oci.toml");
     context.write("oci.toml", manifest.split("[base.busybox]").next().unwrap());
-    context.run(["lock", "--check"]).failure(1);
+    context.run(["lock", "--locked"]).failure(1);
     let asked = registry.requests().len();
     context.run(["lock"]).success();
     assert_eq!(registry.requests().len(), asked, "nothing needs to be resolved for that");

@@ -87,17 +87,6 @@ fn again_no_blob_is_asked_for() {
 }
 
 #[test]
-fn a_dry_run_sends_nothing() {
-    let registry = Registry::start();
-    let context = project::script(&registry, "#!/bin/sh\n");
-    context.run(["publish", "--dry-run"]).success();
-    let written = |request: &&String| !request.starts_with("GET") && !request.starts_with("HEAD");
-    let asked = registry.requests();
-    let ours: Vec<_> = asked.iter().filter(|request| request.contains("acme")).filter(written).collect();
-    assert_eq!(ours, Vec::<&String>::new());
-}
-
-#[test]
 fn credentials_are_found_where_other_tools_keep_them() {
     let registry = Registry::start();
     let private = Registry::start_with_accounts();
