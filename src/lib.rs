@@ -3,15 +3,53 @@
 //!
 //! The modules stand on floors, and use only what is below them: see `docs/architecture.md`.
 
+mod cli;
+mod commands;
 mod diagnostic;
+mod executor;
 mod fs;
+mod image;
+mod layer;
 mod lock;
 mod manifest;
 mod model;
+mod parallel;
+mod plan;
 mod problem;
 mod report;
+mod resolve;
 mod sanitize;
 mod source;
+mod stage;
 mod store;
 mod suggest;
 mod tools;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use diagnostic::Format;
+
+/// The whole program: parses the command line, does what it says, and renders what went wrong.
+pub fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let colour = match cli.global.color {
+        cli::When::Auto => None,
+        cli::When::Always => Some(true),
+        cli::When::Never => Some(false),
+    };
+    let format = Format::decide(cli.global.json, colour);
+    if let Err(error) = tools::signal::install() {
+        // Without it an interrupt ends the program at once, and later runs sweep up.
+        eprintln!("warning: could not take care of signals: {error}");
+    }
+    let result = commands::dispatch(cli);
+    if let Some(signal) = tools::signal::pending().filter(|_| result.is_err()) {
+        tools::signal::die_of(signal);
+    }
+    result.unwrap_or_else(|failure| {
+        diagnostic::render(&failure.reports, format);
+        failure.status.into()
+    })
+}

@@ -24,18 +24,12 @@ impl Source {
         Self(Arc::new(NamedSource::new(name, text.into())))
     }
 
-    /// Reads the file, which is shown under its path as the person would type it.
-    pub(crate) fn read(path: &Path) -> Result<Self, ReadError> {
-        match std::fs::read(path) {
-            Ok(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => Ok(Self::new(path.display().to_string(), text)),
-                Err(error) => Err(ReadError::NotUtf8 {
-                    path: path.display().to_string(),
-                    offset: error.utf8_error().valid_up_to(),
-                }),
-            },
-            Err(source) => Err(ReadError::Io { path: path.display().to_string(), source }),
-        }
+    /// Reads the file, which is shown to people under `name`.
+    pub(crate) fn read(path: &Path, name: &str) -> Result<Self, ReadError> {
+        let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: name.to_owned(), source })?;
+        String::from_utf8(bytes)
+            .map(|text| Self::new(name, text))
+            .map_err(|error| ReadError::NotUtf8 { path: name.to_owned(), offset: error.utf8_error().valid_up_to() })
     }
 
     pub(crate) fn text(&self) -> &str {

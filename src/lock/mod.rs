@@ -52,9 +52,9 @@ pub(crate) enum LoadError {
 }
 
 impl Lock {
-    /// Reads a lockfile; none is an empty lock.
-    pub(crate) fn load(path: &Path) -> Result<Self, LoadError> {
-        match Source::read(path) {
+    /// Reads a lockfile, shown to people under `name`; none is an empty lock.
+    pub(crate) fn load(path: &Path, name: &str) -> Result<Self, LoadError> {
+        match Source::read(path, name) {
             Ok(source) => Self::parse(&source).map_err(LoadError::Invalid),
             Err(error) if error.is_not_found() => Ok(Self::default()),
             Err(error) => Err(LoadError::Read(error)),

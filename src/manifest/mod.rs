@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 pub(crate) use discover::{DiscoverError, discover};
 pub(crate) use package::{Package, PackageContent};
-pub(crate) use validate::{MANIFEST_NAME, parse};
+pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, parse};
 
 use crate::model::{Digest, ImageName, Platform, Repository, Tag};
 use crate::source::{Place, Placed, Source};
@@ -41,7 +41,7 @@ pub(crate) struct Project {
     /// What builds are made for that do not say it themselves; never empty.
     pub(crate) platforms: Vec<Platform>,
     /// Globs that no folder package ever packs.
-    pub(crate) exclude: Vec<String>,
+    pub(crate) exclude: Vec<Placed<String>>,
     /// `source-date-epoch`: seconds since 1970 that every file and history entry carries.
     pub(crate) epoch: Option<i64>,
 }

@@ -128,9 +128,19 @@ impl ImageConfig {
         self.append_history(json!({ "created": created, "created_by": created_by }));
     }
 
-    /// Adds a history entry for a change that made no layer.
-    pub(crate) fn append_empty_history(&mut self, created: &str, created_by: &str) {
-        self.append_history(json!({ "created": created, "created_by": created_by, "empty_layer": true }));
+    /// The environment, in the order of the image; what is no `NAME=VALUE` is left out.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        let list = self.execution().env.unwrap_or_default();
+        list.iter().filter_map(|entry| entry.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    /// Gives every layer that has no history entry an empty one, as tools that show both expect.
+    pub(crate) fn complete_history(&mut self) {
+        let entries = self.document.get("history").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let with_layer = entries.iter().filter(|entry| entry.get("empty_layer") != Some(&Value::Bool(true))).count();
+        for _ in with_layer..self.diff_ids().len() {
+            self.append_history(json!({}));
+        }
     }
 
     fn append_history(&mut self, entry: Value) {

@@ -76,7 +76,7 @@ impl Store {
 
     /// Starts a blob whose digest its writer works out; [`Store::commit_blob`] names it.
     pub(crate) fn start_blob(&self) -> Result<Unnamed, FileError> {
-        Unnamed::new(&self.temporary())
+        Unnamed::new(self.temporary()?)
     }
 
     /// Names a blob that was hashed while it was written. On `Ok` it is on disk.
@@ -95,9 +95,9 @@ impl Store {
         Ok(())
     }
 
-    /// Moves a blob that is not what its name says out of the way.
+    /// Moves a blob that is not what its name says out of the way; it is gone when this process ends.
     fn set_aside(&self, digest: &Digest) -> Result<(), FileError> {
-        let aside = self.temporary().join(format!("damaged-{}", digest.hex()));
+        let aside = self.temporary()?.join(format!("damaged-{}", digest.hex()));
         match std::fs::rename(self.blob_path(digest), &aside) {
             // Another process may have been quicker.
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::new("set aside", &aside, error)),

@@ -78,16 +78,26 @@ impl Layout {
             self.link_tree(store, descriptor, &mut needed)?;
         }
         if old != new || !self.index_path().exists() {
-            let manifests = new.iter().map(|(name, descriptor)| {
-                let mut descriptor = descriptor.clone();
-                descriptor.annotations.insert(REF_NAME.to_owned(), name.clone());
-                descriptor
-            });
-            let index = Index::new(manifests.collect(), BTreeMap::new());
-            write_atomically(&self.index_path(), &canonical_json(&index), 0o644)?;
+            self.write_index(&new)?;
             self.sweep(&needed)?;
         }
         Ok(())
+    }
+
+    /// Makes a layout for a tool: it names these images, and its blobs are elsewhere.
+    pub(crate) fn create_private(&self, images: &BTreeMap<String, Descriptor>) -> Result<(), FileError> {
+        write_atomically(&self.folder.join("oci-layout"), OCI_LAYOUT, 0o644)?;
+        self.write_index(images)
+    }
+
+    fn write_index(&self, images: &BTreeMap<String, Descriptor>) -> Result<(), FileError> {
+        let manifests = images.iter().map(|(name, descriptor)| {
+            let mut descriptor = descriptor.clone();
+            descriptor.annotations.insert(REF_NAME.to_owned(), name.clone());
+            descriptor
+        });
+        let index = Index::new(manifests.collect(), BTreeMap::new());
+        write_atomically(&self.index_path(), &canonical_json(&index), 0o644)
     }
 
     fn index_path(&self) -> PathBuf {

@@ -7,6 +7,7 @@
 //! records/KIND/KEY      results of stages, small JSON documents, by the key of what decides them
 //! rootfs/ runs/         unpacked root filesystems, and containers that run
 //! tool/ logs/ tmp/      the tools' own state, what failed tools wrote, work in progress
+//! locks/                empty files, for locks between processes
 //! ```
 //!
 //! Any number of processes use it at once. Whatever is killed at whatever moment, a name stands for
@@ -17,18 +18,23 @@
 mod blob;
 mod layout;
 mod record;
+mod workspace;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 pub(crate) use blob::BlobError;
 pub(crate) use layout::{Layout, LayoutError};
 
-use crate::fs::{FileError, create_folder};
+use crate::fs::{FileError, Lock, create_folder};
+use workspace::Workspace;
 
 /// The store in one cache folder.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Store {
     root: PathBuf,
+    /// Made when something is first worked on.
+    workspace: OnceLock<Workspace>,
 }
 
 /// A cache folder that cannot be one.
@@ -55,20 +61,15 @@ impl Store {
         if root.as_os_str().as_encoded_bytes().contains(&b':') {
             return Err(OpenError::Colon { path: root });
         }
-        let store = Self { root };
-        for folder in [
-            store.blobs().join("sha256"),
-            store.rootfs(),
-            store.runs(),
-            store.tool_state(),
-            store.logs(),
-            store.temporary(),
-        ] {
+        let store = Self { root, workspace: OnceLock::new() };
+        let folders = [store.blobs().join("sha256"), store.rootfs(), store.runs(), store.tool_state(), store.logs()];
+        for folder in folders.into_iter().chain([store.root.join("tmp"), store.root.join("locks")]) {
             // Most often all is there: one look is cheaper than a walk down the path.
             if !folder.is_dir() {
                 create_folder(&folder)?;
             }
         }
+        workspace::sweep(&store.root.join("tmp"), &store.root.join("locks/tmp"));
         Ok(store)
     }
 
@@ -106,16 +107,24 @@ impl Store {
         self.root.join("logs")
     }
 
-    /// Work in progress; on the blobs' file system.
-    pub(crate) fn temporary(&self) -> PathBuf {
-        self.root.join("tmp")
+    /// This process's folder for work in progress, on the blobs' file system.
+    fn temporary(&self) -> Result<&Path, FileError> {
+        if self.workspace.get().is_none() {
+            let workspace = Workspace::new(&self.root.join("tmp"), &self.root.join("locks/tmp"))?;
+            // If another thread was quicker, this one's folder is removed again.
+            let _ = self.workspace.set(workspace);
+        }
+        Ok(self.workspace.get().map_or(&self.root, Workspace::path))
+    }
+
+    /// Takes the lock of this name, held until it is dropped; `waiting` is called before a wait for it.
+    pub(crate) fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, FileError> {
+        Lock::exclusive(&self.root.join("locks").join(name), waiting)
     }
 
     /// A folder for work in progress, removed with all that is in it when it is dropped.
     pub(crate) fn scratch(&self) -> Result<tempfile::TempDir, FileError> {
-        tempfile::Builder::new()
-            .prefix(crate::fs::TEMPORARY_PREFIX)
-            .tempdir_in(self.temporary())
-            .map_err(|error| FileError::new("create a folder in", &self.temporary(), error))
+        let parent = self.temporary()?;
+        tempfile::Builder::new().tempdir_in(parent).map_err(|error| FileError::new("create a folder in", parent, error))
     }
 }

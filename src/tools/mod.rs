@@ -3,7 +3,19 @@
 //! Everything that runs goes through [`process`]: arguments as a list, an explicit environment,
 //! output drained while the tool runs, a time limit, and an end that leaves nothing behind.
 
+pub(crate) mod cause;
+pub(crate) mod environment;
+pub(crate) mod error;
+mod explanation;
 pub(crate) mod process;
 pub(crate) mod signal;
+pub(crate) mod skopeo;
+pub(crate) mod task;
+pub(crate) mod transcript;
+pub(crate) mod version;
 
+pub(crate) use cause::Cause;
+pub(crate) use error::ToolError;
 pub(crate) use process::{Invocation, ProcessError};
+pub(crate) use task::{Subject, Task};
+pub(crate) use version::Version;

@@ -151,7 +151,9 @@ impl Invocation {
     }
 
     fn expression(&self) -> duct::Expression {
-        let mut expression = duct::cmd(&self.program, &self.arguments).full_env(&self.environment).unchecked();
+        // As a string: duct takes a bare name in a `Path` for a file of the current folder.
+        let mut expression =
+            duct::cmd(self.program.as_os_str(), &self.arguments).full_env(&self.environment).unchecked();
         if let Some(folder) = &self.folder {
             expression = expression.dir(folder);
         }
@@ -193,9 +195,12 @@ pub(crate) fn shell_status(status: ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1)
 }
 
-/// A line for a shell.
+/// A line for a shell, which goes to the folder first if there is one.
 impl fmt::Display for Invocation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(folder) = &self.folder {
+            write!(formatter, "cd {} && ", shell_words::quote(&folder.to_string_lossy()))?;
+        }
         let program = self.program.to_string_lossy();
         formatter.write_str(&shell_words::quote(&program))?;
         for argument in &self.arguments {
@@ -233,6 +238,13 @@ mod tests {
     }
 
     #[test]
+    fn finds_a_name_on_the_path_from_any_folder() {
+        for invocation in [Invocation::new("pwd"), Invocation::new("pwd").folder("/")] {
+            assert!(invocation.capture().unwrap().status.success());
+        }
+    }
+
+    #[test]
     fn drains_more_than_a_pipe_holds() {
         let finished = shell("head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2").capture().unwrap();
         assert_eq!((finished.stdout.len(), finished.stderr.len()), (1_000_000, 1_000_000));
@@ -256,5 +268,6 @@ mod tests {
     fn prints_a_line_for_a_shell() {
         let line = Invocation::new("tool").argument("--flag").argument("a b").argument("it's").to_string();
         assert_eq!(line, r#"tool --flag 'a b' 'it'\''s'"#);
+        assert_eq!(Invocation::new("tool").folder("/a b").to_string(), "cd '/a b' && tool");
     }
 }

@@ -67,13 +67,13 @@ fn project(root: Table<'_>, problems: &mut Problems) -> Project {
             Some(platforms) => platforms.into_iter().map(|platform| platform.value).collect(),
             None => vec![Platform::host()],
         },
-        exclude: exclude.into_iter().map(|pattern| pattern.value).collect(),
+        exclude,
         epoch,
     }
 }
 
 /// What eleven octal digits, a tar header's field for times, can hold.
-const LAST_EPOCH: i64 = 0o777_7777_7777;
+pub(crate) const LAST_EPOCH: i64 = 0o777_7777_7777;
 
 /// A tool's name is looked up on `PATH`; a path is relative to the manifest.
 fn tools(root: Table<'_>, folder: &Path) -> Tools {

@@ -1,0 +1,201 @@
+//! The command line, as typed.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Builds, runs and publishes container images from `oci.toml` and `oci.lock`, without a daemon.
+#[derive(Debug, Parser)]
+#[command(name = "oci", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Go to this folder first
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    pub(crate) folder: Option<PathBuf>,
+    /// The manifest, instead of the nearest `oci.toml` at or above the current folder
+    #[arg(long, value_name = "PATH", global = true, env = "OCI_MANIFEST_PATH")]
+    pub(crate) manifest_path: Option<PathBuf>,
+    /// Fail if `oci.lock` would have to change
+    #[arg(long, global = true, env = "OCI_LOCKED")]
+    pub(crate) locked: bool,
+    /// Ask no registry
+    #[arg(long, global = true, env = "OCI_OFFLINE")]
+    pub(crate) offline: bool,
+    /// `--locked` and `--offline`
+    #[arg(long, global = true, env = "OCI_FROZEN")]
+    pub(crate) frozen: bool,
+    /// How many threads work, at most [default: one for each processor]
+    #[arg(short, long, value_name = "N", global = true, env = "OCI_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    /// Results and errors as JSON
+    #[arg(long, global = true, env = "OCI_JSON")]
+    pub(crate) json: bool,
+    /// Say nothing but results, warnings and errors
+    #[arg(short, long, global = true, env = "OCI_QUIET", conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more; `-v` before or after any command but `run`
+    #[arg(long, global = true, env = "OCI_VERBOSE")]
+    pub(crate) verbose: bool,
+    /// Colour errors
+    #[arg(long, value_name = "WHEN", global = true, env = "OCI_COLOR", default_value = "auto")]
+    pub(crate) color: When,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    Always,
+    Never,
+}
+
+/// `-v`, where it is not `--volume`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Verbose {
+    /// Say more
+    #[arg(short = 'v', hide = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Pin every base to a digest in `oci.lock`
+    Lock(LockArguments),
+    /// Bring everything that a later `--offline` build or run needs
+    Fetch(FetchArguments),
+    /// Build images
+    Build(BuildArguments),
+    /// Build an image if need be, and run it
+    Run(RunArguments),
+    /// Build images if need be, and push every tag
+    Publish(PublishArguments),
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+    /// The program's other half: sets up namespaces and mounts
+    #[command(name = "__sandbox", hide = true)]
+    Sandbox(SandboxArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LockArguments {
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FetchArguments {
+    /// Builds, bases or variants; all, if none is named
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Only these platforms
+    #[arg(long = "platform", value_name = "PLATFORM", env = "OCI_PLATFORM", value_delimiter = ',')]
+    pub(crate) platforms: Vec<String>,
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArguments {
+    /// Builds; all, if none is named
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Only these platforms
+    #[arg(long = "platform", value_name = "PLATFORM", env = "OCI_PLATFORM", value_delimiter = ',')]
+    pub(crate) platforms: Vec<String>,
+    /// Bring the bases' layers into `.oci/` too
+    #[arg(long)]
+    pub(crate) complete: bool,
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// A build, a base or a variant
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Replace the image's arguments
+    #[arg(last = true, value_name = "ARG")]
+    pub(crate) arguments: Vec<String>,
+    /// Set a variable; without `=`, pass it on
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<String>,
+    /// Set the variables of a file, `NAME=VALUE` a line
+    #[arg(long, value_name = "PATH")]
+    pub(crate) env_file: Vec<PathBuf>,
+    /// Mount a file or folder
+    #[arg(short, long = "volume", value_name = "FROM:TO[:ro]")]
+    pub(crate) volumes: Vec<String>,
+    /// Give it a terminal
+    #[arg(short, long, action = ArgAction::SetTrue)]
+    pub(crate) terminal: bool,
+    /// Taken for granted: standard input is always passed on
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+    /// Run this program instead; what follows `--` is its arguments
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) entrypoint: Option<String>,
+    /// Name or number, with a group if need be
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub(crate) user: Option<String>,
+    /// The folder to start in
+    #[arg(long, value_name = "DIR")]
+    pub(crate) workdir: Option<String>,
+    /// This machine's network, or none
+    #[arg(long, value_name = "NETWORK", default_value = "host")]
+    pub(crate) network: Network,
+    /// Refuse writes to the image's files
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// This platform instead of the machine's
+    #[arg(long, value_name = "PLATFORM", env = "OCI_PLATFORM")]
+    pub(crate) platform: Option<String>,
+    /// Refused: with the host's network there are no ports to map
+    #[arg(short, long = "publish", value_name = "PORTS", hide = true)]
+    pub(crate) ports: Vec<String>,
+}
+
+/// What a container sees of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Network {
+    /// This machine's, so that servers are reached
+    Host,
+    /// Only a loopback of its own
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArguments {
+    /// Builds; all that have a repository, if none is named
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Push these tags instead of those in `oci.toml`
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// Only these platforms; needs `--tag`, so that no tag loses platforms
+    #[arg(long = "platform", value_name = "PLATFORM", env = "OCI_PLATFORM", value_delimiter = ',')]
+    pub(crate) platforms: Vec<String>,
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArguments {
+    /// What to set up
+    pub(crate) specification: PathBuf,
+}

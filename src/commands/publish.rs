@@ -1,0 +1,168 @@
+//! `oci publish`: every tag of every repository, and the digest that they stand for.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{Session, session};
+use crate::cli::PublishArguments;
+use crate::diagnostic::{Failure, Status};
+use crate::executor::Built;
+use crate::manifest::Build;
+use crate::model::document::media_type;
+use crate::model::{Digest, Reference, Repository, Tag};
+use crate::plan::{Plan, PlannedBuild};
+use crate::report::Stage;
+use crate::source::{At, Placed};
+use crate::store::Layout;
+use crate::tools::skopeo::{self, Access};
+use crate::tools::{Cause, ToolError};
+
+/// Why something was not published.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+enum PublishError {
+    #[error("`{name}` has no repository to be published to")]
+    #[diagnostic(code(oci::publish::no_repository), help("add `repository = \"registry.example.com/{name}\"`"))]
+    NoRepository { name: String },
+    #[error("no build has a repository to be published to")]
+    #[diagnostic(code(oci::publish::no_repository), help("add a `repository` to a `[build.NAME]`"))]
+    Nothing,
+    #[error("`{written}` is no tag")]
+    #[diagnostic(code(oci::cli::bad_tag))]
+    Tag { written: String, source: crate::model::reference::TagError },
+    #[error("without {missing}, the tags of `{name}` would lose platforms")]
+    #[diagnostic(code(oci::publish::fewer_platforms), help("name a tag for this image alone: `--tag TAG`"))]
+    FewerPlatforms { name: String, missing: String },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tool(#[from] ToolError),
+    #[error("the registry has `{found}` under `{reference}`, which was to be `{expected}`")]
+    #[diagnostic(
+        code(oci::publish::digest_mismatch),
+        help("something between here and the registry changes images; `oci` never does")
+    )]
+    Digest { reference: String, expected: Digest, found: Digest },
+}
+
+pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result<(), Failure> {
+    let platforms = session::platforms(&arguments.platforms)?;
+    let tags = tags(&arguments.tags)?;
+    let manifest = session.manifest.clone();
+    let names = match &arguments.names[..] {
+        [] => manifest
+            .builds
+            .iter()
+            .filter(|(_, build)| !build.repositories.is_empty())
+            .map(|(name, _)| name.clone())
+            .collect(),
+        names => names.to_vec(),
+    };
+    if names.is_empty() {
+        return Err(Failure::new(Status::Failed, PublishError::Nothing));
+    }
+    let plan = Plan::new(&manifest, &names, &platforms)?;
+    let asked_for: Vec<_> = plan.steps.iter().filter(|step| step.asked_for).collect();
+    check(&asked_for, |step| manifest.platforms(step.build), &tags)?;
+    session.lock_needed(&plan.bases())?;
+    let (outcome, failure) = session.build(&plan)?;
+    let mut failures: Vec<Failure> = failure.into_iter().collect();
+    let mut published = Vec::new();
+    for step in asked_for {
+        let Some(built) = outcome.built.get(step.name) else { continue };
+        for repository in &step.build.repositories {
+            let tags = if tags.is_empty() { &step.build.tags } else { &tags };
+            match publish(session, built, repository, tags) {
+                Ok(()) => published.push((step.name, repository, built.descriptor.digest, tags)),
+                Err(failure) => failures.push(failure),
+            }
+        }
+    }
+    if session.json {
+        let images: Vec<_> = published
+            .iter()
+            .map(|(name, repository, digest, tags)| {
+                let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+                json!({ "name": name, "repository": repository.to_string(), "digest": digest, "tags": tags })
+            })
+            .collect();
+        super::print(&format!("{}\n", json!({ "published": images })));
+    } else {
+        let lines = published.iter().map(|(_, repository, digest, _)| format!("{}@{digest}\n", repository.value));
+        super::print(&lines.collect::<String>());
+    }
+    Failure::all(failures).map_or(Ok(()), Err)
+}
+
+/// Everything that can be known to be wrong before anything is built.
+fn check(
+    steps: &[&PlannedBuild<'_>],
+    declared: impl Fn(&PlannedBuild<'_>) -> Vec<crate::model::Platform>,
+    tags: &[Tag],
+) -> Result<(), Failure> {
+    let problems = steps.iter().filter_map(|step| {
+        let name = step.name.to_owned();
+        if step.build.repositories.is_empty() {
+            return Some(At::new(PublishError::NoRepository { name }, &step.build.place, ""));
+        }
+        let declared = declared(step);
+        let missing: Vec<String> =
+            declared.iter().filter(|platform| !step.platforms.contains(platform)).map(ToString::to_string).collect();
+        if tags.is_empty() && !missing.is_empty() {
+            let error = PublishError::FewerPlatforms { name, missing: missing.join(", ") };
+            return Some(At::new(error, platforms_place(step.build), ""));
+        }
+        None
+    });
+    Failure::all(problems.map(|problem| Failure::new(Status::Invalid, problem))).map_or(Ok(()), Err)
+}
+
+fn platforms_place(build: &Build) -> &crate::source::Place {
+    build.platforms.as_ref().and_then(|platforms| platforms.first()).map_or(&build.place, |platform| &platform.place)
+}
+
+fn tags(written: &[String]) -> Result<Vec<Tag>, Failure> {
+    let parsed = written.iter().map(|written| {
+        Tag::parse(written)
+            .map_err(|source| Failure::new(Status::Invalid, PublishError::Tag { written: written.clone(), source }))
+    });
+    parsed.collect()
+}
+
+fn publish(session: &Session, built: &Built, repository: &Placed<Repository>, tags: &[Tag]) -> Result<(), Failure> {
+    for tag in tags {
+        let destination = Reference::Tag(repository.value.clone(), tag.clone());
+        let activity = session.reporter.begin(Stage::Push, destination.to_string());
+        let pushed = match push(session, built, &destination) {
+            // The destination lacks layers that are not here either: only now are they worth fetching.
+            Err(error) if is_failure_of_tool(&error) && session.is_shallow(built) => {
+                session.complete_one(built)?;
+                push(session, built, &destination)
+            }
+            pushed => pushed,
+        };
+        pushed.map_err(|error| At::new(error, &repository.place, ""))?;
+        activity.done();
+    }
+    Ok(())
+}
+
+/// True for a failure that no other cause explains, as a missing blob is.
+fn is_failure_of_tool(error: &PublishError) -> bool {
+    matches!(error, PublishError::Tool(error) if matches!(error.cause(), Some(Cause::Failed)))
+}
+
+fn push(session: &Session, built: &Built, destination: &Reference) -> Result<(), PublishError> {
+    const NAME: &str = "image";
+    let folder = session.store.scratch().map_err(ToolError::from)?;
+    let layout = Layout::new(folder.path().to_owned());
+    layout.create_private(&BTreeMap::from([(NAME.to_owned(), built.descriptor.clone())])).map_err(ToolError::from)?;
+    let blobs = session.store.blobs();
+    let source = skopeo::Layout { folder: folder.path(), name: NAME, blobs: Some(&blobs) };
+    let all = built.descriptor.media_type == media_type::INDEX;
+    let found = session.skopeo.push(source, destination, all, &Access::default())?;
+    if found != built.descriptor.digest {
+        let expected = built.descriptor.digest;
+        return Err(PublishError::Digest { reference: destination.to_string(), expected, found });
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! The layers of a build on one platform: one for each package, from the store where nothing changed.
+//!
+//! A layer's key is the fingerprint of its tree (names, modes, and of files the stat) with everything
+//! else that decides its bytes. Under `records/layer/` the store keeps what was made for a key, so that
+//! an unchanged package costs a walk and no read.
+
+use serde::{Deserialize, Serialize};
+
+use super::{BuildError, Executor};
+use crate::image::{AddedLayer, Image, Layer};
+use crate::layer::{BaseLinks, Compression, LayerLinks, ScanRequest, Tree, WriteError, WriteOptions, reconcile};
+use crate::manifest::package::expand;
+use crate::manifest::{Build, Package, PackageContent};
+use crate::model::{Descriptor, Digest, Platform, canonical_json};
+use crate::report::Stage;
+use crate::source::At;
+use crate::stage::base::BaseImage;
+
+/// What the packages of a build became.
+pub(super) struct Made {
+    pub(super) layers: Vec<AddedLayer>,
+    /// The first package's path in the image, if it is one program.
+    pub(super) program: Option<String>,
+}
+
+/// What decides a layer's bytes.
+#[derive(Serialize)]
+struct Key<'a> {
+    fingerprint: String,
+    platform: String,
+    epoch: i64,
+    media_type: &'a str,
+}
+
+/// What is kept of a layer that was made.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    layer: Layer,
+}
+
+const COMPRESSION: Compression = Compression::Gzip;
+
+impl Executor<'_> {
+    pub(super) fn layers(
+        &self,
+        build: &Build,
+        platform: &Platform,
+        below: &Image,
+        base: Option<&BaseImage>,
+    ) -> Result<Made, Vec<BuildError>> {
+        let mut trees = self.scan(build, platform)?;
+        let conflicts = reconcile(&mut trees);
+        if !conflicts.is_empty() {
+            return Err(conflicts.into_iter().map(BuildError::from).collect());
+        }
+        if trees.iter().any(Tree::needs_base) {
+            let links = self.links(build, below, base).map_err(|error| vec![error])?;
+            trees = resolve(trees, &links)?;
+        }
+        let program = trees.first().and_then(Tree::entrypoint);
+        let mut layers = Vec::new();
+        for (tree, package) in trees.iter().zip(&build.packages) {
+            if !tree.is_empty() {
+                let created_by = format!("oci: {}", describe(package, platform));
+                let layer = self.layer(tree, &created_by, platform).map_err(|error| vec![error])?;
+                layers.push(AddedLayer { layer, created_by });
+            }
+        }
+        Ok(Made { layers, program })
+    }
+
+    /// A tree for each package; the errors of all of them.
+    fn scan(&self, build: &Build, platform: &Platform) -> Result<Vec<Tree>, Vec<BuildError>> {
+        let mut trees = Vec::new();
+        let mut errors = Vec::new();
+        for package in build.packages.chunks(1) {
+            let exclude = &self.manifest.project.exclude;
+            let request = ScanRequest { packages: package, folder: self.folder(), exclude, platform };
+            match Tree::scan(&request) {
+                Ok(tree) => trees.push(tree),
+                Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
+            }
+        }
+        if errors.is_empty() { Ok(trees) } else { Err(errors) }
+    }
+
+    fn layer(&self, tree: &Tree, created_by: &str, platform: &Platform) -> Result<Layer, BuildError> {
+        let key = Key {
+            fingerprint: tree.fingerprint().to_string(),
+            platform: platform.to_string(),
+            epoch: self.epoch,
+            media_type: COMPRESSION.media_type(),
+        };
+        let key = Digest::of(&canonical_json(&key));
+        if let Some(Record { layer }) = self.store.recall("layer", &key)?
+            && self.store.has(&layer.descriptor)
+        {
+            return Ok(layer);
+        }
+        let activity = self.reporter.begin(Stage::Layer, created_by.trim_start_matches("oci: "));
+        let settled = tree.settle();
+        let options = WriteOptions { epoch: self.epoch, compression: COMPRESSION, workers: self.workers };
+        let mut blob = self.store.start_blob()?;
+        let written = tree.write(&options, &mut blob).map_err(|error| match error {
+            WriteError::Package(error) => BuildError::Layer(error),
+            WriteError::Output(source) => crate::fs::FileError::new("write", blob.path(), source).into(),
+            WriteError::Interrupted { .. } => BuildError::Interrupted,
+        })?;
+        self.store.commit_blob(blob, &written.digest)?;
+        let descriptor = Descriptor::new(COMPRESSION.media_type(), written.digest, written.size);
+        let layer = Layer { descriptor, diff_id: written.diff_id };
+        // A file that may still change without its stat showing it is read again next time.
+        if settled {
+            self.store.record("layer", &key, &Record { layer: layer.clone() })?;
+        }
+        activity.done();
+        Ok(layer)
+    }
+
+    /// What is a link in the image below. Its layers are fetched for this, each once.
+    fn links(&self, build: &Build, below: &Image, base: Option<&BaseImage>) -> Result<BaseLinks, BuildError> {
+        let mut links = Vec::new();
+        for layer in &below.layers {
+            let digest = layer.descriptor.digest;
+            if let Some(known) = self.store.recall::<LayerLinks>("links", &digest)? {
+                links.push(known);
+                continue;
+            }
+            if let (false, Some(base)) = (self.store.has(&layer.descriptor), base) {
+                let place = self.manifest.pin(&build.base.value).map_or(&build.base.place, |(_, pin)| &pin.place);
+                self.bases().fetch_layers(base).map_err(|error| At::new(error, place, ""))?;
+            }
+            let path = self.store.blob_path(&digest);
+            let file = std::fs::File::open(&path).map_err(|error| crate::fs::FileError::new("read", &path, error))?;
+            let found = LayerLinks::read(std::io::BufReader::new(file), &layer.descriptor.media_type)
+                .map_err(|error| BuildError::Links(At::new(error, &build.base.place, "")))?;
+            self.store.record("links", &digest, &found)?;
+            links.push(found);
+        }
+        Ok(BaseLinks::stack(&links))
+    }
+}
+
+fn resolve(trees: Vec<Tree>, links: &BaseLinks) -> Result<Vec<Tree>, Vec<BuildError>> {
+    let mut resolved = Vec::new();
+    let mut errors = Vec::new();
+    for tree in trees {
+        match tree.resolve(links) {
+            Ok(tree) => resolved.push(tree),
+            Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
+        }
+    }
+    if errors.is_empty() { Ok(resolved) } else { Err(errors) }
+}
+
+/// A package in a few words, for the image's history: the same on every machine.
+fn describe(package: &Package, platform: &Platform) -> String {
+    match &package.content {
+        PackageContent::Path { path, to: Some(to) } => {
+            format!("{} to {}", expand(path, platform), expand(to, platform))
+        }
+        PackageContent::Path { path, to: None } => expand(path, platform),
+        PackageContent::Text { to, .. } => format!("text to {}", expand(to, platform)),
+        PackageContent::Link { link, target } => format!("link {} to {target}", expand(link, platform)),
+        PackageContent::Folder { folder } => format!("folder {}", expand(folder, platform)),
+    }
+}

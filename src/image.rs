@@ -1,0 +1,268 @@
+//! An image as a value, and the one way to make another of it: what a build adds to its base.
+//!
+//! Nothing here reads or writes a file. The documents that come out are the same on every machine.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::manifest::{Build, Change};
+use crate::model::config::ConfigError;
+use crate::model::document::{DocumentError, media_type};
+use crate::model::{Descriptor, DiffId, Digest, Document, ImageConfig, ImageManifest, Platform, canonical_json};
+use crate::source::At;
+
+/// What engines search for programs when an image does not say.
+pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// One platform's image: its layers may be anywhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Image {
+    pub(crate) config: ImageConfig,
+    /// Lowest first, with OCI media types.
+    pub(crate) layers: Vec<Layer>,
+    /// Annotations of the manifest.
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// A layer: the blob, and what it is uncompressed.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Layer {
+    pub(crate) descriptor: Descriptor,
+    pub(crate) diff_id: DiffId,
+}
+
+/// Why documents from elsewhere are no image that can be built on, or a build cannot be applied.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum ImageError {
+    #[error("the image's manifest cannot be read")]
+    #[diagnostic(code(oci::image::bad_manifest))]
+    Manifest(#[from] DocumentError),
+    #[error("the image's manifest is an index")]
+    #[diagnostic(code(oci::image::bad_manifest), help("an index inside an index is more than any engine reads"))]
+    NestedIndex,
+    #[error("the image's configuration cannot be read")]
+    #[diagnostic(code(oci::image::bad_config))]
+    Config(#[from] ConfigError),
+    #[error("the image's manifest names {layers} layers, its configuration {diff_ids}")]
+    #[diagnostic(code(oci::image::bad_config), help("the image is damaged where it was made: choose another"))]
+    Layers { layers: usize, diff_ids: usize },
+    #[error("the base has no environment variable `{name}`")]
+    #[diagnostic(
+        code(oci::image::no_base_value),
+        help("`${{{name}}}` stands for the base's value; write `$$` for a dollar sign")
+    )]
+    NoBaseValue { name: String },
+    #[error("a `${{` is not closed")]
+    #[diagnostic(
+        code(oci::image::no_base_value),
+        help("write `${{NAME}}` for the base's value, `$$` for a dollar sign")
+    )]
+    OpenReference,
+}
+
+/// What a build adds to its base, on one platform.
+pub(crate) struct Addition<'a> {
+    pub(crate) build: &'a Build,
+    pub(crate) layers: &'a [AddedLayer],
+    /// The program that the first package is, if it is one.
+    pub(crate) program: Option<String>,
+    /// Seconds since 1970.
+    pub(crate) epoch: i64,
+    /// Name and digest of the base, if it is one from elsewhere.
+    pub(crate) base: Option<(String, Digest)>,
+}
+
+/// A layer, and what made it.
+#[derive(Clone, Debug)]
+pub(crate) struct AddedLayer {
+    pub(crate) layer: Layer,
+    pub(crate) created_by: String,
+}
+
+impl Image {
+    /// The empty image.
+    pub(crate) fn scratch(platform: &Platform) -> Self {
+        Self { config: ImageConfig::scratch(platform), layers: Vec::new(), annotations: BTreeMap::new() }
+    }
+
+    /// An image from its documents, OCI or Docker schema 2.
+    pub(crate) fn parse(manifest: &ImageManifest, config: &[u8]) -> Result<Self, ImageError> {
+        let config = ImageConfig::parse(config)?;
+        let diff_ids = config.diff_ids();
+        if diff_ids.len() != manifest.layers.len() {
+            return Err(ImageError::Layers { layers: manifest.layers.len(), diff_ids: diff_ids.len() });
+        }
+        let layers = manifest.layers.iter().zip(diff_ids).map(|(descriptor, diff_id)| Layer {
+            descriptor: Descriptor::new(
+                media_type::oci_layer(&descriptor.media_type),
+                descriptor.digest,
+                descriptor.size,
+            ),
+            diff_id,
+        });
+        Ok(Self { config, layers: layers.collect(), annotations: BTreeMap::new() })
+    }
+
+    /// The manifest among these bytes.
+    pub(crate) fn parse_manifest(bytes: &[u8]) -> Result<ImageManifest, ImageError> {
+        match Document::parse(bytes)? {
+            Document::Manifest(manifest) => Ok(manifest),
+            Document::Index(_) => Err(ImageError::NestedIndex),
+        }
+    }
+
+    /// The bytes of the config, and of the manifest.
+    pub(crate) fn documents(&self) -> (Vec<u8>, Vec<u8>) {
+        let config = self.config.to_bytes();
+        let descriptor = Descriptor::of(media_type::CONFIG, &config);
+        let layers = self.layers.iter().map(|layer| layer.descriptor.clone()).collect();
+        let manifest = canonical_json(&ImageManifest::new(descriptor, layers, self.annotations.clone()));
+        (config, manifest)
+    }
+
+    /// The image that a build makes of this one.
+    pub(crate) fn derive(&self, addition: &Addition<'_>) -> Result<Self, At<ImageError>> {
+        let build = addition.build;
+        let created = timestamp(addition.epoch);
+        let mut config = self.config.clone();
+        config.complete_history();
+        let mut layers = self.layers.clone();
+        for added in addition.layers {
+            config.append_layer(added.layer.diff_id, &created, &added.created_by);
+            layers.push(added.layer.clone());
+        }
+        config.set_created(&created);
+        set_command(&mut config, build, addition.program.as_deref());
+        set_environment(&mut config, build)?;
+        for (field, value) in
+            [("User", &build.user), ("WorkingDir", &build.workdir), ("StopSignal", &build.stop_signal)]
+        {
+            if let Some(value) = value {
+                config.set(field, Some(value.as_str().into()));
+            }
+        }
+        change_set(&mut config, "ExposedPorts", &build.ports);
+        change_set(&mut config, "Volumes", &build.volumes);
+        set_labels(&mut config, build);
+        Ok(Self { config, layers, annotations: annotations(build, addition.base.as_ref()) })
+    }
+}
+
+/// A time as the documents write it.
+pub(crate) fn timestamp(epoch: i64) -> String {
+    // The manifest's validation and the reading of SOURCE_DATE_EPOCH keep it within range.
+    jiff::Timestamp::from_second(epoch).unwrap_or_default().to_string()
+}
+
+/// Setting an entrypoint, by the first package too, drops the base's arguments.
+fn set_command(config: &mut ImageConfig, build: &Build, program: Option<&str>) {
+    let entrypoint = match (&build.entrypoint, program) {
+        (Some(words), _) => Some(words.value.clone()),
+        (None, Some(program)) => Some(vec![program.to_owned()]),
+        (None, None) => None,
+    };
+    let list = |words: &[String]| (!words.is_empty()).then(|| json!(words));
+    if let Some(words) = entrypoint {
+        config.set("Entrypoint", list(&words));
+        config.set("Cmd", None);
+    }
+    if let Some(words) = &build.args {
+        config.set("Cmd", list(words));
+    }
+}
+
+fn set_environment(config: &mut ImageConfig, build: &Build) -> Result<(), At<ImageError>> {
+    if build.env.is_empty() {
+        return Ok(());
+    }
+    let mut variables: Vec<(String, String)> = config.variables();
+    let base: BTreeMap<String, String> = variables.iter().cloned().collect();
+    for (name, value) in &build.env {
+        let Some(text) = &value.value else {
+            variables.retain(|(known, _)| known != name);
+            continue;
+        };
+        let text = expand(text, &base).map_err(|error| At::new(error, &value.place, ""))?;
+        match variables.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = text,
+            None => variables.push((name.clone(), text)),
+        }
+    }
+    let list: Vec<String> = variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    config.set("Env", (!list.is_empty()).then(|| json!(list)));
+    Ok(())
+}
+
+/// Replaces `${NAME}` by the base's value, `$$` by `$`, and `{{` and `}}` by braces.
+fn expand(text: &str, base: &BTreeMap<String, String>) -> Result<String, ImageError> {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(special) = rest.find(['$', '{', '}']) {
+        expanded.push_str(&rest[..special]);
+        rest = &rest[special..];
+        if let Some(after) = rest.strip_prefix("${") {
+            let (name, after) = after.split_once('}').ok_or(ImageError::OpenReference)?;
+            match base.get(name) {
+                Some(value) => expanded.push_str(value),
+                None if name == "PATH" => expanded.push_str(DEFAULT_PATH),
+                None => return Err(ImageError::NoBaseValue { name: name.to_owned() }),
+            }
+            rest = after;
+            continue;
+        }
+        expanded.push_str(&rest[..1]);
+        let doubled = ["$$", "{{", "}}"].iter().any(|pair| rest.starts_with(pair));
+        rest = &rest[if doubled { 2 } else { 1 }..];
+    }
+    expanded.push_str(rest);
+    Ok(expanded)
+}
+
+/// Adds to and removes from one of the config's sets, which are objects with empty values.
+fn change_set(config: &mut ImageConfig, field: &str, changes: &[Change]) {
+    if changes.is_empty() {
+        return;
+    }
+    let mut set = config.get(field).and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut added: Vec<&String> = Vec::new();
+    for change in changes {
+        match change {
+            Change::Add(name) => added.push(name),
+            Change::Remove(name) => drop(set.shift_remove(name)),
+        }
+    }
+    added.sort();
+    for name in added {
+        set.entry(name.clone()).or_insert_with(|| json!({}));
+    }
+    config.set(field, (!set.is_empty()).then_some(Value::Object(set)));
+}
+
+fn set_labels(config: &mut ImageConfig, build: &Build) {
+    if build.labels.is_empty() {
+        return;
+    }
+    let mut labels: Map<String, Value> = config.get("Labels").and_then(Value::as_object).cloned().unwrap_or_default();
+    for (name, value) in &build.labels {
+        match value {
+            Some(value) => drop(labels.insert(name.clone(), value.as_str().into())),
+            None => drop(labels.shift_remove(name)),
+        }
+    }
+    config.set("Labels", (!labels.is_empty()).then_some(Value::Object(labels)));
+}
+
+/// What goes on the manifest, and on the index where there is one.
+pub(crate) fn annotations(build: &Build, base: Option<&(String, Digest)>) -> BTreeMap<String, String> {
+    let mut annotations = BTreeMap::new();
+    if let Some(description) = &build.description {
+        annotations.insert("org.opencontainers.image.description".to_owned(), description.clone());
+    }
+    annotations.extend(build.annotations.clone());
+    if let Some((name, digest)) = base {
+        annotations.insert("org.opencontainers.image.base.name".to_owned(), name.clone());
+        annotations.insert("org.opencontainers.image.base.digest".to_owned(), digest.to_string());
+    }
+    annotations
+}

@@ -1,0 +1,119 @@
+//! Why packages make no layer.
+
+use std::io;
+use std::path::Path;
+
+use miette::Diagnostic;
+
+use crate::layer::path::{LayerPath, PathError};
+use crate::sanitize;
+use crate::source::At;
+
+/// A package that cannot be packed. Paths on this machine are shown as the manifest would write them.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub(crate) enum LayerError {
+    #[error("there is no `{path}`")]
+    #[diagnostic(code(oci::layer::not_found))]
+    NotFound {
+        path: String,
+        #[help]
+        help: Option<String>,
+    },
+    #[error("nothing matches `{pattern}`")]
+    #[diagnostic(
+        code(oci::layer::no_match),
+        help("`*` does not cross `/`, `**` does; set `optional = true` if nothing is fine")
+    )]
+    NoMatch { pattern: String },
+    #[error("`{pattern}` is no glob: {reason}")]
+    #[diagnostic(code(oci::layer::invalid_glob), help("write `[[]` for a bracket"))]
+    InvalidGlob { pattern: String, reason: String },
+    #[error("could not read `{path}`")]
+    #[diagnostic(code(oci::layer::unreadable), help("look at who may read it: `ls -ld`"))]
+    Unreadable { path: String, source: io::Error },
+    #[error("`{path}` is a {kind}, which a layer cannot hold")]
+    #[diagnostic(
+        code(oci::layer::special_file),
+        help("leave it out: `exclude = [\"{path}\"]`, relative to the package")
+    )]
+    SpecialFile { path: String, kind: &'static str },
+    #[error("the symbolic link `{path}` leaves its package: it points to `{target}`")]
+    #[diagnostic(
+        code(oci::layer::link_leaves),
+        help("set `follow = true` to pack what it points to, or write the link itself: `{{ link = …, target = … }}`")
+    )]
+    LinkLeaves { path: String, target: String },
+    #[error("the symbolic link `{path}` leads back to itself")]
+    #[diagnostic(code(oci::layer::link_loop), help("leave it out with `exclude`, or keep links with `follow = false`"))]
+    LinkLoop { path: String },
+    #[error("`{path}` has a name that layers and builds keep for themselves")]
+    #[diagnostic(
+        code(oci::layer::reserved_name),
+        help("names that begin with `.wh.` delete files of lower layers, and `.oci` is the build's own; rename it")
+    )]
+    ReservedName { path: String },
+    #[error("`{path}` does not say where it goes")]
+    #[diagnostic(code(oci::layer::no_destination), help("add `to = \"/…\"`"))]
+    NoDestination { path: String },
+    #[error("`{path}` is no path in an image")]
+    #[diagnostic(code(oci::layer::invalid_path))]
+    InvalidPath { path: String, source: PathError },
+    #[error("two packages write `{path}`{}, and not the same", and_others(*more))]
+    #[diagnostic(
+        code(oci::layer::conflict),
+        help("leave it out of one with `exclude`, or say a folder's mode and owner: `{{ folder = \"{path}\", … }}`")
+    )]
+    Conflict {
+        path: LayerPath,
+        /// How many other paths the same two packages disagree about.
+        more: usize,
+        #[related]
+        other: Vec<At<OtherPackage>>,
+    },
+    #[error("`{path}` changed while it was read")]
+    #[diagnostic(code(oci::layer::changed), help("run the command again when nothing writes to it"))]
+    Changed { path: String },
+    #[error("`{path}` is a program for {architecture}, and the image is for {platform}")]
+    #[diagnostic(
+        code(oci::layer::wrong_architecture),
+        help("build it for {platform}, or set `foreign = true` if it is no mistake")
+    )]
+    WrongArchitecture { path: String, architecture: String, platform: String },
+    #[error("`{path}` stands on a link of the base that leads back to itself")]
+    #[diagnostic(code(oci::layer::base_link_loop))]
+    BaseLinkLoop { path: LayerPath },
+}
+
+/// The second package of a conflict.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("the other package is here")]
+#[diagnostic(severity(advice))]
+pub(crate) struct OtherPackage;
+
+/// Why a layer was not written.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub(crate) enum WriteError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Package(#[from] At<LayerError>),
+    #[error("could not write the layer")]
+    #[diagnostic(code(oci::layer::unwritable))]
+    Output(#[source] io::Error),
+    /// A signal asked the program to end; it is the caller's to act on it.
+    #[error("interrupted by signal {signal}")]
+    #[diagnostic(code(oci::layer::interrupted))]
+    Interrupted { signal: i32 },
+}
+
+fn and_others(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => " and one other path".to_owned(),
+        _ => format!(" and {count} other paths"),
+    }
+}
+
+/// A path on this machine for a message: relative to the manifest's folder where it is within.
+pub(super) fn shown(path: &Path, folder: &Path) -> String {
+    sanitize::name(&path.strip_prefix(folder).unwrap_or(path).display().to_string())
+}

@@ -1,0 +1,285 @@
+//! What is a link in the image below, where packages may have to follow it.
+//!
+//! Many bases make `/bin` a link to `usr/bin`. A layer that holds `bin/tool` would have engines
+//! replace that link by a folder. So the base's layers are looked through, once each: what a layer
+//! says of the few paths that matter is its [`LayerLinks`], small and worth caching by the layer's
+//! digest. Stacked, they are the image's [`BaseLinks`].
+
+use std::collections::BTreeMap;
+use std::io::{self, BufReader, Read};
+
+use serde::{Deserialize, Serialize};
+
+use crate::layer::path::LayerPath;
+use crate::model::document::media_type;
+
+/// What one layer says of the paths that matter: those of the first level, and of the second one in
+/// `/usr` and `/var`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LayerLinks {
+    entries: BTreeMap<String, Said>,
+    /// Folders of which nothing lower is left; the root is the empty path.
+    opaque: Vec<String>,
+}
+
+/// What a layer says of one path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Said {
+    /// It is a symbolic link to this.
+    Link(String),
+    Folder,
+    /// It is something else, or deleted: no link, and nothing is in it.
+    Other,
+}
+
+/// A base's layer that cannot be read.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum LinkError {
+    #[error("could not read a layer of the base")]
+    #[diagnostic(code(oci::layer::base_unreadable))]
+    Read(#[from] io::Error),
+    #[error("`{0}` is no kind of layer that can be read")]
+    #[diagnostic(code(oci::layer::base_media_type))]
+    MediaType(String),
+}
+
+impl LayerLinks {
+    /// Reads a layer's blob, from its start to its end, keeping no more than what matters.
+    pub(crate) fn read(blob: impl Read, media_type: &str) -> Result<Self, LinkError> {
+        let blob = BufReader::with_capacity(64 << 10, blob);
+        match media_type::oci_layer(media_type) {
+            media_type::LAYER => Self::read_tar(blob),
+            media_type::LAYER_ZSTD => Self::read_tar(zstd::Decoder::with_buffer(blob)?),
+            kind if kind.ends_with("tar+gzip") => Self::read_tar(flate2::bufread::MultiGzDecoder::new(blob)),
+            other => Err(LinkError::MediaType(other.to_owned())),
+        }
+    }
+
+    fn read_tar(mut tar: impl Read) -> Result<Self, LinkError> {
+        let mut links = Self::default();
+        let mut archive = tar::Archive::new(&mut tar);
+        for entry in archive.entries()? {
+            let entry = entry?;
+            let path = String::from_utf8(entry.path_bytes().into_owned());
+            // The names that matter are ASCII.
+            if let Ok(path) = path {
+                let kind = entry.header().entry_type();
+                links.add(&path, || match entry.link_name_bytes() {
+                    _ if kind.is_dir() => Said::Folder,
+                    Some(target) if kind.is_symlink() => {
+                        String::from_utf8(target.into_owned()).map_or(Said::Other, Said::Link)
+                    }
+                    _ => Said::Other,
+                });
+            }
+        }
+        // To the blob's last byte, so that who counts or hashes it on the way gets all of it.
+        io::copy(&mut tar, &mut io::sink())?;
+        Ok(links)
+    }
+
+    fn add(&mut self, path: &str, said: impl FnOnce() -> Said) {
+        let names: Vec<&str> = path.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+        let (folder, name) = match names[..] {
+            [name] => ("", name),
+            [folder @ ("usr" | "var"), name] => (folder, name),
+            _ => return,
+        };
+        let below = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        if name == OPAQUE {
+            self.opaque.push(folder.to_owned());
+        } else if let Some(deleted) = name.strip_prefix(".wh.") {
+            // What the same layer makes anew stays, whichever comes first in it.
+            self.entries.entry(below(deleted)).or_insert(Said::Other);
+        } else {
+            self.entries.insert(below(name), said());
+        }
+    }
+}
+
+/// The name that empties its folder of what lower layers put there (OCI image spec, "Opaque Whiteout").
+const OPAQUE: &str = ".wh..wh..opq";
+
+/// The links of an image, where packages may have to follow them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BaseLinks(BTreeMap<String, String>);
+
+/// Links that lead to links: as many as the kernel follows.
+const DEEPEST: usize = 40;
+
+impl BaseLinks {
+    /// What the layers, lowest first, make together.
+    pub(crate) fn stack<'a>(layers: impl IntoIterator<Item = &'a LayerLinks>) -> Self {
+        let mut links: BTreeMap<String, String> = BTreeMap::new();
+        for layer in layers {
+            for folder in &layer.opaque {
+                links.retain(|path, _| !is_within(path, folder));
+            }
+            for (path, said) in &layer.entries {
+                links.remove(path);
+                if *said != Said::Folder {
+                    links.retain(|within, _| !is_within(within, path));
+                }
+            }
+            for (path, said) in &layer.entries {
+                if let Said::Link(target) = said {
+                    links.insert(path.clone(), target.clone());
+                }
+            }
+        }
+        Self(links)
+    }
+
+    /// Where the path is once links are followed: those above it, and itself if `follows_last`.
+    ///
+    /// Nothing if a link leads back to itself.
+    pub(super) fn follow(&self, path: &LayerPath, follows_last: bool) -> Option<LayerPath> {
+        let mut rest: Vec<Vec<u8>> = path.components().rev().map(<[u8]>::to_vec).collect();
+        let mut reached = LayerPath::root();
+        let mut followed = 0;
+        while let Some(name) = rest.pop() {
+            match &name[..] {
+                b"" | b"." => continue,
+                b".." => {
+                    reached = reached.parent().unwrap_or_else(LayerPath::root);
+                    continue;
+                }
+                _ => {}
+            }
+            let next = reached.join(&name);
+            let target = std::str::from_utf8(next.as_bytes()).ok().and_then(|next| self.0.get(next));
+            match target.filter(|_| follows_last || !rest.is_empty()) {
+                Some(target) => {
+                    followed += 1;
+                    if followed > DEEPEST {
+                        return None;
+                    }
+                    if target.starts_with('/') {
+                        reached = LayerPath::root();
+                    }
+                    rest.extend(target.as_bytes().split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec));
+                }
+                None => reached = next,
+            }
+        }
+        Some(reached)
+    }
+}
+
+fn is_within(path: &str, folder: &str) -> bool {
+    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// A tar of these names: `a/` is a folder, `a -> b` a link, anything else a file.
+    fn tar(names: &[&str]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for name in names {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(0);
+            header.set_mode(0o755);
+            match name.split_once(" -> ") {
+                Some((name, target)) => {
+                    header.set_entry_type(tar::EntryType::Symlink);
+                    builder.append_link(&mut header, name, target).unwrap();
+                }
+                None => {
+                    if name.ends_with('/') {
+                        header.set_entry_type(tar::EntryType::Directory);
+                    }
+                    builder.append_data(&mut header, name, io::empty()).unwrap();
+                }
+            }
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn links(names: &[&str]) -> LayerLinks {
+        LayerLinks::read(&tar(names)[..], media_type::LAYER).unwrap()
+    }
+
+    fn followed(links: &BaseLinks, path: &str, follows_last: bool) -> Option<String> {
+        links.follow(&LayerPath::parse(path.as_bytes()).unwrap(), follows_last).map(|path| path.to_string())
+    }
+
+    #[test]
+    fn every_compression_reads_the_same() {
+        let deep = format!("opt/{}", "long/".repeat(60));
+        let plain = tar(&["./bin -> usr/bin", "usr/", "usr/lib64 -> lib", "etc/rc -> x", &deep, "usr/bin/a -> b"]);
+        let expected = LayerLinks::read(&plain[..], media_type::DOCKER_LAYER).unwrap();
+        assert_eq!(expected.entries.len(), 3);
+        let gzip = |bytes: &[u8]| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        let (one, two) = plain.split_at(700);
+        let members = [gzip(one), gzip(two)].concat();
+        for kind in [media_type::LAYER_GZIP, media_type::DOCKER_LAYER_GZIP, media_type::DOCKER_FOREIGN_LAYER] {
+            assert_eq!(LayerLinks::read(&members[..], kind).unwrap(), expected);
+        }
+        let frames = [zstd::encode_all(one, 1).unwrap(), zstd::encode_all(two, 1).unwrap()].concat();
+        assert_eq!(LayerLinks::read(&frames[..], media_type::LAYER_ZSTD).unwrap(), expected);
+        let json = serde_json::to_string(&expected).unwrap();
+        assert_eq!(serde_json::from_str::<LayerLinks>(&json).unwrap(), expected);
+        assert!(matches!(LayerLinks::read(&plain[..], "text/plain"), Err(LinkError::MediaType(_))));
+        assert!(matches!(LayerLinks::read(&members[..40], media_type::LAYER_GZIP), Err(LinkError::Read(_))));
+        assert!(matches!(LayerLinks::read(&b"no gzip"[..], media_type::LAYER_GZIP), Err(LinkError::Read(_))));
+    }
+
+    #[test]
+    fn layers_stack() {
+        let base = links(&["bin -> usr/bin", "lib -> usr/lib", "var/run -> /run", "usr/", "usr/lib64 -> lib"]);
+        let of = |layer: &[&str]| BaseLinks::stack([&base, &links(layer)]).0.into_keys().collect::<Vec<_>>();
+        let all = ["bin", "lib", "usr/lib64", "var/run"];
+        for (layer, left) in [
+            (&["usr/", "usr/bin/a", "bin/x"][..], &all[..]),
+            (&["bin/"], &["lib", "usr/lib64", "var/run"]),
+            (&["bin"], &["lib", "usr/lib64", "var/run"]),
+            (&[".wh.bin"], &["lib", "usr/lib64", "var/run"]),
+            (&[".wh.bin", "bin -> usr/bin"], &all),
+            (&["bin -> usr/bin", ".wh.bin"], &all),
+            (&[".wh.usr"], &["bin", "lib", "var/run"]),
+            (&["usr -> elsewhere"], &["bin", "lib", "usr", "var/run"]),
+            (&["usr/.wh..wh..opq"], &["bin", "lib", "var/run"]),
+            (&["usr/.wh.lib64", "var/.wh.run"], &["bin", "lib"]),
+            (&[".wh..wh..opq", "lib -> x"], &["lib"]),
+        ] {
+            assert_eq!(of(layer), left, "{layer:?}");
+        }
+    }
+
+    #[test]
+    fn links_are_followed_as_in_the_image() {
+        let links = BaseLinks::stack([&links(&[
+            "bin -> usr/bin",
+            "sbin -> /usr/sbin",
+            "usr/sbin -> bin",
+            "lib -> ../../usr/./lib",
+            "var/run -> /run",
+            "a -> b",
+            "b -> a",
+            "top -> /",
+        ])]);
+        for (path, last, target) in [
+            ("/bin/x", false, Some("/usr/bin/x")),
+            ("/bin", false, Some("/bin")),
+            ("/bin", true, Some("/usr/bin")),
+            ("/sbin/x/y", false, Some("/usr/bin/x/y")),
+            ("/lib/x", false, Some("/usr/lib/x")),
+            ("/var/run/x", false, Some("/run/x")),
+            ("/etc/x", true, Some("/etc/x")),
+            ("/a/x", false, None),
+            ("/a", false, Some("/a")),
+            ("/top", true, Some("/")),
+        ] {
+            assert_eq!(followed(&links, path, last).as_deref(), target, "{path}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Layers from packages: the same content gives the same bytes, wherever and whenever it is packed.
+//!
+//! On disk there is nothing here: a layer is written to where the caller says.
+//!
+//! The flow: [`Tree::scan`] looks at names and stats and knows every entry of the layer;
+//! [`reconcile`] makes the layers of one build agree; [`Tree::needs_base`] and [`Tree::resolve`] put
+//! entries where the base's links lead; [`Tree::fingerprint`] says whether a layer of before is still
+//! right; [`Tree::settle`] waits until a change of a file would show; and [`Tree::write`] reads every
+//! file once, and tars, hashes, compresses and writes it in one pass.
+//!
+//! The key types: a [`Tree`] is all that a layer will hold, [`LayerPath`] a path in it,
+//! [`WrittenLayer`] what the written blob is, and [`BaseLinks`] what is a link in the image below.
+
+pub(crate) mod compress;
+mod elf;
+mod error;
+mod fingerprint;
+mod glob;
+mod link;
+mod path;
+mod resolve;
+mod scan;
+mod tar;
+#[cfg(test)]
+mod testing;
+mod tree;
+mod walk;
+mod write;
+
+pub(crate) use compress::{Compression, WrittenLayer};
+pub(crate) use error::{LayerError, OtherPackage, WriteError};
+pub(crate) use fingerprint::WRITER_VERSION;
+pub(crate) use link::{BaseLinks, LayerLinks, LinkError};
+pub(crate) use path::LayerPath;
+pub(crate) use scan::ScanRequest;
+pub(crate) use tree::{Tree, reconcile};
+pub(crate) use write::WriteOptions;

@@ -1,0 +1,542 @@
+//! From packages to the entries of a layer, by looking at names and stats alone.
+//!
+//! Each package is looked at by itself, all problems are gathered, and [`Tree::assemble`] makes one
+//! tree of what was found. Folders are read by [`super::walk`].
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, FileType, statat};
+use rustix::io::Errno;
+
+use crate::layer::glob::{self, Globs, Selection};
+use crate::layer::path::LayerPath;
+use crate::layer::tree::{Claim, Entry, Kind, Origin, Stamp, folder_mode};
+use crate::layer::walk::{Filter, Walk};
+use crate::layer::{LayerError, Tree, error};
+use crate::manifest::package::{Mode, Owner, expand};
+use crate::manifest::{Package, PackageContent};
+use crate::model::Platform;
+use crate::sanitize;
+use crate::source::{At, Placed};
+use crate::suggest;
+
+/// What goes into one layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScanRequest<'a> {
+    pub(crate) packages: &'a [Package],
+    /// The manifest's folder.
+    pub(crate) folder: &'a Path,
+    /// Globs of what no folder package packs, relative to the manifest's folder.
+    pub(crate) exclude: &'a [Placed<String>],
+    pub(crate) platform: &'a Platform,
+}
+
+type Problem = At<LayerError>;
+
+impl Tree {
+    /// Looks at everything that the packages put in; no file is opened.
+    ///
+    /// The errors are those of all packages.
+    pub(crate) fn scan(request: &ScanRequest<'_>) -> Result<Self, Vec<Problem>> {
+        let mut entries = Vec::new();
+        let mut problems = Vec::new();
+        let mut origins = Vec::new();
+        let project = Globs::compile(request.exclude).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Globs::default()
+        });
+        for (origin, package) in request.packages.iter().enumerate() {
+            let mut scan = PackageScan { request, package, origin, project: &project, entries: Vec::new() };
+            match scan.run(&mut problems) {
+                Ok(is_single) => {
+                    origins.push(Origin { place: package.place.clone(), foreign: package.foreign, is_single });
+                    entries.append(&mut scan.entries);
+                }
+                Err(problem) => {
+                    // The origin still has to be there for the entries of later packages.
+                    origins.push(Origin { place: package.place.clone(), foreign: false, is_single: false });
+                    problems.push(problem);
+                }
+            }
+        }
+        let (tree, conflicts) = Self::assemble(entries, origins, request.platform.clone());
+        problems.extend(conflicts);
+        if problems.is_empty() { Ok(tree) } else { Err(problems) }
+    }
+}
+
+/// One package on its way to entries.
+struct PackageScan<'a> {
+    request: &'a ScanRequest<'a>,
+    package: &'a Package,
+    origin: usize,
+    project: &'a Globs,
+    entries: Vec<Entry>,
+}
+
+impl PackageScan<'_> {
+    /// Adds the package's entries; true if it is a single file, and not a folder's content.
+    fn run(&mut self, problems: &mut Vec<Problem>) -> Result<bool, Problem> {
+        match &self.package.content {
+            PackageContent::Path { path, to } => {
+                let path = self.expanded(path);
+                let to = to.as_ref().map(|to| self.expanded(to));
+                if glob::is_pattern(&path) {
+                    self.selection(&path, to.as_ref(), problems)
+                } else {
+                    self.path(&path, to.as_ref(), problems)
+                }
+            }
+            PackageContent::Text { text, to } => {
+                let path = self.destination(&self.expanded(to))?;
+                self.add(path, Kind::Text(text.as_bytes().into()), Mode(0o644));
+                Ok(true)
+            }
+            PackageContent::Link { link, target } => {
+                let path = self.destination(&self.expanded(link))?;
+                let target = expand(target, self.request.platform);
+                self.add(path, Kind::Link(target.into_bytes().into()), LINK_MODE);
+                Ok(false)
+            }
+            PackageContent::Folder { folder } => {
+                let path = self.destination(&self.expanded(folder))?;
+                let mode = folder_mode(&path);
+                self.add(path, Kind::Folder(Claim::Declared), mode);
+                Ok(false)
+            }
+        }
+    }
+
+    /// A file, or a folder's content.
+    fn path(
+        &mut self,
+        written: &Placed<String>,
+        to: Option<&Placed<String>>,
+        problems: &mut Vec<Problem>,
+    ) -> Result<bool, Problem> {
+        let host = self.host(written);
+        if host.strip_prefix(self.request.folder).is_ok_and(|path| path.starts_with(".oci")) {
+            return Err(At::new(LayerError::ReservedName { path: written.value.clone() }, &written.place, ""));
+        }
+        let flags = if self.package.follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+        let stat = match statat(CWD, &host, flags) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT | Errno::NOTDIR) if self.package.optional => return Ok(false),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Err(self.not_found(written, &host)),
+            Err(Errno::LOOP) => {
+                return Err(At::new(LayerError::LinkLoop { path: self.shown(&host) }, &written.place, ""));
+            }
+            Err(errno) => {
+                let error = LayerError::Unreadable { path: self.shown(&host), source: errno.into() };
+                return Err(At::new(error, &written.place, ""));
+            }
+        };
+        let relative = Some(normal(Path::new(&written.value))).filter(|path| path.is_relative());
+        let name = relative.as_deref().and_then(Path::file_name).map(OsStr::as_bytes);
+        let no_destination =
+            || At::new(LayerError::NoDestination { path: sanitize::name(written) }, &written.place, "");
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {
+                let path = match to {
+                    Some(to) if to.ends_with('/') => {
+                        let name = host.file_name().ok_or_else(no_destination)?;
+                        self.destination_root(to)?.join(name.as_bytes())
+                    }
+                    Some(to) => self.destination(to)?,
+                    None => LayerPath::root().join(name.ok_or_else(no_destination)?),
+                };
+                check_name(&path).map_err(|error| At::new(error, &written.place, ""))?;
+                let kind = Kind::File { host: host.into(), stamp: Stamp::of(&stat) };
+                self.add(path, kind, file_mode(stat.st_mode));
+                Ok(true)
+            }
+            FileType::Directory => {
+                let root = match to {
+                    Some(to) => self.destination_root(to)?,
+                    None => LayerPath::root().join(name.ok_or_else(no_destination)?),
+                };
+                check_name(&root).map_err(|error| At::new(error, &written.place, ""))?;
+                self.walk(written, host, &root, None, problems)?;
+                Ok(false)
+            }
+            FileType::Symlink => {
+                let target = std::fs::read_link(&host).unwrap_or_default();
+                let target = sanitize::name(&target.display().to_string());
+                let error = LayerError::LinkLeaves { path: self.shown(&host), target };
+                Err(At::new(error, &written.place, "the package is the link alone"))
+            }
+            other => {
+                let error = LayerError::SpecialFile { path: self.shown(&host), kind: kind_of_special(other) };
+                Err(At::new(error, &written.place, ""))
+            }
+        }
+    }
+
+    /// What a glob matches.
+    fn selection(
+        &mut self,
+        written: &Placed<String>,
+        to: Option<&Placed<String>>,
+        problems: &mut Vec<Problem>,
+    ) -> Result<bool, Problem> {
+        let selection = Selection::compile(written)?;
+        let host = self.request.folder.join(normal(Path::new(&selection.folder)));
+        let root = match to {
+            Some(to) => self.destination_root(to)?,
+            None if Path::new(&written.value).is_absolute() => {
+                return Err(At::new(LayerError::NoDestination { path: sanitize::name(written) }, &written.place, ""));
+            }
+            None => LayerPath::root(),
+        };
+        let before = self.entries.len();
+        let found = host.is_dir() && self.walk(written, host, &root, Some(&selection), problems)?;
+        if !found && !self.package.optional {
+            return Err(At::new(LayerError::NoMatch { pattern: sanitize::name(written) }, &written.place, ""));
+        }
+        let files = self.entries[before..].iter().all(|entry| !matches!(entry.kind, Kind::Folder(Claim::Packed)));
+        Ok(files)
+    }
+
+    /// Packs what is in the folder; true if there was something to pack.
+    fn walk(
+        &mut self,
+        written: &Placed<String>,
+        host: PathBuf,
+        root: &LayerPath,
+        selection: Option<&Selection>,
+        problems: &mut Vec<Problem>,
+    ) -> Result<bool, Problem> {
+        let below = host.strip_prefix(self.request.folder).unwrap_or(Path::new(""));
+        let filter = Filter {
+            include: Globs::compile(&self.package.include)?,
+            exclude: Globs::compile(&self.package.exclude)?,
+            project: self.project,
+            below: below.as_os_str().as_bytes().to_vec(),
+            selection,
+            packs_git: names_git(written) || self.package.include.iter().any(|pattern| names_git(pattern)),
+        };
+        let before = self.entries.len();
+        let mut walk = Walk {
+            filter,
+            follow: self.package.follow,
+            root: root.clone(),
+            folder: self.request.folder,
+            place: &self.package.place,
+            found: Vec::new(),
+            problems,
+        };
+        walk.run(host);
+        for found in walk.found {
+            let default = match found.kind {
+                Kind::Folder(_) => folder_mode(&found.path),
+                Kind::Link(_) => LINK_MODE,
+                _ => file_mode(found.mode),
+            };
+            self.push(found.path, found.kind, default);
+        }
+        if self.entries.len() > before {
+            let above = if selection.is_some() { Some(root.clone()) } else { root.parent() };
+            let folders = above.into_iter().flat_map(|above| std::iter::successors(Some(above), LayerPath::parent));
+            let folders = folders.take_while(|path| !path.is_root());
+            self.entries.extend(folders.map(|path| Entry::implied(path, self.origin)));
+        }
+        Ok(self.entries.len() > before)
+    }
+
+    /// Adds one thing and the folders above it.
+    fn add(&mut self, path: LayerPath, kind: Kind, default: Mode) {
+        let origin = self.origin;
+        self.entries.extend(path.folders_above().map(|path| Entry::implied(path, origin)));
+        self.push(path, kind, default);
+    }
+
+    fn push(&mut self, path: LayerPath, kind: Kind, default: Mode) {
+        let asked = match kind {
+            Kind::Link(_) => None,
+            Kind::Folder(Claim::Packed) => self.package.folder_mode,
+            Kind::Folder(_) | Kind::File { .. } | Kind::Text(_) => self.package.mode,
+        };
+        let owner: Owner = self.package.owner.unwrap_or_default();
+        self.entries.push(Entry { path, kind, mode: asked.unwrap_or(default), owner, origin: self.origin });
+    }
+
+    fn expanded(&self, written: &Placed<String>) -> Placed<String> {
+        Placed::new(expand(written, self.request.platform), written.place.clone())
+    }
+
+    fn host(&self, written: &str) -> PathBuf {
+        self.request.folder.join(normal(Path::new(written)))
+    }
+
+    /// Where one thing goes; it cannot be the root.
+    fn destination(&self, to: &Placed<String>) -> Result<LayerPath, Problem> {
+        let path = self.destination_root(to)?;
+        if path.is_root() {
+            return Err(At::new(LayerError::NoDestination { path: "/".to_owned() }, &to.place, "this is the root"));
+        }
+        Ok(path)
+    }
+
+    /// The folder that several things go in; it may be the root.
+    fn destination_root(&self, to: &Placed<String>) -> Result<LayerPath, Problem> {
+        let path = LayerPath::parse(to.as_bytes())
+            .map_err(|source| At::new(LayerError::InvalidPath { path: sanitize::name(to), source }, &to.place, ""))?;
+        check_name(&path).map_err(|error| At::new(error, &to.place, ""))?;
+        Ok(path)
+    }
+
+    fn shown(&self, host: &Path) -> String {
+        error::shown(host, self.request.folder)
+    }
+
+    /// The error for a path that is not there, with the nearest name that is.
+    fn not_found(&self, written: &Placed<String>, host: &Path) -> Problem {
+        let missing = host.ancestors().take_while(|path| std::fs::symlink_metadata(path).is_err()).last();
+        let help = missing.and_then(|missing| {
+            let parent = missing.parent()?;
+            let names = std::fs::read_dir(parent).ok()?.flatten();
+            let names: Vec<String> = names.map(|entry| sanitize::name(&entry.file_name().to_string_lossy())).collect();
+            let near = suggest::nearest(&missing.file_name()?.to_string_lossy(), names.iter().map(String::as_str))?;
+            Some(format!("did you mean `{}`?", self.shown(&parent.join(near))))
+        });
+        let help = help.or_else(|| Some("make it first, or set `optional = true` if it may be missing".to_owned()));
+        At::new(LayerError::NotFound { path: sanitize::name(written), help }, &written.place, "")
+    }
+}
+
+const LINK_MODE: Mode = Mode(0o777);
+
+/// 0755 if the owner may execute it, else 0644: the other bits depend on a umask.
+fn file_mode(mode: u32) -> Mode {
+    Mode(if mode & 0o100 == 0 { 0o644 } else { 0o755 })
+}
+
+/// Refuses names that would delete files of lower layers (OCI image spec, "Whiteouts").
+pub(super) fn check_name(path: &LayerPath) -> Result<(), LayerError> {
+    match path.components().any(|name| name.starts_with(b".wh.")) {
+        true => Err(LayerError::ReservedName { path: path.to_string() }),
+        false => Ok(()),
+    }
+}
+
+pub(super) fn kind_of_special(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Socket => "socket",
+        FileType::Fifo => "FIFO",
+        FileType::BlockDevice => "block device",
+        FileType::CharacterDevice => "character device",
+        _ => "special file",
+    }
+}
+
+fn names_git(pattern: &str) -> bool {
+    pattern.split('/').any(|component| component == ".git")
+}
+
+/// The path without `.`, doubled `/` and, where only names stand before them, `..`.
+fn normal(path: &Path) -> PathBuf {
+    path.components().filter(|component| *component != Component::CurDir).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+    use crate::layer::testing::{Project, folder, link, path, path_to, placed, text};
+
+    #[test]
+    fn everything_goes_where_the_manifest_says() {
+        let project =
+            Project::new(&["dist/app", "dist/a.whl", "dist/b.whl", "dist/sub/c.whl", "web/x/y", "web/.hidden"]);
+        let cases: [(Package, &[&str]); 12] = [
+            (path("dist/app"), &["/app 644 0:0 file app"]),
+            (path("./dist//app"), &["/app 644 0:0 file app"]),
+            (
+                path("web"),
+                &[
+                    "/web 755 0:0 folder",
+                    "/web/.hidden 644 0:0 file .hidden",
+                    "/web/x 755 0:0 folder",
+                    "/web/x/y 644 0:0 file y",
+                ],
+            ),
+            (path("dist/*.whl"), &["/a.whl 644 0:0 file a.whl", "/b.whl 644 0:0 file b.whl"]),
+            (
+                path("dist/**/*.whl").owned(1, 2),
+                &[
+                    "/a.whl 644 1:2 file a.whl",
+                    "/b.whl 644 1:2 file b.whl",
+                    "/sub 755 1:2 folder",
+                    "/sub/c.whl 644 1:2 file c.whl",
+                ],
+            ),
+            (path("*/x"), &["/x 755 0:0 folder", "/x/y 644 0:0 file y"]),
+            (
+                path_to("dist/app", "/usr/bin/tool").owned(5, 6).with_mode(0o4755),
+                &["/usr 755 0:0 implied", "/usr/bin 755 0:0 implied", "/usr/bin/tool 4755 5:6 file app"],
+            ),
+            (path_to("dist/app", "/tmp/"), &["/tmp 1777 0:0 implied", "/tmp/app 644 0:0 file app"]),
+            (path_to("web/x", "/"), &["/y 644 0:0 file y"]),
+            (
+                path_to("dist/a*", "/root/{arch}"),
+                &[
+                    "/root 700 0:0 implied",
+                    "/root/amd64 755 0:0 implied",
+                    "/root/amd64/a.whl 644 0:0 file a.whl",
+                    "/root/amd64/app 644 0:0 file app",
+                ],
+            ),
+            (text("hello", "/etc/motd"), &["/etc 755 0:0 implied", "/etc/motd 644 0:0 text hello"]),
+            (link("/a/b", "../c"), &["/a 755 0:0 implied", "/a/b 777 0:0 link ../c"]),
+        ];
+        for (package, listing) in cases {
+            assert_eq!(project.listing(std::slice::from_ref(&package)), listing, "{:?}", package.content);
+        }
+        let package = folder("/data").owned(7, 8).with_mode(0o750);
+        assert_eq!(project.listing(&[package]), ["/data 750 7:8 folder"]);
+    }
+
+    #[test]
+    fn modes_come_from_the_owner_alone() {
+        let project = Project::new(&[]);
+        for (name, mode) in [("a", 0o700), ("b", 0o677), ("c", 0o4711), ("d", 0o000)] {
+            project.file(&format!("x/{name}"), b"", mode);
+        }
+        let listing = project.listing(&[path_to("x", "/")]);
+        assert_eq!(listing, ["/a 755 0:0 file a", "/b 644 0:0 file b", "/c 755 0:0 file c", "/d 644 0:0 file d"]);
+    }
+
+    #[test]
+    fn include_and_exclude() {
+        let mut project = Project::new(&[
+            "w/a.py",
+            "w/a.pyc",
+            "w/tests/t.py",
+            "w/lib/b.py",
+            "w/lib/deep/c.txt",
+            "w/.git/config",
+            "w/.oci/index.json",
+            "w/empty/",
+        ]);
+        let names = |project: &Project, package: Package| -> Vec<String> {
+            project.listing(&[package]).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+        };
+        let everything = [
+            "/w",
+            "/w/a.py",
+            "/w/a.pyc",
+            "/w/empty",
+            "/w/lib",
+            "/w/lib/b.py",
+            "/w/lib/deep",
+            "/w/lib/deep/c.txt",
+            "/w/tests",
+            "/w/tests/t.py",
+        ];
+        assert_eq!(names(&project, path("w")), everything);
+        assert_eq!(
+            names(&project, path("w").excluding(&["**/*.pyc", "tests", "lib/**", "empty"])),
+            ["/w", "/w/a.py", "/w/lib"]
+        );
+        assert_eq!(
+            names(&project, path("w").including(&["**/*.py"]).excluding(&["tests"])),
+            ["/w", "/w/a.py", "/w/lib", "/w/lib/b.py"]
+        );
+        assert_eq!(
+            names(&project, path("w").including(&["lib"])),
+            ["/w", "/w/lib", "/w/lib/b.py", "/w/lib/deep", "/w/lib/deep/c.txt"]
+        );
+        assert_eq!(names(&project, path("w").including(&[".git/**"])), ["/w", "/w/.git", "/w/.git/config"]);
+        assert_eq!(names(&project, path("w/.git")), ["/.git", "/.git/config"]);
+        project.exclude = vec![placed("w/lib"), placed("**/*.pyc"), placed("tests")];
+        assert_eq!(names(&project, path("w")), ["/w", "/w/a.py", "/w/empty", "/w/tests", "/w/tests/t.py"]);
+    }
+
+    #[test]
+    fn links_are_kept_or_followed() {
+        let project = Project::new(&["p/file", "p/d/inner", "out/secret"]);
+        project.link("p/d/up", "../file");
+        project.link("p/dir", "d");
+        assert!(project.listing(&[path("p")]).contains(&"/p/d/up 777 0:0 link ../file".to_owned()));
+        let follow = |package: Package| Package { follow: true, ..package };
+        let listing = project.listing(&[follow(path("p"))]);
+        assert!(listing.contains(&"/p/dir/inner 644 0:0 file inner".to_owned()), "{listing:?}");
+        assert!(listing.contains(&"/p/dir/up 644 0:0 file up".to_owned()), "{listing:?}");
+
+        project.link("p/d/away", "../../out/secret");
+        project.link("p/absolute", "/etc/passwd");
+        let problems = project.problems(&[path("p")]);
+        assert_eq!(problems.len(), 2);
+        assert!(problems.iter().all(|problem| problem.starts_with("oci::layer::link_leaves")), "{problems:?}");
+        assert!(project.scan(&[path("p").excluding(&["absolute", "d/away"])]).is_ok());
+        assert!(project.scan(&[follow(path("p"))]).is_ok());
+        project.link("p/d/loop", "..");
+        project.link("p/self", "self");
+        let problems = project.problems(&[follow(path("p"))]);
+        assert!(problems.iter().all(|problem| problem.starts_with("oci::layer::link_loop")), "{problems:?}");
+
+        assert_eq!(
+            project.problems(&[path("p/dir")]),
+            ["oci::layer::link_leaves: the symbolic link `p/dir` leaves its package: it points to `d`"]
+        );
+        assert_eq!(project.listing(&[follow(path("p/dir")).excluding(&["loop", "away"])]).len(), 3);
+    }
+
+    #[test]
+    fn all_problems_are_found_at_once() {
+        let project = Project::new(&["dist/server", "x/.wh.gone", ".oci/index.json"]);
+        let _socket = UnixListener::bind(project.path("x/socket")).unwrap();
+        rustix::fs::mknodat(CWD, project.path("fifo"), FileType::Fifo, 0o600.into(), 0).unwrap();
+        let problems = project.problems(&[
+            path("dist/sever"),
+            path("dits/server"),
+            path("*.none"),
+            path("x"),
+            path("fifo"),
+            path(".oci"),
+            path("."),
+            path_to("dist", "/a/.wh.b"),
+            path_to("dist", "relative"),
+            path_to("dist/server", "/"),
+            path("[a"),
+            text("", "/"),
+        ]);
+        let expected = [
+            "oci::layer::not_found: there is no `dist/sever`",
+            "oci::layer::not_found: there is no `dits/server`",
+            "oci::layer::no_match: nothing matches `*.none`",
+            "oci::layer::reserved_name: `/x/.wh.gone` has a name that layers and builds keep for themselves",
+            "oci::layer::special_file: `x/socket` is a socket, which a layer cannot hold",
+            "oci::layer::special_file: `fifo` is a FIFO, which a layer cannot hold",
+            "oci::layer::reserved_name: `.oci` has a name that layers and builds keep for themselves",
+            "oci::layer::no_destination: `.` does not say where it goes",
+            "oci::layer::reserved_name: `/a/.wh.b` has a name that layers and builds keep for themselves",
+            "oci::layer::invalid_path: `relative` is no path in an image",
+            "oci::layer::invalid_glob: `[a` is no glob: unclosed character class; missing ']'",
+            "oci::layer::no_destination: `/` does not say where it goes",
+        ];
+        let sorted = |lines: Vec<&str>| -> Vec<String> {
+            let mut lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(problems.iter().map(String::as_str).collect()), sorted(expected.to_vec()));
+        let help = |package| miette::Diagnostic::help(&project.scan(&[package]).unwrap_err()[0]).unwrap().to_string();
+        assert_eq!(help(path("dist/sever")), "did you mean `dist/server`?");
+        assert_eq!(help(path("dits/server")), "did you mean `dist`?");
+        for name in ["none", "none/x", "none*"] {
+            assert!(project.scan(&[Package { optional: true, ..path(name) }]).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn names_need_not_be_utf8() {
+        let project = Project::new(&["x/"]);
+        std::fs::write(project.path("x").join(OsStr::from_bytes(b"\xff\x1b")), "").unwrap();
+        let tree = project.scan(&[path("x")]).unwrap();
+        assert_eq!(tree.entries[1].path.as_bytes(), b"x/\xff\x1b");
+    }
+}

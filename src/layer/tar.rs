@@ -1,0 +1,251 @@
+//! Tar headers (POSIX ustar, with pax extended headers where ustar has no room), byte by byte.
+
+use crate::layer::tree::{Entry, Kind};
+
+/// Everything in a tar is a multiple of this.
+pub(super) const BLOCK: usize = 512;
+
+/// What ends a tar.
+pub(super) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
+
+/// Where a field of the header is.
+type Field = std::ops::Range<usize>;
+
+const NAME: Field = 0..100;
+const MODE: Field = 100..108;
+const UID: Field = 108..116;
+const GID: Field = 116..124;
+const SIZE: Field = 124..136;
+const MTIME: Field = 136..148;
+const CHECKSUM: Field = 148..156;
+const TYPE: usize = 156;
+const LINK: Field = 157..257;
+const MAGIC: Field = 257..265;
+const DEVICE_MAJOR: Field = 329..337;
+const DEVICE_MINOR: Field = 337..345;
+const PREFIX: Field = 345..500;
+
+/// Appends all that stands before the entry's content.
+///
+/// Bytes of names are kept as they are, UTF-8 or not: the pax specification asks for UTF-8, but
+/// everyone who writes such names writes, and reads, bytes.
+pub(super) fn put_header(entry: &Entry, epoch: i64, out: &mut Vec<u8>) {
+    let mut name = entry.path.as_bytes().to_vec();
+    let (kind, link) = match &entry.kind {
+        Kind::Folder(_) => {
+            name.push(b'/');
+            (b'5', &[][..])
+        }
+        Kind::File { .. } | Kind::Text(_) => (b'0', &[][..]),
+        Kind::Link(target) => (b'2', &target[..]),
+    };
+    let mut header = Header::new(kind);
+    let mut pax = Vec::new();
+    header.number(MODE, u64::from(entry.mode.0));
+    if !link.is_ascii() || link.len() > LINK.len() {
+        put_record(&mut pax, "linkpath", link);
+    }
+    header.text(LINK, link);
+    match split(&name) {
+        Some((prefix, rest)) if name.is_ascii() => {
+            header.text(PREFIX, prefix);
+            header.text(NAME, rest);
+        }
+        _ => {
+            put_record(&mut pax, "path", &name);
+            header.text(NAME, &name);
+        }
+    }
+    let numbers = [
+        (UID, "uid", i128::from(entry.owner.uid)),
+        (GID, "gid", i128::from(entry.owner.gid)),
+        (SIZE, "size", i128::from(entry.size())),
+        (MTIME, "mtime", i128::from(epoch)),
+    ];
+    for (field, key, number) in numbers {
+        let room = 1 << (3 * (field.len() - 1));
+        let fits = u64::try_from(number).ok().filter(|number| *number < room);
+        if fits.is_none() {
+            put_record(&mut pax, key, number.to_string().as_bytes());
+        }
+        header.number(field, fits.unwrap_or(0));
+    }
+    if !pax.is_empty() {
+        let mut extended = Header::new(b'x');
+        extended.text(NAME, b"PaxHeaders.0");
+        extended.number(MODE, 0o644);
+        extended.number(UID, 0);
+        extended.number(GID, 0);
+        extended.number(SIZE, pax.len() as u64);
+        extended.number(MTIME, 0);
+        out.extend(extended.finish());
+        out.extend(&pax);
+        out.extend(std::iter::repeat_n(0, padding(pax.len() as u64)));
+    }
+    out.extend(header.finish());
+}
+
+/// How many zero bytes follow content of this size.
+pub(super) fn padding(size: u64) -> usize {
+    let block = BLOCK as u64;
+    usize::try_from(size.next_multiple_of(block) - size).unwrap_or(0)
+}
+
+/// Splits a name into the parts that ustar has room for, at a `/`.
+fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
+    if name.len() <= NAME.len() {
+        return Some((b"", name));
+    }
+    // The slash at a folder's end is no place to split.
+    let slashes = name[..name.len() - 1].iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    let (at, _) = slashes.take_while(|(at, _)| *at <= PREFIX.len()).last()?;
+    let (prefix, rest) = (&name[..at], &name[at + 1..]);
+    (!prefix.is_empty() && rest.len() <= NAME.len()).then_some((prefix, rest))
+}
+
+/// A pax record: its own length, in decimal digits that count too, and a key with a value.
+fn put_record(records: &mut Vec<u8>, key: &str, value: &[u8]) {
+    let rest = 1 + key.len() + 1 + value.len() + 1;
+    let mut length = rest + 1;
+    while length != rest + length.to_string().len() {
+        length = rest + length.to_string().len();
+    }
+    records.extend(format!("{length} {key}=").as_bytes());
+    records.extend(value);
+    records.push(b'\n');
+}
+
+struct Header([u8; BLOCK]);
+
+impl Header {
+    fn new(kind: u8) -> Self {
+        let mut header = Self([0; BLOCK]);
+        header.0[TYPE] = kind;
+        header.text(MAGIC, b"ustar\x0000");
+        header.number(DEVICE_MAJOR, 0);
+        header.number(DEVICE_MINOR, 0);
+        header
+    }
+
+    /// What does not fit is cut: a pax record has all of it.
+    fn text(&mut self, field: Field, text: &[u8]) {
+        let length = text.len().min(field.len());
+        self.0[field][..length].copy_from_slice(&text[..length]);
+    }
+
+    fn number(&mut self, field: Field, number: u64) {
+        let width = field.len() - 1;
+        self.text(field, format!("{number:0width$o}").as_bytes());
+    }
+
+    fn finish(mut self) -> [u8; BLOCK] {
+        self.0[CHECKSUM].fill(b' ');
+        let sum: u64 = self.0.iter().map(|byte| u64::from(*byte)).sum();
+        self.0[CHECKSUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::layer::path::LayerPath;
+    use crate::layer::tree::{Claim, Stamp};
+    use crate::manifest::package::{Mode, Owner};
+
+    fn entry(path: &[u8], kind: Kind) -> Entry {
+        let path = LayerPath::parse(&[b"/", path].concat()).unwrap();
+        Entry { path, kind, mode: Mode(0o4755), owner: Owner { uid: 12, gid: 34 }, origin: 0 }
+    }
+
+    fn header(entry: &Entry, epoch: i64) -> Vec<u8> {
+        let mut header = Vec::new();
+        put_header(entry, epoch, &mut header);
+        header
+    }
+
+    /// What another implementation reads: path, link, size, uid, gid, mode.
+    fn read_back(bytes: &[u8]) -> (Vec<u8>, Option<Vec<u8>>, u64, u64, u64, u32) {
+        let mut archive = tar::Archive::new(bytes);
+        let mut entries = archive.entries().unwrap();
+        let entry = entries.next().unwrap().unwrap();
+        let header = entry.header();
+        (
+            entry.path_bytes().into_owned(),
+            entry.link_name_bytes().map(|name| name.into_owned()),
+            entry.size(),
+            header.uid().unwrap(),
+            header.gid().unwrap(),
+            header.mode().unwrap(),
+        )
+    }
+
+    #[test]
+    fn the_plain_case_needs_one_header() {
+        let bytes = header(&entry(b"a/b", Kind::Text(b"hello"[..].into())), 1_700_000_000);
+        assert_eq!(bytes.len(), BLOCK);
+        assert_eq!(read_back(&bytes), (b"a/b".to_vec(), None, 5, 12, 34, 0o4755));
+        assert_eq!(&bytes[MTIME], b"14524770400\0");
+        assert_eq!(&bytes[MAGIC], b"ustar\x0000");
+        // No user and group names, whoever runs this.
+        assert!(bytes[265..329].iter().all(|byte| *byte == 0));
+        assert_eq!(header(&entry(b"d", Kind::Folder(Claim::Packed)), 0)[..3], *b"d/\0");
+    }
+
+    #[test]
+    fn what_ustar_has_no_room_for_is_in_pax() {
+        let long = [b"d/".repeat(70), b"x".repeat(90)].concat();
+        assert_eq!(header(&entry(&long, Kind::Text(Box::default())), 0).len(), BLOCK);
+        for name in
+            [&b"x".repeat(101)[..], &[b"a".repeat(160), b"/b".to_vec()].concat(), b"\xc3\xa9", b"\xff", b"a\nb\xfe"]
+        {
+            let bytes = header(&entry(name, Kind::Link(name.into())), 0);
+            assert_eq!(bytes.len(), 3 * BLOCK, "{name:?}");
+            let (path, link, ..) = read_back(&bytes);
+            assert_eq!((&path[..], link.as_deref()), (name, Some(name)));
+        }
+        let stamp = Stamp { device: 0, inode: 0, size: 9 << 30, modified: (0, 0), changed: (0, 0) };
+        let huge = Entry {
+            owner: Owner { uid: u32::MAX - 1, gid: 1 << 21 },
+            ..entry(b"huge", Kind::File { host: Path::new("x").into(), stamp })
+        };
+        let mut bytes = Vec::new();
+        tar::Archive::new(&header(&huge, -5)[..])
+            .entries()
+            .unwrap()
+            .raw(true)
+            .next()
+            .unwrap()
+            .unwrap()
+            .read_to_end(&mut bytes)
+            .unwrap();
+        let records = String::from_utf8(bytes).unwrap();
+        assert_eq!(records, "18 uid=4294967294\n15 gid=2097152\n19 size=9663676416\n12 mtime=-5\n");
+    }
+
+    proptest! {
+        #[test]
+        fn every_path_is_read_as_it_was_written(
+            names in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..120), 1..6),
+            is_folder: bool,
+        ) {
+            let names: Vec<Vec<u8>> = names
+                .into_iter()
+                .map(|name| name.into_iter().map(|byte| if matches!(byte, 0 | b'/') { b'_' } else { byte }).collect())
+                .collect();
+            if let Ok(path) = LayerPath::parse(&[b"/".to_vec(), names.join(&b'/')].concat()) && !path.is_root() {
+                let kind = if is_folder { Kind::Folder(Claim::Packed) } else { Kind::Text(b"12"[..].into()) };
+                let bytes = header(&Entry { path: path.clone(), ..entry(b"x", kind) }, 0);
+                prop_assert_eq!(bytes.len() % BLOCK, 0);
+                let (found, _, size, ..) = read_back(&bytes);
+                let name = [path.as_bytes(), if is_folder { b"/" } else { b"" }].concat();
+                prop_assert_eq!((found, size), (name, if is_folder { 0 } else { 2 }));
+            }
+        }
+    }
+}

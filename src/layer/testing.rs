@@ -1,0 +1,156 @@
+//! Packages and folders for this module's tests.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::layer::tree::{Claim, Kind};
+use crate::layer::{Compression, LayerError, ScanRequest, Tree, WriteOptions, WrittenLayer};
+use crate::manifest::package::{Mode, Owner};
+use crate::manifest::{Package, PackageContent};
+use crate::model::Platform;
+use crate::source::{At, Place, Placed, Source};
+
+/// A project's folder.
+pub(super) struct Project {
+    folder: tempfile::TempDir,
+    pub(super) exclude: Vec<Placed<String>>,
+    pub(super) platform: Platform,
+}
+
+impl Project {
+    /// A project of these files; a name that ends in `/` is a folder.
+    pub(super) fn new(files: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let platform = Platform::parse("linux/amd64").unwrap();
+        let project = Self { folder, exclude: Vec::new(), platform };
+        for file in files {
+            if file.ends_with('/') {
+                std::fs::create_dir_all(project.path(file)).unwrap();
+            } else {
+                project.file(file, file.as_bytes(), 0o644);
+            }
+        }
+        project
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    pub(super) fn file(&self, path: &str, content: &[u8], mode: u32) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    pub(super) fn link(&self, path: &str, target: &str) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, path).unwrap();
+    }
+
+    pub(super) fn scan(&self, packages: &[Package]) -> Result<Tree, Vec<At<LayerError>>> {
+        let request = ScanRequest { packages, folder: self.folder(), exclude: &self.exclude, platform: &self.platform };
+        Tree::scan(&request)
+    }
+
+    /// The code of every problem, with its message.
+    pub(super) fn problems(&self, packages: &[Package]) -> Vec<String> {
+        let codes = |problem: &At<LayerError>| format!("{}: {problem}", miette::Diagnostic::code(problem).unwrap());
+        self.scan(packages).unwrap_err().iter().map(codes).collect()
+    }
+
+    /// What the packages hold, a line for each entry.
+    pub(super) fn listing(&self, packages: &[Package]) -> Vec<String> {
+        listing(&self.scan(packages).unwrap())
+    }
+}
+
+pub(super) fn listing(tree: &Tree) -> Vec<String> {
+    let line = |entry: &super::tree::Entry| {
+        let kind = match &entry.kind {
+            Kind::Folder(Claim::Implied) => "implied".to_owned(),
+            Kind::Folder(_) => "folder".to_owned(),
+            Kind::File { host, .. } => format!("file {}", host.file_name().unwrap().display()),
+            Kind::Text(text) => format!("text {}", String::from_utf8_lossy(text)),
+            Kind::Link(target) => format!("link {}", String::from_utf8_lossy(target)),
+        };
+        format!("{} {:o} {}:{} {kind}", entry.path, entry.mode.0, entry.owner.uid, entry.owner.gid)
+    };
+    tree.entries.iter().map(line).collect()
+}
+
+pub(super) fn written(tree: &Tree, workers: usize) -> (WrittenLayer, Vec<u8>) {
+    let options = WriteOptions { epoch: 1_700_000_000, compression: Compression::Gzip, workers };
+    let mut out = Vec::new();
+    let written = tree.write(&options, &mut out).unwrap();
+    (written, out)
+}
+
+pub(super) fn placed(text: &str) -> Placed<String> {
+    Placed::new(text.to_owned(), place(text))
+}
+
+/// A place of its own for every text.
+fn place(text: &str) -> Place {
+    let start = text.bytes().fold(0, |sum: usize, byte| (sum * 31 + usize::from(byte)) % 4000);
+    Source::new("oci.toml", " ".repeat(5000)).place(start..start + 1)
+}
+
+fn package(content: PackageContent, name: &str) -> Package {
+    Package {
+        place: place(name),
+        content,
+        owner: None,
+        mode: None,
+        folder_mode: None,
+        include: Vec::new(),
+        exclude: Vec::new(),
+        optional: false,
+        follow: false,
+        foreign: false,
+    }
+}
+
+pub(super) fn path(path: &str) -> Package {
+    package(PackageContent::Path { path: placed(path), to: None }, path)
+}
+
+pub(super) fn path_to(path: &str, to: &str) -> Package {
+    package(PackageContent::Path { path: placed(path), to: Some(placed(to)) }, &format!("{path}{to}"))
+}
+
+pub(super) fn text(text: &str, to: &str) -> Package {
+    package(PackageContent::Text { text: text.to_owned(), to: placed(to) }, &format!("{text}{to}"))
+}
+
+pub(super) fn link(link: &str, target: &str) -> Package {
+    package(PackageContent::Link { link: placed(link), target: target.to_owned() }, link)
+}
+
+pub(super) fn folder(folder: &str) -> Package {
+    package(PackageContent::Folder { folder: placed(folder) }, folder)
+}
+
+impl Package {
+    pub(super) fn owned(self, uid: u32, gid: u32) -> Self {
+        Self { owner: Some(Owner { uid, gid }), ..self }
+    }
+
+    pub(super) fn with_mode(self, mode: u32) -> Self {
+        Self { mode: Some(Mode(mode)), ..self }
+    }
+
+    pub(super) fn including(self, globs: &[&str]) -> Self {
+        Self { include: globs.iter().map(|glob| placed(glob)).collect(), ..self }
+    }
+
+    pub(super) fn excluding(self, globs: &[&str]) -> Self {
+        Self { exclude: globs.iter().map(|glob| placed(glob)).collect(), ..self }
+    }
+}

@@ -1,0 +1,363 @@
+//! What a layer will hold: every entry, in its order, known without having read a file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::layer::path::LayerPath;
+use crate::layer::{LayerError, OtherPackage};
+use crate::manifest::package::{Mode, Owner};
+use crate::model::Platform;
+use crate::source::{At, Place};
+
+/// The entries of one layer, sorted, every path once, every folder before what is in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    pub(super) entries: Vec<Entry>,
+    pub(super) origins: Vec<Origin>,
+    pub(super) platform: Platform,
+}
+
+/// What an entry needs to know of the package that it came from.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) place: Place,
+    /// ELF programs for another architecture are fine.
+    pub(super) foreign: bool,
+    /// It is one file, and not a folder that happens to hold one.
+    pub(super) is_single: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) path: LayerPath,
+    pub(super) kind: Kind,
+    pub(super) mode: Mode,
+    pub(super) owner: Owner,
+    /// Which of [`Tree::origins`] it came from.
+    pub(super) origin: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Folder(Claim),
+    /// A file on this machine, as it was when it was looked at.
+    File {
+        host: Box<Path>,
+        stamp: Stamp,
+    },
+    /// A file whose content is here.
+    Text(Box<[u8]>),
+    /// A symbolic link with its target.
+    Link(Box<[u8]>),
+}
+
+/// By what right a folder has an entry; of two for one path the greater counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Claim {
+    /// Something is below it.
+    Implied,
+    /// It is a folder of a package.
+    Packed,
+    /// A `folder` package says how it is.
+    Declared,
+}
+
+/// What tells a file from the same file after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) device: u64,
+    pub(super) inode: u64,
+    pub(super) size: u64,
+    pub(super) modified: Time,
+    pub(super) changed: Time,
+}
+
+/// Seconds and nanoseconds since 1970.
+pub(super) type Time = (i64, u32);
+
+impl Stamp {
+    #[expect(
+        clippy::unnecessary_cast,
+        clippy::cast_sign_loss,
+        reason = "the types of these fields differ between architectures; sizes are not negative"
+    )]
+    pub(super) fn of(stat: &rustix::fs::Stat) -> Self {
+        Self {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            size: stat.st_size as u64,
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u32),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
+        }
+    }
+}
+
+impl Entry {
+    /// The entry of a folder that has one since something is below it.
+    pub(super) fn implied(path: LayerPath, origin: usize) -> Self {
+        let mode = folder_mode(&path);
+        Self { path, kind: Kind::Folder(Claim::Implied), mode, owner: Owner::default(), origin }
+    }
+
+    fn claim(&self) -> Option<Claim> {
+        match self.kind {
+            Kind::Folder(claim) => Some(claim),
+            _ => None,
+        }
+    }
+
+    /// Whether both would put the same thing there. The same name of a file decides, not its content.
+    fn writes_the_same(&self, other: &Self) -> bool {
+        (self.mode, self.owner) == (other.mode, other.owner)
+            && match (&self.kind, &other.kind) {
+                (Kind::Folder(_), Kind::Folder(_)) => true,
+                (one, other) => one == other,
+            }
+    }
+
+    /// Whether the two entries of one path cannot both be meant.
+    fn contradicts(&self, other: &Self) -> bool {
+        match (self.claim(), other.claim()) {
+            (Some(one), Some(other_claim)) if one != other_claim || one == Claim::Implied => false,
+            _ => !self.writes_the_same(other),
+        }
+    }
+}
+
+/// The mode of a folder for which no package says one.
+pub(super) fn folder_mode(path: &LayerPath) -> Mode {
+    match path.as_bytes() {
+        b"tmp" | b"var/tmp" => Mode(0o1777),
+        b"root" => Mode(0o700),
+        _ => Mode(0o755),
+    }
+}
+
+impl Tree {
+    /// Sorts the entries and makes one of those for the same path.
+    ///
+    /// Entries of packages that contradict each other are errors; the first one stays.
+    pub(super) fn assemble(
+        mut entries: Vec<Entry>,
+        origins: Vec<Origin>,
+        platform: Platform,
+    ) -> (Self, Vec<At<LayerError>>) {
+        entries.sort_by(|one, other| one.path.cmp(&other.path));
+        let mut conflicts = Conflicts::default();
+        entries.dedup_by(|later, kept| {
+            if later.path != kept.path {
+                return false;
+            }
+            if kept.contradicts(later) {
+                conflicts.add(&kept.path, &origins[kept.origin].place, &origins[later.origin].place);
+            }
+            if kept.claim().is_some() && later.claim() > kept.claim() {
+                std::mem::swap(later, kept);
+            }
+            true
+        });
+        (Self { entries, origins, platform }, conflicts.into_errors())
+    }
+
+    /// Where the first package's file is, absolute, if that package is exactly one executable file.
+    pub(crate) fn entrypoint(&self) -> Option<String> {
+        if !self.origins.first()?.is_single {
+            return None;
+        }
+        let implied = Kind::Folder(Claim::Implied);
+        let mut entries = self.entries.iter().filter(|entry| entry.origin == 0 && entry.kind != implied);
+        let entry = entries.next()?;
+        let is_program = matches!(entry.kind, Kind::File { .. } | Kind::Text(_)) && entry.mode.0 & 0o111 != 0;
+        let is_alone = entries.next().is_none();
+        let path = std::str::from_utf8(entry.path.as_bytes()).ok()?;
+        (is_program && is_alone).then(|| format!("/{path}"))
+    }
+
+    /// True if there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The size of everything in it, tar headers not counted.
+    pub(crate) fn size(&self) -> u64 {
+        self.entries.iter().map(Entry::size).sum()
+    }
+}
+
+impl Entry {
+    /// Bytes of content.
+    pub(super) fn size(&self) -> u64 {
+        match &self.kind {
+            Kind::File { stamp, .. } => stamp.size,
+            Kind::Text(text) => text.len() as u64,
+            Kind::Folder(_) | Kind::Link(_) => 0,
+        }
+    }
+}
+
+/// Makes the layers of one build agree, lowest first.
+///
+/// A folder gets the mode and owner that the greatest claim to it gives, in every layer, so that no
+/// layer takes back what another says. Paths that two layers write differently are the errors.
+pub(crate) fn reconcile(trees: &mut [Tree]) -> Vec<At<LayerError>> {
+    if trees.len() < 2 {
+        return Vec::new();
+    }
+    let mut all: Vec<(&LayerPath, usize, usize)> = Vec::new();
+    for (tree, entries) in trees.iter().enumerate() {
+        all.extend(entries.entries.iter().enumerate().map(|(index, entry)| (&entry.path, tree, index)));
+    }
+    // Stable, and quick on runs that are sorted already.
+    all.sort_by(|one, other| one.0.cmp(other.0));
+    let mut conflicts = Conflicts::default();
+    let mut changes = Vec::new();
+    for group in all.chunk_by(|one, other| one.0 == other.0).filter(|group| group.len() > 1) {
+        let entry = |(_, tree, index): &(&LayerPath, usize, usize)| &trees[*tree].entries[*index];
+        let place = |at: &(&LayerPath, usize, usize)| &trees[at.1].origins[entry(at).origin].place;
+        // The first of the greatest claim; what is no folder comes before all folders.
+        let Some(winner) = group.iter().rev().max_by_key(|at| entry(at).claim().map_or(Claim::Declared, |claim| claim))
+        else {
+            continue;
+        };
+        for at in group {
+            if entry(winner).contradicts(entry(at)) {
+                let (first, second) = if at.1 < winner.1 { (at, winner) } else { (winner, at) };
+                conflicts.add(winner.0, place(first), place(second));
+            } else if entry(at).claim() < entry(winner).claim() {
+                changes.push((at.1, at.2, entry(winner).mode, entry(winner).owner));
+            }
+        }
+    }
+    for (tree, index, mode, owner) in changes {
+        let entry = &mut trees[tree].entries[index];
+        (entry.mode, entry.owner) = (mode, owner);
+    }
+    conflicts.into_errors()
+}
+
+/// Paths that two packages write differently, gathered so that each pair is one error.
+#[derive(Default)]
+struct Conflicts(BTreeMap<(usize, usize), Conflict>);
+
+struct Conflict {
+    path: LayerPath,
+    more: usize,
+    first: Place,
+    second: Place,
+}
+
+impl Conflicts {
+    fn add(&mut self, path: &LayerPath, first: &Place, second: &Place) {
+        self.0
+            .entry((first.span.start, second.span.start))
+            .and_modify(|conflict| conflict.more += 1)
+            .or_insert_with(|| Conflict { path: path.clone(), more: 0, first: first.clone(), second: second.clone() });
+    }
+
+    fn into_errors(self) -> Vec<At<LayerError>> {
+        let error = |conflict: Conflict| {
+            let other = vec![At::new(OtherPackage, &conflict.second, "it is also written here")];
+            let error = LayerError::Conflict { path: conflict.path, more: conflict.more, other };
+            At::new(error, &conflict.first, "written here")
+        };
+        self.0.into_values().map(error).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::testing::{Project, folder, link, listing, path, path_to, placed, text};
+    use crate::manifest::{Package, PackageContent};
+
+    #[test]
+    fn packages_of_one_layer_are_put_together() {
+        let project = Project::new(&["a/x", "b/y", "b/x"]);
+        let tree = project.scan(&[
+            path_to("a", "/app"),
+            path_to("b", "/app").excluding(&["x"]),
+            text("t", "/app/data/t"),
+            folder("/app").owned(3, 4),
+        ]);
+        let expected = [
+            "/app 755 3:4 folder",
+            "/app/data 755 0:0 implied",
+            "/app/data/t 644 0:0 text t",
+            "/app/x 644 0:0 file x",
+            "/app/y 644 0:0 file y",
+        ];
+        assert_eq!(listing(&tree.unwrap()), expected);
+        let twice = [path("a"), path("a/x").with_mode(0o600), path_to("a", "/a")];
+        assert_eq!(project.listing(&twice).len(), 3);
+    }
+
+    #[test]
+    fn a_path_written_twice_differently_is_an_error() {
+        let project = Project::new(&["a/x", "b/x", "b/y", "a/y"]);
+        for (one, other, path) in [
+            (path_to("a/x", "/x"), path_to("b/x", "/x"), "/x"),
+            (path_to("a/x", "/x"), path_to("a/x", "/x").with_mode(0o600), "/x"),
+            (text("1", "/x"), text("2", "/x"), "/x"),
+            (text("1", "/x"), link("/x", "1"), "/x"),
+            (link("/x", "1"), link("/x", "2"), "/x"),
+            (text("1", "/x"), text("1", "/x/y"), "/x"),
+            (folder("/x"), folder("/x").owned(1, 1), "/x"),
+            (path_to("a", "/x").excluding(&["*"]), path_to("b", "/x").excluding(&["*"]).owned(1, 1), "/x"),
+            (path_to("a", "/"), path_to("b", "/"), "/x"),
+        ] {
+            let problems = project.scan(&[one.clone(), other.clone()]).unwrap_err();
+            let mut trees = [project.scan(&[one]).unwrap(), project.scan(&[other]).unwrap()];
+            for problems in [problems, reconcile(&mut trees)] {
+                let [problem] = &problems[..] else { panic!("{problems:?}") };
+                let LayerError::Conflict { path: found, other, .. } = problem.error() else { panic!("{problem:?}") };
+                assert_eq!((found.to_string().as_str(), other.len()), (path, 1));
+            }
+        }
+        let problems = project.problems(&[path_to("a", "/"), path_to("b", "/")]);
+        assert_eq!(problems, ["oci::layer::conflict: two packages write `/x` and one other path, and not the same"]);
+    }
+
+    #[test]
+    fn layers_of_a_build_agree_on_folders() {
+        let project = Project::new(&["app/x"]);
+        let scan = |package: Package| project.scan(&[package]).unwrap();
+        for packages in [
+            [folder("/data").owned(5, 5).with_mode(0o700), text("t", "/data/t"), path_to("app", "/data")],
+            [text("t", "/data/t"), path_to("app", "/data"), folder("/data").owned(5, 5).with_mode(0o700)],
+        ] {
+            let mut trees = packages.map(scan);
+            assert!(reconcile(&mut trees).is_empty());
+            for tree in &trees {
+                assert!(listing(tree)[0].starts_with("/data 700 5:5"), "{:?}", listing(tree));
+            }
+        }
+        let mut trees = [scan(path_to("app", "/a")), scan(path_to("app", "/a"))];
+        assert!(reconcile(&mut trees).is_empty());
+    }
+
+    #[test]
+    fn one_executable_is_the_entrypoint() {
+        let project = Project::new(&["data", "d/only"]);
+        project.file("dist/server", b"", 0o755);
+        for (packages, entrypoint) in [
+            (vec![path("dist/server")], Some("/server")),
+            (vec![path_to("dist/server", "/usr/bin/")], Some("/usr/bin/server")),
+            (vec![path_to("dist/s*", "/usr/bin/")], Some("/usr/bin/server")),
+            (vec![text("#!", "/run").with_mode(0o755)], Some("/run")),
+            (vec![path("dist/server"), path("d")], Some("/server")),
+            (vec![path("data"), path("dist/server")], None),
+            (vec![path("data")], None),
+            (vec![path("data").with_mode(0o755)], Some("/data")),
+            (vec![path_to("dist", "/")], None),
+            (vec![link("/a", "b")], None),
+            (vec![folder("/a")], None),
+            (vec![], None),
+        ] {
+            assert_eq!(project.scan(&packages).unwrap().entrypoint().as_deref(), entrypoint, "{packages:?}");
+        }
+        let to = placed("/{cpu}/x");
+        let package =
+            Package { content: PackageContent::Path { path: placed("dist/server"), to: Some(to) }, ..path("d") };
+        assert_eq!(project.scan(&[package]).unwrap().entrypoint().as_deref(), Some("/x86_64/x"));
+    }
+}

@@ -1,0 +1,281 @@
+//! Reads a package's folder: names, kinds and stats, nothing else.
+
+use std::ffi::OsStr;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, fstat, open, readlinkat, statat};
+use rustix::io::Errno;
+
+use crate::layer::glob::{Globs, Selection};
+use crate::layer::path::LayerPath;
+use crate::layer::scan::{check_name, kind_of_special};
+use crate::layer::tree::{Claim, Kind, Stamp};
+use crate::layer::{LayerError, error};
+use crate::sanitize;
+use crate::source::{At, Place};
+
+/// What of a folder goes in. Paths are relative to the package's folder.
+pub(super) struct Filter<'a> {
+    pub(super) include: Globs,
+    pub(super) exclude: Globs,
+    /// The project's globs, and where the package's folder is for them.
+    pub(super) project: &'a Globs,
+    pub(super) below: Vec<u8>,
+    /// The glob that the package is; nothing for a folder.
+    pub(super) selection: Option<&'a Selection>,
+    pub(super) packs_git: bool,
+}
+
+impl Filter<'_> {
+    fn excludes(&self, relative: &[u8], name: &[u8], kind: FileType) -> bool {
+        // A worktree's `.git` is a file, and as much this machine's own as the folder.
+        (name == b".git" && !self.packs_git)
+            || (name == b".oci" && kind == FileType::Directory)
+            || self.exclude.matches(relative)
+            || (!self.project.is_empty() && self.project.matches(&below(&self.below, relative)))
+    }
+}
+
+/// Something to pack.
+pub(super) struct Found {
+    pub(super) path: LayerPath,
+    pub(super) kind: Kind,
+    /// As the stat has it; of files only.
+    pub(super) mode: u32,
+}
+
+/// One pass over a folder and what is in it.
+pub(super) struct Walk<'a> {
+    pub(super) filter: Filter<'a>,
+    pub(super) follow: bool,
+    /// Where the folder's content goes.
+    pub(super) root: LayerPath,
+    /// The manifest's folder, for messages.
+    pub(super) folder: &'a Path,
+    pub(super) place: &'a Place,
+    pub(super) found: Vec<Found>,
+    pub(super) problems: &'a mut Vec<At<LayerError>>,
+}
+
+/// A folder that is still to be read.
+struct Pending {
+    host: PathBuf,
+    /// From the package's folder; empty for that itself.
+    relative: Vec<u8>,
+    /// Where it goes. Within a glob without `**`, nothing until something matches.
+    path: Option<LayerPath>,
+    /// The glob matched it or a folder above, or there is none.
+    is_selected: bool,
+    /// `include` matched it or a folder above, or there is none.
+    is_included: bool,
+    /// It has its entry.
+    is_packed: bool,
+    /// The folders above by device and inode, known only where links are followed.
+    trail: Option<Rc<Trail>>,
+}
+
+struct Trail {
+    folder: (u64, u64),
+    above: Option<Rc<Trail>>,
+}
+
+impl Walk<'_> {
+    /// Finds everything to pack of the folder `host`.
+    pub(super) fn run(&mut self, host: PathBuf) {
+        let selection = self.filter.selection;
+        let mut root = Pending {
+            host,
+            relative: Vec::new(),
+            path: selection.is_none_or(|selection| selection.is_deep).then(|| self.root.clone()),
+            is_selected: selection.is_none(),
+            is_included: self.filter.include.is_empty(),
+            is_packed: false,
+            trail: None,
+        };
+        if root.is_selected && root.is_included {
+            self.pack(&mut root);
+        }
+        let mut pending = vec![root];
+        let mut buffer = Vec::with_capacity(64 << 10);
+        while let Some(mut folder) = pending.pop() {
+            if let Err(errno) = self.read(&mut folder, &mut pending, buffer.spare_capacity_mut()) {
+                let path = error::shown(&folder.host, self.folder);
+                self.problem(LayerError::Unreadable { path, source: errno.into() });
+            }
+        }
+    }
+
+    /// Gives the folder, and those above it that belong to the package, their entries.
+    fn pack(&mut self, folder: &mut Pending) {
+        if std::mem::replace(&mut folder.is_packed, true) {
+            return;
+        }
+        // What a glob's matches go to is no part of the package; a folder's own place is.
+        let above = match self.filter.selection {
+            Some(_) => Some(self.root.clone()),
+            None => self.root.parent(),
+        };
+        let folders = std::iter::successors(folder.path.clone(), LayerPath::parent);
+        let folders = folders.take_while(|path| !path.is_root() && Some(path) != above.as_ref());
+        self.found.extend(folders.map(|path| Found { path, kind: Kind::Folder(Claim::Packed), mode: 0 }));
+    }
+
+    fn problem(&mut self, error: LayerError) {
+        self.problems.push(At::new(error, self.place, ""));
+    }
+
+    fn read(
+        &mut self,
+        folder: &mut Pending,
+        pending: &mut Vec<Pending>,
+        buffer: &mut [MaybeUninit<u8>],
+    ) -> Result<(), Errno> {
+        let fd = open(&folder.host, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        if self.follow {
+            let stat = Stamp::of(&fstat(&fd)?);
+            let this = (stat.device, stat.inode);
+            if std::iter::successors(folder.trail.as_deref(), |trail| trail.above.as_deref())
+                .any(|trail| trail.folder == this)
+            {
+                self.problem(LayerError::LinkLoop { path: error::shown(&folder.host, self.folder) });
+                return Ok(());
+            }
+            folder.trail = Some(Rc::new(Trail { folder: this, above: folder.trail.take() }));
+        }
+        let mut names = RawDir::new(&fd, buffer);
+        while let Some(entry) = names.next() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") {
+                self.entry(folder, &fd, name, entry.file_type(), pending)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        folder: &mut Pending,
+        fd: &OwnedFd,
+        name: &[u8],
+        listed: FileType,
+        pending: &mut Vec<Pending>,
+    ) -> Result<(), Errno> {
+        let relative = below(&folder.relative, name);
+        let Some((kind, stat)) = self.kind(folder, fd, &relative, name, listed) else { return Ok(()) };
+        if self.filter.excludes(&relative, name, kind) {
+            return Ok(());
+        }
+        let is_selected = folder.is_selected || self.filter.selection.is_some_and(|glob| glob.matches(&relative));
+        let is_included = folder.is_included || self.filter.include.matches(&relative);
+        let path = match &folder.path {
+            Some(path) => Some(path.join(name)),
+            None => is_selected.then(|| self.root.join(name)),
+        };
+        let host = folder.host.join(OsStr::from_bytes(name));
+        if kind == FileType::Directory {
+            if is_selected || self.filter.selection.is_some_and(|glob| glob.may_match_within(&relative)) {
+                let trail = folder.trail.clone();
+                let mut within = Pending { host, relative, path, is_selected, is_included, is_packed: false, trail };
+                if is_selected && is_included {
+                    if let Some(Err(error)) = within.path.as_ref().map(check_name) {
+                        self.problem(error);
+                    }
+                    self.pack(folder);
+                    self.pack(&mut within);
+                }
+                pending.push(within);
+            }
+            return Ok(());
+        }
+        let Some(path) = path.filter(|_| is_selected && is_included) else { return Ok(()) };
+        let (kind, mode) = match (kind, stat) {
+            (FileType::RegularFile, Some(stat)) => {
+                (Kind::File { host: host.into(), stamp: Stamp::of(&stat) }, stat.st_mode)
+            }
+            (FileType::Symlink, _) => {
+                let target = readlinkat(fd, name, Vec::new())?.into_bytes();
+                if leaves(&folder.relative, &target) {
+                    let target = sanitize::name(&String::from_utf8_lossy(&target));
+                    self.problem(LayerError::LinkLeaves { path: error::shown(&host, self.folder), target });
+                }
+                (Kind::Link(target.into()), 0)
+            }
+            (other, _) => {
+                let path = error::shown(&host, self.folder);
+                self.problem(LayerError::SpecialFile { path, kind: kind_of_special(other) });
+                return Ok(());
+            }
+        };
+        if let Err(error) = check_name(&path) {
+            self.problem(error);
+        }
+        self.pack(folder);
+        self.found.push(Found { path, kind, mode });
+        Ok(())
+    }
+
+    /// What the name stands for, with its stat if that was needed; nothing if it is not to be packed.
+    fn kind(
+        &mut self,
+        folder: &Pending,
+        fd: &OwnedFd,
+        relative: &[u8],
+        name: &[u8],
+        listed: FileType,
+    ) -> Option<(FileType, Option<Stat>)> {
+        // Most file systems list a name's kind with it. Only of a file more must be known.
+        if listed == FileType::Directory || (listed == FileType::Symlink && !self.follow) {
+            return Some((listed, None));
+        }
+        let flags = if self.follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+        match statat(fd, name, flags) {
+            Ok(stat) => Some((FileType::from_raw_mode(stat.st_mode), Some(stat))),
+            // It went away since the folder was listed.
+            Err(Errno::NOENT) if listed != FileType::Symlink => None,
+            Err(_) if self.filter.excludes(relative, name, listed) => None,
+            Err(errno) => {
+                let path = error::shown(&folder.host.join(OsStr::from_bytes(name)), self.folder);
+                self.problem(match errno {
+                    Errno::LOOP => LayerError::LinkLoop { path },
+                    Errno::NOENT => LayerError::NotFound { path, help: Some("it is a link to nothing".to_owned()) },
+                    errno => LayerError::Unreadable { path, source: errno.into() },
+                });
+                None
+            }
+        }
+    }
+}
+
+/// Whether a link in the folder `relative` of a package points out of the package.
+///
+/// By its text alone: where it leads on this machine is of no interest in an image.
+fn leaves(relative: &[u8], target: &[u8]) -> bool {
+    let mut depth = relative.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).count();
+    if target.starts_with(b"/") {
+        return true;
+    }
+    for name in target.split(|byte| *byte == b'/') {
+        match name {
+            b"" | b"." => {}
+            b".." if depth == 0 => return true,
+            b".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    false
+}
+
+fn below(folder: &[u8], relative: &[u8]) -> Vec<u8> {
+    let mut path = Vec::with_capacity(folder.len() + 1 + relative.len());
+    path.extend_from_slice(folder);
+    if !path.is_empty() && !relative.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(relative);
+    path
+}

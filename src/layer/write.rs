@@ -1,0 +1,302 @@
+//! Writes a tree as a layer's blob: every file is read once, in the order of the entries.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::{OFlags, fstat};
+
+use crate::layer::compress::{Blocks, Compression, WrittenLayer, pack};
+use crate::layer::tree::{Entry, Kind, Origin, Stamp};
+use crate::layer::{LayerError, Tree, WriteError, elf, tar};
+use crate::sanitize;
+use crate::source::At;
+
+/// How a layer is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WriteOptions {
+    /// The time that every entry carries, in seconds since 1970.
+    pub(crate) epoch: i64,
+    pub(crate) compression: Compression,
+    /// Threads that compress; the bytes do not depend on it.
+    pub(crate) workers: usize,
+}
+
+impl Tree {
+    /// Writes the layer to `out` in one pass.
+    ///
+    /// On `Ok` every file was, from before it was read until after, as it was when the tree was
+    /// scanned. On an error `out` holds something broken that nobody may use.
+    pub(crate) fn write(
+        &self,
+        options: &WriteOptions,
+        out: &mut (impl Write + Send),
+    ) -> Result<WrittenLayer, WriteError> {
+        pack(options.compression, options.workers, self.size(), out, |blocks| {
+            let mut header = Vec::with_capacity(4 * tar::BLOCK);
+            for entry in &self.entries {
+                header.clear();
+                tar::put_header(entry, options.epoch, &mut header);
+                if matches!(entry.kind, Kind::File { .. } | Kind::Text(_)) {
+                    blocks.may_cut(entry.path.as_bytes())?;
+                }
+                blocks.put(&header)?;
+                self.put_content(entry, blocks)?;
+                blocks.put(&tar::END[..tar::padding(entry.size())])?;
+            }
+            blocks.put(&tar::END)
+        })
+    }
+
+    fn put_content(&self, entry: &Entry, blocks: &mut Blocks) -> Result<(), WriteError> {
+        match &entry.kind {
+            Kind::Folder(_) | Kind::Link(_) => Ok(()),
+            Kind::Text(text) => blocks.put(text),
+            Kind::File { host, stamp } => {
+                let origin = &self.origins[entry.origin];
+                let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
+                let unreadable = |source: io::Error| blame(unreadable(host, source));
+                let mut file = open(host).map_err(unreadable)?;
+                let mut left = stamp.size;
+                while left > 0 {
+                    let read = blocks.fill(&mut file, left)?.map_err(unreadable)?;
+                    if read.is_empty() {
+                        return Err(blame(LayerError::Changed { path: shown(host) }));
+                    }
+                    if left == stamp.size {
+                        self.check_architecture(host, read, origin).map_err(blame)?;
+                    }
+                    left -= read.len() as u64;
+                }
+                // The same file with the same times: nobody wrote to it since the scan.
+                let now = fstat(&file).map_err(|errno| unreadable(errno.into()))?;
+                if Stamp::of(&now) == *stamp { Ok(()) } else { Err(blame(LayerError::Changed { path: shown(host) })) }
+            }
+        }
+    }
+
+    fn check_architecture(&self, host: &Path, start: &[u8], origin: &Origin) -> Result<(), LayerError> {
+        match elf::foreign_architecture(start, &self.platform) {
+            Some(architecture) if !origin.foreign => Err(LayerError::WrongArchitecture {
+                path: shown(host),
+                architecture,
+                platform: self.platform.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Opens a file that may have become anything since the scan: a FIFO must not make us wait.
+fn open(host: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(host)
+}
+
+fn unreadable(host: &Path, source: io::Error) -> LayerError {
+    let path = shown(host);
+    match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => LayerError::Changed { path },
+        _ => LayerError::Unreadable { path, source },
+    }
+}
+
+fn shown(host: &Path) -> String {
+    sanitize::name(&host.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::process::Command;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::layer::testing::{Project, folder, link, path, path_to, text, written};
+    use crate::manifest::Package;
+    use crate::model::document::media_type;
+    use crate::model::{Descriptor, Digest, ImageConfig, ImageManifest, Index, Platform, canonical_json};
+
+    fn packages() -> Vec<Package> {
+        vec![
+            path_to("tree", "/opt/tree").owned(1000, 1001),
+            path_to("tree/big", "/usr/bin/big").with_mode(0o4755),
+            text("hello\n", "/etc/motd"),
+            link("/opt/link", "tree/big"),
+            folder("/data").owned(65532, 65532).with_mode(0o1770),
+            text("", "/tmp/é"),
+        ]
+    }
+
+    fn content(length: u32, seed: u32) -> Vec<u8> {
+        (0..length).map(|index| (index.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 27) as u8).collect()
+    }
+
+    /// The same content, made in another order, with another umask and at another time.
+    fn project(is_reversed: bool) -> Project {
+        let project = Project::new(&["tree/empty/"]);
+        let mut files: Vec<(String, Vec<u8>, u32)> = (0..40)
+            .map(|number| (format!("tree/d{}/f{number}", number % 7), content(number * 997, number), 0o644))
+            .collect();
+        files.push(("tree/big".to_owned(), content(3 << 20, 7), 0o755));
+        files.push((format!("tree/{}/{}", "n".repeat(120), "m".repeat(120)), b"long".to_vec(), 0o644));
+        if is_reversed {
+            files.reverse();
+        }
+        for (path, content, mode) in files {
+            let umask = if is_reversed { 0o077 } else { 0o002 };
+            project.file(&path, &content, (mode | 0o020) & !umask);
+            if is_reversed {
+                let file = std::fs::File::open(project.path(&path)).unwrap();
+                file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(12345)).unwrap();
+                let parent = project.path(&path).parent().unwrap().to_owned();
+                std::fs::set_permissions(parent, std::fs::Permissions::from_mode(0o700)).unwrap();
+            }
+        }
+        project.link("tree/d1/link", "../big");
+        project
+    }
+
+    #[test]
+    fn the_same_content_gives_the_same_bytes() {
+        let tree = project(false).scan(&[]);
+        assert!(tree.unwrap().is_empty());
+        let one = project(false);
+        let (layer, bytes) = written(&one.scan(&packages()).unwrap(), 1);
+        // Golden: if these change, every image that people have built before changes its digest.
+        // Count WRITER_VERSION up, and say so in the changelog.
+        assert_eq!(layer.diff_id.to_string(), "DIFFID");
+        assert_eq!(layer.digest.to_string(), "DIGEST");
+        assert_eq!((layer.size, layer.digest), (bytes.len() as u64, Digest::of(&bytes)));
+        let other = project(true);
+        for workers in 1..=8 {
+            assert!(written(&other.scan(&packages()).unwrap(), workers) == (layer, bytes.clone()), "{workers}");
+        }
+    }
+
+    /// Mode, owner, size and link target of everything below a folder.
+    fn found(folder: &Path) -> BTreeMap<String, (u32, u32, u32, u64, String)> {
+        let mut found = BTreeMap::new();
+        let mut pending = vec![folder.to_owned()];
+        while let Some(path) = pending.pop() {
+            for entry in std::fs::read_dir(path).unwrap() {
+                let path = entry.unwrap().path();
+                let stat = path.symlink_metadata().unwrap();
+                if stat.is_dir() {
+                    pending.push(path.clone());
+                }
+                assert_eq!(stat.mtime(), 1_700_000_000, "{}", path.display());
+                let size = if stat.is_file() { stat.size() } else { 0 };
+                let target = std::fs::read_link(&path).map(|target| target.display().to_string()).unwrap_or_default();
+                let name = path.strip_prefix(folder).unwrap().display().to_string();
+                found.insert(name, (stat.mode() & 0o7777, stat.uid(), stat.gid(), size, target));
+            }
+        }
+        found
+    }
+
+    fn expected(tree: &Tree) -> BTreeMap<String, (u32, u32, u32, u64, String)> {
+        let one = |entry: &Entry| {
+            let target = match &entry.kind {
+                Kind::Link(target) => String::from_utf8_lossy(target).into_owned(),
+                _ => String::new(),
+            };
+            let name = String::from_utf8_lossy(entry.path.as_bytes()).into_owned();
+            (name, (entry.mode.0, entry.owner.uid, entry.owner.gid, entry.size(), target))
+        };
+        tree.entries.iter().map(one).collect()
+    }
+
+    fn run(command: &mut Command) {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[test]
+    fn tar_and_umoci_unpack_exactly_what_went_in() {
+        let project = project(false);
+        let tree = project.scan(&packages()).unwrap();
+        let (layer, bytes) = written(&tree, 2);
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+
+        std::fs::create_dir_all(at("tar")).unwrap();
+        std::fs::write(at("layer.tar.gz"), &bytes).unwrap();
+        run(Command::new("tar").arg("-xpzf").arg(at("layer.tar.gz")).arg("--numeric-owner").arg("-C").arg(at("tar")));
+        assert_eq!(found(&at("tar")), expected(&tree));
+        assert!(std::fs::read(at("tar/opt/tree/big")).unwrap() == content(3 << 20, 7));
+
+        std::fs::create_dir_all(at("image/blobs/sha256")).unwrap();
+        let put = |kind: &str, bytes: &[u8]| {
+            let descriptor = Descriptor::of(kind, bytes);
+            std::fs::write(at("image/blobs/sha256").join(descriptor.digest.hex()), bytes).unwrap();
+            descriptor
+        };
+        let mut config = ImageConfig::scratch(&Platform::host());
+        config.append_layer(layer.diff_id, "1970-01-01T00:00:00Z", "test");
+        let config = put(media_type::CONFIG, &config.to_bytes());
+        let layers = vec![put(media_type::LAYER_GZIP, &bytes)];
+        let manifest = ImageManifest::new(config, layers, BTreeMap::new());
+        let mut manifest = put(media_type::MANIFEST, &canonical_json(&manifest));
+        manifest.annotations.insert("org.opencontainers.image.ref.name".to_owned(), "a".to_owned());
+        std::fs::write(at("image/index.json"), canonical_json(&Index::new(vec![manifest], BTreeMap::new()))).unwrap();
+        std::fs::write(at("image/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+        let image = format!("{}:a", at("image").display());
+        run(Command::new("umoci").args(["unpack", "--image", &image]).arg(at("bundle")));
+        assert_eq!(found(&at("bundle/rootfs")), expected(&tree));
+    }
+
+    #[test]
+    fn a_file_that_changes_is_an_error() {
+        let project = Project::new(&["a"]);
+        let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+        let changes: [fn(&Path); 6] = [
+            |path| std::fs::write(path, "").unwrap(),
+            |path| std::fs::write(path, "longer than it was").unwrap(),
+            |path| std::fs::write(path, "b").unwrap(),
+            |path| std::fs::remove_file(path).unwrap(),
+            |path| {
+                std::fs::remove_file(path).unwrap();
+                std::fs::create_dir(path).unwrap();
+            },
+            |path| {
+                std::fs::remove_dir(path).unwrap();
+                rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+            },
+        ];
+        let mut tree = project.scan(&[path("a")]).unwrap();
+        assert!(tree.write(&options, &mut Vec::new()).is_ok());
+        assert!(tree.settle());
+        for (number, change) in changes.into_iter().enumerate() {
+            change(&project.path("a"));
+            let error = tree.write(&options, &mut Vec::new()).unwrap_err();
+            let WriteError::Package(error) = error else { panic!("{error:?}") };
+            let is_folder = number == 4;
+            let is_changed = matches!(error.error(), LayerError::Changed { .. });
+            // Linux says of a folder that it cannot be read, which is no less an error.
+            assert!(is_changed || (is_folder && matches!(error.error(), LayerError::Unreadable { .. })), "{error:?}");
+            if let Ok(again) = project.scan(&[path("a")])
+                && !is_folder
+            {
+                tree = again;
+                assert!(tree.settle());
+            }
+        }
+    }
+
+    #[test]
+    fn a_program_for_another_machine_is_an_error() {
+        let mut project = Project::new(&[]);
+        std::fs::copy("/proc/self/exe", project.path("app")).unwrap();
+        project.platform = Platform::host();
+        let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+        let write = |project: &Project, package| project.scan(&[package]).unwrap().write(&options, &mut io::sink());
+        assert!(write(&project, path("app")).is_ok());
+        project.platform = Platform::parse("linux/s390x").unwrap();
+        let error = write(&project, path("app")).unwrap_err();
+        assert_eq!(miette::Diagnostic::code(&error).unwrap().to_string(), "oci::layer::wrong_architecture");
+        assert!(write(&project, Package { foreign: true, ..path("app") }).is_ok());
+    }
+}

@@ -1,0 +1,3 @@
+//! Stages: one kind of work each.
+
+pub(crate) mod base;

@@ -1,0 +1,203 @@
+//! What a failed tool means to the person: which thing is wrong, the next command, and the evidence.
+//!
+//! The evidence is a chain: what the tool itself said, how it ended, its command line, and the file in
+//! which everything that it wrote is kept.
+
+use std::error::Error;
+use std::fmt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use crate::fs::{self, FileError};
+use crate::model::Digest;
+use crate::sanitize;
+use crate::tools::process::Finished;
+use crate::tools::{Cause, Invocation, ProcessError, Subject, Task, transcript};
+
+/// A tool that did not do what it was asked, or files of ours that it needed.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum ToolError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tool(Box<Failure>),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] FileError),
+}
+
+/// How a tool failed. Message, code and help follow from the cause (`explanation.rs`).
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) tool: &'static str,
+    pub(crate) stage: &'static str,
+    pub(crate) subject: Subject,
+    /// A line for a shell.
+    pub(crate) command: String,
+    /// Nothing if it did not end by itself, or was never started.
+    pub(crate) status: Option<ExitStatus>,
+    /// The line of its standard error that decides, in plain text.
+    pub(crate) said: Option<String>,
+    /// Where all of its standard error is.
+    pub(crate) log: Option<PathBuf>,
+    pub(crate) cause: Cause,
+    evidence: Option<Evidence>,
+}
+
+impl ToolError {
+    /// A tool that returned something else than 0.
+    pub(crate) fn failed(task: &Task, invocation: &Invocation, finished: &Finished) -> Self {
+        let mut failure = Failure::new(task, invocation, Cause::Failed);
+        failure.status = Some(finished.status);
+        failure.hear(&finished.stderr, task.logs);
+        if let Some(said) = &failure.said {
+            failure.cause = Cause::classify(said, &failure.subject);
+        }
+        failure.seal()
+    }
+
+    /// A tool that could not be started, or did not end by itself.
+    pub(crate) fn not_finished(task: &Task, invocation: &Invocation, error: ProcessError) -> Self {
+        let mut failure = Failure::new(task, invocation, Cause::Failed);
+        match error {
+            ProcessError::Missing { .. } => failure.cause = Cause::Missing,
+            ProcessError::Interrupted => failure.cause = Cause::Interrupted,
+            ProcessError::Start { source, .. } => failure.said = Some(source.to_string()),
+            ProcessError::TimedOut { limit, stderr } => {
+                failure.cause = Cause::TimedOut { limit: Some(limit) };
+                failure.hear(&stderr, task.logs);
+            }
+        }
+        failure.seal()
+    }
+
+    /// A tool that returned 0 and yet did not do its work; `found` is the evidence.
+    pub(crate) fn untrue(task: &Task, invocation: &Invocation, cause: Cause, found: String) -> Self {
+        let mut failure = Failure::new(task, invocation, cause);
+        let command = format!("`{}` ended with exit status 0 all the same", failure.command);
+        failure.evidence = Some(Evidence::chain(vec![found, command]));
+        Self::Tool(Box::new(failure))
+    }
+
+    /// Why, unless it was a file of ours.
+    pub(crate) fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Tool(failure) => Some(&failure.cause),
+            Self::File(_) => None,
+        }
+    }
+
+    /// The same failure, better understood.
+    pub(crate) fn because(mut self, cause: Cause) -> Self {
+        if let Self::Tool(failure) = &mut self {
+            failure.cause = cause;
+        }
+        self
+    }
+
+    /// The same failure, blamed on another subject.
+    pub(crate) fn about(mut self, subject: Subject) -> Self {
+        if let Self::Tool(failure) = &mut self
+            && let Some(said) = &failure.said
+        {
+            failure.cause = Cause::classify(said, &subject);
+            failure.subject = subject;
+        }
+        self
+    }
+}
+
+impl Failure {
+    fn new(task: &Task, invocation: &Invocation, cause: Cause) -> Self {
+        Self {
+            tool: task.tool,
+            stage: task.stage,
+            subject: task.subject.clone(),
+            command: sanitize::name(&invocation.to_string()),
+            status: None,
+            said: None,
+            log: None,
+            cause,
+            evidence: None,
+        }
+    }
+
+    /// Takes in what the tool wrote, and keeps all of it in a file.
+    fn hear(&mut self, stderr: &[u8], logs: &Path) {
+        let text = transcript::clean(stderr);
+        self.said = transcript::deciding_line(&text);
+        self.log = self.keep(&text, logs);
+    }
+
+    /// Writes the log; one that cannot be written is no reason to hide the failure itself. The same
+    /// failure has the same file, so that logs do not pile up.
+    fn keep(&self, text: &str, logs: &Path) -> Option<PathBuf> {
+        if text.trim().is_empty() {
+            return None;
+        }
+        let name = Digest::of(self.subject.to_string().as_bytes()).hex();
+        let path = logs.join(format!("{}-{}-{}.log", self.tool, self.stage.replace(' ', "-"), &name[..12]));
+        fs::create_folder(logs).ok()?;
+        fs::write_atomically(&path, format!("$ {}\n{text}", self.command).as_bytes(), 0o600).ok()?;
+        Some(path)
+    }
+
+    fn seal(mut self) -> ToolError {
+        let mut chain = Vec::new();
+        if let Some(said) = &self.said {
+            chain.push(format!("{} says: {said}", self.tool));
+        } else if self.status.is_some() {
+            chain.push(format!("{} wrote nothing to say why", self.tool));
+        }
+        if !matches!(self.cause, Cause::Missing | Cause::Interrupted) {
+            chain.push(format!("`{}` {}", self.command, self.end()));
+        }
+        if let Some(log) = &self.log {
+            chain.push(format!("all that it wrote is in {}", log.display()));
+        }
+        self.evidence = (!chain.is_empty()).then(|| Evidence::chain(chain));
+        ToolError::Tool(Box::new(self))
+    }
+
+    fn end(&self) -> String {
+        match (self.status.map(|status| (status.code(), status.signal())), &self.cause) {
+            (Some((Some(code), _)), _) => format!("ended with exit status {code}"),
+            (Some((None, signal)), _) => format!("was ended by signal {}", signal.unwrap_or_default()),
+            (None, Cause::TimedOut { .. }) => "had to be ended".to_owned(),
+            (None, _) => "could not be started".to_owned(),
+        }
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.evidence.as_ref().map(|evidence| evidence as _)
+    }
+}
+
+/// A line of the chain below the message.
+#[derive(Debug)]
+struct Evidence {
+    text: String,
+    next: Option<Box<Self>>,
+}
+
+impl Evidence {
+    fn chain(texts: Vec<String>) -> Self {
+        let mut texts = texts.into_iter().rev();
+        let last = Self { text: texts.next().unwrap_or_default(), next: None };
+        texts.fold(last, |next, text| Self { text, next: Some(Box::new(next)) })
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl Error for Evidence {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.next.as_deref().map(|next| next as _)
+    }
+}

@@ -1,0 +1,119 @@
+//! Questions to a registry: what a tag or digest is, which tags there are.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Access, QUESTION_LIMIT, Skopeo};
+use crate::model::{Digest, Reference, Repository};
+use crate::tools::error::ToolError;
+use crate::tools::{Cause, Invocation, Subject, Task};
+
+/// For a question that only an explanation needs.
+const EXPLANATION_LIMIT: Duration = Duration::from_secs(10);
+/// How many tags are proposed for one that does not exist.
+const PROPOSALS: usize = 5;
+
+impl Skopeo {
+    /// The exact bytes of the manifest or index. Those of a digest are verified: skopeo before 1.19 does
+    /// not do it.
+    pub(crate) fn inspect_raw(&self, reference: &Reference, access: &Access) -> Result<Vec<u8>, ToolError> {
+        let task = self.task("resolve", Subject::Image(reference.clone()));
+        let invocation = self
+            .question("inspect", reference.repository(), access)?
+            .argument("--raw")
+            .argument(format!("docker://{reference}"));
+        let bytes = self.run(&task, &invocation).map_err(|error| self.with_nearest_tags(error, reference, access))?;
+        match reference {
+            Reference::Digest(_, digest) => verified(bytes, digest, &task, &invocation),
+            Reference::Tag(..) => Ok(bytes),
+        }
+    }
+
+    /// The exact bytes of the config of the image with this manifest, which are verified to be `config`.
+    pub(crate) fn inspect_config(
+        &self,
+        repository: &Repository,
+        manifest: &Digest,
+        config: &Digest,
+        access: &Access,
+    ) -> Result<Vec<u8>, ToolError> {
+        let reference = Reference::Digest(repository.clone(), *manifest);
+        let task = self.task("resolve", Subject::Image(reference.clone()));
+        let invocation = self
+            .question("inspect", repository, access)?
+            .arguments(["--config", "--raw"])
+            .argument(format!("docker://{reference}"));
+        let bytes = self.run(&task, &invocation)?;
+        verified(bytes, config, &task, &invocation)
+    }
+
+    /// The tags that the repository has, in the registry's order.
+    pub(crate) fn list_tags(&self, repository: &Repository, access: &Access) -> Result<Vec<String>, ToolError> {
+        self.tags(repository, access, QUESTION_LIMIT)
+    }
+
+    fn tags(&self, repository: &Repository, access: &Access, limit: Duration) -> Result<Vec<String>, ToolError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Answer {
+            // `null` where every tag was deleted.
+            tags: Option<Vec<String>>,
+        }
+        let task = self.task("list the tags of", Subject::Repository(repository.clone()));
+        let invocation =
+            self.question("list-tags", repository, access)?.limit(limit).argument(format!("docker://{repository}"));
+        let bytes = self.run(&task, &invocation)?;
+        let answer: Answer = serde_json::from_slice(&bytes)
+            .map_err(|error| ToolError::untrue(&task, &invocation, Cause::Failed, error.to_string()))?;
+        Ok(answer.tags.unwrap_or_default())
+    }
+
+    fn question(&self, command: &str, repository: &Repository, access: &Access) -> Result<Invocation, ToolError> {
+        Ok(self.invocation(QUESTION_LIMIT)?.argument(command).arguments(access.flags(repository, "")))
+    }
+
+    /// A registry gives one answer for an unknown tag and an unknown repository. The list of tags tells
+    /// them apart, and has the tag that was meant.
+    fn with_nearest_tags(&self, error: ToolError, reference: &Reference, access: &Access) -> ToolError {
+        let (Some(Cause::TagNotFound { .. }), Reference::Tag(repository, tag)) = (error.cause(), reference) else {
+            return error;
+        };
+        match self.tags(repository, access, EXPLANATION_LIMIT) {
+            Ok(tags) => error.because(Cause::TagNotFound { nearest: nearest(tag.as_str(), tags) }),
+            Err(listing) if listing.cause() == Some(&Cause::NoSuchRepository) => error.because(Cause::NoSuchRepository),
+            // It lists nothing for us, or takes too long: that the tag is not there is still true.
+            Err(_) => error,
+        }
+    }
+}
+
+/// The tags most like the one that was written, best first.
+fn nearest(written: &str, tags: Vec<String>) -> Vec<String> {
+    let mut ranked: Vec<(usize, String)> =
+        tags.into_iter().map(|tag| (strsim::damerau_levenshtein(written, &tag), tag)).collect();
+    ranked.sort();
+    ranked.into_iter().take(PROPOSALS).map(|(_, tag)| tag).collect()
+}
+
+fn verified(bytes: Vec<u8>, digest: &Digest, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
+    let found = Digest::of(&bytes);
+    if found == *digest {
+        return Ok(bytes);
+    }
+    let evidence = format!("the answer has {found}, and should have {digest}");
+    Err(ToolError::untrue(task, invocation, Cause::DigestMismatch, evidence))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proposes_the_nearest_tags_first() {
+        let tags = ["3.12", "3.12-slim", "latest", "3.11-slim", "2.7", "3.13-slim", "buster"].map(str::to_owned);
+        assert_eq!(nearest("3.12-slm", tags.to_vec())[..2], ["3.12-slim", "3.11-slim"]);
+        assert_eq!(nearest("x", tags.to_vec()).len(), PROPOSALS);
+        assert!(nearest("x", Vec::new()).is_empty());
+    }
+}

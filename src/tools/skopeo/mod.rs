@@ -1,0 +1,133 @@
+//! skopeo: asks registries for manifests and configs, and moves blobs between registries and layouts.
+//!
+//! | method | skopeo | answers |
+//! | --- | --- | --- |
+//! | [`Skopeo::inspect_raw`] | `inspect --raw` | a manifest's or index's exact bytes |
+//! | [`Skopeo::inspect_config`] | `inspect --config --raw` | an image's config |
+//! | [`Skopeo::list_tags`] | `list-tags` | what a repository has |
+//! | [`Skopeo::fetch`] | `copy docker:// oci:` | blobs in a private folder, to be verified and taken over |
+//! | [`Skopeo::push`] | `copy oci: docker://` | the digest in the registry |
+//! | [`Skopeo::mirror`] | `copy docker:// docker://` | the same |
+//!
+//! What skopeo says is used for explanations only. What it did is read from what it made: bytes that we
+//! hash ourselves, files, and the digest file. Passwords never stand in an argument, where every user of
+//! the machine could read them: skopeo finds them in the files and helpers that the person configured.
+
+mod copy;
+mod inspect;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::model::Repository;
+use crate::tools::error::ToolError;
+use crate::tools::{Cause, Invocation, Subject, Task, Version, environment};
+
+pub(crate) use copy::{Blob, Layout};
+
+const TOOL: &str = "skopeo";
+/// The first version that has `copy --preserve-digests`.
+const MINIMUM: Version = Version(1, 6, 0);
+/// For a question that is answered with a few kilobytes.
+const QUESTION_LIMIT: Duration = Duration::from_secs(60);
+/// For moving whole images.
+const COPY_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// Where the wrapper keeps what is its own; both are absolute paths.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// What skopeo remembers from run to run: which blobs are where, so that pushes can mount them.
+    pub(crate) cache: PathBuf,
+    /// The whole output of calls that failed.
+    pub(crate) logs: PathBuf,
+}
+
+/// How a registry is to be talked to; paths are absolute.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Access {
+    /// Plain HTTP or any certificate will do; for loopback addresses they always do.
+    pub(crate) insecure: bool,
+    /// Send no credentials.
+    pub(crate) anonymous: bool,
+    /// A folder with the certificate authority's `ca.crt`.
+    pub(crate) certificates: Option<PathBuf>,
+    /// The file with the credentials, instead of where skopeo looks by itself.
+    pub(crate) credentials: Option<PathBuf>,
+}
+
+impl Access {
+    /// The flags that say so; `side` is empty, or `src-` or `dest-` for the two ends of a copy.
+    fn flags(&self, repository: &Repository, side: &str) -> Vec<OsString> {
+        let mut flags = Vec::new();
+        if self.insecure || repository.is_loopback() {
+            flags.push(format!("--{side}tls-verify=false").into());
+        }
+        if self.anonymous {
+            flags.push(format!("--{side}no-creds").into());
+        }
+        if let Some(folder) = &self.certificates {
+            flags.extend([format!("--{side}cert-dir").into(), folder.into()]);
+        }
+        if let Some(file) = self.credentials.as_ref().filter(|_| !self.anonymous) {
+            flags.extend([format!("--{side}authfile").into(), file.into()]);
+        }
+        flags
+    }
+}
+
+/// The tool. Any number of threads may use it at once.
+#[derive(Debug)]
+pub(crate) struct Skopeo {
+    program: PathBuf,
+    settings: Settings,
+    version: OnceLock<Version>,
+}
+
+impl Skopeo {
+    /// The program by name or path. Nothing runs yet.
+    pub(crate) fn new(program: &Path, settings: Settings) -> Self {
+        Self { program: program.to_owned(), settings, version: OnceLock::new() }
+    }
+
+    /// The version, read once.
+    pub(crate) fn version(&self) -> Result<Version, ToolError> {
+        if let Some(version) = self.version.get() {
+            return Ok(*version);
+        }
+        let task = self.task("run", Subject::Other("skopeo --version".to_owned()));
+        let invocation = Invocation::new(&self.program).argument("--version").limit(QUESTION_LIMIT);
+        let printed = task.run(&invocation)?;
+        let printed = String::from_utf8_lossy(&printed);
+        let version = Version::parse(&printed).ok_or_else(|| {
+            ToolError::untrue(&task, &invocation, Cause::Failed, format!("it printed {:?}", printed.trim()))
+        })?;
+        Ok(*self.version.get_or_init(|| version))
+    }
+
+    fn task(&self, stage: &'static str, subject: Subject) -> Task<'_> {
+        Task { tool: TOOL, stage, subject, logs: &self.settings.logs }
+    }
+
+    /// skopeo with these arguments. A trust policy of the machine's does not apply: digests are pinned.
+    fn invocation(&self, limit: Duration) -> Result<Invocation, ToolError> {
+        let invocation = Invocation::new(&self.program).argument("--insecure-policy").limit(limit);
+        Ok(environment::for_registries(invocation, &self.settings.cache)?)
+    }
+
+    /// Runs it; a flag that it does not know means that it is too old.
+    fn run(&self, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
+        task.run(invocation).map_err(|error| match &error {
+            ToolError::Tool(failure) if failure.said.as_ref().is_some_and(|said| said.contains("unknown flag: ")) => {
+                match self.version() {
+                    Ok(found) if found < MINIMUM => error.because(Cause::TooOld { found, minimum: MINIMUM }),
+                    _ => error,
+                }
+            }
+            _ => error,
+        })
+    }
+}

@@ -1,0 +1,280 @@
+//! Every cause as the real skopeo reports it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::registry::{Bench, Image, Proxy, Registry, tag};
+use crate::model::{Digest, Reference, Repository};
+use crate::tools::error::ToolError;
+use crate::tools::skopeo::Access;
+use crate::tools::{Cause, Subject, Version};
+
+fn access() -> Access {
+    Access::default()
+}
+
+/// A registry with one image, `app:v1`.
+fn stocked(bench: &Bench) -> (Registry, Image) {
+    let (registry, image) = (Registry::start(), Image::new(b"a layer of some bytes"));
+    bench.publish(&image, &registry.repository("app"), "v1");
+    (registry, image)
+}
+
+fn code(error: &ToolError) -> String {
+    miette::Diagnostic::code(error).unwrap().to_string()
+}
+
+fn help(error: &ToolError) -> String {
+    miette::Diagnostic::help(error).unwrap().to_string()
+}
+
+#[test]
+fn tells_an_unknown_tag_from_an_unknown_repository() {
+    let bench = Bench::new();
+    let (registry, image) = stocked(&bench);
+    let repository = registry.repository("app");
+    for name in ["3.12-slim", "3.11", "latest"] {
+        bench.publish(&image, &repository, name);
+    }
+    let error = bench.skopeo.inspect_raw(&tag(&repository, "3.12-slm"), &access()).unwrap_err();
+    assert_eq!(error.to_string(), format!("`{repository}` has no tag `3.12-slm`"));
+    assert_eq!(code(&error), "oci::resolve::tag_not_found");
+    assert!(help(&error).ends_with(": `3.12-slim`, `3.11`, `latest`, `v1`"), "{}", help(&error));
+
+    let error = bench.skopeo.inspect_raw(&tag(&registry.repository("none"), "v1"), &access()).unwrap_err();
+    assert_eq!(error.to_string(), format!("`{}` has no repository `none`", registry.address));
+
+    let reference = Reference::Digest(repository.clone(), Digest::of(b"nowhere"));
+    let error = bench.skopeo.inspect_raw(&reference, &access()).unwrap_err();
+    assert_eq!(error.cause(), Some(&Cause::DigestNotFound));
+
+    let error = bench.skopeo.list_tags(&registry.repository("none"), &access()).unwrap_err();
+    assert_eq!(error.cause(), Some(&Cause::NoSuchRepository));
+}
+
+#[test]
+fn an_unknown_tag_is_one_where_tags_may_not_be_listed() {
+    let bench = Bench::new();
+    let (registry, _) = stocked(&bench);
+    let proxy = Proxy::start(&registry, json!([{"match": "/tags/list", "do": "status", "argument": 403}]));
+    let error = bench.skopeo.inspect_raw(&tag(&proxy.repository("app"), "v2"), &access()).unwrap_err();
+    assert_eq!(error.cause(), Some(&Cause::TagNotFound { nearest: Vec::new() }));
+}
+
+#[test]
+fn there_is_no_registry() {
+    let bench = Bench::new();
+    let inspect = |repository: &str| {
+        let subject = Subject::Image(tag(&Repository::parse(repository).unwrap(), "v1"));
+        let invocation = bench.skopeo.invocation(Duration::from_secs(60)).unwrap();
+        // A proxy would look the name up for us.
+        let invocation = invocation.variable("HTTPS_PROXY", "").variable("https_proxy", "");
+        let invocation = invocation.arguments(["inspect", "--raw"]).argument(format!("docker://{subject}"));
+        bench.skopeo.task("resolve", subject).run(&invocation).unwrap_err()
+    };
+    // Whether the name is unknown or nothing knows names: it cannot be looked up.
+    assert_eq!(inspect("nosuch.invalid/app").cause(), Some(&Cause::UnknownHost { host: "nosuch.invalid".to_owned() }));
+    let refused = Cause::Refused { address: "127.0.0.1:1".to_owned() };
+    assert_eq!(inspect("127.0.0.1:1/app").cause(), Some(&refused));
+}
+
+#[test]
+fn questions_that_go_wrong() {
+    let bench = Bench::new();
+    let (registry, image) = stocked(&bench);
+    let manifest =
+        |action: &str, argument: Value| json!({"match": "GET .*/manifests/", "do": action, "argument": argument});
+    let denied = r#"{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}"#;
+    let cases = [
+        (manifest("status", json!(401)), Cause::Unauthorised),
+        (manifest("status", json!(403)), Cause::Forbidden),
+        (json!({"match": "GET .*/manifests/", "do": "status", "argument": 403, "body": denied}), Cause::Forbidden),
+        (manifest("status", json!(500)), Cause::ServerError { status: 500 }),
+        (manifest("status", json!(503)), Cause::ServerError { status: 503 }),
+        (manifest("close", json!(null)), Cause::Reset),
+        (manifest("truncate", json!(20)), Cause::Reset),
+        (json!({"match": "GET /v2/$", "do": "status", "argument": 503}), Cause::ServerError { status: 503 }),
+        (json!({"match": "GET /v2/$", "do": "status", "argument": 404}), Cause::NotAManifest),
+    ];
+    for (rule, cause) in cases {
+        let proxy = Proxy::start(&registry, json!([rule]));
+        let error = bench.skopeo.inspect_raw(&tag(&proxy.repository("app"), "v1"), &access()).unwrap_err();
+        assert_eq!(error.cause(), Some(&cause), "{rule}: {error:?}");
+    }
+    let page = json!([{"match": "GET .*/manifests/", "do": "replace", "body": "<html>log in</html>"}]);
+    let proxy = Proxy::start(&registry, page);
+    let config = Digest::of(&image.config);
+    let error = bench.skopeo.inspect_config(&proxy.repository("app"), &image.manifest, &config, &access()).unwrap_err();
+    assert!(matches!(error.cause(), Some(Cause::DigestMismatch | Cause::NotAManifest)), "{error:?}");
+}
+
+/// skopeo itself waits and asks again, for half a minute in all.
+#[test]
+fn a_registry_that_wants_fewer_requests() {
+    let bench = Bench::new();
+    let (registry, _) = stocked(&bench);
+    let rule =
+        json!([{"match": "GET .*/manifests/", "do": "status", "argument": 429, "headers": {"Retry-After": "1"}}]);
+    let proxy = Proxy::start(&registry, rule);
+    let error = bench.skopeo.inspect_raw(&tag(&proxy.repository("app"), "v1"), &access()).unwrap_err();
+    assert_eq!(error.cause(), Some(&Cause::RateLimited), "{error:?}");
+}
+
+#[test]
+fn downloads_that_go_wrong() {
+    let bench = Bench::new();
+    let (registry, image) = stocked(&bench);
+    let layer = |action: &str, argument: Value| json!({"match": format!("GET .*/blobs/{}", image.layer), "do": action, "argument": argument});
+    let cases = [
+        (layer("corrupt", json!(3)), Cause::DigestMismatch),
+        (layer("truncate", json!(3)), Cause::Reset),
+        (layer("status", json!(403)), Cause::Forbidden),
+        (layer("status", json!(503)), Cause::ServerError { status: 503 }),
+        (json!({"match": "GET .*/manifests/", "do": "corrupt", "argument": 40}), Cause::DigestMismatch),
+        (
+            json!({"match": format!("GET .*/blobs/{}", Digest::of(&image.config)), "do": "corrupt", "argument": 3}),
+            Cause::DigestMismatch,
+        ),
+    ];
+    for (number, (rule, cause)) in cases.into_iter().enumerate() {
+        let proxy = Proxy::start(&registry, json!([rule]));
+        let scratch = bench.scratch(&number.to_string());
+        let error =
+            bench.skopeo.fetch(&proxy.repository("app"), &image.manifest, &[], &scratch, &access()).unwrap_err();
+        assert_eq!(error.cause(), Some(&cause), "{rule}: {error:?}");
+    }
+}
+
+#[test]
+fn uploads_that_go_wrong() {
+    let bench = Bench::new();
+    let (registry, _) = stocked(&bench);
+    let cases = [
+        ("POST .*/uploads/", json!(401), Cause::Unauthorised),
+        ("POST .*/uploads/", json!(403), Cause::Forbidden),
+        ("POST .*/uploads/", json!(404), Cause::NoSuchRepository),
+        ("PATCH .*/uploads/", json!(500), Cause::ServerError { status: 500 }),
+        ("PUT .*/uploads/", json!(503), Cause::ServerError { status: 503 }),
+        ("PUT .*/manifests/", json!(500), Cause::ServerError { status: 500 }),
+        ("PATCH .*/uploads/", Value::Null, Cause::Reset),
+    ];
+    for (number, (rule, status, cause)) in cases.into_iter().enumerate() {
+        let action = if status.is_null() { "close" } else { "status" };
+        let proxy = Proxy::start(&registry, json!([{"match": rule, "do": action, "argument": status}]));
+        let image = Image::new(format!("layer {number}").as_bytes());
+        let reference = tag(&proxy.repository(&format!("new{number}")), "v1");
+        let error = Bench::new().skopeo.push(image.layout(), &reference, false, &access()).unwrap_err();
+        assert_eq!(error.cause(), Some(&cause), "{rule} {status}: {error:?}");
+        let ToolError::Tool(failure) = error else { panic!("{error:?}") };
+        assert!(!failure.said.unwrap().contains("_state="));
+    }
+}
+
+#[test]
+fn certificates_and_plain_http() {
+    let bench = Bench::new();
+    let (registry, _) = stocked(&bench);
+    let proxy = Proxy::with_tls(&registry);
+    let ask = |address: &str, flags: &[&str]| {
+        // Loopback registries are never checked, so the question is put as it is for others.
+        let subject = Subject::Image(tag(&Repository::parse(&format!("{address}/app")).unwrap(), "v1"));
+        let task = bench.skopeo.task("resolve", subject.clone());
+        let invocation = bench.skopeo.invocation(Duration::from_secs(30)).unwrap();
+        task.run(&invocation.arguments(["inspect", "--raw"]).arguments(flags).argument(format!("docker://{subject}")))
+    };
+    assert_eq!(ask(&proxy.address, &[]).unwrap_err().cause(), Some(&Cause::Certificate));
+    assert_eq!(ask(&registry.address, &[]).unwrap_err().cause(), Some(&Cause::PlainHttp));
+    assert!(ask(&proxy.address, &["--tls-verify=false"]).is_ok());
+}
+
+#[test]
+fn a_registry_that_never_answers_is_given_up() {
+    let bench = Bench::new();
+    let (registry, _) = stocked(&bench);
+    let proxy = Proxy::start(&registry, json!([{"match": "GET .*/manifests/", "do": "hang"}]));
+    let reference = tag(&proxy.repository("app"), "v1");
+    let limit = Duration::from_secs(2);
+    let started = Instant::now();
+    let task = bench.skopeo.task("resolve", Subject::Image(reference.clone()));
+    let invocation = bench.skopeo.invocation(limit).unwrap();
+    let invocation =
+        invocation.arguments(["inspect", "--raw", "--tls-verify=false"]).argument(format!("docker://{reference}"));
+    let error = task.run(&invocation).unwrap_err();
+    assert_eq!(error.cause(), Some(&Cause::TimedOut { limit: Some(limit) }));
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_full_disk() {
+    let bench = Bench::new();
+    let (registry, image) = (Registry::start(), Image::new(&vec![7; 3_000_000]));
+    bench.publish(&image, &registry.repository("app"), "v1");
+    let Some(disk) = SmallDisk::mount(bench.scratch("disk")) else { return };
+    let error = bench.skopeo.fetch(&registry.repository("app"), &image.manifest, &[], &disk.0, &access()).unwrap_err();
+    assert_eq!(error.cause(), Some(&Cause::DiskFull), "{error:?}");
+    assert_eq!(code(&error), "oci::fs::disk_full");
+}
+
+/// A file system of one megabyte; only root may have one.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(path: PathBuf) -> Option<Self> {
+        use rustix::mount::{MountFlags, mount};
+        if !rustix::process::geteuid().is_root() {
+            return None;
+        }
+        mount("tmpfs", &path, "tmpfs", MountFlags::empty(), c"size=1m").unwrap();
+        Some(Self(path))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH).unwrap();
+    }
+}
+
+#[test]
+fn a_tool_that_is_missing_or_too_old() {
+    let repository = Repository::parse("registry.example.com/app").unwrap();
+    let bench = Bench::with_program("no-such-skopeo");
+    let error = bench.skopeo.inspect_raw(&tag(&repository, "v1"), &access()).unwrap_err();
+    assert_eq!((error.cause(), code(&error).as_str()), (Some(&Cause::Missing), "oci::tools::missing"));
+    assert!(help(&error).contains("`apt install skopeo`") && help(&error).contains("OCI_SKOPEO"));
+
+    // What skopeo 1.4 does with a flag of 1.6.
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("skopeo");
+    let script = "#!/bin/sh\ncase $1 in --version) echo skopeo version 1.4.1;; *)\n\
+                  echo 'FATA[0000] unknown flag: --preserve-digests' >&2; exit 1;; esac\n";
+    std::fs::write(&old, script).unwrap();
+    std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let error = Bench::with_program(old)
+        .skopeo
+        .push(Image::new(b"").layout(), &tag(&repository, "v1"), false, &access())
+        .unwrap_err();
+    assert_eq!(error.cause(), Some(&Cause::TooOld { found: Version(1, 4, 1), minimum: Version(1, 6, 0) }));
+    assert_eq!(error.to_string(), "skopeo 1.4.1 is too old, 1.6.0 or newer is needed");
+}
+
+/// The whole output is kept, readable by its owner alone, and once for the same failure.
+#[test]
+fn the_log_has_everything() {
+    let bench = Bench::new();
+    let (registry, _) = stocked(&bench);
+    let reference = Reference::Digest(registry.repository("app"), Digest::of(b"nowhere"));
+    for _ in 0..2 {
+        let error = bench.skopeo.inspect_raw(&reference, &access()).unwrap_err();
+        let ToolError::Tool(failure) = error else { panic!("{error:?}") };
+        let log = failure.log.unwrap();
+        let text = std::fs::read_to_string(&log).unwrap();
+        assert!(text.starts_with("$ skopeo --insecure-policy inspect "), "{text}");
+        assert!(text.contains("level=fatal"), "{text}");
+        assert_eq!(std::fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(std::fs::read_dir(bench.folder.path().join("logs")).unwrap().count(), 1);
+}
