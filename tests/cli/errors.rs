@@ -137,9 +137,9 @@ fn a_registry_that_wants_credentials() {
 #[test]
 fn a_platform_that_the_base_has_not() {
     let registry = Registry::start();
-    images::push(&registry, Base::Index, "library/busybox", "1");
-    let context =
-        on_base(&registry.repository("library/busybox"), "tag = \"1\"\n\n[project]\nplatforms = [\"linux/s390x\"]");
+    images::push(&registry, Base::Foreign, "library/busybox", "1");
+    let platforms = "tag = \"1\"\n\n[project]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]";
+    let context = on_base(&registry.repository("library/busybox"), platforms);
     assert_outcome!(context.run(["build"]).failure(1));
 }
 

@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -19,7 +20,12 @@ pub(crate) struct TestContext {
 
 impl TestContext {
     pub(crate) fn new() -> Self {
-        let context = Self { folder: tempfile::Builder::new().prefix("oci-test-").tempdir().unwrap() };
+        // podman makes a name of a layout's path, and names are lower case.
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
+        let name = format!("oci-test-{:x}-{count:x}-{now:x}", std::process::id());
+        let context = Self { folder: tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir().unwrap() };
         for folder in ["project", "home", "cache", "run", "tmp"] {
             fs::create_dir(context.folder.path().join(folder)).unwrap();
         }
@@ -222,16 +228,14 @@ impl Drop for Running {
 pub(crate) struct Outcome {
     line: String,
     output: Output,
-    /// What is this run's or this machine's own, and what is shown for it.
-    own: Vec<(String, &'static str)>,
+    /// Folders that are different in every run, and what is shown for them.
+    folders: Vec<(String, &'static str)>,
 }
 
 impl Outcome {
     fn new(context: &TestContext, line: String, output: Output) -> Self {
         let root = context.root().display().to_string();
-        let here = format!("linux/{}", images::architecture());
-        let own = vec![(format!("{root}/project"), "[PROJECT]"), (root, "[ROOT]"), (here, "linux/[HERE]")];
-        Self { line, output, own }
+        Self { line, output, folders: vec![(format!("{root}/project"), "[PROJECT]"), (root, "[ROOT]")] }
     }
 
     pub(crate) fn code(&self) -> Option<i32> {
@@ -265,7 +269,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes).into_owned();
-            self.own.iter().fold(text, |text, (own, name)| text.replace(own.as_str(), name))
+            self.folders.iter().fold(text, |text, (folder, name)| text.replace(folder.as_str(), name))
         };
         writeln!(formatter, "exit: {}", self.code().map_or_else(|| "a signal".to_owned(), |code| code.to_string()))?;
         writeln!(formatter, "----- stdout\n{}", shown(&self.output.stdout))?;

@@ -30,6 +30,8 @@ pub(crate) enum Base {
     Busybox,
     /// One manifest, as today's distributions are: `/bin -> usr/bin`, `/tmp` 1777, a user `app` (1234).
     Merged,
+    /// One manifest, for an architecture that no machine of ours has: s390x.
+    Foreign,
     /// [`Base::Busybox`] for this machine and for another architecture, and an attestation, in an index.
     Index,
 }
@@ -39,6 +41,7 @@ impl Base {
         match self {
             Self::Busybox => "busybox",
             Self::Merged => "merged",
+            Self::Foreign => "foreign",
             Self::Index => "index",
         }
     }
@@ -82,7 +85,7 @@ pub(crate) fn manifest(base: Base, architecture: &str) -> (String, Value) {
             let manifests = index["manifests"].as_array().unwrap().clone();
             manifests.into_iter().find(|entry| entry["platform"]["architecture"] == architecture).unwrap()
         }
-        Base::Busybox | Base::Merged => descriptor(layout(), base.tag()),
+        Base::Busybox | Base::Merged | Base::Foreign => descriptor(layout(), base.tag()),
     };
     (descriptor["digest"].as_str().unwrap().to_owned(), read_json(&blob(layout(), &descriptor)))
 }
@@ -123,6 +126,7 @@ fn make_layout(folder: &Path) -> PathBuf {
     make_image(&layout, Base::Busybox.tag(), &busybox, ("linux", architecture()));
     make_image(&layout, Base::Merged.tag(), &merged, ("linux", architecture()));
     make_image(&layout, "other", &busybox, ("linux", other_architecture()));
+    make_image(&layout, Base::Foreign.tag(), &busybox, ("linux", "s390x"));
     make_image(&layout, "attestation", &busybox, ("unknown", "unknown"));
     add_index(&layout);
     layout

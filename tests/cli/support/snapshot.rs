@@ -19,4 +19,8 @@ pub(crate) const FILTERS: &[(&str, &str)] = &[
     (r"\b\d+(\.\d+)? ?(ms|s)\b", "[TIME]"),
     (r"\b\d+(\.\d+)? ?(B|[kKM]i?B)\b", "[SIZE]"),
     (r"[\w.-]+\.log\b", "[LOG]"),
+    (r"\.(oci-tmp-|tmp)\w{6}", "[TEMPORARY]"),
+    // Releases of a tool word things differently: what `oci` makes of it has to be the same.
+    (r"(skopeo|umoci|runc) says: .*", "$1 says: […]"),
+    (r"ended with exit status \d+", "ended with exit status [N]"),
 ];
