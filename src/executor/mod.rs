@@ -155,7 +155,10 @@ impl Executor<'_> {
             (BaseError::NoPlatform { .. }, None, _) | (_, _, None) => {
                 At::new(error, &build.base.place, format!("wanted for {platform}"))
             }
-            (_, _, Some((_, pin))) => At::new(error, &pin.place, ""),
+            (_, _, Some((base, pin))) => {
+                let place = if error.is_about_reference() { &pin.place } else { &base.repository.place };
+                At::new(error, place, "")
+            }
         }
     }
 

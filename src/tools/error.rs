@@ -62,7 +62,11 @@ impl ToolError {
         match error {
             ProcessError::Missing { .. } => failure.cause = Cause::Missing,
             ProcessError::Interrupted => failure.cause = Cause::Interrupted,
-            ProcessError::Start { source, .. } => failure.said = Some(source.to_string()),
+            ProcessError::Start { source, .. } => {
+                let command = format!("`{}` could not be started", failure.command);
+                failure.evidence = Some(Evidence::chain(vec![command, source.to_string()]));
+                return Self::Tool(Box::new(failure));
+            }
             ProcessError::TimedOut { limit, stderr } => {
                 failure.cause = Cause::TimedOut { limit: Some(limit) };
                 failure.hear(&stderr, task.logs);
@@ -159,12 +163,12 @@ impl Failure {
         ToolError::Tool(Box::new(self))
     }
 
+    /// How it ended: by itself, by a signal, or by us when its time was over.
     fn end(&self) -> String {
-        match (self.status.map(|status| (status.code(), status.signal())), &self.cause) {
-            (Some((Some(code), _)), _) => format!("ended with exit status {code}"),
-            (Some((None, signal)), _) => format!("was ended by signal {}", signal.unwrap_or_default()),
-            (None, Cause::TimedOut { .. }) => "had to be ended".to_owned(),
-            (None, _) => "could not be started".to_owned(),
+        match self.status.map(|status| (status.code(), status.signal())) {
+            Some((Some(code), _)) => format!("ended with exit status {code}"),
+            Some((None, signal)) => format!("was ended by signal {}", signal.unwrap_or_default()),
+            None => "had to be ended".to_owned(),
         }
     }
 }
