@@ -5,16 +5,31 @@ pub(crate) struct File {
     /// From the repository's top, with `/`.
     pub(crate) path: String,
     pub(crate) text: String,
+    /// Whether it is compiled for tests alone.
+    pub(crate) test_only: bool,
 }
 
 impl File {
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        Self { path: path.to_owned(), text: text.to_owned() }
+        Self { path: path.to_owned(), text: text.to_owned(), test_only: false }
     }
 
-    /// The text up to its unit tests; all of a file of tests is tests.
+    /// Where the modules are that this file declares for tests alone: paths without `.rs` or `/`.
+    pub(crate) fn test_modules(&self) -> Vec<String> {
+        let own = self.path.trim_end_matches(".rs");
+        let folder = ["mod", "lib", "main"].iter().find_map(|name| own.strip_suffix(&format!("/{name}")));
+        let mut lines = self.text.lines().map(str::trim);
+        let mut found = Vec::new();
+        while lines.by_ref().any(|line| line == "#[cfg(test)]") {
+            let declared = lines.next().and_then(|line| line.split("mod ").nth(1)?.strip_suffix(';'));
+            found.extend(declared.map(|name| format!("{}/{name}", folder.unwrap_or(own))));
+        }
+        found
+    }
+
+    /// The text up to its unit tests; nothing of a file of tests.
     pub(crate) fn without_tests(&self) -> &str {
-        if self.path.ends_with("/tests.rs") {
+        if self.test_only {
             return "";
         }
         self.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
@@ -100,6 +115,14 @@ fn character(text: &str) -> usize {
         },
         None => 1,
     }
+}
+
+#[test]
+fn modules_for_tests_are_told_from_others() {
+    let text =
+        "mod a;\n#[cfg(test)]\nmod testing;\nmod b;\n#[cfg(test)]\npub(crate) mod c;\n\n#[cfg(test)]\nmod tests {\n}\n";
+    assert_eq!(File::new("src/layer/mod.rs", text).test_modules(), ["src/layer/testing", "src/layer/c"]);
+    assert_eq!(File::new("src/fs.rs", text).test_modules(), ["src/fs/testing", "src/fs/c"]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn files_in(folder: &str, found: &mut Vec<File>) {
         if entry.file_type().unwrap().is_dir() {
             files_in(&path, found);
         } else if let Ok(text) = fs::read_to_string(entry.path()) {
-            found.push(File { path, text });
+            found.push(File::new(&path, &text));
         }
     }
 }
@@ -38,6 +38,11 @@ fn rust_files(folders: &[&str]) -> Vec<File> {
     let mut found = files(folders);
     found.retain(|file| file.path.ends_with(".rs"));
     assert!(!found.is_empty());
+    let for_tests: Vec<String> = found.iter().flat_map(File::test_modules).collect();
+    for file in &mut found {
+        let path = file.path.trim_end_matches(".rs");
+        file.test_only = for_tests.iter().any(|module| path == module || path.starts_with(&format!("{module}/")));
+    }
     found
 }
 
@@ -74,7 +79,7 @@ fn every_test_runs() {
 fn nothing_names_a_machine_or_a_network() {
     let mut all = files(&["src", "tests", "scripts", ".ci", "docs", "benches"]);
     for name in ["README.md", "CHANGELOG.md", "Cargo.toml", "oci.toml.example"] {
-        all.extend(fs::read_to_string(repository().join(name)).ok().map(|text| File { path: name.to_owned(), text }));
+        all.extend(fs::read_to_string(repository().join(name)).ok().map(|text| File::new(name, &text)));
     }
     hold(&all, &[rules::names_no_machine]);
 }
