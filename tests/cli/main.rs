@@ -5,6 +5,7 @@
 mod build;
 mod errors;
 mod example;
+mod faults;
 mod fetch;
 mod interop;
 mod lock;

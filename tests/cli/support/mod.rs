@@ -6,6 +6,7 @@
 //! Nothing is faked: a tool that is missing fails the test, with the package to install.
 
 pub(crate) mod context;
+pub(crate) mod faults;
 pub(crate) mod images;
 pub(crate) mod ordinary;
 pub(crate) mod podman;
