@@ -147,3 +147,44 @@ fn tools_may_be_missing_from_the_path_once_all_is_there() {
     context.run(["build"]).success();
     context.finish(context.oci().env("PATH", "/nowhere").arg("build")).success();
 }
+
+#[test]
+fn results_are_json_where_that_is_asked_for() {
+    let context = TestContext::with_manifest(
+        "[build.a]\nbase = \"scratch\"\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n[build.b]\nbase = \"a\"\n",
+    );
+    let told = context.run(["build", "--json", "-q"]).success();
+    assert_eq!(told.stderr(), "");
+    let told: serde_json::Value = serde_json::from_str(&told.stdout()).unwrap();
+    let images = told["images"].as_array().unwrap();
+    let names: Vec<_> = images.iter().map(|image| image["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!(images[0]["digest"], context.built("a").as_str());
+    assert_eq!(images[0]["platforms"].as_object().unwrap().len(), 2);
+}
+
+#[test]
+fn the_manifest_is_found_from_below_and_from_elsewhere() {
+    let context = TestContext::with_manifest("[build.a]\nbase = \"scratch\"\npackages = [\"deep/er/a\"]\n");
+    context.write("deep/er/a", "a");
+    context.finish(context.oci().current_dir(context.project().join("deep/er")).arg("build")).success();
+    let digest = context.built("a");
+    let folder = context.project().display().to_string();
+    let told = context.finish(context.oci().current_dir("/").args(["build", "-C", &folder])).success();
+    assert!(told.stdout().contains(&digest));
+    let path = format!("{folder}/oci.toml");
+    let told = context.finish(context.oci().current_dir("/").args(["build", "--manifest-path", &path])).success();
+    assert!(told.stdout().contains(&digest));
+}
+
+#[test]
+fn one_failing_build_does_not_stop_the_others() {
+    let context = TestContext::with_manifest(
+        "[build.bad]\nbase = \"scratch\"\npackages = [\"missing\"]\n\n\
+         [build.good]\nbase = \"scratch\"\npackages = [\"there\"]\n",
+    );
+    context.write("there", "x");
+    let told = context.run(["build"]).failure(1);
+    assert!(told.stdout().contains(&context.built("good")), "{told}");
+    assert!(told.stderr().contains("missing"), "{told}");
+}

@@ -4,12 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::faults::FaultyRegistry;
 use crate::support::images::{self, Base};
 use crate::support::snapshot::assert_outcome;
-use crate::support::{Registry, TestContext, project};
+use crate::support::{Registry, TestContext, eventually, project};
 
 /// A project whose base is behind the proxy.
 fn behind_proxy(registry: &Registry, proxy: &FaultyRegistry) -> TestContext {
@@ -88,6 +89,22 @@ fn a_registry_that_is_broken() {
     let context = behind_proxy(&registry, &proxy);
     proxy.set_faults(&fault("GET .*/manifests/", "status", 500));
     assert_outcome!(context.run(["lock"]).failure(1));
+}
+
+#[test]
+fn an_interrupt_ends_a_tool_that_hangs() {
+    let registry = Registry::start();
+    let proxy = FaultyRegistry::in_front_of(&registry);
+    let context = behind_proxy(&registry, &proxy);
+    proxy.set_faults(&json!([{ "match": "GET .*/manifests/", "do": "hang" }]));
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut locking = context.start(["lock"]);
+        eventually("skopeo runs", || context.leftovers().iter().any(|left| left.contains("inspect")));
+        locking.signal(signal);
+        assert_eq!(locking.end(), None, "{}", locking.stderr());
+        assert_eq!(context.leftovers(), Vec::<String>::new());
+        assert!(!context.project().join("oci.lock").exists());
+    }
 }
 
 #[test]

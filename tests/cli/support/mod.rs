@@ -15,6 +15,6 @@ pub(crate) mod registry;
 pub(crate) mod snapshot;
 pub(crate) mod tools;
 
-pub(crate) use context::{Outcome, TestContext};
+pub(crate) use context::{Outcome, TestContext, eventually};
 pub(crate) use images::Base;
 pub(crate) use registry::Registry;
