@@ -3,7 +3,16 @@
 //! Everything that runs goes through [`process`]: arguments as a list, an explicit environment,
 //! output drained while the tool runs, a time limit, and an end that leaves nothing behind.
 
+mod attach;
+pub(crate) mod id_map;
+pub(crate) mod namespace;
 pub(crate) mod process;
+pub(crate) mod runc;
 pub(crate) mod signal;
+pub(crate) mod umoci;
 
+pub(crate) use id_map::IdMap;
+pub(crate) use namespace::Namespaces;
 pub(crate) use process::{Invocation, ProcessError};
+pub(crate) use runc::Runc;
+pub(crate) use umoci::Umoci;
