@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn isolates_mounts_and_processes() {
-        let script = "mount --make-rprivate / && mount -t tmpfs none /mnt && (exec sh -c 'echo $$') && exit 3";
+        let script = "(mount --make-rprivate / && mount -t tmpfs none /mnt && exec sh -c 'echo $$') && exit 3";
         let invocation = shell(script).namespaces(Namespaces::sandbox(&IdMap::Host));
         let finished = invocation.capture().unwrap();
         assert_eq!((finished.stdout.as_slice(), finished.status.code()), (&b"1\n"[..], Some(3)));

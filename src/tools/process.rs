@@ -186,7 +186,9 @@ impl Invocation {
     }
 
     pub(super) fn expression(&self) -> duct::Expression {
-        let mut expression = duct::cmd(&self.program, &self.arguments).full_env(&self.environment).unchecked();
+        // As a `Path`, a bare name would be looked for in the current folder instead of on `PATH`.
+        let program = self.program.as_os_str();
+        let mut expression = duct::cmd(program, &self.arguments).full_env(&self.environment).unchecked();
         if let Some(folder) = &self.folder {
             expression = expression.dir(folder);
         }

@@ -132,7 +132,7 @@ mod tests {
         let missing = folder.path().join("layout");
         let error = Umoci::new("umoci").unpack(&missing, "image", &folder.path().join("tree"), &IdMap::Host).unwrap_err();
         assert!(matches!(error, UmociError::Failed { status: 1, .. }), "{error}");
-        assert!(error.to_string().contains("no such file or directory"), "{error}");
+        assert!(error.to_string().contains("oci-layout"), "{error}");
         let error = Umoci::new("/nowhere/umoci").check_zstd().unwrap_err();
         assert!(matches!(error, UmociError::Missing { .. }), "{error}");
     }
