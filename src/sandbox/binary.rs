@@ -52,7 +52,9 @@ impl<'a> Binary<'a> {
             _ if has_handler(self.head) => Verdict::Fine { interpreter: None },
             Kind::Elf { machine, .. } => {
                 let known = MACHINES.iter().find(|(number, ..)| *number == machine);
-                Verdict::Foreign { machine: known.map_or_else(|| format!("machine {machine}"), |(_, _, name)| (*name).to_owned()) }
+                Verdict::Foreign {
+                    machine: known.map_or_else(|| format!("machine {machine}"), |(_, _, name)| (*name).to_owned()),
+                }
             }
             Kind::Other => Verdict::Unknown,
         }
@@ -86,8 +88,11 @@ fn elf(head: &[u8]) -> Option<Kind> {
             let entry = table.checked_add(index.checked_mul(size)?)?;
             // PT_INTERP.
             if number(entry, 4)? == 3 {
-                let (offset, length) =
-                    if wide { (number(entry + 8, 8)?, number(entry + 32, 8)?) } else { (number(entry + 4, 4)?, number(entry + 16, 4)?) };
+                let (offset, length) = if wide {
+                    (number(entry + 8, 8)?, number(entry + 32, 8)?)
+                } else {
+                    (number(entry + 4, 4)?, number(entry + 16, 4)?)
+                };
                 let bytes = head.get(offset..offset.checked_add(length)?)?;
                 let text = bytes.split(|&byte| byte == 0).next()?;
                 return Some(String::from_utf8_lossy(text).into_owned());
@@ -120,7 +125,8 @@ fn handles(entry: &str, head: &[u8]) -> bool {
     let Some(magic) = field("magic ").and_then(hex) else { return false };
     let mask = field("mask ").and_then(hex).unwrap_or_else(|| vec![0xff; magic.len()]);
     let offset = field("offset ").and_then(|text| text.parse().ok()).unwrap_or(0_usize);
-    let matches = |bytes: &[u8]| bytes.iter().zip(&magic).zip(&mask).all(|((byte, magic), mask)| byte & mask == magic & mask);
+    let matches =
+        |bytes: &[u8]| bytes.iter().zip(&magic).zip(&mask).all(|((byte, magic), mask)| byte & mask == magic & mask);
     entry.starts_with("enabled") && head.get(offset..offset.saturating_add(magic.len())).is_some_and(matches)
 }
 

@@ -21,6 +21,7 @@
 
 mod account;
 mod binary;
+mod helper;
 mod overlay;
 mod program;
 mod refusal;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use helper::{invocation, remove_tree};
 pub(crate) use refusal::Refusal;
 
 use crate::model::canonical_json;
@@ -182,10 +184,6 @@ fn start(container: &Container, folder: &RunFolder) -> Result<i32, Refusal> {
 
     let runc = Runc::new(&container.runc, folder.runc_state());
     let ended = runc.run(&bundle, &container.identifier, &folder.log(), &folder.started());
-    if runc.has_state(&container.identifier) {
-        // What it says is of no use: the parent sees what is left.
-        let _ = runc.delete(&container.identifier);
-    }
     match ended {
         Ok(status) => match runc::last_error(&folder.log()) {
             Some(message) if !status.success() => Err(Refusal::Runtime { message }),
@@ -194,5 +192,22 @@ fn start(container: &Container, folder: &RunFolder) -> Result<i32, Refusal> {
         Err(ProcessError::Interrupted) => Err(Refusal::Interrupted),
         Err(ProcessError::Missing { program }) => Err(Refusal::NoRuntime { program }),
         Err(error) => Err(Refusal::Runtime { message: error.to_string() }),
+    }
+}
+
+/// The test binary, started as `oci __sandbox TASK.json`, is the helper, before its own `main`.
+#[cfg(test)]
+mod test_helper {
+    #[used]
+    // SAFETY: the C library calls what stands in this section, once, before `main`; the signature fits.
+    #[unsafe(link_section = ".init_array")]
+    static BE_THE_HELPER: extern "C" fn() = be_the_helper;
+
+    extern "C" fn be_the_helper() {
+        let mut arguments = std::env::args_os().skip(1);
+        if arguments.next().is_some_and(|first| first == super::SUBCOMMAND) {
+            let task = arguments.next().unwrap_or_default();
+            std::process::exit(super::main(std::path::Path::new(&task)));
+        }
     }
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Stat};
 
+use crate::sandbox::Process;
 use crate::sandbox::account::Account;
 use crate::sandbox::binary::{Binary, Verdict};
 use crate::sandbox::refusal::{Attempt as _, Refusal};
 use crate::sandbox::root::Root;
-use crate::sandbox::Process;
 use crate::sanitize;
 
 /// Enough for an ELF header, its program headers and the name of its loader.
@@ -128,7 +128,12 @@ mod tests {
             ("/bin/folder", "", 0, "`/bin/folder` is not executable: it is a folder"),
             ("none", "/bin:/sbin", 0, "could not find `none` in the image (PATH is `/bin:/sbin`)"),
             ("/none", "/bin", 0, "could not find `/none` in the image"),
-            ("text", "/bin", 0, "`text` is not executable: it is neither an ELF program nor a script that begins with `#!`"),
+            (
+                "text",
+                "/bin",
+                0,
+                "`text` is not executable: it is neither an ELF program nor a script that begins with `#!`",
+            ),
         ] {
             assert_eq!(check(name, path, user), expected, "{name} {path} {user}");
         }

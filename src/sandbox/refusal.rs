@@ -43,7 +43,9 @@ pub(crate) enum Refusal {
     #[error("`{program}` is a program for {machine}, which this machine cannot execute")]
     #[diagnostic(
         code(oci::run::foreign_program),
-        help("install an emulator (the package `qemu-user-static` and `binfmt-support`), or run a build for this platform")
+        help(
+            "install an emulator (the package `qemu-user-static` and `binfmt-support`), or run a build for this platform"
+        )
     )]
     Foreign { program: String, machine: String },
     #[error("could not mount an overlay on the image's root filesystem")]
@@ -54,10 +56,18 @@ pub(crate) enum Refusal {
              set `dir` in `[cache]` to a folder on a disk or a volume"
         )
     )]
-    Overlay { #[source] cause: Cause },
+    Overlay {
+        #[source]
+        cause: Cause,
+    },
     #[error("could not {verb} `{path}`")]
     #[diagnostic(code(oci::run::failed))]
-    Failed { verb: String, path: String, #[source] cause: Cause },
+    Failed {
+        verb: String,
+        path: String,
+        #[source]
+        cause: Cause,
+    },
     #[error("`{program}` is not on this machine")]
     #[diagnostic(
         code(oci::tools::missing),

@@ -92,9 +92,7 @@ pub(super) fn build(container: &Container, account: &Account, root: &Path) -> Va
 }
 
 fn mounts(container: &Container) -> Vec<Value> {
-    let mount = |destination: &str, kind: &str, options: &[&str]| {
-        json!({ "destination": destination, "type": kind, "source": kind, "options": options })
-    };
+    let mount = |destination: &str, kind: &str, options: &[&str]| json!({ "destination": destination, "type": kind, "source": kind, "options": options });
     let mut devpts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
     if container.map.holds(0, TTY) {
         devpts.push("gid=5");

@@ -2,15 +2,16 @@
 //!
 //! A terminal sends its signals to every process of the foreground group, and the child stays in
 //! ours; so only what a process sent us is passed on, else Ctrl-C would arrive twice. Signals are
-//! held from before the child starts, so that none is lost in between.
+//! held from before the child starts, so that none is lost in between. The child's end is a signal
+//! too: no thread is needed, and a process whose children are in a new PID namespace can have none.
 
+use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use duct::unix::HandleExt as _;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
@@ -31,35 +32,36 @@ impl Invocation {
     /// that is the first of its PID namespace loses what comes before it listens.
     pub(crate) fn attach(&self, ready: Option<&Path>) -> Result<ExitStatus, ProcessError> {
         let listened = FORWARDED.iter().filter(|&&number| number != SIGHUP || !signal::is_ignored(number));
-        let mut signals = SignalsInfo::<WithOrigin>::new(listened).map_err(|error| self.start_error(error))?;
+        let mut signals =
+            SignalsInfo::<WithOrigin>::new(listened.chain([&SIGCHLD])).map_err(|error| self.start_error(error))?;
         if signal::pending().is_some() {
             return Err(ProcessError::Interrupted);
         }
         let child = self.start(self.expression())?;
-        let closer = signals.handle();
-        let ended = AtomicBool::new(false);
-        let output = std::thread::scope(|scope| {
-            scope.spawn(|| forward(&mut signals, &child, ready, &ended));
-            let output = child.wait();
-            ended.store(true, Ordering::Relaxed);
-            closer.close();
-            output
-        });
+        let output = Self::accompany(&mut signals, &child, ready);
         signal::forget();
-        output.map(|output| output.status).map_err(|error| self.start_error(error))
+        let status = output.and_then(|()| Ok(child.wait()?.status));
+        status.map_err(|error| self.start_error(error))
     }
-}
 
-/// Passes signals on until the iterator is closed.
-fn forward(signals: &mut SignalsInfo<WithOrigin>, child: &duct::Handle, ready: Option<&Path>, ended: &AtomicBool) {
-    for origin in signals.forever() {
-        if matches!(origin.cause, Cause::Kernel) {
-            continue;
+    /// Passes signals on until the child has ended.
+    fn accompany(signals: &mut SignalsInfo<WithOrigin>, child: &duct::Handle, ready: Option<&Path>) -> io::Result<()> {
+        for origin in signals.forever() {
+            if origin.signal == SIGCHLD {
+                if child.try_wait()?.is_some() {
+                    break;
+                }
+                continue;
+            }
+            if matches!(origin.cause, Cause::Kernel) {
+                continue;
+            }
+            while ready.is_some_and(|ready| !ready.exists()) && child.try_wait()?.is_none() {
+                std::thread::sleep(TICK);
+            }
+            // It fails when the child has just ended, which is no news.
+            let _ = child.send_signal(origin.signal);
         }
-        while !ended.load(Ordering::Relaxed) && ready.is_some_and(|ready| !ready.exists()) {
-            std::thread::sleep(TICK);
-        }
-        // It fails when the child has just ended, which is no news.
-        let _ = child.send_signal(origin.signal);
+        Ok(())
     }
 }

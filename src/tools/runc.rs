@@ -90,7 +90,10 @@ mod tests {
         for (text, error) in [
             ("", None),
             (r#"{"level":"warning","msg":"a","time":"t"}"#, None),
-            ("{\"level\":\"error\",\"msg\":\"a\"}\n{\"level\":\"error\",\"msg\":\"b\"}\n{\"level\":\"info\",\"msg\":\"c\"}\n", Some("b")),
+            (
+                "{\"level\":\"error\",\"msg\":\"a\"}\n{\"level\":\"error\",\"msg\":\"b\"}\n{\"level\":\"info\",\"msg\":\"c\"}\n",
+                Some("b"),
+            ),
             ("not json\n{\"level\":\"error\",\"msg\":\"a\"}\n{\"lev", Some("a")),
         ] {
             std::fs::write(&log, text).unwrap();

@@ -32,7 +32,10 @@ pub(crate) enum UmociError {
     )]
     Missing { program: String },
     #[error("umoci {version} cannot read layers compressed with zstd")]
-    #[diagnostic(code(oci::umoci::no_zstd), help("install umoci 0.5 or newer, or have the image use gzip: `compression = \"gzip\"`"))]
+    #[diagnostic(
+        code(oci::umoci::no_zstd),
+        help("install umoci 0.5 or newer, or have the image use gzip: `compression = \"gzip\"`")
+    )]
     NoZstd { version: String },
     #[error("umoci failed with status {status}: {}", reason(stderr))]
     #[diagnostic(code(oci::umoci::failed), help("the command was `{command}`"))]
@@ -51,7 +54,10 @@ pub(crate) enum UmociError {
 /// The line that decides: umoci writes `   • …` while it works and the error last.
 fn reason(stderr: &str) -> String {
     let last = stderr.lines().rfind(|line| !line.trim().is_empty());
-    last.map_or_else(|| "it said nothing".to_owned(), |line| sanitize::name(line.trim().trim_start_matches(['⨯', '•', ' '])))
+    last.map_or_else(
+        || "it said nothing".to_owned(),
+        |line| sanitize::name(line.trim().trim_start_matches(['⨯', '•', ' '])),
+    )
 }
 
 impl Umoci {
@@ -130,7 +136,8 @@ mod tests {
     fn says_what_umoci_said_last() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("layout");
-        let error = Umoci::new("umoci").unpack(&missing, "image", &folder.path().join("tree"), &IdMap::Host).unwrap_err();
+        let error =
+            Umoci::new("umoci").unpack(&missing, "image", &folder.path().join("tree"), &IdMap::Host).unwrap_err();
         assert!(matches!(error, UmociError::Failed { status: 1, .. }), "{error}");
         assert!(error.to_string().contains("oci-layout"), "{error}");
         let error = Umoci::new("/nowhere/umoci").check_zstd().unwrap_err();
