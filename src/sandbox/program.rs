@@ -1,7 +1,7 @@
 //! Finding a container's program before it is started, as `execvp` will: runc says too little about one
 //! that is not there or not executable, and its status says nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::fs::{FileType, Stat};
 
@@ -83,6 +83,7 @@ fn may_execute(found: &Stat, account: &Account) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     use super::*;
 
