@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! task.json           what to do: a [`Task`]
-//! upper/ work/        what the container changes; the overlay's own
+//! scratch/upper/      what the container changes
+//! scratch/work/       the overlay's own
 //! merged/             where the overlay is mounted, seen in here only
 //! bundle/config.json  the runtime configuration
 //! runc/ log started   runc's state, its log, the file that says that it has started
@@ -117,12 +118,16 @@ impl RunFolder {
         self.path.join("runc")
     }
 
+    fn scratch(&self) -> PathBuf {
+        self.path.join("scratch")
+    }
+
     fn upper(&self) -> PathBuf {
-        self.path.join("upper")
+        self.scratch().join("upper")
     }
 
     fn work(&self) -> PathBuf {
-        self.path.join("work")
+        self.scratch().join("work")
     }
 
     fn merged(&self) -> PathBuf {

@@ -2,7 +2,6 @@
 //! of the run on top.
 
 use std::ffi::CString;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -22,37 +21,52 @@ use crate::sandbox::{Container, RunFolder};
 pub(super) fn mount(container: &Container, folder: &RunFolder) -> Result<(), Refusal> {
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .attempt("make the mounts private below", "/")?;
-    for path in [folder.upper(), folder.work(), folder.merged()] {
+    for path in [folder.scratch(), folder.merged()] {
         std::fs::create_dir(&path).attempt("create", &path)?;
+    }
+    match mount_on_scratch(container, folder)? {
+        // The scratch folder is on a file system that can be no upper one, such as a container's own
+        // overlay: then changes are kept in memory.
+        Err(Errno::INVAL) => {
+            let scratch = folder.scratch();
+            let flags = MountFlags::NOSUID | MountFlags::NODEV;
+            rustix::mount::mount(c"tmpfs", &scratch, c"tmpfs", flags, None).attempt("mount memory on", &scratch)?;
+            mount_on_scratch(container, folder)?
+        }
+        mounted => mounted,
+    }
+    .map_err(|error| Refusal::Overlay { cause: io::Error::from(error).into() })
+}
+
+/// The inner error is the mount's own.
+fn mount_on_scratch(container: &Container, folder: &RunFolder) -> Result<rustix::io::Result<()>, Refusal> {
+    let (upper, work) = (folder.upper(), folder.work());
+    for path in [&upper, &work] {
+        std::fs::create_dir(path).attempt("create", path)?;
     }
     // The root folder that a container sees is the upper one: it looks as the image's.
     if let Some(lowest) = container.lowers.last() {
-        copy_owner_and_mode(lowest, &folder.upper()).attempt("set the owner and mode of", folder.upper())?;
+        copy_owner_and_mode(lowest, &upper).attempt("set the owner and mode of", &upper)?;
     }
 
     let open = |path: &Path| open_path(path).attempt("open", path);
     let lowers = container.lowers.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
-    let (upper, work) = (open(&folder.upper())?, open(&folder.work())?);
-    let mut options = String::from("lowerdir=");
-    for (index, lower) in lowers.iter().enumerate() {
-        let separator = if index == 0 { "" } else { ":" };
-        // Writing to a string does not fail.
-        let _ = write!(options, "{separator}/proc/self/fd/{}", lower.as_raw_fd());
-    }
-    let _ = write!(
-        options,
-        ",upperdir=/proc/self/fd/{},workdir=/proc/self/fd/{},index=off,{}",
-        upper.as_raw_fd(),
-        work.as_raw_fd(),
+    let (upper, work) = (open(&upper)?, open(&work)?);
+    let by_number = |file: &OwnedFd| format!("/proc/self/fd/{}", file.as_raw_fd());
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={},index=off,{}",
+        lowers.iter().map(by_number).collect::<Vec<_>>().join(":"),
+        by_number(&upper),
+        by_number(&work),
         // `userxattr` implies the others; naming them too is refused.
         if container.map.is_namespaced() { "userxattr" } else { "redirect_dir=off,metacopy=off" },
     );
     // What is written is thrown away or read at once: it need not reach the disk.
-    let mounted = match mount_with(&folder.merged(), &format!("{options},volatile")) {
+    Ok(match mount_with(&folder.merged(), &format!("{options},volatile")) {
+        // Linux before 5.10 does not know it.
         Err(Errno::INVAL) => mount_with(&folder.merged(), &options),
         mounted => mounted,
-    };
-    mounted.map_err(|error| Refusal::Overlay { cause: io::Error::from(error).into() })
+    })
 }
 
 fn mount_with(target: &Path, options: &str) -> rustix::io::Result<()> {
@@ -74,7 +88,6 @@ fn open_path(path: &Path) -> io::Result<OwnedFd> {
 /// Unmounts it and removes what the container wrote; the parent deals with what cannot be removed.
 pub(super) fn remove(folder: &RunFolder) {
     let _ = rustix::mount::unmount(folder.merged(), UnmountFlags::DETACH);
-    for path in [folder.upper(), folder.work()] {
-        let _ = std::fs::remove_dir_all(path);
-    }
+    let _ = rustix::mount::unmount(folder.scratch(), UnmountFlags::DETACH);
+    let _ = std::fs::remove_dir_all(folder.scratch());
 }

@@ -123,6 +123,7 @@ fn blobs(files: &[PathBuf]) -> Vec<LayerBlob> {
 struct Lab {
     folder: tempfile::TempDir,
     image: PathBuf,
+    cache: PathBuf,
     user: Option<u32>,
 }
 
@@ -147,7 +148,8 @@ impl Lab {
         pack(&tree, &image);
         std::fs::remove_dir_all(tree).unwrap();
         std::fs::create_dir(folder.path().join("cache")).unwrap();
-        Self { folder, image, user: None }
+        let cache = folder.path().join("cache");
+        Self { folder, image, cache, user: None }
     }
 
     /// The same for a user without privileges, who runs it as the root of a user namespace.
@@ -158,7 +160,7 @@ impl Lab {
     }
 
     fn cache(&self) -> PathBuf {
-        self.folder.path().join("cache")
+        self.cache.clone()
     }
 
     fn request(&self, arguments: &[&str]) -> Request {
@@ -544,4 +546,57 @@ fn a_terminal_works() {
         assert!(stdout.contains("/dev/pts/0\r\nxterm\r\n"), "{stdout}");
         assert!(lab.is_clean());
     }
+}
+
+/// Ctrl-C reaches everyone in the foreground by itself: the program must see it once.
+#[test]
+fn a_terminals_signal_comes_once() {
+    let lab = Lab::new();
+    for terminal in [false, true] {
+        let script = "trap 'echo got' INT; echo ready; i=0; while [ $i -lt 15 ]; do sleep 0.1; i=$((i+1)); done";
+        let command = lab.command(&Request { terminal, ..lab.shell(script) });
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let line = shell_words::join(words.map(|word| word.to_string_lossy()));
+        let mut command = Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), "ready");
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"\x03").unwrap();
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest.matches("got").count(), 1, "{rest}");
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+/// As in a container without a volume, where the cache is on an overlay.
+#[test]
+fn runs_where_no_overlay_can_be_written() {
+    let mut lab = Lab::new();
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let path = |name: &str| lab.folder.path().join(name);
+    for name in ["lower", "upper", "work", "nest"] {
+        std::fs::create_dir(path(name)).unwrap();
+    }
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        path("lower").display(),
+        path("upper").display(),
+        path("work").display()
+    );
+    let nest = path("nest");
+    let status = Command::new("mount").args(["-t", "overlay", "-o", &options, "overlay"]).arg(&nest).status();
+    assert!(status.unwrap().success());
+    lab.cache = nest.join("cache");
+    std::fs::create_dir(lab.cache()).unwrap();
+    let output = lab.run(&lab.shell("touch /x /etc/y && rm /bin/ls && exit 3"));
+    let status = Command::new("umount").arg(&nest).status();
+    assert!(status.unwrap().success());
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
 }
