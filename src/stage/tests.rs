@@ -400,8 +400,8 @@ fn signals_reach_the_program() {
 fn no_signal_is_lost_on_the_way() {
     let lab = Lab::new();
     lab.run(&lab.shell("true"));
-    for delay in (0..60).step_by(4) {
-        let script = "trap 'exit 9' TERM; i=0; while [ $i -lt 30 ]; do sleep 0.1; i=$((i+1)); done; exit 3";
+    for delay in (0..60).step_by(6) {
+        let script = "trap 'exit 9' TERM; i=0; while [ $i -lt 10 ]; do sleep 0.1; i=$((i+1)); done; exit 3";
         let child = lab.command(&lab.shell(script)).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(delay));
         signal(&child, rustix::process::Signal::TERM);
@@ -613,4 +613,24 @@ fn runs_where_no_overlay_can_be_written() {
     let status = Command::new("umount").arg(&nest).status();
     assert!(status.unwrap().success());
     assert_eq!(output.status.code(), Some(3), "{output:?}");
+}
+
+/// Unpacking, starting, running or cleaning up: the next run finds nothing that disturbs it.
+#[test]
+fn killed_at_any_moment_of_a_first_run() {
+    for lab in labs() {
+        for delay in (0..320).step_by(40) {
+            let mut child = lab.command(&lab.shell("true")).spawn().unwrap();
+            std::thread::sleep(Duration::from_millis(delay));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            until("processes end", || lab.processes().is_empty() && !has_sleeper(&lab));
+            assert!(lab.run(&lab.shell("true")).status.success(), "{delay} ms");
+            let trees = lab.cache().join("rootfs");
+            let names = std::fs::read_dir(&trees).unwrap().map(|entry| entry.unwrap().file_name());
+            let names: Vec<_> = names.filter(|name| !name.to_string_lossy().ends_with(".lock")).collect();
+            assert_eq!(names.len(), 1, "{delay} ms: {names:?}");
+            std::fs::remove_dir_all(trees).unwrap();
+        }
+    }
 }
