@@ -83,23 +83,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_versions() {
-        for (text, version) in
-            [("0.4.7+ds-3+b7", Some((0, 4))), ("0.6.0+dev", Some((0, 6))), ("v1.0", Some((1, 0))), ("unknown", None)]
-        {
-            assert_eq!(parse_version(text), version, "{text}");
-        }
-    }
-
-    #[test]
     fn says_what_umoci_said_last() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("layout");
-        let error =
-            Umoci::new("umoci").unpack(&missing, "image", &folder.path().join("tree"), &IdMap::Host).unwrap_err();
-        assert!(matches!(error, UmociError::Failed { status: 1, .. }), "{error}");
-        assert!(error.to_string().contains("oci-layout"), "{error}");
-        let error = Umoci::new("/nowhere/umoci").check_zstd().unwrap_err();
-        assert!(matches!(error, UmociError::Missing { .. }), "{error}");
+        let umoci = Umoci::new("umoci", folder.path().join("logs"));
+        let tree = folder.path().join("tree");
+        let error = umoci.unpack((&missing, "image"), &tree, &IdMap::Host, "app").unwrap_err();
+        let ToolError::Tool(failure) = &error else { panic!("{error}") };
+        assert_eq!((&failure.cause, error.to_string().as_str()), (&Cause::Failed, "could not unpack `app`"));
+        assert!(failure.said.as_ref().unwrap().contains("oci-layout"), "{:?}", failure.said);
+        let missing = Umoci::new("/nowhere/umoci", folder.path()).check_zstd("app").unwrap_err();
+        assert_eq!(missing.cause(), Some(&Cause::Missing));
     }
 }
