@@ -2,7 +2,7 @@
 //! container of both in a sandbox ([`crate::sandbox`]).
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::termios::{OptionalActions, Termios};
 
@@ -168,9 +168,22 @@ fn process(config: &ImageConfig, options: &RunOptions) -> Result<Process, RunErr
         arguments,
         environment: environment(image.env.unwrap_or_default(), options),
         user: options.user.clone().or(image.user),
-        workdir: Path::new("/").join(workdir),
+        workdir: below_root(&workdir),
         terminal: options.terminal,
     })
+}
+
+/// The folder from the root, without `.` and `..`.
+fn below_root(folder: &str) -> PathBuf {
+    let mut path = PathBuf::from("/");
+    for component in Path::new(folder).components() {
+        match component {
+            Component::Normal(name) => path.push(name),
+            Component::ParentDir => _ = path.pop(),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    path
 }
 
 /// The image's variables in their order, the options' in place of them or after them.
@@ -248,6 +261,13 @@ impl Drop for TerminalMode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_working_folder_is_below_the_root() {
+        for (folder, path) in [("", "/"), ("app", "/app"), ("/a/./b/../c", "/a/c"), ("../../x", "/x")] {
+            assert_eq!(below_root(folder), Path::new(path), "{folder}");
+        }
+    }
 
     #[test]
     fn the_options_win_over_the_image() {
