@@ -64,6 +64,8 @@ pub(crate) struct Built {
 pub(crate) struct BuiltImage {
     pub(crate) image: Image,
     pub(crate) manifest: Descriptor,
+    /// The first package's path in the image, if it is one program.
+    pub(crate) program: Option<String>,
     /// The base from elsewhere that it stands on, if any, however far down.
     pub(crate) base: Option<BaseImage>,
 }
@@ -221,13 +223,13 @@ impl Executor<'_> {
         let addition = Addition {
             build,
             layers: &made.layers,
-            program: made.program,
+            program: made.program.clone(),
             epoch: self.epoch,
             base: self.base_name(build),
         };
         let image = below.derive(&addition).map_err(|error| vec![error.into()])?;
         let manifest = self.store_documents(&image).map_err(|error| vec![error.into()])?;
-        Ok(BuiltImage { image, manifest, base })
+        Ok(BuiltImage { image, manifest, program: made.program, base })
     }
 
     /// Name and digest for `org.opencontainers.image.base.*`.

@@ -12,6 +12,7 @@ use std::process::ExitStatus;
 use crate::fs::{self, FileError};
 use crate::model::Digest;
 use crate::sanitize;
+use crate::tools::namespace::NamespaceError;
 use crate::tools::process::Finished;
 use crate::tools::{Cause, Invocation, ProcessError, Subject, Task, transcript};
 
@@ -24,6 +25,9 @@ pub(crate) enum ToolError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Namespace(#[from] NamespaceError),
 }
 
 /// How a tool failed. Message, code and help follow from the cause (`explanation.rs`).
@@ -62,6 +66,7 @@ impl ToolError {
         match error {
             ProcessError::Missing { .. } => failure.cause = Cause::Missing,
             ProcessError::Interrupted => failure.cause = Cause::Interrupted,
+            ProcessError::Namespace(error) => return error.into(),
             ProcessError::Start { source, .. } => {
                 let command = format!("`{}` could not be started", failure.command);
                 failure.evidence = Some(Evidence::chain(vec![command, source.to_string()]));
@@ -87,7 +92,7 @@ impl ToolError {
     pub(crate) fn cause(&self) -> Option<&Cause> {
         match self {
             Self::Tool(failure) => Some(&failure.cause),
-            Self::File(_) => None,
+            Self::File(_) | Self::Namespace(_) => None,
         }
     }
 
