@@ -53,12 +53,6 @@ pub(crate) enum ImageError {
         help("`${{{name}}}` stands for the base's value; write `$$` for a dollar sign")
     )]
     NoBaseValue { name: String },
-    #[error("a `${{` is not closed")]
-    #[diagnostic(
-        code(oci::image::no_base_value),
-        help("write `${{NAME}}` for the base's value, `$$` for a dollar sign")
-    )]
-    OpenReference,
 }
 
 /// What a build adds to its base, on one platform.
@@ -183,7 +177,11 @@ fn set_environment(config: &mut ImageConfig, build: &Build) -> Result<(), At<Ima
             variables.retain(|(known, _)| known != name);
             continue;
         };
-        let text = expand(text, &base).map_err(|error| At::new(error, &value.place, ""))?;
+        let of_base = |name: &str| base.get(name).map(String::as_str).or((name == "PATH").then_some(DEFAULT_PATH));
+        let text = text.above(of_base).map_err(|name| {
+            let error = ImageError::NoBaseValue { name: name.to_owned() };
+            At::new(error, &value.place, "")
+        })?;
         match variables.iter_mut().find(|(known, _)| known == name) {
             Some((_, known)) => *known = text,
             None => variables.push((name.clone(), text)),
@@ -192,31 +190,6 @@ fn set_environment(config: &mut ImageConfig, build: &Build) -> Result<(), At<Ima
     let list: Vec<String> = variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     config.set("Env", (!list.is_empty()).then(|| json!(list)));
     Ok(())
-}
-
-/// Replaces `${NAME}` by the base's value, `$$` by `$`, and `{{` and `}}` by braces.
-fn expand(text: &str, base: &BTreeMap<String, String>) -> Result<String, ImageError> {
-    let mut expanded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(special) = rest.find(['$', '{', '}']) {
-        expanded.push_str(&rest[..special]);
-        rest = &rest[special..];
-        if let Some(after) = rest.strip_prefix("${") {
-            let (name, after) = after.split_once('}').ok_or(ImageError::OpenReference)?;
-            match base.get(name) {
-                Some(value) => expanded.push_str(value),
-                None if name == "PATH" => expanded.push_str(DEFAULT_PATH),
-                None => return Err(ImageError::NoBaseValue { name: name.to_owned() }),
-            }
-            rest = after;
-            continue;
-        }
-        expanded.push_str(&rest[..1]);
-        let doubled = ["$$", "{{", "}}"].iter().any(|pair| rest.starts_with(pair));
-        rest = &rest[if doubled { 2 } else { 1 }..];
-    }
-    expanded.push_str(rest);
-    Ok(expanded)
 }
 
 /// Adds to and removes from one of the config's sets, which are objects with empty values.
