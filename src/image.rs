@@ -136,8 +136,8 @@ impl Image {
                 config.set(field, Some(value.as_str().into()));
             }
         }
-        change_set(&mut config, "ExposedPorts", &build.ports);
-        change_set(&mut config, "Volumes", &build.volumes);
+        change_set(&mut config, "ExposedPorts", &build.ports, is_same_port);
+        change_set(&mut config, "Volumes", &build.volumes, |left, right| left == right);
         set_labels(&mut config, build);
         Ok(Self { config, layers, annotations: annotations(build, addition.base.as_ref()) })
     }
@@ -182,9 +182,14 @@ fn set_environment(config: &mut ImageConfig, build: &Build) -> Result<(), At<Ima
             let error = ImageError::NoBaseValue { name: name.to_owned() };
             At::new(error, &value.place, "")
         })?;
-        match variables.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => *known = text,
-            None => variables.push((name.clone(), text)),
+        let mut is_new = true;
+        // An image may name one twice, and then runtimes take the last.
+        for (_, known) in variables.iter_mut().filter(|(known, _)| known == name) {
+            known.clone_from(&text);
+            is_new = false;
+        }
+        if is_new {
+            variables.push((name.clone(), text));
         }
     }
     let list: Vec<String> = variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -193,7 +198,7 @@ fn set_environment(config: &mut ImageConfig, build: &Build) -> Result<(), At<Ima
 }
 
 /// Adds to and removes from one of the config's sets, which are objects with empty values.
-fn change_set(config: &mut ImageConfig, field: &str, changes: &[Change]) {
+fn change_set(config: &mut ImageConfig, field: &str, changes: &[Change], is_same: fn(&str, &str) -> bool) {
     if changes.is_empty() {
         return;
     }
@@ -202,14 +207,25 @@ fn change_set(config: &mut ImageConfig, field: &str, changes: &[Change]) {
     for change in changes {
         match change {
             Change::Add(name) => added.push(name),
-            Change::Remove(name) => drop(set.shift_remove(name)),
+            Change::Remove(name) => set.retain(|known, _| !is_same(known, name)),
         }
     }
     added.sort();
     for name in added {
-        set.entry(name.clone()).or_insert_with(|| json!({}));
+        if !set.keys().any(|known| is_same(known, name)) {
+            set.insert(name.clone(), json!({}));
+        }
     }
     config.set(field, (!set.is_empty()).then_some(Value::Object(set)));
+}
+
+/// A port without a protocol is TCP's (OCI image spec, "Image Configuration").
+fn is_same_port(left: &str, right: &str) -> bool {
+    let parts = |port: &str| {
+        let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+        (number.to_owned(), protocol.to_owned())
+    };
+    parts(left) == parts(right)
 }
 
 fn set_labels(config: &mut ImageConfig, build: &Build) {
@@ -239,3 +255,6 @@ pub(crate) fn annotations(build: &Build, base: Option<&(String, Digest)>) -> BTr
     }
     annotations
 }
+
+#[cfg(test)]
+mod tests;
