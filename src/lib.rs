@@ -18,6 +18,7 @@ mod plan;
 mod problem;
 mod report;
 mod resolve;
+mod sandbox;
 mod sanitize;
 mod source;
 mod stage;

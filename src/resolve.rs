@@ -14,8 +14,8 @@ use crate::parallel;
 use crate::report::{Reporter, Stage};
 use crate::source::At;
 use crate::store::Store;
-use crate::tools::ToolError;
 use crate::tools::skopeo::{Access, Skopeo};
+use crate::tools::{Cause, ToolError};
 
 /// How many questions are asked at once.
 const LIMIT: usize = 8;
@@ -44,6 +44,16 @@ pub(crate) enum ResolveError {
     #[error("`{reference}` is an index that names no platform")]
     #[diagnostic(code(oci::resolve::no_platform), help("pin one of the images in it by its own digest"))]
     NoPlatform { reference: String },
+}
+
+impl ResolveError {
+    /// True if the tag or digest is to blame; else it is the registry or repository.
+    fn is_about_reference(&self) -> bool {
+        match self {
+            Self::Tool(error) => error.cause().is_some_and(Cause::is_about_reference),
+            _ => true,
+        }
+    }
 }
 
 /// What resolves, and remembers.
@@ -89,8 +99,10 @@ impl Resolver<'_> {
                     (name.clone(), entry)
                 })),
                 Err(error) => {
-                    let place = &pins[0].2.place;
-                    errors.push(At::new(error, place, ""));
+                    if let Some((_, base, pin)) = pins.first() {
+                        let place = if error.is_about_reference() { &pin.place } else { &base.repository.place };
+                        errors.push(At::new(error, place, ""));
+                    }
                 }
             }
         }

@@ -1,15 +1,285 @@
-//! `oci run`.
+//! `oci run`: a build, a base or a variant, in a container of its own.
 
-use std::path::Path;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::cli::{Global, RunArguments};
-use crate::diagnostic::Failure;
+use super::{Session, session};
+use crate::cli::{Global, Network, RunArguments};
+use crate::diagnostic::{Failure, Status};
+use crate::image::{Image, Layer};
+use crate::manifest::Manifest;
+use crate::model::{ImageName, Platform};
+use crate::plan::Plan;
+use crate::source::{At, Place};
+use crate::stage::rootfs::{LayerBlob, RootfsRequest, prepare};
+use crate::stage::run::{RunError, RunOptions, RunRequest, Volume};
+use crate::suggest;
+use crate::tools::{IdMap, Umoci};
 
-pub(super) fn run(_global: &Global, _arguments: &RunArguments) -> Result<ExitCode, Failure> {
-    Ok(ExitCode::FAILURE)
+/// What cannot be run.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+enum TargetError {
+    #[error("there is no image `{name}` in `{manifest}`")]
+    #[diagnostic(code(oci::run::unknown_image))]
+    Unknown {
+        name: String,
+        manifest: String,
+        #[help]
+        help: Option<String>,
+    },
+    #[error("`-p` maps ports, and there are none to map")]
+    #[diagnostic(
+        code(oci::run::no_ports),
+        help("leave it out: the container has this machine's network, so its servers are reached at their own ports")
+    )]
+    Ports,
+    #[error("`{written}` is no volume")]
+    #[diagnostic(code(oci::cli::bad_volume), help("write `FROM:TO`, or `FROM:TO:ro` for one that is only read"))]
+    Volume { written: String },
+    #[error("`{written}` sets no variable")]
+    #[diagnostic(code(oci::cli::bad_variable), help("write `NAME=VALUE`, or `NAME` to pass on this machine's value"))]
+    Variable { written: String },
+    #[error("could not read the variables in `{}`", path.display())]
+    #[diagnostic(code(oci::cli::bad_env_file))]
+    EnvFile { path: PathBuf, source: std::io::Error },
 }
 
-pub(super) fn sandbox(_specification: &Path) -> ExitCode {
-    ExitCode::FAILURE
+/// An image whose layers are all in the store.
+struct Target {
+    name: String,
+    image: Image,
+    /// How many of its layers, from the lowest, came from elsewhere.
+    from_elsewhere: usize,
+    /// What stands for the image in errors.
+    place: Place,
+    /// What says which program is started, unless the command line does.
+    program: Option<Place>,
+    /// The manifest asks for a terminal.
+    terminal: bool,
+}
+
+/// Runs it; the status is the container's own.
+pub(super) fn run(global: &Global, arguments: &RunArguments) -> Result<ExitCode, Failure> {
+    let options = options(arguments).map_err(|error| Failure::new(Status::Invalid, error))?;
+    let started = Session::open(global).and_then(|mut session| {
+        let mut target = target(&mut session, arguments)?;
+        if arguments.entrypoint.is_some() {
+            target.program = None;
+        }
+        start(&session, &target, options)
+    });
+    started.map_err(|failure| match failure.status {
+        Status::NotFound | Status::NotExecutable => failure,
+        _ => failure.with_status(Status::RunFailed),
+    })
+}
+
+/// The other half of a run, in namespaces of its own.
+pub(super) fn sandbox(specification: &Path) -> ExitCode {
+    exit_code(crate::sandbox::main(specification))
+}
+
+fn exit_code(status: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(status).unwrap_or(1))
+}
+
+fn start(session: &Session, target: &Target, mut options: RunOptions) -> Result<ExitCode, Failure> {
+    // Asked for by the manifest, it is given where there is one.
+    options.terminal |= target.terminal && std::io::stdin().is_terminal();
+    let map = IdMap::detect();
+    let umoci = Umoci::new(session.tool("umoci"), session.store.logs());
+    let blobs: Vec<LayerBlob> = target.image.layers.iter().map(|layer| blob(session, layer)).collect();
+    let (base, own) = blobs.split_at(target.from_elsewhere);
+    let request = RootfsRequest {
+        base,
+        own,
+        cache: session.store.root(),
+        map: &map,
+        umoci: &umoci,
+        verify: &|digest| session.store.verify(digest),
+        reporter: &*session.reporter,
+        subject: &target.name,
+    };
+    let rootfs = prepare(&request).map_err(|error| At::new(error, &target.place, ""))?;
+    let request = RunRequest {
+        config: &target.image.config,
+        rootfs: &rootfs,
+        options: &options,
+        runs: &session.store.runs(),
+        runc: &session.tool("runc"),
+        map: &map,
+    };
+    match crate::stage::run::run(&request) {
+        Ok(status) => Ok(exit_code(status)),
+        Err(error) => Err(failure(error, target.program.as_ref())),
+    }
+}
+
+/// What the manifest says is to blame for a program that cannot be started, if it says which.
+fn failure(error: RunError, program: Option<&Place>) -> Failure {
+    let status = match error.status() {
+        127 => Status::NotFound,
+        126 => Status::NotExecutable,
+        _ => return Failure::new(Status::RunFailed, error),
+    };
+    match program {
+        Some(place) => Failure::new(status, At::new(error, place, "")),
+        None => Failure::new(status, error),
+    }
+}
+
+fn blob(session: &Session, layer: &Layer) -> LayerBlob {
+    LayerBlob {
+        descriptor: layer.descriptor.clone(),
+        diff_id: layer.diff_id,
+        path: session.store.blob_path(&layer.descriptor.digest),
+    }
+}
+
+fn target(session: &mut Session, arguments: &RunArguments) -> Result<Target, Failure> {
+    let manifest = session.manifest.clone();
+    let wanted = match &arguments.platform {
+        Some(written) => session::platforms(std::slice::from_ref(written))?.into_iter().next(),
+        None => None,
+    };
+    match ImageName::parse(&arguments.name) {
+        Ok(ImageName::Plain(name)) if manifest.builds.contains_key(&name) => build(session, &manifest, &name, wanted),
+        Ok(name) if manifest.pin(&name).is_some() => base(session, &manifest, &name, wanted),
+        _ => Err(unknown(&manifest, &arguments.name).into()),
+    }
+}
+
+fn unknown(manifest: &Manifest, written: &str) -> TargetError {
+    let name = written.strip_prefix(':').unwrap_or(written).to_owned();
+    let pins = manifest.pins();
+    let known = manifest.builds.keys().chain(pins.keys()).map(String::as_str);
+    let help = suggest::help("the images are", &name, known);
+    TargetError::Unknown { manifest: manifest.source.name().to_owned(), name, help }
+}
+
+/// The machine's own platform if there is an image for it, else the first.
+fn choose(wanted: Option<Platform>, known: &[Platform]) -> Platform {
+    let host = Platform::host();
+    wanted.unwrap_or_else(|| match known.first() {
+        Some(first) if !known.contains(&host) => first.clone(),
+        _ => host,
+    })
+}
+
+fn build(session: &mut Session, manifest: &Manifest, name: &str, wanted: Option<Platform>) -> Result<Target, Failure> {
+    let Some(build) = manifest.builds.get(name) else { return Err(unknown(manifest, name).into()) };
+    let platform = choose(wanted, &manifest.platforms(build));
+    let plan = Plan::new(manifest, &[name.to_owned()], std::slice::from_ref(&platform))?;
+    session.lock_needed(&plan.bases())?;
+    let executor = session.executor();
+    let mut outcome = executor.run(&plan);
+    if let Some(failure) = Failure::all(outcome.errors.drain(..).map(Failure::from)) {
+        return Err(failure);
+    }
+    let built = outcome.built.remove(name).and_then(|mut built| built.platforms.remove(&platform));
+    let Some(built) = built else { return Err(unknown(manifest, name).into()) };
+    executor.complete(&built).map_err(|error| At::new(error, &build.base.place, ""))?;
+    let program = match (&build.entrypoint, build.packages.first()) {
+        (Some(words), _) => Some(&words.place),
+        (None, Some(package)) if built.program.is_some() => Some(&package.place),
+        _ => None,
+    };
+    Ok(Target {
+        name: name.to_owned(),
+        from_elsewhere: built.base.as_ref().map_or(0, |base| base.image.layers.len()),
+        image: built.image,
+        place: build.place.clone(),
+        program: program.cloned(),
+        terminal: build.terminal,
+    })
+}
+
+fn base(
+    session: &mut Session,
+    manifest: &Manifest,
+    name: &ImageName,
+    wanted: Option<Platform>,
+) -> Result<Target, Failure> {
+    let Some((base, pin)) = manifest.pin(name) else { return Err(unknown(manifest, &name.to_string()).into()) };
+    let name = name.to_string();
+    session.lock_needed(&std::collections::BTreeSet::from([name.clone()]))?;
+    let Some(entry) = session.lock.entries.get(&name) else { return Err(unknown(manifest, &name).into()) };
+    let platform = choose(wanted, &entry.platforms.keys().cloned().collect::<Vec<_>>());
+    let executor = session.executor();
+    let bases = executor.bases();
+    let fetched =
+        bases.load(&name, base, entry, &platform).and_then(|image| bases.fetch_layers(&image).map(|()| image));
+    let image = fetched.map_err(|error| {
+        let place = if error.is_about_reference() { &pin.place } else { &base.repository.place };
+        At::new(error, place, "")
+    })?;
+    Ok(Target {
+        name,
+        from_elsewhere: image.image.layers.len(),
+        image: image.image,
+        place: pin.place.clone(),
+        program: None,
+        terminal: false,
+    })
+}
+
+fn options(arguments: &RunArguments) -> Result<RunOptions, TargetError> {
+    if !arguments.ports.is_empty() {
+        return Err(TargetError::Ports);
+    }
+    Ok(RunOptions {
+        entrypoint: arguments.entrypoint.clone().map(|program| vec![program]),
+        arguments: (!arguments.arguments.is_empty()).then(|| arguments.arguments.clone()),
+        environment: environment(arguments)?,
+        user: arguments.user.clone(),
+        workdir: arguments.workdir.clone(),
+        name: None,
+        network_host: arguments.network == Network::Host,
+        read_only: arguments.read_only,
+        volumes: arguments.volumes.iter().map(|written| volume(written)).collect::<Result<_, _>>()?,
+        terminal: arguments.terminal,
+    })
+}
+
+/// Those of files first, so that `-e` wins.
+fn environment(arguments: &RunArguments) -> Result<Vec<(String, String)>, TargetError> {
+    let mut variables = Vec::new();
+    for path in &arguments.env_file {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| TargetError::EnvFile { path: path.clone(), source })?;
+        let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        for line in lines {
+            variables.extend(variable(line)?);
+        }
+    }
+    for written in &arguments.env {
+        variables.extend(variable(written)?);
+    }
+    Ok(variables)
+}
+
+/// `NAME=VALUE`, or `NAME` for the value that it has here, if it has one.
+fn variable(written: &str) -> Result<Option<(String, String)>, TargetError> {
+    match written.split_once('=') {
+        Some(("", _)) => Err(TargetError::Variable { written: written.to_owned() }),
+        Some((name, value)) => Ok(Some((name.to_owned(), value.to_owned()))),
+        None if written.is_empty() => Err(TargetError::Variable { written: written.to_owned() }),
+        None => Ok(std::env::var(written).ok().map(|value| (written.to_owned(), value))),
+    }
+}
+
+fn volume(written: &str) -> Result<Volume, TargetError> {
+    let bad = || TargetError::Volume { written: written.to_owned() };
+    let parts: Vec<&str> = written.split(':').collect();
+    let (source, target, read_only) = match parts[..] {
+        [source, target] | [source, target, "rw"] => (source, target, false),
+        [source, target, "ro"] => (source, target, true),
+        _ => return Err(bad()),
+    };
+    if source.is_empty() || !target.starts_with('/') {
+        return Err(bad());
+    }
+    let source = std::path::absolute(source).map_err(|_| bad())?;
+    Ok(Volume { source, target: target.into(), read_only })
 }

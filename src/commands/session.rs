@@ -15,7 +15,9 @@ use crate::problem::Problem;
 use crate::report::{Lines, Reporter, Verbosity};
 use crate::resolve::Resolver;
 use crate::source::Source;
+use crate::stage::{rootfs, runs};
 use crate::store::{Layout, Store};
+use crate::tools::IdMap;
 use crate::tools::skopeo::{Settings, Skopeo};
 
 pub(super) struct Session {
@@ -76,13 +78,10 @@ impl Session {
             Err(LoadError::Invalid(problems)) => return Err(invalid(problems)),
         };
         let store = Store::open(&cache_folder(&manifest)?)?;
+        let reporter: Box<dyn Reporter> = Box::new(Lines::new(verbosity(global)));
+        sweep(&store, &tool("OCI_RUNC", manifest.tools.runc.as_deref(), "runc"), &*reporter);
         let settings = Settings { cache: store.tool_state(), logs: store.logs() };
         let skopeo = Skopeo::new(&tool("OCI_SKOPEO", manifest.tools.skopeo.as_deref(), "skopeo"), settings);
-        let verbosity = match (global.quiet, global.verbose) {
-            (true, _) => Verbosity::Quiet,
-            (false, true) => Verbosity::Verbose,
-            (false, false) => Verbosity::Normal,
-        };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             epoch: epoch(&manifest).map_err(usage)?,
@@ -90,7 +89,7 @@ impl Session {
             lock,
             store,
             skopeo,
-            reporter: Box::new(Lines::new(verbosity)),
+            reporter,
             json: global.json,
             lock_path,
             locked: global.locked || global.frozen,
@@ -212,6 +211,25 @@ impl Session {
             "umoci" => tool("OCI_UMOCI", self.manifest.tools.umoci.as_deref(), name),
             _ => tool("OCI_RUNC", self.manifest.tools.runc.as_deref(), name),
         }
+    }
+}
+
+/// Removes what killed runs left. What cannot be removed now is no reason not to go on.
+fn sweep(store: &Store, runc: &Path, reporter: &dyn Reporter) {
+    let map = IdMap::detect();
+    if let Err(error) = runs::sweep(&store.runs(), runc, &map) {
+        reporter.detail(&error.to_string());
+    }
+    if let Err(error) = rootfs::sweep(store.root(), &map) {
+        reporter.detail(&error.to_string());
+    }
+}
+
+fn verbosity(global: &Global) -> Verbosity {
+    match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, true) => Verbosity::Verbose,
+        (false, false) => Verbosity::Normal,
     }
 }
 

@@ -64,6 +64,8 @@ pub(crate) struct Built {
 pub(crate) struct BuiltImage {
     pub(crate) image: Image,
     pub(crate) manifest: Descriptor,
+    /// The first package's path in the image, if it is one program.
+    pub(crate) program: Option<String>,
     /// The base from elsewhere that it stands on, if any, however far down.
     pub(crate) base: Option<BaseImage>,
 }
@@ -155,7 +157,10 @@ impl Executor<'_> {
             (BaseError::NoPlatform { .. }, None, _) | (_, _, None) => {
                 At::new(error, &build.base.place, format!("wanted for {platform}"))
             }
-            (_, _, Some((_, pin))) => At::new(error, &pin.place, ""),
+            (_, _, Some((base, pin))) => {
+                let place = if error.is_about_reference() { &pin.place } else { &base.repository.place };
+                At::new(error, place, "")
+            }
         }
     }
 
@@ -218,13 +223,13 @@ impl Executor<'_> {
         let addition = Addition {
             build,
             layers: &made.layers,
-            program: made.program,
+            program: made.program.clone(),
             epoch: self.epoch,
             base: self.base_name(build),
         };
         let image = below.derive(&addition).map_err(|error| vec![error.into()])?;
         let manifest = self.store_documents(&image).map_err(|error| vec![error.into()])?;
-        Ok(BuiltImage { image, manifest, base })
+        Ok(BuiltImage { image, manifest, program: made.program, base })
     }
 
     /// Name and digest for `org.opencontainers.image.base.*`.

@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn others_read_it_and_the_workers_do_not_matter() {
-        let bytes = noise(5 * BLOCK + 17);
+        let bytes = noise(2 * BLOCK + 17);
         for compression in [Compression::Gzip, Compression::Zstd { level: 3 }, Compression::None] {
             let (written, out) = packed(compression, 1, &bytes);
             assert_eq!(written.digest, Digest::of(&out));
@@ -419,7 +419,7 @@ mod tests {
                 Ok(())
             }
         }
-        let bytes = noise(32 * BLOCK);
+        let bytes = noise(16 * BLOCK);
         let error = pack(Compression::Gzip, 2, 1 << 25, &mut Full(3 << 20), |blocks| blocks.put(&bytes)).unwrap_err();
         assert!(matches!(error, WriteError::Output(error) if error.kind() == io::ErrorKind::StorageFull));
     }

@@ -58,10 +58,10 @@ pub(crate) enum LayerError {
     #[error("`{path}` is no path in an image")]
     #[diagnostic(code(oci::layer::invalid_path))]
     InvalidPath { path: String, source: PathError },
-    #[error("two packages write `{path}`{}, and not the same", and_others(*more))]
+    #[error("two packages disagree about `{path}`{}", and_others(*more))]
     #[diagnostic(
         code(oci::layer::conflict),
-        help("leave it out of one with `exclude`, or say a folder's mode and owner: `{{ folder = \"{path}\", … }}`")
+        help("leave it out of one with `exclude`; for a folder, say its mode and owner once: `{{ folder = … }}`")
     )]
     Conflict {
         path: LayerPath,
@@ -116,4 +116,53 @@ fn and_others(count: usize) -> String {
 /// A path on this machine for a message: relative to the manifest's folder where it is within.
 pub(super) fn shown(path: &Path, folder: &Path) -> String {
     sanitize::name(&path.strip_prefix(folder).unwrap_or(path).display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use miette::{GraphicalReportHandler, GraphicalTheme};
+
+    use super::*;
+    use crate::source::Source;
+
+    #[test]
+    fn a_conflict_shows_both_packages() {
+        let text = "packages = [\n  { path = \"a\", to = \"/app\" },\n  { path = \"b\", to = \"/app\" },\n]\n";
+        let source = Source::new("oci.toml", text);
+        let place = |entry: &str| {
+            let start = text.find(entry).unwrap();
+            source.place(start..start + entry.len())
+        };
+        let other = vec![At::new(OtherPackage, &place("{ path = \"b\", to = \"/app\" }"), "it is also written here")];
+        let path = LayerPath::parse(b"/app/x").unwrap();
+        let error = LayerError::Conflict { path, more: 2, other };
+        let error = At::new(error, &place("{ path = \"a\", to = \"/app\" }"), "written here");
+        let mut rendered = String::new();
+        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
+        handler.render_report(&mut rendered, &error).unwrap();
+        insta::assert_snapshot!(rendered, @r#"
+        oci::layer::conflict
+
+          × two packages disagree about `/app/x` and 2 other paths
+           ╭─[oci.toml:2:3]
+         1 │ packages = [
+         2 │   { path = "a", to = "/app" },
+           ·   ─────────────┬─────────────
+           ·                ╰── written here
+         3 │   { path = "b", to = "/app" },
+           ╰────
+          help: leave it out of one with `exclude`; for a folder, say its mode and owner once: `{ folder =
+                … }`
+
+        Advice: 
+          ☞ the other package is here
+           ╭─[oci.toml:3:3]
+         2 │   { path = "a", to = "/app" },
+         3 │   { path = "b", to = "/app" },
+           ·   ─────────────┬─────────────
+           ·                ╰── it is also written here
+         4 │ ]
+           ╰────
+        "#);
+    }
 }

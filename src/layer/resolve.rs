@@ -17,7 +17,7 @@ impl Tree {
     /// What is below a link goes below what it leads to, and a folder that stands on a link is that
     /// folder. Entries that meet there and contradict each other are errors.
     pub(crate) fn resolve(self, links: &BaseLinks) -> Result<Self, Vec<At<LayerError>>> {
-        let Self { entries, origins, platform } = self;
+        let Self { entries, origins, platform, folder } = self;
         let mut problems = Vec::new();
         let mut resolved = Vec::with_capacity(entries.len());
         for mut entry in entries {
@@ -41,7 +41,7 @@ impl Tree {
                 resolved.push(Entry::implied(path, entry.origin));
             }
         }
-        let (tree, conflicts) = Self::assemble(resolved, origins, platform);
+        let (tree, conflicts) = Self { entries: resolved, origins, platform, folder }.assemble();
         problems.extend(conflicts);
         if problems.is_empty() { Ok(tree) } else { Err(problems) }
     }

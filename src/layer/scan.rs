@@ -61,7 +61,8 @@ impl Tree {
                 }
             }
         }
-        let (tree, conflicts) = Self::assemble(entries, origins, request.platform.clone());
+        let (tree, conflicts) =
+            Self { entries, origins, platform: request.platform.clone(), folder: request.folder.to_owned() }.assemble();
         problems.extend(conflicts);
         if problems.is_empty() { Ok(tree) } else { Err(problems) }
     }
@@ -116,10 +117,7 @@ impl PackageScan<'_> {
         to: Option<&Placed<String>>,
         problems: &mut Vec<Problem>,
     ) -> Result<bool, Problem> {
-        let host = self.host(written);
-        if host.strip_prefix(self.request.folder).is_ok_and(|path| path.starts_with(".oci")) {
-            return Err(At::new(LayerError::ReservedName { path: written.value.clone() }, &written.place, ""));
-        }
+        let host = self.host(written, written)?;
         let flags = if self.package.follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
         let stat = match statat(CWD, &host, flags) {
             Ok(stat) => stat,
@@ -182,7 +180,7 @@ impl PackageScan<'_> {
         problems: &mut Vec<Problem>,
     ) -> Result<bool, Problem> {
         let selection = Selection::compile(written)?;
-        let host = self.request.folder.join(normal(Path::new(&selection.folder)));
+        let host = self.host(written, &selection.folder)?;
         let root = match to {
             Some(to) => self.destination_root(to)?,
             None if Path::new(&written.value).is_absolute() => {
@@ -266,8 +264,13 @@ impl PackageScan<'_> {
         Placed::new(expand(written, self.request.platform), written.place.clone())
     }
 
-    fn host(&self, written: &str) -> PathBuf {
-        self.request.folder.join(normal(Path::new(written)))
+    /// Where `path`, which is `written` or the folder of its glob, is on this machine.
+    fn host(&self, written: &Placed<String>, path: &str) -> Result<PathBuf, Problem> {
+        let path = normal(Path::new(path));
+        if path.starts_with(".oci") {
+            return Err(At::new(LayerError::ReservedName { path: sanitize::name(written) }, &written.place, ""));
+        }
+        Ok(self.request.folder.join(path))
     }
 
     /// Where one thing goes; it cannot be the root.
@@ -335,17 +338,19 @@ fn names_git(pattern: &str) -> bool {
     pattern.split('/').any(|component| component == ".git")
 }
 
-/// The path without `.`, doubled `/` and, where only names stand before them, `..`.
+/// The path without `.` and doubled `/`.
 fn normal(path: &Path) -> PathBuf {
     path.components().filter(|component| *component != Component::CurDir).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixListener;
 
     use super::*;
     use crate::layer::testing::{Project, folder, link, path, path_to, placed, text};
+    use crate::layer::{Compression, WriteOptions};
 
     #[test]
     fn everything_goes_where_the_manifest_says() {
@@ -497,6 +502,7 @@ mod tests {
             path("x"),
             path("fifo"),
             path(".oci"),
+            path("./.oci/*"),
             path("."),
             path_to("dist", "/a/.wh.b"),
             path_to("dist", "relative"),
@@ -512,6 +518,7 @@ mod tests {
             "oci::layer::special_file: `x/socket` is a socket, which a layer cannot hold",
             "oci::layer::special_file: `fifo` is a FIFO, which a layer cannot hold",
             "oci::layer::reserved_name: `.oci` has a name that layers and builds keep for themselves",
+            "oci::layer::reserved_name: `./.oci/*` has a name that layers and builds keep for themselves",
             "oci::layer::no_destination: `.` does not say where it goes",
             "oci::layer::reserved_name: `/a/.wh.b` has a name that layers and builds keep for themselves",
             "oci::layer::invalid_path: `relative` is no path in an image",
@@ -530,6 +537,28 @@ mod tests {
         for name in ["none", "none/x", "none*"] {
             assert!(project.scan(&[Package { optional: true, ..path(name) }]).unwrap().is_empty());
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let project = Project::new(&["p/locked/x", "p/fine"]);
+        project.file("secret", b"", 0o000);
+        for (path, mode) in [("", 0o755), ("p", 0o755), ("p/locked", 0o000)] {
+            std::fs::set_permissions(project.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        // As nobody, since root may read everything; this changes only the thread that asks for it.
+        let as_nobody = || {
+            if rustix::process::geteuid().is_root() {
+                rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65534)).unwrap();
+            }
+            let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+            let unwritable = project.scan(&[path("secret")]).unwrap().write(&options, &mut std::io::sink());
+            (project.problems(&[path("p")]), unwritable.map_err(|error| error.to_string()))
+        };
+        let (problems, unwritable) = std::thread::scope(|scope| scope.spawn(as_nobody).join().unwrap());
+        assert_eq!(problems, ["oci::layer::unreadable: could not read `p/locked`"]);
+        assert_eq!(unwritable.unwrap_err(), "could not read `secret`");
+        std::fs::set_permissions(project.path("p/locked"), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a layer will hold: every entry, in its order, known without having read a file.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::layer::path::LayerPath;
 use crate::layer::{LayerError, OtherPackage};
@@ -15,6 +15,8 @@ pub(crate) struct Tree {
     pub(super) entries: Vec<Entry>,
     pub(super) origins: Vec<Origin>,
     pub(super) platform: Platform,
+    /// The manifest's, for messages.
+    pub(super) folder: PathBuf,
 }
 
 /// What an entry needs to know of the package that it came from.
@@ -134,14 +136,11 @@ pub(super) fn folder_mode(path: &LayerPath) -> Mode {
 }
 
 impl Tree {
-    /// Sorts the entries and makes one of those for the same path.
+    /// Sorts the entries, which are in no order yet, and makes one of those for the same path.
     ///
     /// Entries of packages that contradict each other are errors; the first one stays.
-    pub(super) fn assemble(
-        mut entries: Vec<Entry>,
-        origins: Vec<Origin>,
-        platform: Platform,
-    ) -> (Self, Vec<At<LayerError>>) {
+    pub(super) fn assemble(self) -> (Self, Vec<At<LayerError>>) {
+        let Self { mut entries, origins, platform, folder } = self;
         entries.sort_by(|one, other| one.path.cmp(&other.path));
         let mut conflicts = Conflicts::default();
         entries.dedup_by(|later, kept| {
@@ -156,7 +155,7 @@ impl Tree {
             }
             true
         });
-        (Self { entries, origins, platform }, conflicts.into_errors())
+        (Self { entries, origins, platform, folder }, conflicts.into_errors())
     }
 
     /// Where the first package's file is, absolute, if that package is exactly one executable file.
@@ -314,7 +313,7 @@ mod tests {
             }
         }
         let problems = project.problems(&[path_to("a", "/"), path_to("b", "/")]);
-        assert_eq!(problems, ["oci::layer::conflict: two packages write `/x` and one other path, and not the same"]);
+        assert_eq!(problems, ["oci::layer::conflict: two packages disagree about `/x` and one other path"]);
     }
 
     #[test]

@@ -181,12 +181,13 @@ impl Walk<'_> {
             if is_selected || self.filter.selection.is_some_and(|glob| glob.may_match_within(&relative)) {
                 let trail = folder.trail.clone();
                 let mut within = Pending { host, relative, path, is_selected, is_included, is_packed: false, trail };
-                if is_selected && is_included {
-                    if let Some(Err(error)) = within.path.as_ref().map(check_name) {
+                if let Some(path) = within.path.clone().filter(|_| is_selected && is_included) {
+                    if let Err(error) = check_name(&path) {
                         self.problem(error);
                     }
                     self.pack(folder);
-                    self.pack(&mut within);
+                    self.found.push(Found { path, kind: Kind::Folder(Claim::Packed), mode: 0 });
+                    within.is_packed = true;
                 }
                 pending.push(within);
             }

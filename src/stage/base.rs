@@ -7,8 +7,8 @@ use crate::manifest::Base;
 use crate::model::{Digest, ImageManifest, Platform, Reference, Repository};
 use crate::report::{Reporter, Stage};
 use crate::store::{BlobError, Store};
-use crate::tools::ToolError;
 use crate::tools::skopeo::{Access, Skopeo};
+use crate::tools::{Cause, ToolError};
 
 /// Why a base could not be had.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -50,6 +50,16 @@ pub(crate) enum BaseError {
     #[error("the registry sent `{reference}` without its layer `{digest}`")]
     #[diagnostic(code(oci::fetch::missing_layer))]
     MissingLayer { reference: String, digest: Digest },
+}
+
+impl BaseError {
+    /// True if the tag or digest is to blame; else it is the registry or repository.
+    pub(crate) fn is_about_reference(&self) -> bool {
+        match self {
+            Self::Tool(error) => error.cause().is_some_and(Cause::is_about_reference),
+            _ => true,
+        }
+    }
 }
 
 /// Where bases come from.

@@ -82,6 +82,10 @@ impl Store {
             .ok_or(OpenError::NoFolder)
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The folder that holds `sha256/HEX`, as `--src-shared-blob-dir` takes it.
     pub(crate) fn blobs(&self) -> PathBuf {
         self.root.join("blobs")

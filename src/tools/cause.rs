@@ -75,6 +75,11 @@ impl Cause {
             .unwrap_or(Self::Failed)
     }
 
+    /// True if another tag or digest would do better; else it is the registry or repository.
+    pub(crate) fn is_about_reference(&self) -> bool {
+        matches!(self, Self::TagNotFound { .. } | Self::DigestNotFound | Self::NotAManifest | Self::DigestMismatch)
+    }
+
     /// True if the same call may well succeed a moment later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {

@@ -12,6 +12,7 @@ use std::process::ExitStatus;
 use crate::fs::{self, FileError};
 use crate::model::Digest;
 use crate::sanitize;
+use crate::tools::namespace::NamespaceError;
 use crate::tools::process::Finished;
 use crate::tools::{Cause, Invocation, ProcessError, Subject, Task, transcript};
 
@@ -24,6 +25,9 @@ pub(crate) enum ToolError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Namespace(#[from] NamespaceError),
 }
 
 /// How a tool failed. Message, code and help follow from the cause (`explanation.rs`).
@@ -62,7 +66,12 @@ impl ToolError {
         match error {
             ProcessError::Missing { .. } => failure.cause = Cause::Missing,
             ProcessError::Interrupted => failure.cause = Cause::Interrupted,
-            ProcessError::Start { source, .. } => failure.said = Some(source.to_string()),
+            ProcessError::Namespace(error) => return error.into(),
+            ProcessError::Start { source, .. } => {
+                let command = format!("`{}` could not be started", failure.command);
+                failure.evidence = Some(Evidence::chain(vec![command, source.to_string()]));
+                return Self::Tool(Box::new(failure));
+            }
             ProcessError::TimedOut { limit, stderr } => {
                 failure.cause = Cause::TimedOut { limit: Some(limit) };
                 failure.hear(&stderr, task.logs);
@@ -83,7 +92,7 @@ impl ToolError {
     pub(crate) fn cause(&self) -> Option<&Cause> {
         match self {
             Self::Tool(failure) => Some(&failure.cause),
-            Self::File(_) => None,
+            Self::File(_) | Self::Namespace(_) => None,
         }
     }
 
@@ -159,12 +168,12 @@ impl Failure {
         ToolError::Tool(Box::new(self))
     }
 
+    /// How it ended: by itself, by a signal, or by us when its time was over.
     fn end(&self) -> String {
-        match (self.status.map(|status| (status.code(), status.signal())), &self.cause) {
-            (Some((Some(code), _)), _) => format!("ended with exit status {code}"),
-            (Some((None, signal)), _) => format!("was ended by signal {}", signal.unwrap_or_default()),
-            (None, Cause::TimedOut { .. }) => "had to be ended".to_owned(),
-            (None, _) => "could not be started".to_owned(),
+        match self.status.map(|status| (status.code(), status.signal())) {
+            Some((Some(code), _)) => format!("ended with exit status {code}"),
+            Some((None, signal)) => format!("was ended by signal {}", signal.unwrap_or_default()),
+            None => "had to be ended".to_owned(),
         }
     }
 }

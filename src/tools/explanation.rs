@@ -345,6 +345,10 @@ mod tests {
             failed("push", app(), "unknown flag: --preserve-digests")
                 .because(Cause::TooOld { found: Version(1, 4, 1), minimum: Version(1, 6, 0) }),
             not_finished(ProcessError::Interrupted),
+            not_finished(ProcessError::Start {
+                program: "skopeo".to_owned(),
+                source: std::io::Error::from_raw_os_error(13),
+            }),
             failed(
                 "fetch",
                 app(),

@@ -3,7 +3,8 @@
 //! An [`Invocation`] is a value: program, arguments, environment, folder and time limit. Printed, it is
 //! a line that can be pasted into a shell; it never holds a secret, because secrets are handed over in
 //! files. Tools run in a process group of their own, so that what they start ends with them, and they
-//! are killed if this program is.
+//! are killed if this program is. What a person talks to through us is attached instead
+//! ([`crate::tools::attach`]), and some run in namespaces of their own ([`crate::tools::namespace`]).
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -14,8 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
+use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 
+use crate::tools::namespace::{self, NamespaceError, Namespaces};
 use crate::tools::signal;
 
 /// How long a tool has to end after SIGTERM before it is killed.
@@ -31,6 +34,8 @@ pub(crate) struct Invocation {
     environment: BTreeMap<OsString, OsString>,
     folder: Option<PathBuf>,
     limit: Option<Duration>,
+    namespaces: Option<Namespaces>,
+    own_proc: bool,
 }
 
 /// How a process ended, and what it wrote.
@@ -52,6 +57,8 @@ pub(crate) enum ProcessError {
     TimedOut { limit: Duration, stderr: Vec<u8> },
     #[error("interrupted")]
     Interrupted,
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
 }
 
 pub(crate) fn seconds(duration: Duration) -> String {
@@ -66,7 +73,15 @@ impl Invocation {
     /// A program by name, looked up on `PATH`, or by path. Its environment is empty but for `PATH`.
     pub(crate) fn new(program: impl Into<PathBuf>) -> Self {
         let environment = std::env::var_os("PATH").map(|path| ("PATH".into(), path)).into_iter().collect();
-        Self { program: program.into(), arguments: Vec::new(), environment, folder: None, limit: None }
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment,
+            folder: None,
+            limit: None,
+            namespaces: None,
+            own_proc: false,
+        }
     }
 
     pub(crate) fn argument(mut self, argument: impl AsRef<OsStr>) -> Self {
@@ -105,6 +120,19 @@ impl Invocation {
         self
     }
 
+    /// Runs it in namespaces of its own. The error of a failed start says what the kernel refused.
+    pub(crate) fn namespaces(mut self, namespaces: Namespaces) -> Self {
+        self.namespaces = Some(namespaces);
+        self
+    }
+
+    /// Mounts a `/proc` that shows the PID namespace which the process is the first of. The mount
+    /// namespace must be ours alone.
+    pub(crate) fn own_proc(mut self) -> Self {
+        self.own_proc = true;
+        self
+    }
+
     pub(crate) fn program(&self) -> &Path {
         &self.program
     }
@@ -116,18 +144,11 @@ impl Invocation {
         if signal::pending().is_some() {
             return Err(ProcessError::Interrupted);
         }
-        let child = self
-            .expression()
-            .stdin_null()
-            .stdout_capture()
-            .stderr_capture()
-            .before_spawn(|command| {
-                command.process_group(0);
-                end_with_parent(command);
-                Ok(())
-            })
-            .start()
-            .map_err(|error| self.start_error(error))?;
+        let expression = self.expression().stdin_null().stdout_capture().stderr_capture();
+        let child = self.start(expression.before_spawn(|command| {
+            command.process_group(0);
+            Ok(())
+        }))?;
         let started = Instant::now();
         let failed = loop {
             match child.wait_timeout(TICK).map_err(|error| self.start_error(error))? {
@@ -150,17 +171,31 @@ impl Invocation {
         }
     }
 
-    fn expression(&self) -> duct::Expression {
-        // As a string: duct takes a bare name in a `Path` for a file of the current folder.
-        let mut expression =
-            duct::cmd(self.program.as_os_str(), &self.arguments).full_env(&self.environment).unchecked();
+    /// Starts it, in its namespaces if it has any.
+    pub(super) fn start(&self, expression: duct::Expression) -> Result<duct::Handle, ProcessError> {
+        let own_proc = self.own_proc;
+        let expression = expression.before_spawn(move |command| {
+            tie_to_parent(command, own_proc);
+            Ok(())
+        });
+        let started = match &self.namespaces {
+            Some(namespaces) if namespaces.are_new() => namespace::start(expression, namespaces)?,
+            _ => expression.start(),
+        };
+        started.map_err(|error| self.start_error(error))
+    }
+
+    pub(super) fn expression(&self) -> duct::Expression {
+        // As a `Path`, a bare name would be looked for in the current folder instead of on `PATH`.
+        let program = self.program.as_os_str();
+        let mut expression = duct::cmd(program, &self.arguments).full_env(&self.environment).unchecked();
         if let Some(folder) = &self.folder {
             expression = expression.dir(folder);
         }
         expression
     }
 
-    fn start_error(&self, source: io::Error) -> ProcessError {
+    pub(super) fn start_error(&self, source: io::Error) -> ProcessError {
         let program = self.program.display().to_string();
         match source.kind() {
             io::ErrorKind::NotFound if self.folder.as_ref().is_none_or(|folder| folder.is_dir()) => {
@@ -171,13 +206,28 @@ impl Invocation {
     }
 }
 
-/// The kernel kills the child when the thread that started it, which waits for it, is gone.
-fn end_with_parent(command: &mut Command) {
-    // SAFETY: between fork and exec the hook makes one system call and allocates nothing.
-    unsafe {
-        command
-            .pre_exec(|| rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from));
-    }
+/// The kernel kills the child when the thread that started it, which waits for it, is gone. A file
+/// mode and a reaction to signals that we were started with are not passed on.
+fn tie_to_parent(command: &mut Command, own_proc: bool) {
+    let parent = rustix::process::getpid();
+    let hook = move || {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        // It may have died before that. The first process of a PID namespace sees no parent.
+        if rustix::process::getppid().is_some_and(|now| now != parent) {
+            return Err(rustix::io::Errno::SRCH.into());
+        }
+        rustix::process::umask(Mode::WGRP | Mode::WOTH);
+        for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+            // SAFETY: `signal` is safe between fork and exec, and the default action is no function of ours.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        if own_proc {
+            namespace::mount_proc()?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec the hook makes system calls alone and allocates nothing.
+    unsafe { command.pre_exec(hook) };
 }
 
 /// SIGTERM, some grace, SIGKILL: to the group, since a grandchild may hold our pipes open.

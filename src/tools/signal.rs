@@ -33,13 +33,21 @@ pub(crate) fn pending() -> Option<i32> {
     i32::try_from(signal).ok().filter(|signal| *signal != 0)
 }
 
+/// Takes back that a signal asked the program to end: it was meant for an attached child, which had it.
+pub(crate) fn forget() {
+    if let Some(pending) = PENDING.get() {
+        pending.store(0, Ordering::Relaxed);
+    }
+}
+
 /// Ends the program as the signal would have, once everything is cleaned up.
 pub(crate) fn die_of(signal: i32) -> ! {
     let _ = signal_hook::low_level::emulate_default_handler(signal);
     std::process::exit(128 + signal)
 }
 
-fn is_ignored(signal: i32) -> bool {
+/// Whether the program was started with this signal ignored.
+pub(crate) fn is_ignored(signal: i32) -> bool {
     // SAFETY: sigaction is plain data, for which zeros are a valid value.
     let mut current: libc::sigaction = unsafe { std::mem::zeroed() };
     // SAFETY: a null new action only asks; `current` outlives the call.

@@ -123,8 +123,7 @@ impl Skopeo {
         destination: &Reference,
     ) -> Result<Digest, ToolError> {
         let task = self.task(stage, Subject::Image(destination.clone()));
-        let cache = &self.settings.cache;
-        let digest_file = tempfile::NamedTempFile::new_in(cache).context("create a file in", cache)?;
+        let digest_file = fs::Unnamed::new(&self.settings.cache)?;
         let invocation = invocation
             .argument("--digestfile")
             .argument(digest_file.path())

@@ -188,6 +188,9 @@ fn certificates_and_plain_http() {
     assert_eq!(ask(&proxy.address, &[]).unwrap_err().cause(), Some(&Cause::Certificate));
     assert_eq!(ask(&registry.address, &[]).unwrap_err().cause(), Some(&Cause::PlainHttp));
     assert!(ask(&proxy.address, &["--tls-verify=false"]).is_ok());
+    let named = proxy.address.replace("127.0.0.1", "localhost");
+    assert_eq!(ask(&named, &[]).unwrap_err().cause(), Some(&Cause::Certificate));
+    assert!(ask(&named, &["--cert-dir", proxy.authority.to_str().unwrap()]).is_ok());
 }
 
 #[test]

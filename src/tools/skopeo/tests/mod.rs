@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 
 use super::{Access, Version};
-use crate::model::{Digest, Reference};
+use crate::model::{Digest, Reference, Repository};
 use crate::tools::Cause;
 use registry::{Bench, Image, Proxy, Registry, tag};
 use serde_json::json;
@@ -194,4 +194,20 @@ fn logs_in_with_a_file() {
     let anonymous = Access { anonymous: true, ..known };
     let error = bench.skopeo.inspect_raw(&reference, &anonymous).unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::Unauthorised));
+}
+
+#[test]
+fn only_what_is_asked_for_weakens_a_connection() {
+    let far = Repository::parse("registry.example.com/app").unwrap();
+    let near = Repository::parse("localhost:5000/app").unwrap();
+    assert!(Access::default().flags(&far, "src-").is_empty());
+    assert_eq!(Access::default().flags(&near, "dest-"), ["--dest-tls-verify=false"]);
+    let insecure = Access { insecure: true, ..Access::default() };
+    assert_eq!(insecure.flags(&far, ""), ["--tls-verify=false"]);
+    let file = Some("/auth.json".into());
+    let known = Access { certificates: Some("/certs".into()), credentials: file.clone(), ..Access::default() };
+    assert_eq!(known.flags(&far, "src-"), ["--src-cert-dir", "/certs", "--src-authfile", "/auth.json"]);
+    // skopeo refuses to be given credentials and told to send none.
+    let anonymous = Access { anonymous: true, credentials: file, ..Access::default() };
+    assert_eq!(anonymous.flags(&far, ""), ["--no-creds"]);
 }

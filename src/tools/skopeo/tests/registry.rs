@@ -70,6 +70,8 @@ impl Drop for Registry {
 /// `tests/support/faultproxy.py`; it ends with the value.
 pub(super) struct Proxy {
     pub(super) address: String,
+    /// The folder with the certificate's authority, which is the certificate itself.
+    pub(super) authority: PathBuf,
     child: Child,
     _stdin: ChildStdin,
     _folder: TempDir,
@@ -77,27 +79,32 @@ pub(super) struct Proxy {
 
 impl Proxy {
     pub(super) fn start(upstream: &Registry, rules: serde_json::Value) -> Self {
-        Self::with(upstream, rules, &[])
+        Self::with(upstream, rules, |_| Vec::new())
     }
 
-    /// One that speaks HTTPS, with a certificate that nobody signed.
+    /// One that speaks HTTPS as `localhost`, with a certificate that nobody else signed.
     pub(super) fn with_tls(upstream: &Registry) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        let (certificate, key) = (path("tls.crt"), path("tls.key"));
-        let made = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", &key])
-            .args(["-out", &certificate, "-addext", "subjectAltName=DNS:localhost"])
-            .output()
-            .unwrap();
-        assert!(made.status.success());
-        Self::with(upstream, json!([]), &[&certificate, &key])
+        Self::with(upstream, json!([]), |folder| {
+            let (authority, key) = (folder.join("authority"), folder.join("tls.key"));
+            std::fs::create_dir(&authority).unwrap();
+            let certificate = authority.join("ca.crt");
+            let made = Command::new("openssl")
+                .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"])
+                .args(["-addext", "subjectAltName=DNS:localhost", "-keyout"])
+                .arg(&key)
+                .arg("-out")
+                .arg(&certificate)
+                .output();
+            assert!(made.unwrap().status.success());
+            vec![certificate, key]
+        })
     }
 
-    fn with(upstream: &Registry, rules: serde_json::Value, tls: &[&str]) -> Self {
+    fn with(upstream: &Registry, rules: serde_json::Value, tls: impl FnOnce(&Path) -> Vec<PathBuf>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rules.json");
         std::fs::write(&file, rules.to_string()).unwrap();
+        let tls = tls(folder.path());
         let mut child = Command::new("python3")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/faultproxy.py"))
             .arg(&upstream.address)
@@ -110,7 +117,8 @@ impl Proxy {
         let mut port = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
         let stdin = child.stdin.take().unwrap();
-        Self { address: format!("127.0.0.1:{}", port.trim()), child, _stdin: stdin, _folder: folder }
+        let authority = folder.path().join("authority");
+        Self { address: format!("127.0.0.1:{}", port.trim()), authority, child, _stdin: stdin, _folder: folder }
     }
 
     pub(super) fn repository(&self, path: &str) -> Repository {

@@ -1,0 +1,174 @@
+//! What a program file is, from its first bytes: an ELF program for a machine (System V ABI), or a
+//! script, and what it needs to be executed.
+
+use std::path::Path;
+
+/// A program file's kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Binary<'a> {
+    head: &'a [u8],
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Elf { machine: u16, interpreter: Option<String> },
+    Script { interpreter: String },
+    Other,
+}
+
+/// Whether this machine's kernel can execute it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Fine { interpreter: Option<String> },
+    Foreign { machine: String },
+    Unknown,
+}
+
+/// ELF's `e_machine` values and their names.
+const MACHINES: [(u16, &str, &str); 9] = [
+    (3, "x86", "386"),
+    (21, "powerpc64", "ppc64le"),
+    (22, "s390x", "s390x"),
+    (40, "arm", "arm"),
+    (62, "x86_64", "amd64"),
+    (183, "aarch64", "arm64"),
+    (243, "riscv64", "riscv64"),
+    (258, "loongarch64", "loong64"),
+    (8, "mips", "mips"),
+];
+
+impl<'a> Binary<'a> {
+    pub(super) fn read(head: &'a [u8]) -> Self {
+        let kind = elf(head).or_else(|| script(head)).unwrap_or(Kind::Other);
+        Self { head, kind }
+    }
+
+    pub(super) fn judge(self) -> Verdict {
+        match self.kind {
+            Kind::Elf { machine, interpreter } if executes(machine) => Verdict::Fine { interpreter },
+            Kind::Script { interpreter } => Verdict::Fine { interpreter: Some(interpreter) },
+            // An emulator brings what it needs.
+            _ if has_handler(self.head) => Verdict::Fine { interpreter: None },
+            Kind::Elf { machine, .. } => {
+                let known = MACHINES.iter().find(|(number, ..)| *number == machine);
+                Verdict::Foreign {
+                    machine: known.map_or_else(|| format!("machine {machine}"), |(_, _, name)| (*name).to_owned()),
+                }
+            }
+            Kind::Other => Verdict::Unknown,
+        }
+    }
+}
+
+/// Whether this kernel executes programs of a machine by itself. A 64-bit one mostly does its 32-bit cousin's.
+fn executes(machine: u16) -> bool {
+    let name = MACHINES.iter().find(|(number, ..)| *number == machine).map(|(_, name, _)| *name);
+    match std::env::consts::ARCH {
+        "x86_64" => matches!(name, Some("x86_64" | "x86")),
+        "aarch64" => matches!(name, Some("aarch64" | "arm")),
+        own => MACHINES.iter().all(|(_, name, _)| *name != own) || name == Some(own),
+    }
+}
+
+fn elf(head: &[u8]) -> Option<Kind> {
+    let rest = head.strip_prefix(b"\x7fELF")?;
+    let (wide, little) = (rest.first() == Some(&2), rest.get(1) != Some(&2));
+    let number = |offset: usize, size: usize| -> Option<usize> {
+        let bytes = head.get(offset..offset.checked_add(size)?)?;
+        let fold = |number: u64, byte: &u8| (number << 8) | u64::from(*byte);
+        let number = if little { bytes.iter().rev().fold(0, fold) } else { bytes.iter().fold(0, fold) };
+        usize::try_from(number).ok()
+    };
+    let machine = u16::try_from(number(18, 2).unwrap_or_default()).unwrap_or_default();
+    let interpreter = || -> Option<String> {
+        let table = if wide { number(32, 8)? } else { number(28, 4)? };
+        let (size, count) = if wide { (number(54, 2)?, number(56, 2)?) } else { (number(42, 2)?, number(44, 2)?) };
+        for index in 0..count {
+            let entry = table.checked_add(index.checked_mul(size)?)?;
+            // PT_INTERP.
+            if number(entry, 4)? == 3 {
+                let (offset, length) = if wide {
+                    (number(entry + 8, 8)?, number(entry + 32, 8)?)
+                } else {
+                    (number(entry + 4, 4)?, number(entry + 16, 4)?)
+                };
+                let bytes = head.get(offset..offset.checked_add(length)?)?;
+                let text = bytes.split(|&byte| byte == 0).next()?;
+                return Some(String::from_utf8_lossy(text).into_owned());
+            }
+        }
+        None
+    };
+    Some(Kind::Elf { machine, interpreter: interpreter() })
+}
+
+fn script(head: &[u8]) -> Option<Kind> {
+    let line = head.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
+    let text = String::from_utf8_lossy(line);
+    let interpreter = text.trim_matches([' ', '\t']).split([' ', '\t']).next()?.to_owned();
+    (!interpreter.is_empty()).then_some(Kind::Script { interpreter })
+}
+
+/// Whether `binfmt_misc` has an emulator for it.
+fn has_handler(head: &[u8]) -> bool {
+    let Ok(entries) = std::fs::read_dir(Path::new("/proc/sys/fs/binfmt_misc")) else { return false };
+    entries.flatten().filter_map(|entry| std::fs::read_to_string(entry.path()).ok()).any(|text| handles(&text, head))
+}
+
+/// Whether one entry of `binfmt_misc`, as the kernel shows it, takes such a file.
+fn handles(entry: &str, head: &[u8]) -> bool {
+    let field = |name: &str| entry.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let hex = |text: &str| -> Option<Vec<u8>> {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+    };
+    let Some(magic) = field("magic ").and_then(hex) else { return false };
+    let mask = field("mask ").and_then(hex).unwrap_or_else(|| vec![0xff; magic.len()]);
+    let offset = field("offset ").and_then(|text| text.parse().ok()).unwrap_or(0_usize);
+    let matches =
+        |bytes: &[u8]| bytes.iter().zip(&magic).zip(&mask).all(|((byte, magic), mask)| byte & mask == magic & mask);
+    entry.starts_with("enabled") && head.get(offset..offset.saturating_add(magic.len())).is_some_and(matches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_loader_of_our_own_program() {
+        let own = std::fs::read("/proc/self/exe").unwrap();
+        let Kind::Elf { interpreter: Some(interpreter), .. } = Binary::read(&own[..65536]).kind else { panic!() };
+        assert!(Path::new(&interpreter).exists(), "{interpreter}");
+        assert!(matches!(Binary::read(&own[..65536]).judge(), Verdict::Fine { .. }));
+    }
+
+    #[test]
+    fn tells_kinds_apart() {
+        let mut s390x = b"\x7fELF\x02\x02\x01".to_vec();
+        s390x.resize(64, 0);
+        s390x[19] = 22;
+        assert_eq!(Binary::read(&s390x).judge(), Verdict::Foreign { machine: "s390x".to_owned() });
+        for (head, interpreter) in [("#!/bin/sh", "/bin/sh"), ("#! \t/usr/bin/env python\nx", "/usr/bin/env")] {
+            let fine = Verdict::Fine { interpreter: Some(interpreter.to_owned()) };
+            assert_eq!(Binary::read(head.as_bytes()).judge(), fine);
+        }
+        for head in ["", "#!", "#!\n/bin/sh", "echo"] {
+            assert_eq!(Binary::read(head.as_bytes()).judge(), Verdict::Unknown, "{head}");
+        }
+        // Headers that point anywhere are read without a panic.
+        for length in 0..200 {
+            let mut head = b"\x7fELF\x02\x01".to_vec();
+            head.resize(length.max(6), 0xff);
+            Binary::read(&head);
+        }
+    }
+
+    #[test]
+    fn reads_binfmt_entries() {
+        let entry = "enabled\ninterpreter /usr/bin/qemu-x\nflags: F\noffset 1\nmagic 454c46ff\nmask ffffff00\n";
+        assert!(handles(entry, b"\x7fELF\x01"));
+        assert!(!handles(&entry.replace("enabled", "disabled"), b"\x7fELF\x01"));
+        assert!(!handles(entry, b"\x7fEL"));
+        assert!(!handles("enabled\n", b"\x7fELF"));
+    }
+}

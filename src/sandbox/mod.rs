@@ -1,0 +1,218 @@
+//! The inside of a run: what must happen in namespaces of its own, in a process of one thread.
+//!
+//! `oci` starts itself as `oci __sandbox TASK.json` in new mount and PID namespaces, and, as an
+//! ordinary user, in a user namespace whose root it is there ([`crate::tools::Namespaces`]). The run's
+//! folder, which the parent made and will remove, holds
+//!
+//! ```text
+//! task.json           what to do: a [`Task`]
+//! scratch/upper/      what the container changes
+//! scratch/work/       the overlay's own
+//! merged/             where the overlay is mounted, seen in here only
+//! bundle/config.json  the runtime configuration
+//! runc/ log started   runc's state, its log, the file that says that it has started
+//! refusal.json        why nothing was started: a [`Refusal`]
+//! ```
+//!
+//! The flow: mount the overlay on the unpacked layers; look in it for the user and the program, so
+//! that what is wrong is said before anything starts; write the runtime configuration; have runc run
+//! it; remove what the container wrote, which outside would belong to others. Kills go down from
+//! parent to child all the way, so that killing `oci` ends everything, and the mounts go with the
+//! namespace.
+
+mod account;
+mod binary;
+mod helper;
+mod overlay;
+mod program;
+mod refusal;
+mod root;
+mod runtime_config;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use helper::{invocation, remove_tree};
+pub(crate) use refusal::Refusal;
+
+use crate::model::canonical_json;
+use crate::sandbox::refusal::Attempt as _;
+use crate::sandbox::root::Root;
+use crate::tools::process::{ProcessError, shell_status};
+use crate::tools::{IdMap, Runc, runc};
+
+/// The name of the hidden subcommand.
+pub(crate) const SUBCOMMAND: &str = "__sandbox";
+/// The status of a helper that refused: the reason is in the run's folder.
+pub(crate) const REFUSED: i32 = 125;
+
+/// What the helper is asked to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Task {
+    /// Run a container.
+    Run(Box<Container>),
+    /// Remove a folder whose content may belong to IDs that are ours only in here.
+    Remove(PathBuf),
+}
+
+/// A container to run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Container {
+    /// The run's folder.
+    pub(crate) folder: PathBuf,
+    /// Unique on this machine: runc names cgroups by it.
+    pub(crate) identifier: String,
+    /// The unpacked layers, topmost first.
+    pub(crate) lowers: Vec<PathBuf>,
+    pub(crate) runc: PathBuf,
+    pub(crate) map: IdMap,
+    pub(crate) process: Process,
+    pub(crate) hostname: String,
+    pub(crate) network_host: bool,
+    pub(crate) read_only: bool,
+    pub(crate) binds: Vec<Bind>,
+}
+
+/// The container's first process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Process {
+    pub(crate) arguments: Vec<String>,
+    /// `NAME=VALUE`.
+    pub(crate) environment: Vec<String>,
+    /// As in an image's config; nothing is root.
+    pub(crate) user: Option<String>,
+    pub(crate) workdir: PathBuf,
+    pub(crate) terminal: bool,
+}
+
+/// A file or folder of the machine, seen in the container.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Bind {
+    pub(crate) source: PathBuf,
+    pub(crate) target: PathBuf,
+    pub(crate) read_only: bool,
+}
+
+/// Where things are in a run's folder.
+#[derive(Clone, Debug)]
+pub(crate) struct RunFolder {
+    pub(crate) path: PathBuf,
+}
+
+impl RunFolder {
+    pub(crate) fn task(&self) -> PathBuf {
+        self.path.join("task.json")
+    }
+
+    pub(crate) fn refusal(&self) -> PathBuf {
+        self.path.join("refusal.json")
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.path.join("log")
+    }
+
+    pub(crate) fn runc_state(&self) -> PathBuf {
+        self.path.join("runc")
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.path.join("scratch")
+    }
+
+    fn upper(&self) -> PathBuf {
+        self.scratch().join("upper")
+    }
+
+    fn work(&self) -> PathBuf {
+        self.scratch().join("work")
+    }
+
+    fn merged(&self) -> PathBuf {
+        self.path.join("merged")
+    }
+
+    fn bundle(&self) -> PathBuf {
+        self.path.join("bundle")
+    }
+
+    fn started(&self) -> PathBuf {
+        self.path.join("started")
+    }
+}
+
+/// The helper: does a task and returns the process's exit status, a container's being the container's own.
+pub(crate) fn main(task: &Path) -> i32 {
+    // Noted so that a signal from before the start prevents it; see `Invocation::attach`.
+    let _ = crate::tools::signal::install();
+    match load(task) {
+        Ok(Task::Run(container)) => {
+            let folder = RunFolder { path: container.folder.clone() };
+            run(&container, &folder).unwrap_or_else(|refusal| {
+                // Without the file the parent still knows that the helper failed.
+                let _ = crate::fs::write_atomically(&folder.refusal(), &canonical_json(&refusal), 0o600);
+                REFUSED
+            })
+        }
+        Ok(Task::Remove(folder)) => i32::from(std::fs::remove_dir_all(folder).is_err()),
+        Err(_) => REFUSED,
+    }
+}
+
+fn load(task: &Path) -> io::Result<Task> {
+    Ok(serde_json::from_slice(&std::fs::read(task)?)?)
+}
+
+fn run(container: &Container, folder: &RunFolder) -> Result<i32, Refusal> {
+    overlay::mount(container, folder)?;
+    let result = start(container, folder);
+    overlay::remove(folder);
+    result
+}
+
+fn start(container: &Container, folder: &RunFolder) -> Result<i32, Refusal> {
+    let root = Root::open(&folder.merged()).attempt("open", folder.merged())?;
+    let account = account::resolve(container.process.user.as_deref(), &root, &container.map)?;
+    let workdir = &container.process.workdir;
+    root.create_folder(workdir).attempt("create the working folder", workdir)?;
+    program::check(&container.process, &account, &root)?;
+
+    let config = canonical_json(&runtime_config::build(container, &account, &folder.merged()));
+    let bundle = folder.bundle();
+    std::fs::create_dir(&bundle).attempt("create", &bundle)?;
+    let file = bundle.join("config.json");
+    std::fs::write(&file, config).attempt("write", &file)?;
+    // An open root would be a way out for the container.
+    drop(root);
+
+    let runc = Runc::new(&container.runc, folder.runc_state());
+    let ended = runc.run(&bundle, &container.identifier, &folder.log(), &folder.started());
+    match ended {
+        Ok(status) => match runc::last_error(&folder.log()) {
+            Some(message) if !status.success() => Err(Refusal::Runtime { message }),
+            _ => Ok(shell_status(status)),
+        },
+        Err(ProcessError::Interrupted) => Err(Refusal::Interrupted),
+        Err(ProcessError::Missing { program }) => Err(Refusal::NoRuntime { program }),
+        Err(error) => Err(Refusal::Runtime { message: error.to_string() }),
+    }
+}
+
+/// The test binary, started as `oci __sandbox TASK.json`, is the helper, before its own `main`.
+#[cfg(test)]
+mod test_helper {
+    #[used]
+    // SAFETY: the C library calls what stands in this section, once, before `main`; the signature fits.
+    #[unsafe(link_section = ".init_array")]
+    static BE_THE_HELPER: extern "C" fn() = be_the_helper;
+
+    extern "C" fn be_the_helper() {
+        let mut arguments = std::env::args_os().skip(1);
+        if arguments.next().is_some_and(|first| first == super::SUBCOMMAND) {
+            let task = arguments.next().unwrap_or_default();
+            std::process::exit(super::main(std::path::Path::new(&task)));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Finding a container's program before it is started, as `execvp` will: runc says too little about one
+//! that is not there or not executable, and its status says nothing.
+
+use std::path::PathBuf;
+
+use rustix::fs::{FileType, Stat};
+
+use crate::sandbox::Process;
+use crate::sandbox::account::Account;
+use crate::sandbox::binary::{Binary, Verdict};
+use crate::sandbox::refusal::{Attempt as _, Refusal};
+use crate::sandbox::root::Root;
+use crate::sanitize;
+
+/// Enough for an ELF header, its program headers and the name of its loader.
+const HEAD: u64 = 64 << 10;
+
+/// Refuses a program that is not there, may not be executed by this user, or is for another machine.
+pub(super) fn check(process: &Process, account: &Account, root: &Root) -> Result<(), Refusal> {
+    let name = process.arguments.first().map(String::as_str).unwrap_or_default();
+    let shown = sanitize::name(name);
+    let path = find(name, process, account, root)?;
+    let head = root.read(&path, HEAD).attempt("read", &path)?.unwrap_or_default();
+    match Binary::read(&head).judge() {
+        Verdict::Fine { interpreter: None } => Ok(()),
+        Verdict::Fine { interpreter: Some(interpreter) } => match root.look(&process.workdir.join(&interpreter)) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Refusal::NoInterpreter { program: shown, interpreter: sanitize::name(&interpreter) }),
+        },
+        Verdict::Foreign { machine } => Err(Refusal::Foreign { program: shown, machine }),
+        Verdict::Unknown => Err(Refusal::NotExecutable {
+            program: shown,
+            reason: "it is neither an ELF program nor a script that begins with `#!`".to_owned(),
+        }),
+    }
+}
+
+/// The file that will be executed.
+fn find(name: &str, process: &Process, account: &Account, root: &Root) -> Result<PathBuf, Refusal> {
+    let path = process.environment.iter().rev().find_map(|entry| entry.strip_prefix("PATH="));
+    let candidates: Vec<PathBuf> = if name.contains('/') {
+        vec![process.workdir.join(name)]
+    } else {
+        path.unwrap_or_default().split(':').map(|folder| process.workdir.join(folder).join(name)).collect()
+    };
+    let mut refused = None;
+    for candidate in candidates {
+        let Ok(found) = root.look(&candidate) else { continue };
+        match may_execute(&found, account) {
+            Ok(()) => return Ok(candidate),
+            Err(reason) => _ = refused.get_or_insert(reason),
+        }
+    }
+    let program = sanitize::name(name);
+    match refused {
+        Some(reason) => Err(Refusal::NotExecutable { program, reason: reason.to_owned() }),
+        None => {
+            let path = (!name.contains('/')).then(|| path.unwrap_or_default().to_owned());
+            Err(Refusal::NotFound { program, path })
+        }
+    }
+}
+
+fn may_execute(found: &Stat, account: &Account) -> Result<(), &'static str> {
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::RegularFile => {}
+        FileType::Directory => return Err("it is a folder"),
+        _ => return Err("it is no file"),
+    }
+    let groups = || account.supplementary.iter().chain([&account.group]);
+    let mask = if account.user == 0 {
+        0o111
+    } else if found.st_uid == account.user {
+        0o100
+    } else if groups().any(|&group| group == found.st_gid) {
+        0o010
+    } else {
+        0o001
+    };
+    if found.st_mode & mask == 0 { Err("its mode does not let this user execute it") } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::*;
+
+    fn process(arguments: &[&str], path: &str) -> Process {
+        Process {
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            environment: vec![format!("PATH={path}")],
+            user: None,
+            workdir: Path::new("/work").to_owned(),
+            terminal: false,
+        }
+    }
+
+    #[test]
+    fn finds_what_would_be_executed() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, mode, content) in [
+            ("work/tool", 0o755, "#!/bin/sh\n"),
+            ("bin/sh", 0o755, "\x7fELF?"),
+            ("bin/tool", 0o644, "#!/bin/sh\n"),
+            ("sbin/tool", 0o744, "#! /bin/none -x\n"),
+            ("bin/text", 0o755, "echo\n"),
+            ("bin/folder/x", 0o644, ""),
+        ] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, content).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let root = Root::open(folder.path()).unwrap();
+        let account = |user| Account { user, group: user, supplementary: vec![], home: "/".to_owned() };
+        let check = |name: &str, path: &str, user| match check(&process(&[name], path), &account(user), &root) {
+            Ok(()) => "fine".to_owned(),
+            Err(refusal) => refusal.to_string(),
+        };
+        for (name, path, user, expected) in [
+            ("./tool", "", 0, "fine"),
+            ("tool", ".", 0, "fine"),
+            ("tool", "/none:/bin:/work", 0, "fine"),
+            ("tool", "/bin", 0, "`tool` is not executable: its mode does not let this user execute it"),
+            ("tool", "/bin:/sbin", 0, "`tool` needs `/bin/none`, which the image does not have"),
+            ("tool", "/sbin", 9, "`tool` is not executable: its mode does not let this user execute it"),
+            ("/bin/folder", "", 0, "`/bin/folder` is not executable: it is a folder"),
+            ("none", "/bin:/sbin", 0, "could not find `none` in the image (PATH is `/bin:/sbin`)"),
+            ("/none", "/bin", 0, "could not find `/none` in the image"),
+            (
+                "text",
+                "/bin",
+                0,
+                "`text` is not executable: it is neither an ELF program nor a script that begins with `#!`",
+            ),
+        ] {
+            assert_eq!(check(name, path, user), expected, "{name} {path} {user}");
+        }
+    }
+}

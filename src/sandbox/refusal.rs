@@ -1,0 +1,113 @@
+//! Why a container was not started: found by the helper, shown by its parent, a file in between.
+
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sanitize;
+
+/// Why nothing runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum Refusal {
+    #[error("there is no {kind} `{name}` in the image")]
+    #[diagnostic(
+        code(oci::run::unknown_user),
+        help("name one that its /etc/passwd and /etc/group have, or give numbers: `--user 1000:1000`")
+    )]
+    UnknownUser { kind: String, name: String },
+    #[error("`{text}` is no user")]
+    #[diagnostic(code(oci::run::invalid_user), help("write `USER`, `UID`, `USER:GROUP` or `UID:GID`"))]
+    InvalidUser { text: String },
+    #[error("the container's user {user}:{group} stands for no ID of this machine")]
+    #[diagnostic(
+        code(oci::run::unmapped_user),
+        help(
+            "install the package `uidmap` and have `usermod --add-subuids 100000-165535 --add-subgids \
+             100000-165535 USER` give this user some, or run it as the container's root: `--user 0`"
+        )
+    )]
+    UnmappedUser { user: u32, group: u32 },
+    #[error("could not find `{program}` in the image{}", searched(path.as_deref()))]
+    #[diagnostic(code(oci::run::not_found), help("check the spelling and `PATH`, or give its path in the image"))]
+    NotFound { program: String, path: Option<String> },
+    #[error("`{program}` needs `{interpreter}`, which the image does not have")]
+    #[diagnostic(
+        code(oci::run::no_interpreter),
+        help("take a base that has it, or link the program statically (for Rust: a `musl` target)")
+    )]
+    NoInterpreter { program: String, interpreter: String },
+    #[error("`{program}` is not executable: {reason}")]
+    #[diagnostic(code(oci::run::not_executable))]
+    NotExecutable { program: String, reason: String },
+    #[error("`{program}` is a program for {machine}, which this machine cannot execute")]
+    #[diagnostic(
+        code(oci::run::foreign_program),
+        help(
+            "install an emulator (the package `qemu-user-static` and `binfmt-support`), or run a build for this platform"
+        )
+    )]
+    Foreign { program: String, machine: String },
+    #[error("could not mount an overlay on the image's root filesystem")]
+    #[diagnostic(
+        code(oci::run::no_overlay),
+        help(
+            "overlays need Linux 5.11 for an ordinary user, and a cache that is on no overlay itself: \
+             set `dir` in `[cache]` to a folder on a disk or a volume"
+        )
+    )]
+    Overlay {
+        #[source]
+        cause: Cause,
+    },
+    #[error("could not {verb} `{path}`")]
+    #[diagnostic(code(oci::run::failed))]
+    Failed {
+        verb: String,
+        path: String,
+        #[source]
+        cause: Cause,
+    },
+    #[error("`{program}` is not on this machine")]
+    #[diagnostic(
+        code(oci::tools::missing),
+        help("install the package `runc`, or say where it is: `runc = \"/path/to/runc\"` in `[tools]` of oci.toml")
+    )]
+    NoRuntime { program: String },
+    #[error("the container runtime failed: {}", sanitize::name(message))]
+    #[diagnostic(code(oci::run::runtime))]
+    Runtime { message: String },
+    #[error("interrupted")]
+    #[diagnostic(code(oci::run::interrupted))]
+    Interrupted,
+}
+
+/// An error of the system, in words: it survives the way through a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Cause(String);
+
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn searched(path: Option<&str>) -> String {
+    path.map(|path| format!(" (PATH is `{}`)", sanitize::name(path))).unwrap_or_default()
+}
+
+/// Says what was tried, and with what.
+pub(super) trait Attempt<T> {
+    fn attempt(self, verb: &str, path: impl AsRef<Path>) -> Result<T, Refusal>;
+}
+
+impl<T, E: Into<io::Error>> Attempt<T> for Result<T, E> {
+    fn attempt(self, verb: &str, path: impl AsRef<Path>) -> Result<T, Refusal> {
+        self.map_err(|error| Refusal::Failed {
+            verb: verb.to_owned(),
+            path: sanitize::name(&path.as_ref().to_string_lossy()),
+            cause: error.into().into(),
+        })
+    }
+}

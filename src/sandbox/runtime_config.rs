@@ -1,0 +1,126 @@
+//! The runtime configuration (OCI runtime spec, `config.json`) of a run, with what container engines
+//! give a container by default. Made here, since umoci's own cannot start most programs.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::sandbox::account::Account;
+use crate::sandbox::{Bind, Container};
+use crate::tools::IdMap;
+
+/// The capabilities of a container's root.
+const CAPABILITIES: [&str; 14] = [
+    "CAP_AUDIT_WRITE",
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_MKNOD",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_RAW",
+    "CAP_SETFCAP",
+    "CAP_SETGID",
+    "CAP_SETPCAP",
+    "CAP_SETUID",
+    "CAP_SYS_CHROOT",
+];
+
+/// What is hidden, since it tells of the machine or changes it.
+const MASKED: [&str; 10] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/firmware",
+];
+
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// The group that owns terminals, by convention.
+const TTY: u32 = 5;
+
+/// The configuration of a run; `root` is where its overlay is mounted.
+///
+/// It asks for no resource limits above ours, which an ordinary user cannot have.
+pub(super) fn build(container: &Container, account: &Account, root: &Path) -> Value {
+    let process = &container.process;
+    let mut environment = process.environment.clone();
+    if !environment.iter().any(|entry| entry.starts_with("HOME=")) {
+        environment.push(format!("HOME={}", account.home));
+    }
+    let mut namespaces = vec!["pid", "ipc", "uts", "mount"];
+    if !container.network_host {
+        namespaces.push("network");
+    }
+    let namespaces: Vec<Value> = namespaces.into_iter().map(|kind| json!({ "type": kind })).collect();
+    let mut config = json!({
+        "ociVersion": "1.0.2",
+        "process": {
+            "terminal": process.terminal,
+            "user": { "uid": account.user, "gid": account.group, "additionalGids": account.supplementary },
+            "args": process.arguments,
+            "env": environment,
+            "cwd": process.workdir,
+            "capabilities": {
+                "bounding": CAPABILITIES,
+                "effective": CAPABILITIES,
+                "permitted": CAPABILITIES,
+            },
+            "noNewPrivileges": true,
+        },
+        "root": { "path": root, "readonly": container.read_only },
+        "hostname": container.hostname,
+        "mounts": mounts(container),
+        "linux": {
+            "namespaces": namespaces,
+            "maskedPaths": MASKED,
+            "readonlyPaths": READ_ONLY,
+        },
+    });
+    if !container.map.is_namespaced() {
+        // Root may make device files, so it must not open what they stand for.
+        config["linux"]["resources"] = json!({ "devices": [{ "allow": false, "access": "rwm" }] });
+    }
+    config
+}
+
+fn mounts(container: &Container) -> Vec<Value> {
+    let mount = |destination: &str, kind: &str, options: &[&str]| json!({ "destination": destination, "type": kind, "source": kind, "options": options });
+    let mut devpts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
+    if container.map.holds(0, TTY) {
+        devpts.push("gid=5");
+    }
+    let mut mounts = vec![
+        mount("/proc", "proc", &["nosuid", "noexec", "nodev"]),
+        mount("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        mount("/dev/pts", "devpts", &devpts),
+        mount("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
+        mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+        sysfs(container),
+    ];
+    mounts.extend(container.binds.iter().map(bind));
+    mounts
+}
+
+/// A user namespace may mount a sysfs only for a network namespace of its own.
+fn sysfs(container: &Container) -> Value {
+    let options = ["nosuid", "noexec", "nodev", "ro"];
+    if container.map != IdMap::Host && container.network_host {
+        let options: Vec<&str> = ["rbind"].into_iter().chain(options).collect();
+        json!({ "destination": "/sys", "type": "bind", "source": "/sys", "options": options })
+    } else {
+        json!({ "destination": "/sys", "type": "sysfs", "source": "sysfs", "options": options })
+    }
+}
+
+fn bind(bind: &Bind) -> Value {
+    let access = if bind.read_only { "ro" } else { "rw" };
+    json!({ "destination": bind.target, "type": "bind", "source": bind.source, "options": ["rbind", "rprivate", access] })
+}

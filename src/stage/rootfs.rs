@@ -1,0 +1,246 @@
+//! Root filesystems: an image's layers, unpacked once and kept for every run and step.
+//!
+//! ```text
+//! <cache>/rootfs/<chain ID>-<ID map>/fs/       the tree; never written to
+//! <cache>/rootfs/<chain ID>-<ID map>.lock      held while it is made, shared while it is used
+//! <cache>/rootfs/.oci-tmp-<…>-<random>/        one that is being made, with umoci's layout beside it
+//! ```
+//!
+//! A base's layers are one tree; each layer made here is a tree of its own, to be stacked on it by an
+//! overlay, so that a changed package unpacks itself alone. (A layer made from packages removes
+//! nothing, so its tree and its place in an overlay are the same thing.) A tree gets its name when it
+//! is whole and on disk: what has the name is complete, whatever was killed.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use crate::fs::{FileContext as _, FileError, Lock, TEMPORARY_PREFIX, create_folder, sync_folder};
+use crate::model::document::media_type;
+use crate::model::{ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Index, Platform, canonical_json};
+use crate::report::{Reporter, Stage};
+use crate::sandbox;
+use crate::tools::{IdMap, ToolError, Umoci};
+
+/// The image's name in the layout that umoci is given.
+const TAG: &str = "image";
+
+/// A layer whose blob is on disk and verified.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerBlob {
+    pub(crate) descriptor: Descriptor,
+    pub(crate) diff_id: DiffId,
+    /// The blob's file.
+    pub(crate) path: PathBuf,
+}
+
+/// The layers of an image, lowest first.
+pub(crate) struct RootfsRequest<'a> {
+    /// The base's.
+    pub(crate) base: &'a [LayerBlob],
+    /// Those made here on top of it, without whiteouts.
+    pub(crate) own: &'a [LayerBlob],
+    pub(crate) cache: &'a Path,
+    pub(crate) map: &'a IdMap,
+    pub(crate) umoci: &'a Umoci,
+    /// Whether a blob's content is what its name says; asked before umoci is given it.
+    pub(crate) verify: &'a dyn Fn(&Digest) -> Result<bool, FileError>,
+    pub(crate) reporter: &'a dyn Reporter,
+    /// What errors and reports call the image.
+    pub(crate) subject: &'a str,
+}
+
+/// An unpacked image. While it lives, [`sweep`] and whoever locks its trees alone leave them be.
+#[derive(Debug)]
+pub(crate) struct Rootfs {
+    /// The trees for an overlay, topmost first; never none.
+    pub(crate) lowers: Vec<PathBuf>,
+    _in_use: Vec<Lock>,
+}
+
+/// Why an image could not be unpacked.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum RootfsError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tool(#[from] ToolError),
+    #[error("the cache's copy of the layer `{digest}` was damaged, and is set aside")]
+    #[diagnostic(code(oci::rootfs::damaged_layer), help("run the command again: it fetches or builds the layer anew"))]
+    Damaged { digest: Digest },
+    #[error("the cache's folder `{}` has a colon in its name, which umoci cannot read", path.display())]
+    #[diagnostic(code(oci::rootfs::colon), help("set `dir` in `[cache]` to another folder"))]
+    Colon { path: PathBuf },
+}
+
+/// Unpacks what is not unpacked yet.
+pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError> {
+    let folder = request.cache.join("rootfs");
+    if folder.to_string_lossy().contains(':') {
+        return Err(RootfsError::Colon { path: request.cache.to_owned() });
+    }
+    create_folder(&folder)?;
+    let layers = request.own.chunks(1).rev();
+    // A tree of no layers only stands in where there is nothing else.
+    let base = (!request.base.is_empty() || request.own.is_empty()).then_some(request.base);
+    let (lowers, in_use) = layers
+        .chain(base)
+        .map(|layers| Tree { layers, folder: &folder, request }.prepare())
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .unzip();
+    Ok(Rootfs { lowers, _in_use: in_use })
+}
+
+/// Removes the trees that killed processes did not finish.
+pub(crate) fn sweep(cache: &Path, map: &IdMap) -> Result<(), RootfsError> {
+    let folder = cache.join("rootfs");
+    for half in unfinished(&folder)? {
+        // `.oci-tmp-<name>-<random>`
+        let name = half.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = name.trim_start_matches(TEMPORARY_PREFIX).rsplit_once('-').map(|(name, _)| name.to_owned());
+        if let Some(name) = name
+            && let Some(_lock) = Lock::try_exclusive(&folder.join(name + ".lock"))?
+        {
+            sandbox::remove_tree(&half, map).context("remove", &half)?;
+        }
+    }
+    Ok(())
+}
+
+fn unfinished(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.context("read the folder", folder)?,
+    };
+    let paths = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX));
+    Ok(paths.map(|entry| entry.path()).collect())
+}
+
+/// One tree of the cache.
+struct Tree<'a> {
+    layers: &'a [LayerBlob],
+    folder: &'a Path,
+    request: &'a RootfsRequest<'a>,
+}
+
+impl Tree<'_> {
+    fn name(&self) -> String {
+        let diff_ids: Vec<DiffId> = self.layers.iter().map(|layer| layer.diff_id).collect();
+        let chain = ChainId::of(&diff_ids).map_or_else(|| "empty".to_owned(), |chain| chain.0.hex());
+        format!("{chain}-{}", self.request.map)
+    }
+
+    /// Where it is, and the lock that keeps it there.
+    fn prepare(&self) -> Result<(PathBuf, Lock), RootfsError> {
+        let name = self.name();
+        let entry = self.folder.join(&name);
+        let lock = self.folder.join(format!("{name}.lock"));
+        loop {
+            let shared = Lock::shared(&lock)?;
+            if entry.exists() {
+                return Ok((entry.join("fs"), shared));
+            }
+            drop(shared);
+            let _alone = Lock::exclusive(&lock, || {
+                self.request.reporter.note(&format!("waiting for another `oci` that unpacks {}", self.request.subject));
+            })?;
+            if !entry.exists() {
+                self.make(&name, &entry)?;
+            }
+        }
+    }
+
+    fn make(&self, name: &str, entry: &Path) -> Result<(), RootfsError> {
+        let activity = self.request.reporter.begin(Stage::Rootfs, self.subject());
+        let prefix = format!("{TEMPORARY_PREFIX}{name}-");
+        let mut builder = tempfile::Builder::new();
+        let half = builder.prefix(&prefix).tempdir_in(self.folder).context("create a folder in", self.folder)?;
+        let half = half.keep();
+        let made = self.fill(&half).and_then(|()| {
+            std::fs::rename(&half, entry).context("rename", &half)?;
+            Ok(sync_folder(self.folder)?)
+        });
+        if made.is_err() {
+            // What it failed at is the news; a sweep comes by again.
+            let _ = sandbox::remove_tree(&half, self.request.map);
+        } else {
+            activity.done();
+        }
+        made
+    }
+
+    /// The image, or the one layer of it that was made here.
+    fn subject(&self) -> String {
+        match self.layers {
+            [layer] if self.request.own.iter().any(|own| own.diff_id == layer.diff_id) => {
+                format!("a layer of {}", self.request.subject)
+            }
+            _ => self.request.subject.to_owned(),
+        }
+    }
+
+    fn fill(&self, half: &Path) -> Result<(), RootfsError> {
+        for layer in self.layers {
+            let digest = layer.descriptor.digest;
+            if !(self.request.verify)(&digest)? {
+                return Err(RootfsError::Damaged { digest });
+            }
+        }
+        let tree = half.join("fs");
+        if self.layers.is_empty() {
+            create_folder(&tree)?;
+        } else {
+            if self.layers.iter().any(|layer| layer.descriptor.media_type.ends_with("zstd")) {
+                self.request.umoci.check_zstd(&self.subject())?;
+            }
+            let layout = half.join("layout");
+            write_layout(&layout, self.layers)?;
+            self.request.umoci.unpack((&layout, TAG), &tree, self.request.map, &self.subject())?;
+            std::fs::remove_dir_all(&layout).context("remove", &layout)?;
+        }
+        let file = std::fs::File::open(half).context("open", half)?;
+        rustix::fs::syncfs(&file).context("write to disk", half)?;
+        Ok(())
+    }
+}
+
+/// An OCI layout of one image with these layers, whose blobs stay where they are.
+fn write_layout(layout: &Path, layers: &[LayerBlob]) -> Result<(), FileError> {
+    let blobs = layout.join("blobs/sha256");
+    create_folder(&blobs)?;
+    let write = |path: PathBuf, bytes: &[u8]| std::fs::write(&path, bytes).context("write", &path);
+    let blob = |digest: &Digest| blobs.join(digest.hex());
+    for layer in layers {
+        let (path, target) =
+            (blob(&layer.descriptor.digest), std::path::absolute(&layer.path).context("find", &layer.path)?);
+        match symlink(target, &path) {
+            // An image may have a layer twice.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            linked => linked.context("link", &path)?,
+        }
+    }
+
+    // umoci looks at neither platform nor anything else but the diff IDs.
+    let mut config = ImageConfig::scratch(&Platform::new("linux", "amd64", None));
+    config.set_diff_ids(&layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>());
+    let config_bytes = config.to_bytes();
+    let config = Descriptor::of(media_type::CONFIG, &config_bytes);
+    write(blob(&config.digest), &config_bytes)?;
+
+    let descriptors = layers.iter().map(|layer| Descriptor {
+        media_type: media_type::oci_layer(&layer.descriptor.media_type).to_owned(),
+        annotations: BTreeMap::new(),
+        ..layer.descriptor.clone()
+    });
+    let manifest = ImageManifest::new(config, descriptors.collect(), BTreeMap::new());
+    let manifest_bytes = canonical_json(&manifest);
+    let mut manifest = Descriptor::of(media_type::MANIFEST, &manifest_bytes);
+    write(blob(&manifest.digest), &manifest_bytes)?;
+
+    manifest.annotations.insert("org.opencontainers.image.ref.name".to_owned(), TAG.to_owned());
+    write(layout.join("index.json"), &canonical_json(&Index::new(vec![manifest], BTreeMap::new())))?;
+    write(layout.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)
+}

@@ -1,0 +1,309 @@
+//! Running an image: what it says about its process, what the person who runs it says, and a
+//! container of both in a sandbox ([`crate::sandbox`]).
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::termios::{OptionalActions, Termios};
+
+use crate::fs::{FileContext as _, FileError};
+use crate::model::{ImageConfig, canonical_json};
+use crate::sandbox::{self, Bind, Container, Process, Refusal, RunFolder, Task};
+use crate::stage::rootfs::Rootfs;
+use crate::stage::runs::LiveRun;
+use crate::tools::namespace::NamespaceError;
+use crate::tools::process::{ProcessError, shell_status};
+use crate::tools::{IdMap, Namespaces};
+
+/// Where engines look for programs if an image does not say.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The hostname of a container that has a network of its own and no name.
+const HOSTNAME: &str = "oci";
+/// What a container on the machine's network needs to know about it.
+const NETWORK_FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
+
+/// What the person who runs an image says about it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RunOptions {
+    /// Instead of the image's entrypoint and arguments.
+    pub(crate) entrypoint: Option<Vec<String>>,
+    /// Instead of the image's arguments.
+    pub(crate) arguments: Option<Vec<String>>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) user: Option<String>,
+    pub(crate) workdir: Option<String>,
+    /// The container's hostname.
+    pub(crate) name: Option<String>,
+    /// Uses the machine's network instead of one that leads nowhere.
+    pub(crate) network_host: bool,
+    pub(crate) read_only: bool,
+    pub(crate) volumes: Vec<Volume>,
+    /// Gives it a terminal; standard input must be one.
+    pub(crate) terminal: bool,
+}
+
+/// A file or folder of the machine to be seen in the container.
+#[derive(Clone, Debug)]
+pub(crate) struct Volume {
+    pub(crate) source: PathBuf,
+    pub(crate) target: PathBuf,
+    pub(crate) read_only: bool,
+}
+
+/// A run.
+pub(crate) struct RunRequest<'a> {
+    pub(crate) config: &'a ImageConfig,
+    pub(crate) rootfs: &'a Rootfs,
+    pub(crate) options: &'a RunOptions,
+    /// The folder for runs' folders.
+    pub(crate) runs: &'a Path,
+    pub(crate) runc: &'a Path,
+    pub(crate) map: &'a IdMap,
+}
+
+/// Why nothing ran.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum RunError {
+    #[error("the image has neither an entrypoint nor arguments")]
+    #[diagnostic(
+        code(oci::run::nothing_to_run),
+        help("say what to run, `oci run NAME -- PROGRAM`, or set `entrypoint` in oci.toml")
+    )]
+    NothingToRun,
+    #[error("could not find the volume `{}`", path.display())]
+    #[diagnostic(code(oci::run::no_volume), help("create it first: `mkdir -p {}`", path.display()))]
+    NoVolume { path: PathBuf, source: io::Error },
+    #[error("`{}` is no place for a volume", path.display())]
+    #[diagnostic(code(oci::run::volume_target), help("give an absolute path below `/`"))]
+    VolumeTarget { path: PathBuf },
+    #[error("standard input is no terminal")]
+    #[diagnostic(code(oci::run::no_terminal), help("leave `-t` and `terminal = true` out"))]
+    NoTerminal,
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Namespace(#[from] NamespaceError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] FileError),
+    #[error("could not start the sandbox")]
+    #[diagnostic(code(oci::run::sandbox))]
+    Sandbox { source: ProcessError },
+}
+
+impl RunError {
+    /// What `oci run` returns: 127 for a program that is not there, 126 for one that cannot be
+    /// executed, 125 for anything else.
+    pub(crate) fn status(&self) -> i32 {
+        match self {
+            Self::Refused(Refusal::NotFound { .. } | Refusal::NoInterpreter { .. }) => 127,
+            Self::Refused(Refusal::NotExecutable { .. } | Refusal::Foreign { .. }) => 126,
+            _ => 125,
+        }
+    }
+
+    /// Whether a signal came before anything ran.
+    pub(crate) fn is_interrupt(&self) -> bool {
+        matches!(self, Self::Refused(Refusal::Interrupted) | Self::Sandbox { source: ProcessError::Interrupted })
+    }
+}
+
+/// Runs a container to its end with our standard streams and signals; gives its exit status.
+///
+/// Afterwards nothing of it is left: no process, mount, cgroup or folder.
+pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
+    let process = process(request.config, request.options)?;
+    if process.terminal && !rustix::termios::isatty(io::stdin()) {
+        return Err(RunError::NoTerminal);
+    }
+    let binds = binds(request.options)?;
+    let run = LiveRun::new(request.runs, request.runc, request.map)?;
+    let task = Task::Run(Box::new(Container {
+        folder: run.folder.path.clone(),
+        identifier: run.identifier.clone(),
+        lowers: request.rootfs.lowers.clone(),
+        runc: request.runc.to_owned(),
+        map: request.map.clone(),
+        hostname: hostname(request.options),
+        process,
+        network_host: request.options.network_host,
+        read_only: request.options.read_only,
+        binds,
+    }));
+    // In a folder that is closed to others: the environment may hold secrets.
+    std::fs::write(run.folder.task(), canonical_json(&task)).context("write", &run.folder.task())?;
+    let _terminal = request.options.terminal.then(TerminalMode::keep);
+    let helper = sandbox::invocation(&run.folder.task()).namespaces(Namespaces::sandbox(request.map));
+    match helper.attach(None) {
+        Ok(status) => match refusal(&run.folder) {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(shell_status(status)),
+        },
+        Err(ProcessError::Namespace(error)) => Err(error.into()),
+        Err(source) => Err(RunError::Sandbox { source }),
+    }
+}
+
+fn refusal(folder: &RunFolder) -> Option<Refusal> {
+    serde_json::from_slice(&std::fs::read(folder.refusal()).ok()?).ok()
+}
+
+/// The container's first process.
+fn process(config: &ImageConfig, options: &RunOptions) -> Result<Process, RunError> {
+    let image = config.execution();
+    let (entrypoint, default_arguments) = match &options.entrypoint {
+        // The image's arguments are for its own entrypoint.
+        Some(entrypoint) => (entrypoint.clone(), Vec::new()),
+        None => (image.entrypoint.unwrap_or_default(), image.cmd.unwrap_or_default()),
+    };
+    let mut arguments = entrypoint;
+    arguments.extend(options.arguments.clone().unwrap_or(default_arguments));
+    if arguments.is_empty() {
+        return Err(RunError::NothingToRun);
+    }
+    let workdir = options.workdir.clone().or(image.working_dir).unwrap_or_default();
+    Ok(Process {
+        arguments,
+        environment: environment(image.env.unwrap_or_default(), options),
+        user: options.user.clone().or(image.user),
+        workdir: below_root(&workdir),
+        terminal: options.terminal,
+    })
+}
+
+/// The folder from the root, without `.` and `..`.
+fn below_root(folder: &str) -> PathBuf {
+    let mut path = PathBuf::from("/");
+    for component in Path::new(folder).components() {
+        match component {
+            Component::Normal(name) => path.push(name),
+            Component::ParentDir => _ = path.pop(),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    path
+}
+
+/// The image's variables in their order, the options' in place of them or after them.
+fn environment(image: Vec<String>, options: &RunOptions) -> Vec<String> {
+    let mut environment = image;
+    for (name, value) in &options.environment {
+        set(&mut environment, name, value);
+    }
+    for (name, value) in
+        [Some(("PATH", DEFAULT_PATH)), options.terminal.then_some(("TERM", "xterm"))].into_iter().flatten()
+    {
+        if !environment.iter().any(|entry| is_of(entry, name)) {
+            set(&mut environment, name, value);
+        }
+    }
+    environment
+}
+
+fn set(environment: &mut Vec<String>, name: &str, value: &str) {
+    let entry = format!("{name}={value}");
+    match environment.iter_mut().find(|entry| is_of(entry, name)) {
+        Some(old) => *old = entry,
+        None => environment.push(entry),
+    }
+}
+
+fn is_of(entry: &str, name: &str) -> bool {
+    entry.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
+}
+
+fn binds(options: &RunOptions) -> Result<Vec<Bind>, RunError> {
+    let network = NETWORK_FILES.iter().filter(|_| options.network_host).filter_map(|file| {
+        // The file itself: a link in it would be followed in the container.
+        let source = std::fs::canonicalize(file).ok()?;
+        Some(Ok(Bind { source, target: PathBuf::from(file), read_only: true }))
+    });
+    let volumes = options.volumes.iter().map(|volume| {
+        if !volume.target.is_absolute() || volume.target.parent().is_none() {
+            return Err(RunError::VolumeTarget { path: volume.target.clone() });
+        }
+        let source = std::fs::canonicalize(&volume.source)
+            .map_err(|source| RunError::NoVolume { path: volume.source.clone(), source })?;
+        Ok(Bind { source, target: volume.target.clone(), read_only: volume.read_only })
+    });
+    network.chain(volumes).collect()
+}
+
+/// On the machine's network a container has its name, which the machine's `/etc/hosts` knows.
+fn hostname(options: &RunOptions) -> String {
+    let own = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    match &options.name {
+        Some(name) => name.clone(),
+        None if options.network_host => own(),
+        None => HOSTNAME.to_owned(),
+    }
+}
+
+/// The terminal's settings, put back when this is dropped: a runtime that is killed leaves it raw.
+struct TerminalMode(Option<Termios>);
+
+impl TerminalMode {
+    fn keep() -> Self {
+        Self(rustix::termios::tcgetattr(io::stdin()).ok())
+    }
+}
+
+impl Drop for TerminalMode {
+    fn drop(&mut self) {
+        if let Some(settings) = &self.0 {
+            let _ = rustix::termios::tcsetattr(io::stdin(), OptionalActions::Now, settings);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_working_folder_is_below_the_root() {
+        for (folder, path) in [("", "/"), ("app", "/app"), ("/a/./b/../c", "/a/c"), ("../../x", "/x")] {
+            assert_eq!(below_root(folder), Path::new(path), "{folder}");
+        }
+    }
+
+    #[test]
+    fn the_options_win_over_the_image() {
+        let config = |text: &str| {
+            ImageConfig::parse(
+                format!(r#"{{"architecture":"amd64","os":"linux","rootfs":{{}},"config":{text}}}"#).as_bytes(),
+            )
+            .unwrap()
+        };
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let image =
+            config(r#"{"Entrypoint":["/e"],"Cmd":["c"],"Env":["A=1","PATH=/p","B"],"WorkingDir":"w","User":"u"}"#);
+        let options = RunOptions::default();
+        let plain = process(&image, &options).unwrap();
+        assert_eq!(plain.arguments, words(&["/e", "c"]));
+        assert_eq!(plain.environment, words(&["A=1", "PATH=/p", "B"]));
+        assert_eq!((plain.workdir.as_path(), plain.user.as_deref()), (Path::new("/w"), Some("u")));
+
+        let arguments = RunOptions { arguments: Some(words(&["x"])), terminal: true, ..options.clone() };
+        let process_of_arguments = process(&image, &arguments).unwrap();
+        assert_eq!(process_of_arguments.arguments, words(&["/e", "x"]));
+        assert_eq!(process_of_arguments.environment.last().unwrap(), "TERM=xterm");
+
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let entrypoint = RunOptions {
+            entrypoint: Some(words(&["/o"])),
+            environment: vec![pair("B", "2"), pair("A", "3"), pair("C", "4")],
+            ..options.clone()
+        };
+        let process_of_entrypoint = process(&image, &entrypoint).unwrap();
+        assert_eq!(process_of_entrypoint.arguments, words(&["/o"]));
+        assert_eq!(process_of_entrypoint.environment, words(&["A=3", "PATH=/p", "B", "B=2", "C=4"]));
+
+        let bare = process(&config(r#"{"Cmd":["c"]}"#), &options).unwrap();
+        assert_eq!(bare.environment, [format!("PATH={DEFAULT_PATH}")]);
+        assert_eq!(bare.workdir, Path::new("/"));
+        assert!(matches!(process(&config("{}"), &options), Err(RunError::NothingToRun)));
+    }
+}

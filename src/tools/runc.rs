@@ -1,0 +1,111 @@
+//! runc, which starts containers; crun may stand in.
+//!
+//! Its state is in a folder of ours, since its own default is another user's or everyone's. Whether
+//! it failed or the container did is told by its log: its status alone does not.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::tools::process::{Finished, Invocation, ProcessError};
+
+/// How long the removal of a container may take.
+const REMOVAL: Duration = Duration::from_secs(20);
+
+/// A runc with a state folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Runc {
+    program: PathBuf,
+    state: PathBuf,
+}
+
+impl Runc {
+    /// `state` is created when it is needed.
+    pub(crate) fn new(program: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
+        Self { program: program.into(), state: state.into() }
+    }
+
+    /// Whether it knows a container.
+    pub(crate) fn has_state(&self, identifier: &str) -> bool {
+        self.state.join(identifier).exists()
+    }
+
+    /// Runs a bundle in our place, to its end.
+    ///
+    /// We must be in a sandbox ([`crate::tools::Namespaces::sandbox`]): runc becomes the first process
+    /// of its PID namespace, so that nothing of the container outlives it. What runc itself failed at
+    /// is in `log` afterwards ([`last_error`]). `started` is a file that runc writes.
+    pub(crate) fn run(
+        &self,
+        bundle: &Path,
+        identifier: &str,
+        log: &Path,
+        started: &Path,
+    ) -> Result<ExitStatus, ProcessError> {
+        self.invocation()
+            .argument("--log")
+            .argument(log)
+            .arguments(["--log-format", "json", "run", "--bundle"])
+            .argument(bundle)
+            .argument("--pid-file")
+            .argument(started)
+            .argument(identifier)
+            .own_proc()
+            .attach(Some(started))
+    }
+
+    /// Ends a container if it lives, and removes its state and its cgroups. None of that name is no error.
+    pub(crate) fn delete(&self, identifier: &str) -> Result<Finished, ProcessError> {
+        self.invocation().arguments(["delete", "--force", identifier]).limit(REMOVAL).capture()
+    }
+
+    fn invocation(&self) -> Invocation {
+        Invocation::new(&self.program).argument("--root").argument(&self.state)
+    }
+}
+
+/// The last error in a log of runc; `None` if it failed at nothing.
+pub(crate) fn last_error(log: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Entry {
+        level: String,
+        msg: String,
+    }
+    let text = std::fs::read_to_string(log).ok()?;
+    let entries = text.lines().rev().filter_map(|line| serde_json::from_str::<Entry>(line).ok());
+    entries.filter(|entry| entry.level == "error" || entry.level == "fatal").map(|entry| entry.msg).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_last_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        assert_eq!(last_error(&log), None);
+        for (text, error) in [
+            ("", None),
+            (r#"{"level":"warning","msg":"a","time":"t"}"#, None),
+            (
+                "{\"level\":\"error\",\"msg\":\"a\"}\n{\"level\":\"error\",\"msg\":\"b\"}\n{\"level\":\"info\",\"msg\":\"c\"}\n",
+                Some("b"),
+            ),
+            ("not json\n{\"level\":\"error\",\"msg\":\"a\"}\n{\"lev", Some("a")),
+        ] {
+            std::fs::write(&log, text).unwrap();
+            assert_eq!(last_error(&log).as_deref(), error, "{text}");
+        }
+    }
+
+    #[test]
+    fn deleting_nothing_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let runc = Runc::new("runc", folder.path());
+        assert!(!runc.has_state("none"));
+        assert!(runc.delete("none").unwrap().status.success());
+    }
+}

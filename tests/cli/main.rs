@@ -1,0 +1,17 @@
+//! End-to-end tests: the binary with real tools, real registries and real images. A module for each
+//! command or promise; what they share is in [`support`].
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod build;
+mod errors;
+mod example;
+mod faults;
+mod fetch;
+mod interop;
+mod lock;
+mod publish;
+mod reproducible;
+mod rootless;
+mod run;
+mod support;
+mod surroundings;

@@ -1,0 +1,108 @@
+//! `oci run`: the program's own streams, signals and status, and nothing left of it.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use rustix::process::Signal;
+
+use crate::support::{Registry, TestContext, project};
+
+fn nothing_is_left(context: &TestContext) {
+    assert_eq!(context.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn the_status_is_the_programs_own() {
+    let registry = Registry::start();
+    let context = project::script(&registry, "#!/bin/sh\necho \"to $1\"\necho \"from $2\" >&2\nexit $3\n");
+    let told = context.run(["run", "-q", "app", "--", "out", "err", "7"]).failure(7);
+    assert_eq!((told.stdout().as_str(), told.stderr().as_str()), ("to out\n", "from err\n"));
+    // 125 to 127 may also be the program's.
+    context.run(["run", "app", "--", "a", "b", "1"]).failure(1);
+    nothing_is_left(&context);
+}
+
+#[test]
+fn streams_pass_through_whole() {
+    let registry = Registry::start();
+    let context = project::script(&registry, "#!/bin/sh\nwc -c\n");
+    let mut command = context.oci();
+    let mut child = command.args(["run", "-q", "app"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(&vec![b'x'; 3_000_000]).unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "3000000");
+}
+
+#[test]
+fn a_program_that_is_missing_is_127_and_one_that_cannot_run_126() {
+    let registry = Registry::start();
+    let context = project::script(&registry, "#!/bin/sh\n");
+    context.run(["run", "app", "--entrypoint", "/no/such/program"]).failure(127);
+    context.run(["run", "app", "--entrypoint", "no-such-program"]).failure(127);
+    context.run(["run", "app", "--entrypoint", "/etc/passwd"]).failure(126);
+    nothing_is_left(&context);
+}
+
+#[test]
+fn signals_reach_the_program() {
+    let registry = Registry::start();
+    let context = project::my_server(&registry);
+    for (signal, status) in [(Signal::TERM, 9), (Signal::INT, 9)] {
+        context.write_program("my-server", project::SERVER.replace("TERM", "TERM INT"));
+        let mut server = context.start(["run", "my-server"]);
+        server.wait_for_line("ready");
+        server.signal(signal);
+        assert_eq!(server.end(), Some(status), "{}", server.stderr());
+        server.wait_for_line("stopping");
+        nothing_is_left(&context);
+    }
+}
+
+#[test]
+fn what_a_killed_run_leaves_the_next_one_removes() {
+    let registry = Registry::start();
+    let context = project::my_server(&registry);
+    let mut server = context.start(["run", "my-server"]);
+    server.wait_for_line("ready");
+    server.signal(Signal::KILL);
+    server.end();
+    let next = context.run(["run", "-q", "my-server", "--entrypoint", "/bin/echo", "--", "next"]).success();
+    assert_eq!(next.stdout(), "next\n");
+    nothing_is_left(&context);
+}
+
+#[test]
+fn options_change_the_run_and_not_the_image() {
+    let registry = Registry::start();
+    let context = project::script(
+        &registry,
+        "#!/bin/sh\necho \"$GREETING $PWD $(id -u):$(id -g)\"\ncat /mounted/file\ntouch /touched 2>/dev/null || echo refused\n",
+    );
+    context.write("mounted/file", "from the host\n");
+    let mounted = format!("{}:/mounted", context.project().join("mounted").display());
+    let options = ["-e", "GREETING=hello", "--user", "1234:1234", "--workdir", "/usr", "-v", &mounted, "--read-only"];
+    let told = context.finish(context.oci().args(["run", "-q", "app"]).args(options)).success();
+    assert_eq!(told.stdout(), "hello /usr 1234:1234\nfrom the host\nrefused\n");
+    nothing_is_left(&context);
+}
+
+#[test]
+fn what_a_run_writes_is_gone_with_it() {
+    let registry = Registry::start();
+    let context = project::script(&registry, "#!/bin/sh\nls /written 2>/dev/null; echo x >/written\n");
+    for _ in 0..2 {
+        assert_eq!(context.run(["run", "-q", "app"]).success().stdout(), "");
+    }
+}
+
+#[test]
+fn the_user_of_the_image_is_looked_up_in_it() {
+    let registry = Registry::start();
+    let context = project::my_server(&registry);
+    let manifest = context.read("oci.toml").replace("tag = \"1.0\"", "tag = \"1.0\"\nuser = \"app\"");
+    context.write("oci.toml", manifest);
+    let told = context.run(["run", "-q", "my-server", "--entrypoint", "/bin/id", "--", "-u"]).success();
+    assert_eq!(told.stdout(), "1234\n");
+}

@@ -1,0 +1,20 @@
+//! What the end-to-end tests stand on: the binary in surroundings of its own, real registries, real
+//! base images.
+//!
+//! A [`TestContext`] is a project folder with its own home, cache and environment. A [`Registry`] is
+//! Debian's docker-registry on a free loopback port. [`images`] makes base images once and pushes them.
+//! Nothing is faked: a tool that is missing fails the test, with the package to install.
+
+pub(crate) mod context;
+pub(crate) mod faults;
+pub(crate) mod images;
+pub(crate) mod ordinary;
+pub(crate) mod podman;
+pub(crate) mod project;
+pub(crate) mod registry;
+pub(crate) mod snapshot;
+pub(crate) mod tools;
+
+pub(crate) use context::{Outcome, TestContext, eventually};
+pub(crate) use images::Base;
+pub(crate) use registry::Registry;

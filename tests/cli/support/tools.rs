@@ -1,0 +1,60 @@
+//! The system's tools, found or asked for.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// The Debian package of each tool whose package has another name.
+const PACKAGES: &[(&str, &str)] = &[
+    ("htpasswd", "apache2-utils"),
+    ("newuidmap", "uidmap"),
+    ("setpriv", "util-linux"),
+    ("unshare", "util-linux"),
+    ("mount", "util-linux"),
+    ("useradd", "passwd"),
+];
+
+/// Where tools are looked for: administrators' folders too, which an ordinary user's `PATH` may lack.
+pub(crate) fn search_path() -> String {
+    format!("{}:/usr/local/sbin:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
+}
+
+/// The path of a tool; the test fails with the package to install where there is none.
+pub(crate) fn find(name: &str) -> PathBuf {
+    let search_path = search_path();
+    let found = search_path.split(':').map(|folder| PathBuf::from(folder).join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| {
+        let package = PACKAGES.iter().find(|(tool, _)| *tool == name).map_or(name, |(_, package)| package);
+        panic!("`{name}` is not on this machine; run `apt-get install {package}`, or `scripts/install tests`")
+    })
+}
+
+/// A command with nothing on standard input.
+pub(crate) fn tool(name: &str) -> Command {
+    let mut command = Command::new(find(name));
+    command.env("PATH", search_path()).stdin(Stdio::null());
+    command
+}
+
+/// A busybox that needs no libraries, so that it runs in an image that has none.
+pub(crate) fn static_busybox() -> PathBuf {
+    let path = PathBuf::from("/bin/busybox");
+    let linked = || tool("ldd").arg(&path).output().unwrap().status.success();
+    assert!(path.is_file() && !linked(), "no static busybox; run `apt-get install busybox-static`");
+    path
+}
+
+/// Runs a command that must succeed, and gives its standard output without the last line's end.
+pub(crate) fn succeed(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("could not start {command:?}: {error}"));
+    assert!(output.status.success(), "{command:?} failed, {}", describe(&output));
+    String::from_utf8(output.stdout).unwrap().trim_end_matches('\n').to_owned()
+}
+
+pub(crate) fn describe(output: &Output) -> String {
+    format!(
+        "{}\n--- stdout\n{}\n--- stderr\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}

@@ -1,0 +1,208 @@
+//! The rules: each is a function from one file to its complaints, and each is shown a file that breaks
+//! it.
+
+use crate::file::{File, bare};
+
+/// The floors of the house, the lowest first. A file uses only what is on its own floor or below.
+const FLOORS: &[&[&str]] = &[
+    &["source", "problem", "fs", "parallel", "model", "suggest", "sanitize"],
+    &["manifest", "lock", "store", "tools", "report"],
+    &["layer", "image", "resolve", "sandbox"],
+    &["stage"],
+    &["plan", "executor"],
+    &["commands", "cli", "diagnostic"],
+    &["lib", "main"],
+];
+/// The floor whose modules do not know each other.
+const STRANGERS: usize = 1;
+/// How long a file may be without its tests.
+const LONGEST: usize = 350;
+
+fn floor_of(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&module))
+}
+
+pub(crate) fn floors(file: &File) -> Vec<String> {
+    let Some(own) = file.module() else { return Vec::new() };
+    let Some(floor) = floor_of(own) else {
+        return vec![file.complain(format!("`{own}` has no floor; give it one in tests/house/rules.rs"))];
+    };
+    let mut complaints = Vec::new();
+    for used in crate_paths(&file.code()) {
+        match floor_of(&used) {
+            _ if used == own => {}
+            None => complaints.push(file.complain(format!("uses `crate::{used}`, which has no floor"))),
+            Some(other) if other > floor => complaints.push(file.complain(format!("uses `{used}`, which is above it"))),
+            Some(other) if other == floor && floor == STRANGERS => {
+                complaints.push(file.complain(format!("uses `{used}`, which it must not know")));
+            }
+            Some(_) => {}
+        }
+    }
+    complaints
+}
+
+/// The first names of all `crate::` paths, those of `crate::{…}` too.
+fn crate_paths(code: &str) -> Vec<String> {
+    let name = |text: &str| -> String {
+        text.trim_start().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
+    };
+    let mut found = Vec::new();
+    for (start, prefix) in code.match_indices("crate::") {
+        let rest = &code[start + prefix.len()..];
+        let Some(group) = rest.strip_prefix('{') else {
+            found.push(name(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut begins = true;
+        for (index, letter) in group.char_indices() {
+            if begins && !letter.is_whitespace() {
+                found.push(name(&group[index..]));
+                begins = false;
+            }
+            match letter {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => begins = true,
+                _ => {}
+            }
+        }
+    }
+    found.retain(|name| !name.is_empty());
+    found
+}
+
+pub(crate) fn one_spawn_site(file: &File) -> Vec<String> {
+    if file.path == "src/tools/process.rs" {
+        return Vec::new();
+    }
+    file.complain_of(
+        &["Command::new", "process::Command", "duct::", ".spawn()"],
+        "only src/tools/process.rs starts processes",
+    )
+}
+
+pub(crate) fn one_renderer(file: &File) -> Vec<String> {
+    if file.path == "src/diagnostic.rs" {
+        return Vec::new();
+    }
+    file.complain_of(&["ReportHandler", "render_report", "set_hook"], "only src/diagnostic.rs renders errors")
+}
+
+pub(crate) fn one_writer(file: &File) -> Vec<String> {
+    if file.path == "src/fs.rs" {
+        return Vec::new();
+    }
+    file.complain_of(
+        &[
+            "fs::write(",
+            "File::create",
+            ".write(true)",
+            ".append(true)",
+            ".create(true)",
+            ".create_new(true)",
+            "NamedTempFile",
+            "tempfile_in",
+        ],
+        "only src/fs.rs writes files",
+    )
+}
+
+pub(crate) fn errors_keep_their_type(file: &File) -> Vec<String> {
+    file.complain_of(&["into_diagnostic", "IntoDiagnostic"], "it erases code, labels, help and type")
+}
+
+pub(crate) fn no_test_is_skipped(file: &File) -> Vec<String> {
+    let code = bare(&file.text);
+    let found = code.contains("#[ignore");
+    found.then(|| file.complain("`#[ignore]`: a test that does not run is no test")).into_iter().collect()
+}
+
+pub(crate) fn length(file: &File) -> Vec<String> {
+    let lines = file.without_tests().lines().count();
+    let long = lines > LONGEST;
+    long.then(|| file.complain(format!("{lines} lines; split it by operation"))).into_iter().collect()
+}
+
+pub(crate) fn begins_with_its_purpose(file: &File) -> Vec<String> {
+    let silent = !file.text.starts_with("//! ") && file.path != "src/main.rs";
+    silent.then(|| file.complain("says at its top what it is for: `//! …`")).into_iter().collect()
+}
+
+pub(crate) fn names_the_concept(file: &File) -> Vec<String> {
+    const EMPTY: &[&str] = &["util", "utils", "common", "helper", "helpers", "types", "misc"];
+    let parts = file.path.split('/').map(|part| part.trim_end_matches(".rs"));
+    parts.filter(|part| EMPTY.contains(part)).map(|part| file.complain(format!("`{part}` names no concept"))).collect()
+}
+
+/// For every file, not only Rust: it must mean the same on another machine and in another network.
+pub(crate) fn names_no_machine(file: &File) -> Vec<String> {
+    // Taken apart, so that this file names none either.
+    let private = [
+        ["/wo", "rk/"],
+        ["/tmp", "/wt"],
+        ["crates", ".io"],
+        ["py", "pi.org"],
+        ["npm", "js.org"],
+        ["deb.", "debian.org"],
+        ["archive.", "ubuntu.com"],
+        ["ports.", "ubuntu.com"],
+    ];
+    let names = private.map(|[start, end]| format!("{start}{end}"));
+    names.iter().filter(|name| file.text.contains(*name)).map(|name| file.complain(format!("names `{name}`"))).collect()
+}
+
+#[track_caller]
+fn breaks(rule: fn(&File) -> Vec<String>, path: &str, text: &str) {
+    assert_eq!(rule(&File::new(path, text)).len(), 1, "{text}");
+}
+
+#[track_caller]
+fn keeps(rule: fn(&File) -> Vec<String>, path: &str, text: &str) {
+    assert_eq!(rule(&File::new(path, text)), Vec::<String>::new(), "{text}");
+}
+
+#[test]
+fn the_rule_of_floors_can_fail() {
+    breaks(floors, "src/model/digest.rs", "use crate::store::Store;");
+    breaks(floors, "src/lock/mod.rs", "fn a() { crate::manifest::load() }");
+    breaks(floors, "src/layer/tar.rs", "use crate::{fs, model::{Digest, DiffId}, commands::build};");
+    breaks(floors, "src/extra.rs", "");
+    breaks(floors, "src/fs.rs", "use crate::extra;");
+    keeps(floors, "src/lock/format.rs", "use crate::lock::Lock;\nuse crate::{fs, model::Digest};");
+    keeps(floors, "src/fs.rs", "// as crate::store does\nconst A: &str = \"crate::store\";");
+    keeps(floors, "src/fs.rs", "fn a() {}\n\n#[cfg(test)]\nmod tests {\n    use crate::store;\n}\n");
+}
+
+#[test]
+fn the_rules_of_one_place_can_fail() {
+    breaks(one_spawn_site, "src/tools/skopeo.rs", "Command::new(\"skopeo\")");
+    breaks(one_spawn_site, "src/stage/run.rs", "duct::cmd!(\"runc\")");
+    keeps(one_spawn_site, "src/tools/process.rs", "Command::new(program)");
+    breaks(one_renderer, "src/commands/run.rs", "GraphicalReportHandler::new()");
+    keeps(one_renderer, "src/diagnostic.rs", "GraphicalReportHandler::new()");
+    breaks(one_writer, "src/store/blob.rs", "std::fs::write(path, bytes)");
+    breaks(one_writer, "src/store/blob.rs", "std::fs::File::create(path)");
+    breaks(one_writer, "src/store/blob.rs", "OpenOptions::new().append(true)");
+    keeps(one_writer, "src/store/blob.rs", "OpenOptions::new().read(true)");
+    keeps(one_writer, "src/fs.rs", "OpenOptions::new().write(true)");
+    keeps(one_writer, "src/store/blob.rs", "fs::write_atomically(path, bytes, 0o644)");
+    breaks(errors_keep_their_type, "src/lib.rs", "run().into_diagnostic()");
+    breaks(no_test_is_skipped, "tests/a.rs", "#[test]\n#[ignore]\nfn a() {}");
+    keeps(no_test_is_skipped, "tests/a.rs", "// no #[ignore] here\n\"#[ignore]\"");
+}
+
+#[test]
+fn the_rules_of_looks_can_fail() {
+    breaks(length, "src/fs.rs", &"a\n".repeat(LONGEST + 1));
+    let tested = format!("{}#[cfg(test)]\nmod tests {{\n{}}}\n", "a\n".repeat(LONGEST), "b\n".repeat(LONGEST));
+    keeps(length, "src/fs.rs", &tested);
+    breaks(begins_with_its_purpose, "src/fs.rs", "use std::fs;\n//! too late");
+    keeps(begins_with_its_purpose, "src/fs.rs", "//! Files.\n");
+    breaks(names_the_concept, "src/store/util.rs", "");
+    keeps(names_the_concept, "src/store/utility.rs", "");
+    breaks(names_no_machine, "README.md", &["see /wo", "rk/main"].concat());
+    keeps(names_no_machine, "README.md", "see /workspace");
+}
