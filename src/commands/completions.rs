@@ -1,6 +1,6 @@
 //! `oci completions SHELL`.
 
-use clap::{Command, CommandFactory};
+use clap::{Command as CommandLine, CommandFactory};
 
 use crate::cli::Cli;
 
@@ -15,10 +15,10 @@ fn script(shell: clap_complete::Shell) -> String {
 }
 
 /// The command line without what only this program itself calls: the generators do not leave it out.
-fn visible() -> Command {
+fn visible() -> CommandLine {
     let whole = Cli::command();
     let commands = whole.get_subcommands().filter(|command| !command.is_hide_set());
-    Command::new("oci")
+    CommandLine::new("oci")
         .version(env!("CARGO_PKG_VERSION"))
         .args(whole.get_arguments().cloned())
         .subcommands(commands.cloned())

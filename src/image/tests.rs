@@ -1,3 +1,5 @@
+//! What a build makes of its base, field by field, and the bytes that come of it.
+
 use std::path::Path;
 
 use super::*;
