@@ -4,6 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, JSONReportHandler, Report};
+use textwrap::core::Word;
+use textwrap::{WordSeparator, WordSplitter};
 
 /// What the program returns to the shell (`oci run` returns the container's own status instead).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,12 +99,13 @@ impl Format {
 
 /// Shows errors on standard error.
 pub(crate) fn render(reports: &[Report], format: Format) {
+    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(WIDTH);
     let mut text = String::new();
     for report in reports {
         match format {
             // Writing to a string does not fail.
             Format::Json => drop(JSONReportHandler::new().render_report(&mut text, report.as_ref())),
-            Format::Text { colour } => drop(handler(colour).render_report(&mut text, report.as_ref())),
+            Format::Text { colour } => drop(handler(colour, width).render_report(&mut text, report.as_ref())),
         }
         if !text.ends_with('\n') {
             text.push('\n');
@@ -112,12 +115,121 @@ pub(crate) fn render(reports: &[Report], format: Format) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-fn handler(colour: bool) -> GraphicalReportHandler {
+/// How wide messages are where nothing says how wide the terminal is.
+const WIDTH: usize = 100;
+
+fn handler(colour: bool, width: usize) -> GraphicalReportHandler {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100);
     GraphicalReportHandler::new_themed(theme)
         .with_width(width)
         .with_links(false)
         .with_wrap_lines(true)
         .with_break_words(false)
+        .with_word_separator(WordSeparator::Custom(words))
+        .with_word_splitter(WordSplitter::NoHyphenation)
+}
+
+/// Lines are broken at spaces alone, and not at those between backticks: a command, a path or an
+/// address stays in one piece, to be copied.
+fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
+    let mut words = Vec::new();
+    let (mut start, mut in_code, mut behind_space) = (0, false, false);
+    for (offset, character) in line.char_indices() {
+        if behind_space && character != ' ' {
+            words.push(Word::from(&line[start..offset]));
+            start = offset;
+        }
+        // A backtick that nothing closes is just a character.
+        if character == '`' && (in_code || line[offset + 1..].contains('`')) {
+            in_code = !in_code;
+        }
+        behind_space = character == ' ' && !in_code;
+    }
+    words.push(Word::from(&line[start..]));
+    Box::new(words.into_iter())
+}
+
+/// An error as a person sees it, without colour and as wide as [`WIDTH`]: for tests that show errors.
+#[cfg(test)]
+pub(crate) fn rendered(error: &dyn Diagnostic) -> String {
+    rendered_within(WIDTH, error)
+}
+
+#[cfg(test)]
+fn rendered_within(width: usize, error: &dyn Diagnostic) -> String {
+    let mut text = String::new();
+    handler(false, width).render_report(&mut text, error).unwrap();
+    // Editors and reviewers dislike spaces at the end of a snapshot's lines.
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// Every code that the module's own source text names: for tests that all of them are shown.
+#[cfg(test)]
+pub(crate) fn codes_of(module: &str) -> std::collections::BTreeSet<String> {
+    fn collect(folder: &std::path::Path, prefix: &str, codes: &mut std::collections::BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() && path.file_name().unwrap() != "tests" {
+                collect(&path, prefix, codes);
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                for (offset, _) in text.match_indices(prefix) {
+                    let name = &text[offset + prefix.len()..];
+                    let length = name.find(|letter: char| letter != '_' && !letter.is_ascii_lowercase());
+                    codes.insert(format!("{prefix}{}", &name[..length.unwrap_or(name.len())]));
+                }
+            }
+        }
+    }
+    let mut codes = std::collections::BTreeSet::new();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module);
+    collect(&folder, &format!("oci::{module}::"), &mut codes);
+    codes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Problem;
+    use crate::source::Source;
+
+    #[test]
+    fn what_is_copied_stays_in_one_piece() {
+        let command = "`skopeo inspect --raw docker://registry.example.com/acme/a-long-name:3.12-slim`";
+        let address = "https://example.com/a-page/with-hyphens/and/slashes-that-are-many";
+        let path = "/var/cache/oci/some-folder/with-a-long/path-in-it";
+        let help = format!("look at what is there with {command}, read {address} about it, and then look into {path}");
+        let place = Source::new("oci.toml", "text").place(0..4);
+        for width in [20, 40, 60, 80] {
+            let problem = Problem::new("oci::test", help.clone(), &place, "").help(help.clone());
+            let text = rendered_within(width, &problem);
+            for whole in [command, address, path] {
+                assert_eq!(text.matches(whole).count(), 2, "{width}: {whole} is broken in\n{text}");
+            }
+            assert!(text.lines().count() > 8, "nothing was wrapped in\n{text}");
+        }
+    }
+
+    #[test]
+    fn lines_are_broken_at_spaces_outside_of_backticks() {
+        for (line, expected) in [
+            ("", vec![""]),
+            ("a  b-c/d", vec!["a  ", "b-c/d"]),
+            ("run `a b` or `c`", vec!["run ", "`a b` ", "or ", "`c`"]),
+            ("it`s a b", vec!["it`s ", "a ", "b"]),
+            (" ä ö", vec![" ", "ä ", "ö"]),
+        ] {
+            let found: Vec<String> = words(line).map(|word| format!("{}{}", word.word, word.whitespace)).collect();
+            assert_eq!(found, expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_gravest_failure_decides() {
+        let failure =
+            |status| Failure::new(status, Problem::new("oci::test", "", &Source::new("x", "").place(0..0), ""));
+        let all = Failure::all([failure(Status::Failed), failure(Status::Invalid), failure(Status::Failed)]).unwrap();
+        assert_eq!((all.status, all.reports.len()), (Status::Invalid, 3));
+        assert!(Failure::all([]).is_none());
+    }
 }

@@ -53,12 +53,6 @@ pub(crate) enum ImageError {
         help("`${{{name}}}` stands for the base's value; write `$$` for a dollar sign")
     )]
     NoBaseValue { name: String },
-    #[error("a `${{` is not closed")]
-    #[diagnostic(
-        code(oci::image::no_base_value),
-        help("write `${{NAME}}` for the base's value, `$$` for a dollar sign")
-    )]
-    OpenReference,
 }
 
 /// What a build adds to its base, on one platform.
@@ -142,8 +136,8 @@ impl Image {
                 config.set(field, Some(value.as_str().into()));
             }
         }
-        change_set(&mut config, "ExposedPorts", &build.ports);
-        change_set(&mut config, "Volumes", &build.volumes);
+        change_set(&mut config, "ExposedPorts", &build.ports, is_same_port);
+        change_set(&mut config, "Volumes", &build.volumes, |left, right| left == right);
         set_labels(&mut config, build);
         Ok(Self { config, layers, annotations: annotations(build, addition.base.as_ref()) })
     }
@@ -183,10 +177,19 @@ fn set_environment(config: &mut ImageConfig, build: &Build) -> Result<(), At<Ima
             variables.retain(|(known, _)| known != name);
             continue;
         };
-        let text = expand(text, &base).map_err(|error| At::new(error, &value.place, ""))?;
-        match variables.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => *known = text,
-            None => variables.push((name.clone(), text)),
+        let of_base = |name: &str| base.get(name).map(String::as_str).or((name == "PATH").then_some(DEFAULT_PATH));
+        let text = text.above(of_base).map_err(|name| {
+            let error = ImageError::NoBaseValue { name: name.to_owned() };
+            At::new(error, &value.place, "")
+        })?;
+        let mut is_new = true;
+        // An image may name one twice, and then runtimes take the last.
+        for (_, known) in variables.iter_mut().filter(|(known, _)| known == name) {
+            known.clone_from(&text);
+            is_new = false;
+        }
+        if is_new {
+            variables.push((name.clone(), text));
         }
     }
     let list: Vec<String> = variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -194,33 +197,8 @@ fn set_environment(config: &mut ImageConfig, build: &Build) -> Result<(), At<Ima
     Ok(())
 }
 
-/// Replaces `${NAME}` by the base's value, `$$` by `$`, and `{{` and `}}` by braces.
-fn expand(text: &str, base: &BTreeMap<String, String>) -> Result<String, ImageError> {
-    let mut expanded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(special) = rest.find(['$', '{', '}']) {
-        expanded.push_str(&rest[..special]);
-        rest = &rest[special..];
-        if let Some(after) = rest.strip_prefix("${") {
-            let (name, after) = after.split_once('}').ok_or(ImageError::OpenReference)?;
-            match base.get(name) {
-                Some(value) => expanded.push_str(value),
-                None if name == "PATH" => expanded.push_str(DEFAULT_PATH),
-                None => return Err(ImageError::NoBaseValue { name: name.to_owned() }),
-            }
-            rest = after;
-            continue;
-        }
-        expanded.push_str(&rest[..1]);
-        let doubled = ["$$", "{{", "}}"].iter().any(|pair| rest.starts_with(pair));
-        rest = &rest[if doubled { 2 } else { 1 }..];
-    }
-    expanded.push_str(rest);
-    Ok(expanded)
-}
-
 /// Adds to and removes from one of the config's sets, which are objects with empty values.
-fn change_set(config: &mut ImageConfig, field: &str, changes: &[Change]) {
+fn change_set(config: &mut ImageConfig, field: &str, changes: &[Change], is_same: fn(&str, &str) -> bool) {
     if changes.is_empty() {
         return;
     }
@@ -229,14 +207,25 @@ fn change_set(config: &mut ImageConfig, field: &str, changes: &[Change]) {
     for change in changes {
         match change {
             Change::Add(name) => added.push(name),
-            Change::Remove(name) => drop(set.shift_remove(name)),
+            Change::Remove(name) => set.retain(|known, _| !is_same(known, name)),
         }
     }
     added.sort();
     for name in added {
-        set.entry(name.clone()).or_insert_with(|| json!({}));
+        if !set.keys().any(|known| is_same(known, name)) {
+            set.insert(name.clone(), json!({}));
+        }
     }
     config.set(field, (!set.is_empty()).then_some(Value::Object(set)));
+}
+
+/// A port without a protocol is TCP's (OCI image spec, "Image Configuration").
+fn is_same_port(left: &str, right: &str) -> bool {
+    let parts = |port: &str| {
+        let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+        (number.to_owned(), protocol.to_owned())
+    };
+    parts(left) == parts(right)
 }
 
 fn set_labels(config: &mut ImageConfig, build: &Build) {
@@ -266,3 +255,6 @@ pub(crate) fn annotations(build: &Build, base: Option<&(String, Digest)>) -> BTr
     }
     annotations
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use miette::{Diagnostic, LabeledSpan, SourceCode, SourceSpan};
 
+use crate::sanitize;
 use crate::source::{Place, Source, Span};
 
 /// One thing that is wrong, where, and what to do about it.
@@ -17,26 +18,27 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// A problem at `place`; `label` stands under the line and may be empty.
+    /// A problem at `place`; `label` stands under the line and may be empty. What message, label and
+    /// help quote from the file may be anything, and is made safe to show.
     pub(crate) fn new(code: &'static str, message: impl Into<String>, place: &Place, label: impl Into<String>) -> Self {
         Self {
             code,
-            message: message.into(),
+            message: sanitize::name(&message.into()),
             help: None,
             source: place.source.clone(),
-            labels: vec![(place.span.clone(), label.into())],
+            labels: vec![(place.span.clone(), sanitize::name(&label.into()))],
         }
     }
 
     /// Shows a second place of the same file.
     pub(crate) fn also(mut self, place: &Place, label: impl Into<String>) -> Self {
-        self.labels.push((place.span.clone(), label.into()));
+        self.labels.push((place.span.clone(), sanitize::name(&label.into())));
         self
     }
 
     /// Says what to do next.
     pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
-        self.help = help.into();
+        self.help = help.into().map(|help| sanitize::name(&help));
         self
     }
 }

@@ -41,7 +41,8 @@ pub(super) fn read(source: &Source) -> Result<Lock, Vec<Problem>> {
         return Err(vec![problem]);
     }
     let mut problems = Problems::default();
-    let (document, errors) = DeTable::parse_recoverable(source.text());
+    let (document, mut errors) = DeTable::parse_recoverable(source.text());
+    errors.dedup();
     for error in &errors {
         let place = source.place(error.span().unwrap_or(0..0));
         problems.push(damaged("the lockfile is not TOML", &place, error.message()));
@@ -75,7 +76,8 @@ fn damaged(message: impl Into<String>, place: &Place, label: impl Into<String>) 
 fn conflict(source: &Source) -> Option<Problem> {
     let mut start = 0;
     for line in source.text().split_inclusive('\n') {
-        if ["<<<<<<< ", "=======\n", ">>>>>>> "].iter().any(|marker| line.starts_with(marker)) {
+        let is_marker = ["<<<<<<< ", "||||||| ", ">>>>>>> "].iter().any(|marker| line.starts_with(marker));
+        if is_marker || line.trim_end() == "=======" {
             let place = source.place(start..start + line.trim_end().len());
             return Some(
                 Problem::new("oci::lock::conflict", "the lockfile has a merge conflict", &place, "git left this")
@@ -194,7 +196,8 @@ impl Reader<'_> {
         }
     }
 
-    fn parsed<T, E: fmt::Display>(
+    /// A value that prints as it was written: no other spelling of it was ever in a lockfile.
+    fn parsed<T: fmt::Display, E: fmt::Display>(
         &self,
         table: &DeTable<'_>,
         key: &str,
@@ -204,7 +207,12 @@ impl Reader<'_> {
     ) -> Option<T> {
         let text = self.text(table, key, owner, problems)?;
         match parse(&text) {
-            Ok(value) => Some(value),
+            Ok(value) if value.to_string() == *text => Some(value),
+            Ok(value) => {
+                let message = format!("`{}` is no {key} as a lockfile has it", *text);
+                problems.push(damaged(message, &text.place, format!("it would be `{value}`")));
+                None
+            }
             Err(error) => {
                 problems.push(damaged(format!("`{}` is no {key}", *text), &text.place, error.to_string()));
                 None

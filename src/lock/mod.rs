@@ -5,6 +5,8 @@
 //! what moved between two.
 
 mod format;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;

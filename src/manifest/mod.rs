@@ -9,7 +9,10 @@ pub(crate) mod package;
 mod read;
 mod schema;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod validate;
+pub(crate) mod variable;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,6 +20,7 @@ use std::path::PathBuf;
 pub(crate) use discover::discover;
 pub(crate) use package::{Package, PackageContent};
 pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, parse};
+use variable::VariableValue;
 
 use crate::model::{Digest, ImageName, Platform, Repository, Tag};
 use crate::source::{Place, Placed, Source};
@@ -82,7 +86,7 @@ pub(crate) struct Build {
     pub(crate) entrypoint: Option<Placed<Vec<String>>>,
     pub(crate) args: Option<Placed<Vec<String>>>,
     /// `None` removes.
-    pub(crate) env: BTreeMap<String, Placed<Option<String>>>,
+    pub(crate) env: BTreeMap<String, Placed<Option<VariableValue>>>,
     pub(crate) user: Option<String>,
     pub(crate) workdir: Option<String>,
     pub(crate) stop_signal: Option<String>,

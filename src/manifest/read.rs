@@ -88,6 +88,10 @@ impl<'a> Value<'a> {
         Some(array.iter().map(|value| Value { source: self.source, value }).collect())
     }
 
+    pub(super) fn is_empty_list(&self) -> bool {
+        self.value.get_ref().as_array().is_some_and(|array| array.is_empty())
+    }
+
     pub(super) fn table(&self) -> Option<Table<'a>> {
         Some(Table { source: self.source, table: self.value.get_ref().as_table()? })
     }

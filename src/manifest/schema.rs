@@ -8,6 +8,8 @@
 pub(crate) enum Shape {
     Text,
     Boolean,
+    /// `false`, which takes away what the base has.
+    False,
     Integer,
     /// A list, each element of this shape.
     List(&'static Shape),
@@ -47,7 +49,7 @@ const fn later(name: &'static str) -> Key {
 const TEXT: &Shape = &Shape::Text;
 const TEXTS: &Shape = &Shape::List(TEXT);
 const TEXT_OR_TEXTS: &Shape = &Shape::Either(&[Shape::Text, Shape::List(TEXT)]);
-const TEXT_OR_FALSE: &Shape = &Shape::Either(&[Shape::Text, Shape::Boolean]);
+const TEXT_OR_FALSE: &Shape = &Shape::Either(&[Shape::Text, Shape::False]);
 const BOOLEAN: &Shape = &Shape::Boolean;
 
 /// The whole file.
@@ -160,7 +162,7 @@ mod tests {
             Shape::Table(keys) => check(keys),
             Shape::List(inner) | Shape::Map(inner) => descend(inner),
             Shape::Either(shapes) => shapes.iter().for_each(descend),
-            Shape::Text | Shape::Boolean | Shape::Integer => {}
+            Shape::Text | Shape::Boolean | Shape::False | Shape::Integer => {}
         }
     }
 

@@ -41,10 +41,13 @@ fn check_value(source: &Source, value: &Spanned<DeValue<'_>>, shape: &Shape, pat
     match (shape, value.get_ref()) {
         (Shape::Text, DeValue::String(_))
         | (Shape::Boolean, DeValue::Boolean(_))
+        | (Shape::False, DeValue::Boolean(false))
         | (Shape::Integer, DeValue::Integer(_)) => {}
         (Shape::List(inner), DeValue::Array(elements)) => {
-            for element in elements.iter() {
-                check_value(source, element, inner, path, problems);
+            for (number, element) in elements.iter().enumerate() {
+                let element_name = format!("{}[{number}]", path.last().copied().unwrap_or_default());
+                let path: Vec<&str> = path.iter().copied().rev().skip(1).rev().chain([&*element_name]).collect();
+                check_value(source, element, inner, &path, problems);
             }
         }
         (Shape::Map(inner), DeValue::Table(table)) => {
@@ -66,6 +69,7 @@ fn fits(shape: &Shape, value: &DeValue<'_>) -> bool {
     match shape {
         Shape::Text => value.is_str(),
         Shape::Boolean => value.is_bool(),
+        Shape::False => value.as_bool() == Some(false),
         Shape::Integer => value.is_integer(),
         Shape::List(_) => value.is_array(),
         Shape::Map(_) | Shape::Table(_) => value.is_table(),
@@ -85,12 +89,22 @@ fn wrong_type(source: &Source, value: &Spanned<DeValue<'_>>, shape: &Shape, path
     );
     let written = source.text().get(value.span()).unwrap_or_default();
     problem.help(match (shape, value.get_ref()) {
-        (Shape::Text, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_)) => {
+        (_, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_))
+            if takes_text(shape) =>
+        {
             Some(format!("write `\"{written}\"`"))
         }
         (Shape::List(Shape::Text), DeValue::String(_)) => Some(format!("write `[{written}]`")),
         _ => None,
     })
+}
+
+fn takes_text(shape: &Shape) -> bool {
+    match shape {
+        Shape::Text => true,
+        Shape::Either(shapes) => shapes.iter().any(takes_text),
+        _ => false,
+    }
 }
 
 /// A value over many lines is shown by its first one.
@@ -104,6 +118,7 @@ fn name_of(shape: &Shape) -> String {
     match shape {
         Shape::Text => "a string".to_owned(),
         Shape::Boolean => "`true` or `false`".to_owned(),
+        Shape::False => "`false`".to_owned(),
         Shape::Integer => "a whole number".to_owned(),
         Shape::List(Shape::Text) => "a list of strings".to_owned(),
         Shape::List(_) => "a list".to_owned(),
@@ -117,7 +132,8 @@ fn type_of(value: &DeValue<'_>) -> &'static str {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",
         DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "`true` or `false`",
+        DeValue::Boolean(true) => "`true`",
+        DeValue::Boolean(false) => "`false`",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",

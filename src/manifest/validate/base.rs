@@ -11,7 +11,7 @@ use crate::source::{Place, Placed};
 pub(super) fn bases(root: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Base> {
     let mut bases = BTreeMap::new();
     for (name, table) in root.table("base").map(|table| table.entries()).unwrap_or_default() {
-        value::name(&name, problems);
+        value::table_name(&name, problems);
         if let Some(base) = table.table().and_then(|table| base(&name, table, problems)) {
             bases.insert(name.value, base);
         }
@@ -20,6 +20,10 @@ pub(super) fn bases(root: Table<'_>, problems: &mut Problems) -> BTreeMap<String
 }
 
 fn base(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> Option<Base> {
+    // Of a later release, which was reported; it stands for all that would be missing here.
+    if table.get("layout").is_some() {
+        return None;
+    }
     let written = table.text("repository");
     if written.is_none() && table.get("repository").is_none() {
         problems.push(
@@ -43,7 +47,7 @@ fn base(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> Opt
 
 fn pins(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> BTreeMap<Option<String>, Pin> {
     let Some(variants) = table.table("variants") else {
-        let pin = pin(table, &name.place, &format!("[base.{}]", **name), problems);
+        let pin = pin(table, &name.place, &format!("`[base.{}]`", **name), problems);
         return pin.into_iter().map(|pin| (None, pin)).collect();
     };
     for key in ["tag", "digest", "sha"] {
@@ -63,11 +67,14 @@ fn pins(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> BTr
     let entries = variants.entries();
     if entries.is_empty() {
         let place = table.key_place("variants").unwrap_or_else(|| name.place.clone());
-        problems.push(Problem::new("oci::manifest::missing_key", "`variants` names none", &place, ""));
+        problems.push(
+            Problem::new("oci::manifest::missing_key", "`variants` names none", &place, "")
+                .help("name one, such as `slim = \"3.12-slim\"`".to_owned()),
+        );
     }
     let mut pins = BTreeMap::new();
     for (variant, value) in entries {
-        value::name(&variant, problems);
+        value::variant_name(&variant, problems);
         if let Some(pin) = variant_pin(name, &variant, value, problems) {
             pins.insert(Some(variant.value), pin);
         }

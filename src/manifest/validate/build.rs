@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::read::Table;
+use crate::manifest::read::{Table, Value};
 use crate::manifest::validate::{package, value};
+use crate::manifest::variable::{VariableError, VariableValue};
 use crate::manifest::{Build, Change};
 use crate::model::{ImageName, Repository, Tag};
 use crate::problem::{Problem, Problems};
-use crate::source::Placed;
+use crate::source::{Place, Placed};
 
 pub(super) fn builds(root: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Build> {
     let mut builds = BTreeMap::new();
     for (name, table) in root.table("build").map(|table| table.entries()).unwrap_or_default() {
-        value::name(&name, problems);
+        value::table_name(&name, problems);
         if let Some(build) = table.table().and_then(|table| build(&name, table, problems)) {
             builds.insert(name.value, build);
         }
@@ -42,7 +43,7 @@ fn build(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> Op
         stop_signal: stop_signal(table, problems),
         ports: changes(table, "ports", port, problems),
         volumes: changes(table, "volumes", volume, problems),
-        labels: removable(table, "labels", problems).into_iter().map(|(name, value)| (name, value.value)).collect(),
+        labels: labels(table, problems),
         annotations: annotations(table, problems),
         description: table.text("description").map(|text| text.value),
         platforms: value::platforms(table, problems),
@@ -56,79 +57,82 @@ fn build(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> Op
 /// A list of strings; a plain string is one element, and almost never meant to hold a space.
 fn command(table: Table<'_>, key: &str, problems: &mut Problems) -> Option<Placed<Vec<String>>> {
     let value = table.get(key)?;
-    if let Some(text) = value.text() {
-        if text.contains(char::is_whitespace) {
-            let list = text.split_whitespace().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
-            problems.push(
-                Problem::new(
-                    "oci::manifest::command_with_space",
-                    format!("`{key}` is one word with a space in it"),
-                    &text.place,
-                    "no shell splits this",
-                )
-                .help(format!("write `{key} = [{list}]`")),
-            );
-        }
-        return Some(text.map(|text| vec![text]));
+    let words = match value.text() {
+        Some(text) => vec![text],
+        None => value.list()?.into_iter().filter_map(|word| word.text()).collect(),
+    };
+    if let (Some(text), true) = (value.text(), words.iter().any(|word| word.contains(char::is_whitespace))) {
+        let words = shell_words::split(&text).unwrap_or_else(|_| text.split_whitespace().map(str::to_owned).collect());
+        let list = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
+        problems.push(
+            Problem::new(
+                "oci::manifest::command_with_space",
+                format!("`{key}` is one word with a space in it"),
+                &text.place,
+                "no shell splits this",
+            )
+            .help(format!("write `{key} = [{list}]`")),
+        );
     }
-    let words = value.list()?.into_iter().filter_map(|word| word.text()).map(|word| word.value).collect();
-    Some(Placed::new(words, value.place()))
+    if let (Some(program), "entrypoint") = (words.first().filter(|word| word.is_empty()), key) {
+        problems.push(
+            Problem::new("oci::manifest::no_program", "`entrypoint` names no program", &program.place, "this is empty")
+                .help("write `entrypoint = []` to clear the base's".to_owned()),
+        );
+    }
+    words.iter().for_each(|word| value::refuse_nul(word, problems));
+    Some(Placed::new(words.into_iter().map(|word| word.value).collect(), value.place()))
 }
 
-/// A table of strings in which `false` removes what the base has.
-fn removable(table: Table<'_>, key: &str, problems: &mut Problems) -> BTreeMap<String, Placed<Option<String>>> {
-    let mut entries = BTreeMap::new();
-    for (name, value) in table.table(key).map(|table| table.entries()).unwrap_or_default() {
-        if let Some(text) = value.text() {
-            let text = Placed::new(Some(value::template_free(&text, problems)), text.place);
-            entries.insert(name.value, text);
-        } else if let Some(removed) = value.boolean() {
-            if removed {
-                problems.push(
-                    Problem::new(
-                        "oci::manifest::wrong_type",
-                        format!("`{key}.{}` has to be a string or `false`", *name),
-                        &value.place(),
-                        "",
-                    )
-                    .help("`false` removes what the base has".to_owned()),
-                );
-            }
-            entries.insert(name.value, Placed::new(None, value.place()));
-        }
-    }
-    entries
+/// The base's labels are changed by a table of strings, in which `false` removes.
+fn labels(table: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Option<String>> {
+    let entries = table.table("labels").map(|table| table.entries()).unwrap_or_default();
+    let texts = entries.into_iter().filter_map(|(name, value)| match value.text() {
+        Some(text) => Some((name.value, Some(value::template_free(&text, problems)))),
+        None => value.boolean().map(|_| (name.value, None)),
+    });
+    texts.collect()
 }
 
-fn env(table: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Placed<Option<String>>> {
-    for (name, _) in table.table("env").map(|table| table.entries()).unwrap_or_default() {
+fn env(table: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Placed<Option<VariableValue>>> {
+    let mut variables = BTreeMap::new();
+    for (name, value) in table.table("env").map(|table| table.entries()).unwrap_or_default() {
         if name.is_empty() || name.contains(['=', '\0']) {
             let message = format!("`{}` is no name of a variable", *name);
-            problems.push(Problem::new("oci::manifest::bad_variable", message, &name.place, "it may hold no `=`"));
+            let reason = "a name is not empty, and holds no `=`";
+            problems.push(Problem::new("oci::manifest::bad_variable", message, &name.place, reason));
+        }
+        let parsed = match value.text() {
+            Some(text) => variable(&text, problems).map(Some),
+            None => value.boolean().map(|_| None),
+        };
+        if let Some(parsed) = parsed {
+            variables.insert(name.value, Placed::new(parsed, value.place()));
         }
     }
-    // `${NAME}` is the base's value, so that these braces are not a template's.
-    let mut entries = BTreeMap::new();
-    for (name, value) in table.table("env").map(|table| table.entries()).unwrap_or_default() {
-        if let Some(text) = value.text() {
-            value::refuse_templates(&text.clone().map(|text| without_references(&text)), problems);
-            entries.insert(name.value, text.map(Some));
-        }
-    }
-    let removed = removable(table, "env", &mut Problems::default());
-    entries.extend(removed.into_iter().filter(|(_, value)| value.is_none()));
-    entries
+    variables
 }
 
-/// The text without its `${NAME}`.
-fn without_references(text: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        plain.push_str(before);
-        rest = after.split_once('}').map_or("", |(_, rest)| rest);
+fn variable(text: &Placed<String>, problems: &mut Problems) -> Option<VariableValue> {
+    let error = match VariableValue::parse(text) {
+        Ok(value) => return Some(value),
+        Err(error) => error,
+    };
+    let bad = |message: String, place: &Place| {
+        Problem::new("oci::manifest::bad_variable", message, place, "")
+            .help("`${NAME}` is the base's value; write `$$` for a dollar sign".to_owned())
+    };
+    match error {
+        VariableError::NotClosed => problems.push(bad("a `${` is not closed".to_owned(), &text.place)),
+        VariableError::BadName(name) => {
+            let reference = format!("${{{name}}}");
+            let place = value::within(text, &reference);
+            problems.push(bad(format!("`{reference}` names no variable"), &place));
+        }
+        VariableError::Template(template) => value::refuse_template(text, &template, problems),
+        VariableError::Nul => value::refuse_nul(text, problems),
     }
-    plain + rest
+    None
 }
 
 fn annotations(table: Table<'_>, problems: &mut Problems) -> BTreeMap<String, String> {
@@ -148,6 +152,7 @@ fn user(table: Table<'_>, problems: &mut Problems) -> Option<String> {
                 .help("write a name or number, with `:` and a group if need be, such as `65532:65532`".to_owned()),
         );
     }
+    value::refuse_nul(&text, problems);
     Some(text.value)
 }
 
@@ -164,21 +169,34 @@ fn workdir(table: Table<'_>, problems: &mut Problems) -> Option<String> {
             .help(format!("write `workdir = \"/{}\"`", text.trim_start_matches("./"))),
         );
     }
+    value::refuse_nul(&text, problems);
     Some(text.value)
 }
 
 fn stop_signal(table: Table<'_>, problems: &mut Problems) -> Option<String> {
     let text = table.text("stop-signal")?;
-    let number = text.parse::<u8>().is_ok_and(|number| (1..=64).contains(&number));
+    let number = value::number::<u8>(&text).is_some_and(|number| (1..=64).contains(&number));
     let name = text.strip_prefix("SIG").unwrap_or_default();
-    if !number && !SIGNALS.contains(&name) && !name.starts_with("RTMIN") && !name.starts_with("RTMAX") {
+    if !number && !SIGNALS.contains(&name) && !is_real_time(name) {
         let near = crate::suggest::nearest(text.to_uppercase().trim_start_matches("SIG"), SIGNALS);
         problems.push(
-            Problem::new("oci::manifest::bad_signal", format!("`{}` is no signal", *text), &text.place, "")
-                .help(near.map(|near| format!("did you mean `SIG{near}`?"))),
+            Problem::new("oci::manifest::bad_signal", format!("`{}` is no signal", *text), &text.place, "").help(
+                near.map_or("write a name or number, such as `SIGTERM`".to_owned(), |near| {
+                    format!("did you mean `SIG{near}`?")
+                }),
+            ),
         );
     }
     Some(text.value)
+}
+
+/// `RTMIN`, `RTMIN+3`, `RTMAX`, `RTMAX-3`.
+fn is_real_time(name: &str) -> bool {
+    let offset = match name.strip_prefix("RTMIN") {
+        Some(rest) => rest.strip_prefix('+').or(rest.is_empty().then_some("0")),
+        None => name.strip_prefix("RTMAX").and_then(|rest| rest.strip_prefix('-').or(rest.is_empty().then_some("0"))),
+    };
+    offset.and_then(value::number::<u8>).is_some_and(|offset| offset <= 30)
 }
 
 const SIGNALS: [&str; 31] = [
@@ -213,17 +231,17 @@ fn changes(
 /// `8080` is `8080/tcp`.
 fn port(text: &str) -> Result<String, &'static str> {
     let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    if !port.parse::<u16>().is_ok_and(|port| port > 0) {
+    let Some(port) = value::number::<u16>(port).filter(|port| *port > 0) else {
         return Err("a port is a number from 1 to 65535");
-    }
+    };
     match protocol {
-        "tcp" | "udp" | "sctp" => Ok(format!("{}/{protocol}", port.trim_start_matches('0'))),
+        "tcp" | "udp" | "sctp" => Ok(format!("{port}/{protocol}")),
         _ => Err("behind the `/` stands `tcp`, `udp` or `sctp`"),
     }
 }
 
 fn volume(text: &str) -> Result<String, &'static str> {
-    if text.starts_with('/') {
+    if text.starts_with('/') && !text.contains('\0') {
         Ok(text.to_owned())
     } else {
         Err("a volume is a folder in the image, and begins with `/`")
@@ -248,7 +266,7 @@ fn tags(table: Table<'_>, problems: &mut Problems) -> Vec<Tag> {
     let Some(texts) = written else {
         return Tag::parse("latest").into_iter().collect();
     };
-    if let (true, Some(value)) = (texts.is_empty(), table.get("tags")) {
+    if let Some(value) = table.get("tags").filter(Value::is_empty_list) {
         problems.push(
             Problem::new("oci::manifest::no_tags", "`tags` names none", &value.place(), "")
                 .help("name one, or leave the key out for `latest`".to_owned()),

@@ -5,6 +5,7 @@ mod base;
 mod build;
 mod names;
 mod package;
+mod syntax;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -24,12 +25,8 @@ pub(crate) const MANIFEST_NAME: &str = "oci.toml";
 pub(crate) fn parse(source: &Source, folder: &Path) -> Result<Manifest, Vec<Problem>> {
     let mut problems = Problems::default();
     let (document, errors) = DeTable::parse_recoverable(source.text());
-    for error in &errors {
-        let place = source.place(error.span().unwrap_or(0..0));
-        problems.push(Problem::new("oci::manifest::syntax", "this is not TOML", &place, error.message()));
-    }
-    if !problems.is_empty() {
-        return Err(problems.into_sorted());
+    if !errors.is_empty() {
+        return Err(syntax::problems(source, errors));
     }
     shape::check_table(source, document.get_ref(), schema::MANIFEST, &[], &mut problems);
     let root = Table::new(source, document.get_ref());
@@ -42,8 +39,8 @@ pub(crate) fn parse(source: &Source, folder: &Path) -> Result<Manifest, Vec<Prob
         project: project(root, &mut problems),
         bases,
         builds,
-        tools: tools(root, folder),
-        cache: root.table("cache").and_then(|cache| cache.text("dir")).map(|dir| folder.join(&*dir)),
+        tools: tools(root, folder, &mut problems),
+        cache: cache(root, folder, &mut problems),
     };
     if problems.is_empty() { Ok(manifest) } else { Err(problems.into_sorted()) }
 }
@@ -76,11 +73,17 @@ fn project(root: Table<'_>, problems: &mut Problems) -> Project {
 pub(crate) const LAST_EPOCH: i64 = 0o777_7777_7777;
 
 /// A tool's name is looked up on `PATH`; a path is relative to the manifest.
-fn tools(root: Table<'_>, folder: &Path) -> Tools {
+fn tools(root: Table<'_>, folder: &Path, problems: &mut Problems) -> Tools {
     let table = root.table("tools");
-    let tool = |name: &str| {
-        let written = table?.text(name)?.value;
+    let mut tool = |name: &str| {
+        let text = table?.text(name)?;
+        let written = value::host_path(&text, problems)?;
         Some(if written.contains('/') { folder.join(written) } else { PathBuf::from(written) })
     };
     Tools { skopeo: tool("skopeo"), umoci: tool("umoci"), runc: tool("runc") }
+}
+
+fn cache(root: Table<'_>, folder: &Path, problems: &mut Problems) -> Option<PathBuf> {
+    let written = root.table("cache")?.text("dir")?;
+    value::host_path(&written, problems).map(|path| folder.join(path))
 }

@@ -20,6 +20,8 @@ pub(super) fn check(
         entries.into_iter().map(|(name, _)| (name.value.clone(), name)).collect::<BTreeMap<_, _>>()
     };
     let (written_bases, written_builds) = (names("base"), names("build"));
+    // Stages are of a later release, which was reported; what stands on one is not to blame.
+    let written_stages = names("stage");
     for (name, build) in &written_builds {
         if let Some(base) = written_bases.get(name) {
             problems.push(
@@ -35,7 +37,9 @@ pub(super) fn check(
         }
     }
     for build in builds.values() {
-        check_base(&build.base, &written_bases, &written_builds, bases, problems);
+        if !matches!(&build.base.value, ImageName::Plain(name) if written_stages.contains_key(name)) {
+            check_base(&build.base, &written_bases, &written_builds, bases, problems);
+        }
     }
     check_cycles(builds, problems);
 }
@@ -63,6 +67,12 @@ fn check_base(
                 "",
             )
             .also(&build.place, "the build"),
+            (Some(_), None) if name == "scratch" => Problem::new(
+                "oci::manifest::unknown_variant",
+                "`scratch` is the empty image, and has no variants",
+                &base.place,
+                "",
+            ),
             _ => Problem::new(
                 "oci::manifest::unknown_base",
                 format!("there is no base `{name}`"),
@@ -114,19 +124,13 @@ fn check_base(
 /// Follows each build down its bases; a cycle is reported once, at its first build by name.
 fn check_cycles(builds: &BTreeMap<String, Build>, problems: &mut Problems) {
     for (start, build) in builds {
-        let mut path = vec![start.as_str()];
+        let mut path: Vec<&str> = vec![start];
         let mut next = build;
         while let ImageName::Plain(name) = &next.base.value {
             let Some(build) = builds.get(name) else { break };
             if name == start {
                 if path.iter().min() == Some(&start.as_str()) {
-                    path.push(start);
-                    problems.push(Problem::new(
-                        "oci::manifest::cycle",
-                        format!("a build stands on itself: {}", path.join(" → ")),
-                        &builds[start.as_str()].base.place,
-                        "closes the circle",
-                    ));
+                    problems.push(cycle(&path, builds));
                 }
                 break;
             }
@@ -137,4 +141,13 @@ fn check_cycles(builds: &BTreeMap<String, Build>, problems: &mut Problems) {
             next = build;
         }
     }
+}
+
+/// `path` is every build of the circle.
+fn cycle(path: &[&str], builds: &BTreeMap<String, Build>) -> Problem {
+    let start = path[0];
+    let message = format!("a build stands on itself: {} → {start}", path.join(" → "));
+    let label = |name: &str| format!("`{name}` stands on `{}`", builds[name].base.value);
+    let problem = Problem::new("oci::manifest::cycle", message, &builds[start].base.place, label(start));
+    path[1..].iter().fold(problem, |problem, name| problem.also(&builds[*name].base.place, label(name)))
 }

@@ -63,11 +63,17 @@ const FORMS: [(&str, &[&str]); 4] = [
 ];
 
 fn content(table: Table<'_>, place: &Place, problems: &mut Problems) -> Option<PackageContent> {
+    // Forms of a later release, which were reported as such.
+    if table.get("image").is_some() || table.get("archive").is_some() {
+        return None;
+    }
     let forms: Vec<_> = FORMS.iter().filter(|(form, _)| table.get(form).is_some()).collect();
     let (form, keys) = match forms[..] {
         [form] => form,
-        // A form of a later release was reported as such.
-        [] if table.get("image").is_some() || table.get("archive").is_some() => return None,
+        // A key that is none was reported, and is likely a form misspelt.
+        [] if table.entries().iter().any(|(key, _)| !FORMS.iter().any(|(_, known)| known.contains(&key.as_str()))) => {
+            return None;
+        }
         [] => {
             problems.push(
                 Problem::new("oci::manifest::bad_package", "this package holds nothing", place, "")
@@ -112,11 +118,15 @@ fn content(table: Table<'_>, place: &Place, problems: &mut Problems) -> Option<P
         }
         "text" => {
             let text = table.text("text")?;
+            if let Some(template) = later_template(&text) {
+                value::refuse_template(&text, template, problems);
+            }
             let to = image_path(needed("to", problems)?, false, problems)?;
             Some(PackageContent::Text { text: text.value, to })
         }
         "link" => {
             let target = needed("target", problems)?;
+            check_placeholders(&target, problems)?;
             if target.is_empty() || target.contains('\0') {
                 problems.push(Problem::new(
                     "oci::manifest::bad_path",
@@ -140,14 +150,14 @@ fn host_path(path: Placed<String>, to: Option<()>, problems: &mut Problems) -> O
         );
         return None;
     }
-    if path.is_empty() || path.contains('\0') {
-        problems.push(Problem::new("oci::manifest::bad_path", "this is no path", &path.place, ""));
-        return None;
-    }
+    value::host_path(&path, problems)?;
     check_placeholders(&path, problems)?;
+    if path.contains(['*', '?', '[']) {
+        value::check_glob(&path, problems);
+    }
     let nameless = path.starts_with('/')
-        || path.split('/').rfind(|part| !part.is_empty()).is_none_or(|last| last == "." || last == "..");
-    let nameless = nameless || path.split('/').any(|part| part == "..");
+        || path.split('/').any(|part| part == "..")
+        || path.split('/').rfind(|part| !part.is_empty()).is_none_or(|last| last == ".");
     if nameless && to.is_none() {
         problems.push(
             Problem::new(
@@ -188,6 +198,10 @@ fn image_path(path: Placed<String>, folder: bool, problems: &mut Problems) -> Op
         refuse("it leaves the image's root", None, problems);
         return None;
     }
+    if path.contains('\0') {
+        refuse("it holds a NUL", None, problems);
+        return None;
+    }
     if let Some(part) = parts.iter().find(|part| part.starts_with(".wh.")) {
         refuse(&format!("`{part}` would delete a file: layers mean that by names with `.wh.`"), None, problems);
         return None;
@@ -204,41 +218,47 @@ fn image_path(path: Placed<String>, folder: bool, problems: &mut Problems) -> Op
 
 /// Refuses `{name}` for any name that paths do not know.
 fn check_placeholders(path: &Placed<String>, problems: &mut Problems) -> Option<()> {
-    let plain = path.replace("{{", "").replace("}}", "");
-    let mut rest = plain.as_str();
-    while let Some(brace) = rest.find(['{', '}']) {
-        let name = rest[brace..].strip_prefix('{').and_then(|after| after.split_once('}')).map(|(name, _)| name);
-        match name {
-            Some(name) if PLACEHOLDERS.contains(&name) => rest = &rest[brace + name.len() + 2..],
-            Some(name) => {
-                problems.push(
-                    Problem::new(
-                        "oci::manifest::unknown_placeholder",
-                        format!("there is no `{{{name}}}`"),
-                        &path.place,
-                        "not known",
-                    )
-                    .help(crate::suggest::help("a path knows", name, PLACEHOLDERS)),
-                );
-                return None;
-            }
-            None => {
-                problems.push(
-                    Problem::new("oci::manifest::unknown_placeholder", "a brace stands alone", &path.place, "")
-                        .help("`{{` and `}}` stand for braces".to_owned()),
-                );
-                return None;
-            }
-        }
+    let unknown = |written: &str| !PLACEHOLDERS.iter().any(|name| written == format!("{{{name}}}"));
+    let written = value::templates(path).into_iter().find(|written| unknown(written));
+    let Some(written) = written else { return Some(()) };
+    let place = value::within(path, written);
+    match written.strip_prefix('{').and_then(|written| written.strip_suffix('}')) {
+        Some(name) if is_later(name) => value::refuse_template(path, written, problems),
+        Some(name) => problems.push(
+            Problem::new("oci::manifest::unknown_placeholder", format!("there is no `{written}`"), &place, "not known")
+                .help(match crate::suggest::nearest(name, PLACEHOLDERS) {
+                    Some(near) => format!("did you mean `{{{near}}}`?"),
+                    None => format!("a path knows `{{{}}}`", PLACEHOLDERS.join("}`, `{")),
+                }),
+        ),
+        None => problems.push(
+            Problem::new("oci::manifest::unknown_placeholder", "a brace stands alone", &place, "")
+                .help("`{{` and `}}` stand for braces".to_owned()),
+        ),
     }
-    Some(())
+    None
+}
+
+/// The first template of a `text` that a later release will know: any other brace in it is just a brace.
+fn later_template(text: &str) -> Option<&str> {
+    let mut templates = text.match_indices('{').filter_map(|(start, _)| {
+        let end = start + text[start..].find('}')?;
+        Some((&text[start + 1..end], &text[start..=end]))
+    });
+    templates.find(|(name, _)| is_later(name)).map(|(_, template)| template)
+}
+
+/// Templates that packages will know in a later release.
+fn is_later(name: &str) -> bool {
+    name == "version" || name.starts_with("var.")
 }
 
 const PLACEHOLDERS: [&str; 4] = ["arch", "cpu", "os", "platform"];
 
 fn owner(text: &Placed<String>, problems: &mut Problems) -> Option<Owner> {
-    let numbers =
-        text.split_once(':').and_then(|(uid, gid)| Some(Owner { uid: uid.parse().ok()?, gid: gid.parse().ok()? }));
+    // The greatest number of all means "leave it as it is" to the kernel.
+    let number = |text| value::number::<u32>(text).filter(|number| *number != u32::MAX);
+    let numbers = text.split_once(':').and_then(|(uid, gid)| Some(Owner { uid: number(uid)?, gid: number(gid)? }));
     if numbers.is_none() {
         problems.push(
             Problem::new("oci::manifest::bad_owner", format!("`{}` is no owner", **text), &text.place, "")

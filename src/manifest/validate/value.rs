@@ -1,17 +1,17 @@
 //! Single values: platforms, digests, tags, names, globs.
 
-use crate::manifest::read::Table;
+use std::str::FromStr;
+
+use crate::manifest::read::{Table, Value};
 use crate::model::image_name::{self, NameError};
 use crate::model::reference::RepositoryError;
 use crate::model::{Digest, ImageName, Platform, Repository, Tag};
 use crate::problem::{Problem, Problems};
-use crate::source::Placed;
+use crate::source::{Place, Placed};
 
 pub(super) fn platforms(table: Table<'_>, problems: &mut Problems) -> Option<Vec<Placed<Platform>>> {
     let written = table.texts("platforms")?;
-    if written.is_empty()
-        && let Some(value) = table.get("platforms")
-    {
+    if let Some(value) = table.get("platforms").filter(Value::is_empty_list) {
         problems.push(
             Problem::new("oci::manifest::no_platforms", "`platforms` names none", &value.place(), "")
                 .help("name one, such as `linux/amd64`, or leave the key out".to_owned()),
@@ -40,11 +40,16 @@ pub(super) fn platforms(table: Table<'_>, problems: &mut Problems) -> Option<Vec
                     &text.place,
                     error.to_string(),
                 )
-                .help(crate::suggest::nearest(&text, COMMON).map(|near| format!("did you mean `{near}`?"))),
+                .help(near(&text).map(|near| format!("did you mean `{near}`?"))),
             ),
         }
     }
     Some(platforms)
+}
+
+/// The common platform that was likely meant, where a system and an architecture are named at all.
+fn near(text: &str) -> Option<&'static str> {
+    text.contains('/').then(|| crate::suggest::nearest(text, COMMON)).flatten()
 }
 
 const COMMON: [&str; 6] = ["linux/386", "linux/amd64", "linux/arm/v7", "linux/arm64", "linux/riscv64", "linux/s390x"];
@@ -55,9 +60,13 @@ pub(super) fn digest(text: &Placed<String>, bare: bool, problems: &mut Problems)
     match parsed {
         Ok(digest) => Some(digest),
         Err(error) => {
+            let help = match Digest::parse(text) {
+                Ok(digest) => format!("write `digest = \"{digest}\"`, or the 64 digits alone"),
+                Err(_) => "a digest is `sha256:` and 64 lower case hexadecimal digits".to_owned(),
+            };
             problems.push(
                 Problem::new("oci::manifest::bad_digest", "this is no digest", &text.place, error.to_string())
-                    .help("a digest is `sha256:` and 64 lower case hexadecimal digits".to_owned()),
+                    .help(help),
             );
             None
         }
@@ -87,7 +96,11 @@ pub(super) fn repository(text: &Placed<String>, problems: &mut Problems) -> Opti
         Err(error) => {
             let (code, help) = match &error {
                 RepositoryError::Short { long, .. } => {
-                    ("oci::manifest::short_name", Some(format!("on Docker Hub it is `{long}`")))
+                    let long = long.to_lowercase();
+                    match Repository::parse(&long) {
+                        Ok(_) => ("oci::manifest::short_name", Some(format!("on Docker Hub it is `{long}`"))),
+                        Err(_) => ("oci::manifest::bad_repository", None),
+                    }
                 }
                 RepositoryError::TagOrDigest { repository, rest } => {
                     let key = if rest.starts_with('@') { "digest" } else { "tag" };
@@ -98,7 +111,7 @@ pub(super) fn repository(text: &Placed<String>, problems: &mut Problems) -> Opti
                     ("oci::manifest::bad_repository", Some(format!("write `repository = \"{rest}\"`")))
                 }
                 RepositoryError::Path(path) if path.chars().any(char::is_uppercase) => {
-                    ("oci::manifest::bad_repository", Some(format!("write `{}`", path.to_lowercase())))
+                    ("oci::manifest::bad_repository", Some(format!("write `{}`", text.to_lowercase())))
                 }
                 _ => ("oci::manifest::bad_repository", None),
             };
@@ -109,11 +122,17 @@ pub(super) fn repository(text: &Placed<String>, problems: &mut Problems) -> Opti
     }
 }
 
-/// Checks the name of a table or variant.
-pub(super) fn name(name: &Placed<String>, problems: &mut Problems) {
+/// Checks the name of a variant.
+pub(super) fn variant_name(name: &Placed<String>, problems: &mut Problems) {
     if let Err(error) = image_name::check(name) {
         bad_name(name, &error, problems);
-    } else if **name == "scratch" {
+    }
+}
+
+/// Checks the name of a table that is an image.
+pub(super) fn table_name(name: &Placed<String>, problems: &mut Problems) {
+    variant_name(name, problems);
+    if **name == "scratch" {
         problems.push(Problem::new(
             "oci::manifest::bad_name",
             "`scratch` is the empty image",
@@ -127,7 +146,7 @@ pub(super) fn name(name: &Placed<String>, problems: &mut Problems) {
 pub(super) fn image(text: &Placed<String>, problems: &mut Problems) -> Option<Placed<ImageName>> {
     match ImageName::parse(text) {
         Ok(name) => Some(Placed::new(name, text.place.clone())),
-        Err(_) if text.contains(['/', ':']) => {
+        Err(_) if text.trim_start_matches(':').contains(['/', ':']) => {
             problems.push(
                 Problem::new(
                     "oci::manifest::bad_name",
@@ -147,42 +166,103 @@ pub(super) fn image(text: &Placed<String>, problems: &mut Problems) -> Option<Pl
 }
 
 fn bad_name(name: &Placed<String>, error: &NameError, problems: &mut Problems) {
-    let lower = name.to_lowercase().replace([' ', '/'], "-");
+    let lower = name.trim_start_matches(':').to_lowercase().replace([' ', '/'], "-");
     let help = (image_name::check(&lower).is_ok()).then(|| format!("`{lower}` would do"));
     let message = format!("`{}` is no name", **name);
     problems.push(Problem::new("oci::manifest::bad_name", message, &name.place, error.to_string()).help(help));
 }
 
 pub(super) fn check_glob(pattern: &Placed<String>, problems: &mut Problems) {
-    if let Err(error) = globset::GlobBuilder::new(pattern).literal_separator(true).build() {
+    // As `layer::glob` reads it: braces are characters like any other, and so is the backslash.
+    let braceless = pattern.replace(['{', '}'], "x");
+    if let Err(error) = globset::GlobBuilder::new(&braceless).literal_separator(true).backslash_escape(false).build() {
         let message = format!("`{}` is no glob", **pattern);
         problems.push(
             Problem::new("oci::manifest::bad_glob", message, &pattern.place, error.kind().to_string())
-                .help("`[[]` stands for a bracket, `[{]` for a brace".to_owned()),
+                .help("`[[]` stands for a bracket".to_owned()),
         );
     }
 }
 
-/// Templates are part of the format, but not of this release: true if there is one.
-pub(super) fn refuse_templates(text: &Placed<String>, problems: &mut Problems) -> bool {
-    let plain = text.replace("{{", "").replace("}}", "");
-    let found = plain.contains(['{', '}']);
-    if found {
-        problems.push(
-            Problem::new(
-                "oci::manifest::not_yet",
-                "templates are not in this release yet",
-                &text.place,
-                "braces open a template",
-            )
-            .help("write the text itself; `{{` and `}}` stand for braces".to_owned()),
-        );
+/// The templates of a text, `{` to `}`, and braces that stand alone; `{{` and `}}` are just braces.
+pub(super) fn templates(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(brace) = rest.find(['{', '}']) {
+        rest = &rest[brace..];
+        let length = match rest.starts_with("{{") || rest.starts_with("}}") {
+            true => 2,
+            false => {
+                let length = rest.find('}').map_or(rest.len(), |end| end + 1);
+                found.push(&rest[..length]);
+                length
+            }
+        };
+        rest = &rest[length..];
     }
     found
+}
+
+/// Templates are part of the format, but not of this release: true if there is one.
+pub(super) fn refuse_templates(text: &Placed<String>, problems: &mut Problems) -> bool {
+    let found = templates(text);
+    if let Some(first) = found.first() {
+        refuse_template(text, first, problems);
+    }
+    !found.is_empty()
+}
+
+/// Blames one template of a text.
+pub(super) fn refuse_template(text: &Placed<String>, template: &str, problems: &mut Problems) {
+    problems.push(
+        Problem::new(
+            "oci::manifest::not_yet",
+            "templates are not in this release yet",
+            &within(text, template),
+            "braces open a template",
+        )
+        .help("write the text itself; `{{` and `}}` stand for braces".to_owned()),
+    );
 }
 
 /// A text in which templates will have a meaning: braces are written twice.
 pub(super) fn template_free(text: &Placed<String>, problems: &mut Problems) -> String {
     refuse_templates(text, problems);
     text.replace("{{", "{").replace("}}", "}")
+}
+
+/// The place of a part of a text; of the whole, where it was written with escapes or not once.
+pub(super) fn within(text: &Placed<String>, part: &str) -> Place {
+    let place = &text.place;
+    let written = place.source.text().get(place.span.clone()).unwrap_or_default();
+    let mut found = written.match_indices(part);
+    match (found.next(), found.next()) {
+        (Some((offset, _)), None) => {
+            let start = place.span.start + offset;
+            place.source.place(start..start + part.len())
+        }
+        _ => place.clone(),
+    }
+}
+
+/// A path on this machine: anything but nothing.
+pub(super) fn host_path<'a>(text: &'a Placed<String>, problems: &mut Problems) -> Option<&'a str> {
+    if text.is_empty() || text.contains('\0') {
+        let reason = if text.is_empty() { "this is empty" } else { "it holds a NUL" };
+        problems.push(Problem::new("oci::manifest::bad_path", "this is no path", &text.place, reason));
+        return None;
+    }
+    Some(text)
+}
+
+/// What becomes an argument, a variable or a path of a process cannot hold a NUL.
+pub(super) fn refuse_nul(text: &Placed<String>, problems: &mut Problems) {
+    if text.contains('\0') {
+        problems.push(Problem::new("oci::manifest::bad_text", "a NUL cannot stand here", &text.place, ""));
+    }
+}
+
+/// A number in digits alone: the standard library takes a sign, too.
+pub(super) fn number<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }

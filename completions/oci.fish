@@ -1,0 +1,150 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_oci_global_optspecs
+    string join \n C/directory= manifest-path= locked offline frozen j/jobs= json q/quiet verbose color= h/help V/version
+end
+
+function __fish_oci_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_oci_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_oci_using_subcommand
+    set -l cmd (__fish_oci_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c oci -n "__fish_oci_needs_command" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_needs_command" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_needs_command" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_needs_command" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_needs_command" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_needs_command" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_needs_command" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_needs_command" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_needs_command" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_needs_command" -l verbose -d 'Say more; `-v` before or after any command but `run`'
+complete -c oci -n "__fish_oci_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_needs_command" -s V -l version -d 'Print version'
+complete -c oci -n "__fish_oci_needs_command" -f -a "lock" -d 'Pin every base to a digest in `oci.lock`'
+complete -c oci -n "__fish_oci_needs_command" -f -a "fetch" -d 'Bring everything that a later `--offline` build or run needs'
+complete -c oci -n "__fish_oci_needs_command" -f -a "build" -d 'Build images'
+complete -c oci -n "__fish_oci_needs_command" -f -a "run" -d 'Build an image if need be, and run it'
+complete -c oci -n "__fish_oci_needs_command" -f -a "publish" -d 'Build images if need be, and push every tag'
+complete -c oci -n "__fish_oci_needs_command" -f -a "completions" -d 'Print completions for a shell'
+complete -c oci -n "__fish_oci_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c oci -n "__fish_oci_using_subcommand lock" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand lock" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand lock" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand lock" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand lock" -s v -d 'Say more'
+complete -c oci -n "__fish_oci_using_subcommand lock" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand lock" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand lock" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand lock" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand lock" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand lock" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand fetch" -l platform -d 'Only these platforms' -r
+complete -c oci -n "__fish_oci_using_subcommand fetch" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand fetch" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand fetch" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand fetch" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand fetch" -s v -d 'Say more'
+complete -c oci -n "__fish_oci_using_subcommand fetch" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand fetch" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand fetch" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand fetch" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand fetch" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand fetch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand build" -l platform -d 'Only these platforms' -r
+complete -c oci -n "__fish_oci_using_subcommand build" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand build" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand build" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand build" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand build" -l complete -d 'Bring the bases\' layers into `.oci/` too'
+complete -c oci -n "__fish_oci_using_subcommand build" -s v -d 'Say more'
+complete -c oci -n "__fish_oci_using_subcommand build" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand build" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand build" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand build" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand build" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand build" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand run" -s e -l env -d 'Set a variable; without `=`, pass it on' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l env-file -d 'Set the variables of a file, `NAME=VALUE` a line' -r -F
+complete -c oci -n "__fish_oci_using_subcommand run" -s v -l volume -d 'Mount a file or folder' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l entrypoint -d 'Run this program instead; what follows `--` is its arguments' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l user -d 'Name or number, with a group if need be' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l workdir -d 'The folder to start in' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l network -d 'This machine\'s network, or none' -r -f -a "host\t'This machine\'s, so that servers are reached'
+none\t'Only a loopback of its own'"
+complete -c oci -n "__fish_oci_using_subcommand run" -l platform -d 'This platform instead of the machine\'s' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -s p -l publish -d 'Refused: with the host\'s network there are no ports to map' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand run" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand run" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand run" -s t -l terminal -d 'Give it a terminal'
+complete -c oci -n "__fish_oci_using_subcommand run" -s i -l interactive -d 'Taken for granted: standard input is always passed on'
+complete -c oci -n "__fish_oci_using_subcommand run" -l read-only -d 'Refuse writes to the image\'s files'
+complete -c oci -n "__fish_oci_using_subcommand run" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand run" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand run" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand run" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand run" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand run" -l verbose -d 'Say more; `-v` before or after any command but `run`'
+complete -c oci -n "__fish_oci_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand publish" -l tag -d 'Push these tags instead of those in `oci.toml`' -r
+complete -c oci -n "__fish_oci_using_subcommand publish" -l platform -d 'Only these platforms; needs `--tag`, so that no tag loses platforms' -r
+complete -c oci -n "__fish_oci_using_subcommand publish" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand publish" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand publish" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand publish" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand publish" -s v -d 'Say more'
+complete -c oci -n "__fish_oci_using_subcommand publish" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand publish" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand publish" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand publish" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand publish" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand completions" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand completions" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand completions" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand completions" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand completions" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand completions" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand completions" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand completions" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand completions" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand completions" -l verbose -d 'Say more; `-v` before or after any command but `run`'
+complete -c oci -n "__fish_oci_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish completions help" -f -a "lock" -d 'Pin every base to a digest in `oci.lock`'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish completions help" -f -a "fetch" -d 'Bring everything that a later `--offline` build or run needs'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish completions help" -f -a "build" -d 'Build images'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish completions help" -f -a "run" -d 'Build an image if need be, and run it'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish completions help" -f -a "publish" -d 'Build images if need be, and push every tag'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish completions help" -f -a "completions" -d 'Print completions for a shell'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

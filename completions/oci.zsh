@@ -1,0 +1,346 @@
+#compdef oci
+
+autoload -U is-at-least
+
+_oci() {
+    typeset -A opt_args
+    typeset -a _arguments_options
+    local ret=1
+
+    if is-at-least 5.2; then
+        _arguments_options=(-s -S -C)
+    else
+        _arguments_options=(-s -C)
+    fi
+
+    local context curcontext="$curcontext" state line
+    _arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_oci_commands" \
+"*::: :->oci" \
+&& ret=0
+    case $state in
+    (oci)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:oci-command-$line[1]:"
+        case $line[1] in
+            (lock)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(fetch)
+_arguments "${_arguments_options[@]}" : \
+'*--platform=[Only these platforms]:PLATFORM:_default' \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::names -- Builds, bases or variants; all, if none is named:_default' \
+&& ret=0
+;;
+(build)
+_arguments "${_arguments_options[@]}" : \
+'*--platform=[Only these platforms]:PLATFORM:_default' \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'--complete[Bring the bases'\'' layers into \`.oci/\` too]' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::names -- Builds; all, if none is named:_default' \
+&& ret=0
+;;
+(run)
+_arguments "${_arguments_options[@]}" : \
+'*-e+[Set a variable; without \`=\`, pass it on]:NAME[=VALUE]:_default' \
+'*--env=[Set a variable; without \`=\`, pass it on]:NAME[=VALUE]:_default' \
+'*--env-file=[Set the variables of a file, \`NAME=VALUE\` a line]:PATH:_files' \
+'*-v+[Mount a file or folder]:FROM:TO[:ro]:_default' \
+'*--volume=[Mount a file or folder]:FROM:TO[:ro]:_default' \
+'--entrypoint=[Run this program instead; what follows \`--\` is its arguments]:PROGRAM:_default' \
+'--user=[Name or number, with a group if need be]:USER[:GROUP]:_default' \
+'--workdir=[The folder to start in]:DIR:_default' \
+'--network=[This machine'\''s network, or none]:NETWORK:((host\:"This machine'\''s, so that servers are reached"
+none\:"Only a loopback of its own"))' \
+'--platform=[This platform instead of the machine'\''s]:PLATFORM:_default' \
+'*-p+[Refused\: with the host'\''s network there are no ports to map]:PORTS:_default' \
+'*--publish=[Refused\: with the host'\''s network there are no ports to map]:PORTS:_default' \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'-t[Give it a terminal]' \
+'--terminal[Give it a terminal]' \
+'-i[Taken for granted\: standard input is always passed on]' \
+'--interactive[Taken for granted\: standard input is always passed on]' \
+'--read-only[Refuse writes to the image'\''s files]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- A build, a base or a variant:_default' \
+'*::arguments -- Replace the image'\''s arguments:_default' \
+&& ret=0
+;;
+(publish)
+_arguments "${_arguments_options[@]}" : \
+'*--tag=[Push these tags instead of those in \`oci.toml\`]:TAG:_default' \
+'*--platform=[Only these platforms; needs \`--tag\`, so that no tag loses platforms]:PLATFORM:_default' \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::names -- Builds; all that have a repository, if none is named:_default' \
+&& ret=0
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':shell -- The shell:(bash elvish fish powershell zsh)' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_oci__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:oci-help-command-$line[1]:"
+        case $line[1] in
+            (lock)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(fetch)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(build)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(run)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(publish)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+}
+
+(( $+functions[_oci_commands] )) ||
+_oci_commands() {
+    local commands; commands=(
+'lock:Pin every base to a digest in \`oci.lock\`' \
+'fetch:Bring everything that a later \`--offline\` build or run needs' \
+'build:Build images' \
+'run:Build an image if need be, and run it' \
+'publish:Build images if need be, and push every tag' \
+'completions:Print completions for a shell' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'oci commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__build_commands] )) ||
+_oci__subcmd__build_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci build commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__completions_commands] )) ||
+_oci__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci completions commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__fetch_commands] )) ||
+_oci__subcmd__fetch_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci fetch commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help_commands] )) ||
+_oci__subcmd__help_commands() {
+    local commands; commands=(
+'lock:Pin every base to a digest in \`oci.lock\`' \
+'fetch:Bring everything that a later \`--offline\` build or run needs' \
+'build:Build images' \
+'run:Build an image if need be, and run it' \
+'publish:Build images if need be, and push every tag' \
+'completions:Print completions for a shell' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'oci help commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__build_commands] )) ||
+_oci__subcmd__help__subcmd__build_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help build commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__completions_commands] )) ||
+_oci__subcmd__help__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help completions commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__fetch_commands] )) ||
+_oci__subcmd__help__subcmd__fetch_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help fetch commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__help_commands] )) ||
+_oci__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help help commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__lock_commands] )) ||
+_oci__subcmd__help__subcmd__lock_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help lock commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__publish_commands] )) ||
+_oci__subcmd__help__subcmd__publish_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help publish commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__run_commands] )) ||
+_oci__subcmd__help__subcmd__run_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help run commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__lock_commands] )) ||
+_oci__subcmd__lock_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci lock commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__publish_commands] )) ||
+_oci__subcmd__publish_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci publish commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__run_commands] )) ||
+_oci__subcmd__run_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci run commands' commands "$@"
+}
+
+if [ "$funcstack[1]" = "_oci" ]; then
+    _oci "$@"
+else
+    compdef _oci oci
+fi

@@ -1,0 +1,74 @@
+//! What can be wrong with a lockfile, rendered.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use miette::Diagnostic;
+
+use crate::diagnostic::{codes_of, rendered};
+use crate::lock::Lock;
+use crate::problem::Problem;
+use crate::source::Source;
+
+const GOOD: &str = r#"# @generated
+version = 1
+
+[image."python#slim"]
+repository = "docker.io/library/python"
+tag = "3.12-slim"
+digest = "sha256:97c123c899c8c9ca46248f4002ec4173322e0a1086b386efefac163c64967ba2"
+media-type = "application/vnd.oci.image.index.v1+json"
+
+[image."python#slim".platforms]
+"linux/amd64" = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+"#;
+
+/// What is replaced in [`GOOD`], and by what.
+const CASES: [(&str, &str); 20] = [
+    ("version = 1\n", "version = 1\n<<<<<<< HEAD\r\n"),
+    ("tag = \"3.12-slim\"\n", "tag = \"3.12-slim\"\n=======\r\ntag = \"3.13-slim\"\n>>>>>>> theirs\n"),
+    ("version = 1", "version = 2"),
+    ("version = 1", "version = 0"),
+    ("version = 1\n", ""),
+    ("version = 1\n", "version = 1\nnote = 1\n"),
+    ("= 1\n\n[image.\"python#slim\"]", "= 1\nimage = 1\n[imge]"),
+    ("# @generated", "[image.\"python#slim\""),
+    ("[image.\"python#slim\".platforms]", "[image.\"python#slim\"]\n[image.\"python#slim\".platforms]"),
+    ("[image.\"python#slim\"]\n", "[image]\npython = 1\n[image.\"Python\"]\n"),
+    ("docker.io/library/python", "python"),
+    ("docker.io/library/python", "docker.io/python"),
+    ("3.12-slim", "3.12 slim"),
+    ("tag = \"3.12-slim\"", "tag = 3.12"),
+    ("97c1", "97C1"),
+    ("digest =", "digets ="),
+    ("\"linux/amd64\"", "\"linux/x86_64\""),
+    ("\"sha256:e3b0", "\"sha256:e3"),
+    ("\"linux/amd64\" = ", "\"linux/amd64\" = 1 #"),
+    ("\"linux/amd64\" = ", "#"),
+];
+
+fn problems((from, to): (&str, &str)) -> Vec<Problem> {
+    let text = GOOD.replacen(from, to, 1);
+    assert_ne!(text, GOOD, "{from} does not stand there");
+    Lock::parse(&Source::new("oci.lock", text.clone())).expect_err(&text)
+}
+
+#[test]
+fn every_problem_is_shown_with_its_place() {
+    assert!(Lock::parse(&Source::new("oci.lock", GOOD)).is_ok());
+    let mut text = String::new();
+    for case in CASES {
+        writeln!(text, "# {:?} -> {:?}", case.0, case.1).unwrap();
+        for problem in problems(case) {
+            writeln!(text, "{}\n", rendered(&problem)).unwrap();
+        }
+    }
+    insta::assert_snapshot!("problems", text);
+}
+
+#[test]
+fn no_code_is_without_a_snapshot() {
+    let shown: BTreeSet<String> =
+        CASES.into_iter().flat_map(problems).map(|problem| problem.code().unwrap().to_string()).collect();
+    assert_eq!(shown, codes_of("lock"));
+}

@@ -1,0 +1,30 @@
+//! Whole manifests: what they come to mean, and every problem that they can have, as it is shown.
+
+mod examples;
+mod mutation;
+mod problems;
+mod values;
+
+use std::path::Path;
+
+use crate::manifest::{Manifest, parse};
+use crate::problem::Problem;
+use crate::source::Source;
+
+fn read(text: &str) -> Result<Manifest, Vec<Problem>> {
+    parse(&Source::new("oci.toml", text), Path::new("/project"))
+}
+
+/// A manifest that is right.
+fn good(text: &str) -> Manifest {
+    read(text).unwrap_or_else(|problems| panic!("{problems:#?}\nin\n{text}"))
+}
+
+/// The messages of one that is not, in the order of the file.
+fn messages(text: &str) -> Vec<String> {
+    read(text).map_or_else(|problems| problems.iter().map(ToString::to_string).collect(), |_| Vec::new())
+}
+
+fn codes(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(|problem| miette::Diagnostic::code(problem).unwrap().to_string()).collect()
+}

@@ -1,0 +1,255 @@
+//! Tables of values: what each kind accepts and comes to mean, and what it refuses.
+
+use super::{codes, good, messages, read};
+use crate::manifest::package::{Mode, Owner};
+use crate::manifest::{Build, Change, Package, PackageContent};
+
+/// A build with these lines in it.
+fn build(lines: &str) -> Build {
+    good(&format!("[build.app]\nbase = \"scratch\"\n{lines}\n")).builds.remove("app").unwrap()
+}
+
+/// The codes of the problems that these lines of a build have.
+fn refused(lines: &str) -> Vec<String> {
+    let problems = read(&format!("[build.app]\nbase = \"scratch\"\n{lines}\n")).err().unwrap_or_default();
+    codes(&problems).into_iter().map(|code| code.replace("oci::manifest::", "")).collect()
+}
+
+fn package(written: &str) -> Package {
+    build(&format!("packages = [{written}]")).packages.remove(0)
+}
+
+#[test]
+fn an_empty_file_is_a_project() {
+    let manifest = good("");
+    assert_eq!(manifest.project.platforms, [crate::model::Platform::host()]);
+    assert_eq!((manifest.project.epoch, manifest.cache, manifest.tools.runc), (None, None, None));
+}
+
+#[test]
+fn epochs() {
+    for (written, epoch) in [("0", 0), ("1_767_225_600", 1_767_225_600), ("0xff", 255), ("8589934591", 8_589_934_591)] {
+        let manifest = good(&format!("[project]\nsource-date-epoch = {written}\n"));
+        assert_eq!(manifest.project.epoch, Some(epoch), "{written}");
+    }
+    for written in ["-1", "8589934592", "9223372036854775808"] {
+        assert_eq!(messages(&format!("[project]\nsource-date-epoch = {written}\n")).len(), 1, "{written}");
+    }
+}
+
+#[test]
+fn tools_and_cache_are_relative_to_the_manifest() {
+    let manifest =
+        good("[tools]\nrunc = \"crun\"\nskopeo = \"bin/skopeo\"\numoci = \"/opt/umoci\"\n[cache]\ndir = \"c\"\n");
+    let shown = |path: Option<std::path::PathBuf>| path.unwrap().display().to_string();
+    assert_eq!(shown(manifest.tools.runc), "crun");
+    assert_eq!(shown(manifest.tools.skopeo), "/project/bin/skopeo");
+    assert_eq!(shown(manifest.tools.umoci), "/opt/umoci");
+    assert_eq!(shown(manifest.cache), "/project/c");
+}
+
+#[test]
+fn pins() {
+    const HEX: &str = "97c123c899c8c9ca46248f4002ec4173322e0a1086b386efefac163c64967ba2";
+    for (written, tag, has_digest) in [
+        ("tag = \"3.12\"".to_owned(), Some("3.12"), false),
+        (format!("digest = \"sha256:{HEX}\""), None, true),
+        (format!("sha = \"{HEX}\""), None, true),
+        (format!("tag = \"3.12\"\ndigest = \"sha256:{HEX}\""), Some("3.12"), true),
+        ("variants = { only = \"3.12\" }".to_owned(), Some("3.12"), false),
+        (format!("variants = {{ only = \"sha256:{HEX}\" }}"), None, true),
+        (format!("variants = {{ only = \"{HEX}\" }}"), None, true),
+        (format!("variants = {{ only = {{ tag = \"3.12\", sha = \"{HEX}\" }} }}"), Some("3.12"), true),
+    ] {
+        let manifest = good(&format!("[base.python]\nrepository = \"docker.io/library/python\"\n{written}\n"));
+        let (name, (_, pin)) = manifest.pins().pop_first().unwrap();
+        assert_eq!(name, if written.starts_with("variants") { "python#only" } else { "python" });
+        assert_eq!(pin.tag.as_ref().map(crate::model::Tag::as_str), tag, "{written}");
+        assert_eq!(pin.digest.map(|digest| digest.hex()).as_deref(), has_digest.then_some(HEX), "{written}");
+    }
+}
+
+#[test]
+fn a_variant_may_have_any_name() {
+    let text =
+        "[base.a]\nrepository = \"ghcr.io/a/a\"\nvariants = { scratch = \"1\" }\n[build.b]\nbase = \":a#scratch\"\n";
+    assert_eq!(good(text).builds["b"].base.to_string(), "a#scratch");
+}
+
+#[test]
+fn commands() {
+    for (written, words) in
+        [(r#""/app""#, vec!["/app"]), (r#"["/app", "with space", ""]"#, vec!["/app", "with space", ""]), ("[]", vec![])]
+    {
+        assert_eq!(build(&format!("entrypoint = {written}")).entrypoint.unwrap().value, words, "{written}");
+    }
+    assert_eq!(build("args = \"\"").args.unwrap().value, [""]);
+    assert_eq!(build("").entrypoint, None);
+    assert_eq!(refused("args = \"a b\""), ["command_with_space"]);
+    assert_eq!(refused("entrypoint = [\"\", \"b\"]"), ["no_program"]);
+}
+
+#[test]
+fn ports_and_volumes() {
+    for (written, port) in [
+        ("8080", Some(Change::Add("8080/tcp".into()))),
+        ("08080/tcp", Some(Change::Add("8080/tcp".into()))),
+        ("53/udp", Some(Change::Add("53/udp".into()))),
+        ("!9090", Some(Change::Remove("9090/tcp".into()))),
+        ("65535/sctp", Some(Change::Add("65535/sctp".into()))),
+        ("0", None),
+        ("65536", None),
+        ("+80", None),
+        ("-1", None),
+        ("", None),
+        ("80/", None),
+        ("80/TCP", None),
+        ("80-90", None),
+        ("!!80", None),
+    ] {
+        let line = format!("ports = [{written:?}]");
+        match port {
+            Some(port) => assert_eq!(build(&line).ports, [port], "{written}"),
+            None => assert_eq!(refused(&line), ["bad_port"], "{written}"),
+        }
+    }
+    assert_eq!(build("volumes = [\"/a\", \"!/b\"]").volumes, [Change::Add("/a".into()), Change::Remove("/b".into())]);
+    assert_eq!(refused("volumes = [\"a\", \"!b\", \"/a\\u0000\"]"), ["bad_path"; 3]);
+}
+
+#[test]
+fn users_folders_and_signals() {
+    for user in ["0", "65532:65532", "web", "web:staff"] {
+        assert_eq!(build(&format!("user = {user:?}")).user.as_deref(), Some(user));
+    }
+    for user in ["", ":", "a:", "a:b:c", "a b", "a/b"] {
+        assert_eq!(refused(&format!("user = {user:?}")), ["bad_user"], "{user}");
+    }
+    assert_eq!(build("workdir = \"/srv\"").workdir.as_deref(), Some("/srv"));
+    for signal in ["SIGTERM", "15", "64", "SIGRTMIN", "SIGRTMIN+3", "SIGRTMAX-14"] {
+        assert_eq!(build(&format!("stop-signal = {signal:?}")).stop_signal.as_deref(), Some(signal));
+    }
+    for signal in ["TERM", "sigterm", "0", "65", "+9", "SIGRTMIN+", "SIGRTMIN-1", "SIGRTMAX+1", "SIGRTMIN+99", ""] {
+        assert_eq!(refused(&format!("stop-signal = {signal:?}")), ["bad_signal"], "{signal}");
+    }
+}
+
+#[test]
+fn labels_and_annotations() {
+    let build = build("labels = { a = \"{{x}}\", b = false }\nannotations = { c = \"}}\" }\ndescription = \"{x}\"");
+    assert_eq!(build.labels, [("a".into(), Some("{x}".into())), ("b".into(), None)].into());
+    assert_eq!(build.annotations, [("c".into(), "}".into())].into());
+    assert_eq!(build.description.as_deref(), Some("{x}"), "a description knows no templates");
+    for line in ["labels = { a = true }", "env = { A = true }", "env = { A = 1 }", "annotations = { a = false }"] {
+        assert_eq!(refused(line), ["wrong_type"], "{line}");
+    }
+}
+
+#[test]
+fn where_it_is_published() {
+    let tags = |lines: &str| build(lines).tags.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(tags(""), ["latest"]);
+    assert_eq!(tags("tag = \"1\""), ["1"]);
+    assert_eq!(tags("tags = [\"1\", \"2\"]"), ["1", "2"]);
+    let repositories = |written: &str| build(&format!("repository = {written}")).repositories.len();
+    assert_eq!(repositories("\"ghcr.io/a/b\""), 1);
+    assert_eq!(repositories("[\"ghcr.io/a/b\", \"localhost:5000/b\"]"), 2);
+    // One wrong type is one problem, and not an empty list besides.
+    assert_eq!(refused("tags = [1]"), ["wrong_type"]);
+    assert_eq!(refused("platforms = [1]"), ["wrong_type"]);
+}
+
+#[test]
+fn package_paths() {
+    for (written, path, to) in [
+        (r#""dist/app""#, "dist/app", None),
+        (r#""./dist/../app""#, "", None),
+        (r#""dist/[[]a{{b}}.whl""#, "dist/[[]a{{b}}.whl", None),
+        (r#"{ path = "." , to = "/" }"#, ".", Some("/")),
+        (r#"{ path = "../shared" , to = "/opt//a/./b/../c/" }"#, "../shared", Some("/opt/a/c/")),
+        (r#"{ path = "/etc/hosts" , to = "/etc/." }"#, "/etc/hosts", Some("/etc/")),
+        (
+            r#"{ path = "{os}/{arch}/{cpu}/{platform}" , to = "/{arch}" }"#,
+            "{os}/{arch}/{cpu}/{platform}",
+            Some("/{arch}"),
+        ),
+    ] {
+        if path.is_empty() {
+            assert_eq!(refused(&format!("packages = [{written}]")), ["needs_to"], "{written}");
+            continue;
+        }
+        let PackageContent::Path { path: found, to: found_to } = package(written).content else { panic!("{written}") };
+        assert_eq!((found.as_str(), found_to.as_ref().map(|to| to.as_str())), (path, to), "{written}");
+    }
+}
+
+#[test]
+fn package_forms() {
+    let text = package(r#"{ text = "{ a {x} }}", to = "/a" }"#).content;
+    assert!(matches!(&text, PackageContent::Text { text, to } if text == "{ a {x} }}" && to.value == "/a"), "{text:?}");
+    let link = package(r#"{ link = "/a", target = "../{arch}" }"#).content;
+    assert!(matches!(&link, PackageContent::Link { link, target } if link.value == "/a" && target == "../{arch}"));
+    let folder = package(r#"{ folder = "/a/" }"#).content;
+    assert!(matches!(&folder, PackageContent::Folder { folder } if folder.value == "/a/"));
+    let flags = package(r#"{ path = "a", optional = true, follow = true, foreign = true }"#);
+    assert!(flags.optional && flags.follow && flags.foreign);
+}
+
+#[test]
+fn owners_and_modes() {
+    for (written, owner) in [
+        ("0:0", Some(Owner { uid: 0, gid: 0 })),
+        ("65532:7", Some(Owner { uid: 65532, gid: 7 })),
+        ("4294967294:1", Some(Owner { uid: 4_294_967_294, gid: 1 })),
+        ("4294967295:1", None),
+        ("1", None),
+        ("1:", None),
+        ("+1:1", None),
+        ("1:1:1", None),
+        ("root:root", None),
+    ] {
+        let package = format!("{{ path = \"a\", owner = {written:?} }}");
+        match owner {
+            Some(owner) => assert_eq!(self::package(&package).owner, Some(owner), "{written}"),
+            None => assert_eq!(refused(&format!("packages = [{package}]")), ["bad_owner"], "{written}"),
+        }
+    }
+    for (written, mode) in [
+        ("0644", Some(0o644)),
+        ("755", Some(0o755)),
+        ("7777", Some(0o7777)),
+        ("10000", None),
+        ("64", None),
+        ("0o644", None),
+        ("0648", None),
+        ("", None),
+    ] {
+        let package = format!("{{ path = \"a\", mode = {written:?}, folder-mode = {written:?} }}");
+        match mode {
+            Some(mode) => assert_eq!(self::package(&package).folder_mode, Some(Mode(mode)), "{written}"),
+            None => assert_eq!(refused(&format!("packages = [{package}]")), ["bad_mode"; 2], "{written}"),
+        }
+    }
+}
+
+#[test]
+fn globs() {
+    for pattern in ["**/*.rs", "a{b", "a}", "{a,b}", "[[]", "[a-z]", "[!a]", "a\\", "?"] {
+        assert_eq!(package(&format!("{{ path = \"a\", exclude = [{pattern:?}] }}")).exclude.len(), 1, "{pattern}");
+    }
+    for pattern in ["[", "[z-a]"] {
+        assert_eq!(refused(&format!("packages = [{{ path = \"a\", include = [{pattern:?}] }}]")), ["bad_glob"]);
+    }
+}
+
+#[test]
+fn what_a_file_says_is_made_safe_to_show() {
+    let found = messages("[build.app]\nbase = \"scratch\"\nuser = \"\\u001b[31m red\\n\"\n");
+    assert_eq!(found, ["` red\u{fffd}` is no user"]);
+}
+
+#[test]
+fn a_stage_that_is_ahead_of_this_release_is_no_unknown_base() {
+    assert_eq!(messages("[stage.a]\nbase = \"scratch\"\n[build.b]\nbase = \"a\"\n").len(), 1);
+    assert_eq!(messages("[base.a]\nlayout = \"dir:tag\"\n[build.b]\nbase = \"a\"\n").len(), 1);
+}

@@ -1,0 +1,72 @@
+//! What is no TOML, in our words; a duplicate with both of its places.
+
+use crate::problem::{Problem, Problems};
+use crate::source::{Place, Source};
+
+/// The problems that the parser's errors are.
+pub(super) fn problems(source: &Source, mut errors: Vec<toml::de::Error>) -> Vec<Problem> {
+    errors.dedup();
+    let mut problems = Problems::default();
+    let mut duplicate_table = None;
+    for error in &errors {
+        let place = source.place(error.span().unwrap_or(0..0));
+        if error.message() != DUPLICATE {
+            problems.push(Problem::new("oci::manifest::syntax", "this is not TOML", &place, error.message()));
+            continue;
+        }
+        let table = source.text()[..place.span.start].rfind("\n[");
+        if duplicate_table.is_some() && duplicate_table == table {
+            // A table that stands twice has its keys twice: that much was said.
+            continue;
+        }
+        if table.is_some_and(|start| !source.text()[start + 1..place.span.start].contains('\n')) {
+            duplicate_table = table;
+        }
+        problems.push(duplicate(&place));
+    }
+    problems.into_sorted()
+}
+
+const DUPLICATE: &str = "duplicate key";
+
+fn duplicate(place: &Place) -> Problem {
+    let written = place.source.text().get(place.span.clone()).unwrap_or_default();
+    let problem =
+        Problem::new("oci::manifest::duplicate_key", format!("`{written}` stands here twice"), place, "again here")
+            .help("keep one of them".to_owned());
+    match first_of(place) {
+        Some(first) => problem.also(&first, "first here"),
+        None => problem,
+    }
+}
+
+/// Where the key or table header at `again`, found to be a duplicate, stood first: the parser knows, and
+/// does not say. Nothing where the lines alone do not tell.
+fn first_of(again: &Place) -> Option<Place> {
+    let text = again.source.text();
+    let key = text.get(again.span.clone())?;
+    let line_start = text[..again.span.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[line_start..].lines().next()?.trim();
+    let before = &text[line_start..again.span.start];
+    if !line.starts_with('[') && !before.trim().is_empty() {
+        return None;
+    }
+    let mut first = None;
+    let mut start = 0;
+    for earlier in text[..line_start].split_inclusive('\n') {
+        let content = earlier.trim_start();
+        let is_same = match line.starts_with('[') {
+            true => content.trim_end() == line,
+            false => content.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')),
+        };
+        if is_same {
+            let key_start = start + (earlier.len() - content.len()) + before.trim_start().len();
+            first.get_or_insert(again.source.place(key_start..key_start + key.len()));
+        } else if content.starts_with('[') && !line.starts_with('[') {
+            // Another table begins, whose keys are its own.
+            first = None;
+        }
+        start += earlier.len();
+    }
+    first
+}
