@@ -96,6 +96,7 @@ fn a_second_platform_is_chosen_by_them() {
             "--config",
             &image,
         ]));
-        assert!(configuration.contains(&format!("\"architecture\":\"{architecture}\"")), "{configuration}");
+        let configuration: serde_json::Value = serde_json::from_str(&configuration).unwrap();
+        assert_eq!(configuration["architecture"], architecture);
     }
 }
