@@ -17,7 +17,7 @@ pub(crate) mod variable;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub(crate) use discover::{DiscoverError, discover};
+pub(crate) use discover::discover;
 pub(crate) use package::{Package, PackageContent};
 pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, parse};
 use variable::VariableValue;
