@@ -1,6 +1,8 @@
 //! Times `oci build` as a whole process against the least that has to be done, in one run: only the
 //! ratios mean anything. `cargo bench` prints a table of medians.
 
+#![expect(clippy::expect_used, reason = "without its setting a benchmark has nothing to say")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};

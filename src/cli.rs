@@ -80,9 +80,6 @@ pub(crate) enum Command {
     Publish(PublishArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
-    /// The program's other half: sets up namespaces and mounts
-    #[command(name = "__sandbox", hide = true)]
-    Sandbox(SandboxArguments),
 }
 
 #[derive(Debug, Args)]
@@ -192,10 +189,4 @@ pub(crate) struct PublishArguments {
 pub(crate) struct CompletionsArguments {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SandboxArguments {
-    /// What to set up
-    pub(crate) specification: PathBuf,
 }

@@ -110,6 +110,12 @@ impl Write for Unnamed {
     }
 }
 
+/// Writes a file in a folder that is ours alone, or one of the kernel's, which takes what it is given at
+/// once: there is nothing half-written that anyone could see.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    std::fs::write(path, bytes).context("write", path)
+}
+
 /// Gives a file that a tool wrote its name, once it is on disk. Both have to be on one file system.
 pub(crate) fn adopt(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
     let file = File::open(from).context("open", from)?;

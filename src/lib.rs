@@ -26,14 +26,26 @@ mod store;
 mod suggest;
 mod tools;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use diagnostic::Format;
 
-/// The whole program: parses the command line, does what it says, and renders what went wrong.
+/// The whole program. Started by itself as the inside of a run, it is that, before any thread exists.
 pub fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    match (arguments.next(), arguments.next()) {
+        (Some(first), Some(task)) if first == sandbox::SUBCOMMAND => {
+            ExitCode::from(u8::try_from(sandbox::main(Path::new(&task))).unwrap_or(1))
+        }
+        _ => program(),
+    }
+}
+
+/// Parses the command line, does what it says, and renders what went wrong.
+fn program() -> ExitCode {
     let cli = cli::Cli::parse();
     let colour = match cli.global.color {
         cli::When::Auto => None,

@@ -136,7 +136,10 @@ impl<E> At<E> {
     pub(crate) fn new(error: E, place: &Place, label: impl Into<String>) -> Self {
         Self { error: Box::new(error), place: place.clone(), label: label.into() }
     }
+}
 
+#[cfg(test)]
+impl<E> At<E> {
     /// The error itself.
     pub(crate) fn error(&self) -> &E {
         &self.error

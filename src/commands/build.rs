@@ -13,7 +13,7 @@ use crate::plan::Plan;
 pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(), Failure> {
     let platforms = session::platforms(&arguments.platforms)?;
     let manifest = session.manifest.clone();
-    let plan = Plan::new(&manifest, &arguments.names, &platforms)?;
+    let plan = Plan::new(&manifest, &arguments.names, &platforms).map_err(super::invalid)?;
     session.lock_needed(&plan.bases())?;
     let (outcome, failure) = session.build(&plan)?;
     if arguments.complete {

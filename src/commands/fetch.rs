@@ -56,7 +56,8 @@ fn wanted(
         names => names.iter().cloned().partition(|name| is_base(manifest, name)),
     };
     if !builds.is_empty() {
-        let plan = Plan::new(manifest, &builds, platforms).map_err(|error| with_bases(error, manifest))?;
+        let plan =
+            Plan::new(manifest, &builds, platforms).map_err(|error| super::invalid(with_bases(error, manifest)))?;
         for step in &plan.steps {
             if manifest.pin(&step.build.base.value).is_some() {
                 wanted.entry(step.build.base.value.to_string()).or_default().extend(step.platforms.iter().cloned());

@@ -29,9 +29,13 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Publish(arguments) => publish::run(&mut open(arguments.verbose.verbose)?, &arguments)?,
         Command::Run(arguments) => return run::run(&global, &arguments),
         Command::Completions(arguments) => completions::print(arguments.shell),
-        Command::Sandbox(arguments) => return Ok(run::sandbox(&arguments.specification)),
     }
     Ok(Status::Done.into())
+}
+
+/// A failure of what was asked for, not of the work.
+fn invalid(error: impl miette::Diagnostic + Send + Sync + 'static) -> Failure {
+    Failure::new(Status::Invalid, error)
 }
 
 /// Writes results. A reader that has gone away, as `head` does, is no failure.

@@ -60,7 +60,7 @@ pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result
     if names.is_empty() {
         return Err(Failure::new(Status::Failed, PublishError::Nothing));
     }
-    let plan = Plan::new(&manifest, &names, &platforms)?;
+    let plan = Plan::new(&manifest, &names, &platforms).map_err(super::invalid)?;
     let asked_for: Vec<_> = plan.steps.iter().filter(|step| step.asked_for).collect();
     check(&asked_for, |step| manifest.platforms(step.build), &tags)?;
     session.lock_needed(&plan.bases())?;
@@ -148,7 +148,7 @@ fn publish(session: &Session, built: &Built, repository: &Placed<Repository>, ta
 
 /// True for a failure that no other cause explains, as a missing blob is.
 fn is_failure_of_tool(error: &PublishError) -> bool {
-    matches!(error, PublishError::Tool(error) if matches!(error.cause(), Some(Cause::Failed)))
+    matches!(error, PublishError::Tool(error) if matches!(error.cause(), Some(Cause::BlobAbsent { .. } | Cause::Failed)))
 }
 
 fn push(session: &Session, built: &Built, destination: &Reference) -> Result<(), PublishError> {

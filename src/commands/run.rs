@@ -1,7 +1,7 @@
 //! `oci run`: a build, a base or a variant, in a container of its own.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Session, session};
@@ -61,7 +61,7 @@ struct Target {
 
 /// Runs it; the status is the container's own.
 pub(super) fn run(global: &Global, arguments: &RunArguments) -> Result<ExitCode, Failure> {
-    let options = options(arguments).map_err(|error| Failure::new(Status::Invalid, error))?;
+    let options = options(arguments).map_err(super::invalid)?;
     let started = Session::open(global).and_then(|mut session| {
         let mut target = target(&mut session, arguments)?;
         if arguments.entrypoint.is_some() {
@@ -73,11 +73,6 @@ pub(super) fn run(global: &Global, arguments: &RunArguments) -> Result<ExitCode,
         Status::NotFound | Status::NotExecutable => failure,
         _ => failure.with_status(Status::RunFailed),
     })
-}
-
-/// The other half of a run, in namespaces of its own.
-pub(super) fn sandbox(specification: &Path) -> ExitCode {
-    exit_code(crate::sandbox::main(specification))
 }
 
 fn exit_code(status: i32) -> ExitCode {
@@ -170,7 +165,7 @@ fn choose(wanted: Option<Platform>, known: &[Platform]) -> Platform {
 fn build(session: &mut Session, manifest: &Manifest, name: &str, wanted: Option<Platform>) -> Result<Target, Failure> {
     let Some(build) = manifest.builds.get(name) else { return Err(unknown(manifest, name).into()) };
     let platform = choose(wanted, &manifest.platforms(build));
-    let plan = Plan::new(manifest, &[name.to_owned()], std::slice::from_ref(&platform))?;
+    let plan = Plan::new(manifest, &[name.to_owned()], std::slice::from_ref(&platform)).map_err(super::invalid)?;
     session.lock_needed(&plan.bases())?;
     let executor = session.executor();
     let mut outcome = executor.run(&plan);

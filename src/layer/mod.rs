@@ -8,8 +8,8 @@
 //! right; [`Tree::settle`] waits until a change of a file would show; and [`Tree::write`] reads every
 //! file once, and tars, hashes, compresses and writes it in one pass.
 //!
-//! The key types: a [`Tree`] is all that a layer will hold, [`LayerPath`] a path in it,
-//! [`WrittenLayer`] what the written blob is, and [`BaseLinks`] what is a link in the image below.
+//! The key types: a [`Tree`] is all that a layer will hold, [`path::LayerPath`] a path in it,
+//! [`compress::WrittenLayer`] what the written blob is, and [`BaseLinks`] what is a link in the image below.
 
 pub(crate) mod compress;
 mod elf;
@@ -27,11 +27,9 @@ mod tree;
 mod walk;
 mod write;
 
-pub(crate) use compress::{Compression, WrittenLayer};
+pub(crate) use compress::Compression;
 pub(crate) use error::{LayerError, OtherPackage, WriteError};
-pub(crate) use fingerprint::WRITER_VERSION;
 pub(crate) use link::{BaseLinks, LayerLinks, LinkError};
-pub(crate) use path::LayerPath;
 pub(crate) use scan::ScanRequest;
 pub(crate) use tree::{Tree, reconcile};
 pub(crate) use write::WriteOptions;

@@ -3,8 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::layer::compress::WrittenLayer;
 use crate::layer::tree::{Claim, Kind};
-use crate::layer::{Compression, LayerError, ScanRequest, Tree, WriteOptions, WrittenLayer};
+use crate::layer::{Compression, LayerError, ScanRequest, Tree, WriteOptions};
 use crate::manifest::package::{Mode, Owner};
 use crate::manifest::{Package, PackageContent};
 use crate::model::Platform;

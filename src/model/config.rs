@@ -16,6 +16,7 @@ pub(crate) struct ImageConfig {
 
 /// The parts of a configuration that are read, to check a document's shape once.
 #[derive(Deserialize)]
+#[expect(dead_code, reason = "parsing it is the check")]
 struct Shape {
     architecture: String,
     os: String,
@@ -27,6 +28,7 @@ struct Shape {
 }
 
 #[derive(Deserialize)]
+#[expect(dead_code, reason = "parsing it is the check")]
 struct RootFs {
     #[serde(default)]
     diff_ids: Option<Vec<DiffId>>,

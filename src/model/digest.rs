@@ -72,10 +72,6 @@ impl Digest {
     pub(crate) fn short(&self) -> String {
         format!("{PREFIX}{}…", &self.hex()[..12])
     }
-
-    pub(crate) fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
 }
 
 fn nibble(digit: u8) -> u8 {

@@ -6,12 +6,11 @@ use crate::model::Digest;
 
 /// A fully qualified repository, `host[:port]/path`, with Docker Hub's spellings made one.
 ///
-/// Two repositories are equal if they are the same place; what the person wrote is kept for messages.
-#[derive(Clone, Debug)]
+/// Two repositories are equal if they are the same place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Repository {
     registry: String,
     path: String,
-    as_written: String,
 }
 
 /// Why a text is not a repository.
@@ -67,7 +66,7 @@ impl Repository {
             DOCKER_HUB if !path.contains('/') => format!("library/{path}"),
             _ => path.to_owned(),
         };
-        Ok(Self { registry, path, as_written: text.to_owned() })
+        Ok(Self { registry, path })
     }
 
     /// `host` or `host:port`.
@@ -78,11 +77,6 @@ impl Repository {
     /// The name within the registry.
     pub(crate) fn path(&self) -> &str {
         &self.path
-    }
-
-    /// What the person wrote, for messages.
-    pub(crate) fn as_written(&self) -> &str {
-        &self.as_written
     }
 
     /// True for an address that never leaves this machine.
@@ -134,26 +128,6 @@ fn is_component(component: &str) -> bool {
             separator += usize::from(!gap.is_empty());
             matches!(gap, "" | "." | "_" | "__") || gap.bytes().all(|byte| byte == b'-')
         })
-}
-
-impl PartialEq for Repository {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.registry, &self.path) == (&other.registry, &other.path)
-    }
-}
-
-impl Eq for Repository {}
-
-impl PartialOrd for Repository {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Repository {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (&self.registry, &self.path).cmp(&(&other.registry, &other.path))
-    }
 }
 
 /// The normal form, `registry/path`.
@@ -239,7 +213,6 @@ mod tests {
         ] {
             let repository = Repository::parse(written).unwrap();
             assert_eq!(repository.to_string(), normal);
-            assert_eq!(repository.as_written(), written);
         }
     }
 

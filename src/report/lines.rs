@@ -44,9 +44,7 @@ impl Reporter for Lines {
             Event::Done { stage, subject, elapsed, .. } => {
                 self.line(Verbosity::Normal, &format!("{} {subject} ({})", stage.verbs().1, seconds(elapsed)));
             }
-            Event::Stopped { .. } => {}
             Event::Note { text } => self.line(Verbosity::Normal, text),
-            Event::Warning { text } => self.line(Verbosity::Quiet, &format!("warning: {text}")),
             Event::Detail { text } => self.line(Verbosity::Verbose, text),
         }
     }

@@ -1,11 +1,10 @@
 //! What the program tells while it works.
 //!
 //! Work reports [`Event`]s; a [`Reporter`] owns standard error while work goes on and decides what a
-//! person sees. An [`Activity`] is a stretch of work that ends when it is dropped.
+//! person sees. An [`Activity`] is a stretch of work.
 
 mod lines;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 pub(crate) use lines::{Lines, Verbosity};
@@ -37,27 +36,17 @@ impl Stage {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event<'a> {
     Started {
-        activity: u64,
         stage: Stage,
         subject: &'a str,
     },
-    /// Ended well.
+    /// Ended well. What ended otherwise is told by its error.
     Done {
-        activity: u64,
         stage: Stage,
         subject: &'a str,
         elapsed: Duration,
     },
-    /// Ended in an error, which is shown elsewhere.
-    Stopped {
-        activity: u64,
-    },
     /// Something a person should know.
     Note {
-        text: &'a str,
-    },
-    /// Something a person should look at.
-    Warning {
         text: &'a str,
     },
     /// Something for those who asked for more.
@@ -74,25 +63,13 @@ pub(crate) trait Reporter: Send + Sync {
 impl dyn Reporter + '_ {
     /// Begins a stretch of work on `subject`.
     pub(crate) fn begin(&self, stage: Stage, subject: impl Into<String>) -> Activity<'_> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let activity = Activity {
-            reporter: self,
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
-            stage,
-            subject: subject.into(),
-            started: Instant::now(),
-            done: false,
-        };
-        self.report(Event::Started { activity: activity.number, stage, subject: &activity.subject });
-        activity
+        let subject = subject.into();
+        self.report(Event::Started { stage, subject: &subject });
+        Activity { reporter: self, stage, subject, started: Instant::now() }
     }
 
     pub(crate) fn note(&self, text: &str) {
         self.report(Event::Note { text });
-    }
-
-    pub(crate) fn warning(&self, text: &str) {
-        self.report(Event::Warning { text });
     }
 
     pub(crate) fn detail(&self, text: &str) {
@@ -100,31 +77,18 @@ impl dyn Reporter + '_ {
     }
 }
 
-/// A stretch of work. Dropped before [`Activity::done`], it failed.
+/// A stretch of work; one that is dropped before [`Activity::done`] failed.
 pub(crate) struct Activity<'a> {
     reporter: &'a dyn Reporter,
-    number: u64,
     stage: Stage,
     subject: String,
     started: Instant,
-    done: bool,
 }
 
 impl Activity<'_> {
     /// It went well.
-    pub(crate) fn done(mut self) {
-        self.done = true;
-    }
-}
-
-impl Drop for Activity<'_> {
-    fn drop(&mut self) {
-        let activity = self.number;
-        self.reporter.report(match self.done {
-            true => {
-                Event::Done { activity, stage: self.stage, subject: &self.subject, elapsed: self.started.elapsed() }
-            }
-            false => Event::Stopped { activity },
-        });
+    pub(crate) fn done(self) {
+        let Self { stage, subject, .. } = &self;
+        self.reporter.report(Event::Done { stage: *stage, subject, elapsed: self.started.elapsed() });
     }
 }

@@ -6,8 +6,7 @@
 //!
 //! ```text
 //! task.json           what to do: a [`Task`]
-//! scratch/upper/      what the container changes
-//! scratch/work/       the overlay's own
+//! scratch/            an overlay's `upper`, what the container changes, and its `work`
 //! merged/             where the overlay is mounted, seen in here only
 //! bundle/config.json  the runtime configuration
 //! runc/ log started   runc's state, its log, the file that says that it has started
@@ -22,9 +21,9 @@
 
 mod account;
 mod binary;
-mod helper;
 mod overlay;
 mod program;
+mod reentry;
 mod refusal;
 mod root;
 mod runtime_config;
@@ -34,9 +33,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use helper::{invocation, remove_tree};
+pub(crate) use reentry::{invocation, remove_tree};
 pub(crate) use refusal::Refusal;
 
+use crate::fs::write_private;
 use crate::model::canonical_json;
 use crate::sandbox::refusal::Attempt as _;
 use crate::sandbox::root::Root;
@@ -183,7 +183,7 @@ fn start(container: &Container, folder: &RunFolder) -> Result<i32, Refusal> {
     let bundle = folder.bundle();
     std::fs::create_dir(&bundle).attempt("create", &bundle)?;
     let file = bundle.join("config.json");
-    std::fs::write(&file, config).attempt("write", &file)?;
+    write_private(&file, &config).map_err(|error| error.source).attempt("write", &file)?;
     // An open root would be a way out for the container.
     drop(root);
 

@@ -68,10 +68,13 @@ pub(crate) enum Refusal {
         #[source]
         cause: Cause,
     },
-    #[error("`{program}` is not on this machine")]
+    #[error("`{program}` is needed to run an image, and is not installed")]
     #[diagnostic(
         code(oci::tools::missing),
-        help("install the package `runc`, or say where it is: `runc = \"/path/to/runc\"` in `[tools]` of oci.toml")
+        help(
+            "install it: `apt install runc`, `dnf install runc` or `brew install runc`; or say where it is, in \
+             `OCI_RUNC` or as `runc = \"/path\"` under `[tools]`"
+        )
     )]
     NoRuntime { program: String },
     #[error("the container runtime failed: {}", sanitize::name(message))]

@@ -34,7 +34,7 @@ pub(crate) enum BaseError {
     #[diagnostic(code(oci::fetch::no_such_platform))]
     NoPlatform {
         name: String,
-        platform: Platform,
+        platform: String,
         #[help]
         help: String,
     },
@@ -43,7 +43,7 @@ pub(crate) enum BaseError {
         code(oci::fetch::platform_mismatch),
         help("the index in the registry is wrong: pin another tag or digest")
     )]
-    WrongPlatform { reference: String, expected: Platform, found: Platform },
+    WrongPlatform { reference: String, expected: String, found: String },
     #[error("`{reference}` is not in the cache, and `--offline` forbids to ask the registry")]
     #[diagnostic(code(oci::fetch::offline), help("run `oci fetch` once without `--offline`"))]
     Offline { reference: String },
@@ -117,8 +117,8 @@ impl Bases<'_> {
         if (found.os(), found.architecture()) != (platform.os(), platform.architecture()) {
             return Err(BaseError::WrongPlatform {
                 reference: reference.to_string(),
-                expected: platform.clone(),
-                found,
+                expected: platform.to_string(),
+                found: found.to_string(),
             });
         }
         Ok(BaseImage {
@@ -202,5 +202,5 @@ fn no_platform(name: &str, entry: &Entry, platform: &Platform) -> BaseError {
         false => format!("name the variant: it has {}", near.join(", ")),
         true => format!("it has {}; set `platforms` to what all its bases have", known.join(", ")),
     };
-    BaseError::NoPlatform { name: name.to_owned(), platform: platform.clone(), help }
+    BaseError::NoPlatform { name: name.to_owned(), platform: platform.to_string(), help }
 }

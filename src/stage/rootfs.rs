@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::fs::{FileContext as _, FileError, Lock, TEMPORARY_PREFIX, create_folder, sync_folder};
+use crate::fs::{FileContext as _, FileError, Lock, TEMPORARY_PREFIX, create_folder, sync_folder, write_private};
 use crate::model::document::media_type;
 use crate::model::{ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Index, Platform, canonical_json};
 use crate::report::{Reporter, Stage};
@@ -211,7 +211,7 @@ impl Tree<'_> {
 fn write_layout(layout: &Path, layers: &[LayerBlob]) -> Result<(), FileError> {
     let blobs = layout.join("blobs/sha256");
     create_folder(&blobs)?;
-    let write = |path: PathBuf, bytes: &[u8]| std::fs::write(&path, bytes).context("write", &path);
+    let write = |path: PathBuf, bytes: &[u8]| write_private(&path, bytes);
     let blob = |digest: &Digest| blobs.join(digest.hex());
     for layer in layers {
         let (path, target) =

@@ -6,12 +6,12 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::termios::{OptionalActions, Termios};
 
-use crate::fs::{FileContext as _, FileError};
+use crate::fs::{FileError, write_private};
 use crate::model::{ImageConfig, canonical_json};
 use crate::sandbox::{self, Bind, Container, Process, Refusal, RunFolder, Task};
 use crate::stage::rootfs::Rootfs;
 use crate::stage::runs::LiveRun;
-use crate::tools::namespace::NamespaceError;
+use crate::tools::process::namespace::NamespaceError;
 use crate::tools::process::{ProcessError, shell_status};
 use crate::tools::{IdMap, Namespaces};
 
@@ -103,11 +103,6 @@ impl RunError {
             _ => 125,
         }
     }
-
-    /// Whether a signal came before anything ran.
-    pub(crate) fn is_interrupt(&self) -> bool {
-        matches!(self, Self::Refused(Refusal::Interrupted) | Self::Sandbox { source: ProcessError::Interrupted })
-    }
 }
 
 /// Runs a container to its end with our standard streams and signals; gives its exit status.
@@ -133,7 +128,7 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
         binds,
     }));
     // In a folder that is closed to others: the environment may hold secrets.
-    std::fs::write(run.folder.task(), canonical_json(&task)).context("write", &run.folder.task())?;
+    write_private(&run.folder.task(), &canonical_json(&task))?;
     let _terminal = request.options.terminal.then(TerminalMode::keep);
     let helper = sandbox::invocation(&run.folder.task()).namespaces(Namespaces::sandbox(request.map));
     match helper.attach(None) {

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 pub(crate) use blob::BlobError;
-pub(crate) use layout::{Layout, LayoutError};
+pub(crate) use layout::Layout;
 
 use crate::fs::{FileError, Lock, create_folder};
 use workspace::Workspace;

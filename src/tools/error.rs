@@ -12,8 +12,8 @@ use std::process::ExitStatus;
 use crate::fs::{self, FileError};
 use crate::model::Digest;
 use crate::sanitize;
-use crate::tools::namespace::NamespaceError;
 use crate::tools::process::Finished;
+use crate::tools::process::namespace::NamespaceError;
 use crate::tools::{Cause, Invocation, ProcessError, Subject, Task, transcript};
 
 /// A tool that did not do what it was asked, or files of ours that it needed.

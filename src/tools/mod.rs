@@ -3,13 +3,11 @@
 //! Everything that runs goes through [`process`]: arguments as a list, an explicit environment,
 //! output drained while the tool runs, a time limit, and an end that leaves nothing behind.
 
-mod attach;
 pub(crate) mod cause;
 pub(crate) mod environment;
 pub(crate) mod error;
 mod explanation;
 pub(crate) mod id_map;
-pub(crate) mod namespace;
 pub(crate) mod process;
 pub(crate) mod runc;
 pub(crate) mod signal;
@@ -22,7 +20,7 @@ pub(crate) mod version;
 pub(crate) use cause::Cause;
 pub(crate) use error::ToolError;
 pub(crate) use id_map::IdMap;
-pub(crate) use namespace::Namespaces;
+pub(crate) use process::namespace::Namespaces;
 pub(crate) use process::{Invocation, ProcessError};
 pub(crate) use runc::Runc;
 pub(crate) use task::{Subject, Task};

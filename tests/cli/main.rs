@@ -10,6 +10,7 @@ mod fetch;
 mod interop;
 mod lock;
 mod publish;
+mod readme;
 mod reproducible;
 mod rootless;
 mod run;

@@ -49,11 +49,12 @@ impl Skopeo {
     }
 
     /// The tags that the repository has, in the registry's order.
-    pub(crate) fn list_tags(&self, repository: &Repository, access: &Access) -> Result<Vec<String>, ToolError> {
-        self.tags(repository, access, QUESTION_LIMIT)
-    }
-
-    fn tags(&self, repository: &Repository, access: &Access, limit: Duration) -> Result<Vec<String>, ToolError> {
+    pub(super) fn list_tags(
+        &self,
+        repository: &Repository,
+        access: &Access,
+        limit: Duration,
+    ) -> Result<Vec<String>, ToolError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Answer {
@@ -79,7 +80,7 @@ impl Skopeo {
         let (Some(Cause::TagNotFound { .. }), Reference::Tag(repository, tag)) = (error.cause(), reference) else {
             return error;
         };
-        match self.tags(repository, access, EXPLANATION_LIMIT) {
+        match self.list_tags(repository, access, EXPLANATION_LIMIT) {
             Ok(tags) => error.because(Cause::TagNotFound { nearest: nearest(tag.as_str(), tags) }),
             Err(listing) if listing.cause() == Some(&Cause::NoSuchRepository) => error.because(Cause::NoSuchRepository),
             // It lists nothing for us, or takes too long: that the tag is not there is still true.

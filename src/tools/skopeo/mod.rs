@@ -27,7 +27,7 @@ use crate::model::Repository;
 use crate::tools::error::ToolError;
 use crate::tools::{Cause, Invocation, Subject, Task, Version, environment};
 
-pub(crate) use copy::{Blob, Layout};
+pub(crate) use copy::Layout;
 
 const TOOL: &str = "skopeo";
 /// The first version that has `copy --preserve-digests`.

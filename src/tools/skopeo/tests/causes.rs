@@ -10,6 +10,7 @@ use super::registry::{Bench, Image, Proxy, Registry, tag};
 use crate::model::{Digest, Reference, Repository};
 use crate::tools::error::ToolError;
 use crate::tools::skopeo::Access;
+use crate::tools::skopeo::QUESTION_LIMIT;
 use crate::tools::{Cause, Subject, Version};
 
 fn access() -> Access {
@@ -51,7 +52,7 @@ fn tells_an_unknown_tag_from_an_unknown_repository() {
     let error = bench.skopeo.inspect_raw(&reference, &access()).unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::DigestNotFound));
 
-    let error = bench.skopeo.list_tags(&registry.repository("none"), &access()).unwrap_err();
+    let error = bench.skopeo.list_tags(&registry.repository("none"), &access(), QUESTION_LIMIT).unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::NoSuchRepository));
 }
 

@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use super::{Access, Version};
 use crate::model::{Digest, Reference, Repository};
 use crate::tools::Cause;
+use crate::tools::skopeo::QUESTION_LIMIT;
 use registry::{Bench, Image, Proxy, Registry, tag};
 use serde_json::json;
 
@@ -26,7 +27,7 @@ fn asks_for_exact_bytes() {
         .inspect_config(&repository, &image.manifest, &Digest::of(&image.config), &Access::default())
         .unwrap();
     assert_eq!(config, image.config);
-    assert_eq!(bench.skopeo.list_tags(&repository, &Access::default()).unwrap(), ["v1"]);
+    assert_eq!(bench.skopeo.list_tags(&repository, &Access::default(), QUESTION_LIMIT).unwrap(), ["v1"]);
     assert!(bench.skopeo.version().unwrap() >= Version(1, 6, 0));
 }
 
@@ -123,7 +124,7 @@ fn pushes_by_digest_and_from_shared_blobs() {
         bench.skopeo.push(layout, &by_digest(image.manifest), false, &Access::default()).unwrap(),
         image.manifest
     );
-    assert!(bench.skopeo.list_tags(&repository, &Access::default()).unwrap_or_default().is_empty());
+    assert!(bench.skopeo.list_tags(&repository, &Access::default(), QUESTION_LIMIT).unwrap_or_default().is_empty());
     let error = bench.skopeo.push(layout, &by_digest(Digest::of(b"")), false, &Access::default()).unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::DigestMismatch));
 }

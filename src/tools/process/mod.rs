@@ -4,22 +4,25 @@
 //! a line that can be pasted into a shell; it never holds a secret, because secrets are handed over in
 //! files. Tools run in a process group of their own, so that what they start ends with them, and they
 //! are killed if this program is. What a person talks to through us is attached instead
-//! ([`crate::tools::attach`]), and some run in namespaces of their own ([`crate::tools::namespace`]).
+//! ([`attach`]), and some run in namespaces of their own ([`namespace`]).
+
+mod attach;
+pub(crate) mod namespace;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 
-use crate::tools::namespace::{self, NamespaceError, Namespaces};
 use crate::tools::signal;
+use namespace::{NamespaceError, Namespaces};
 
 /// How long a tool has to end after SIGTERM before it is killed.
 const GRACE: Duration = Duration::from_secs(3);
@@ -131,10 +134,6 @@ impl Invocation {
     pub(crate) fn own_proc(mut self) -> Self {
         self.own_proc = true;
         self
-    }
-
-    pub(crate) fn program(&self) -> &Path {
-        &self.program
     }
 
     /// Runs it to its end with nothing on standard input; both outputs are drained meanwhile.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::fs::Unnamed;
 use crate::model::canonical_json;
 use crate::sandbox::{SUBCOMMAND, Task};
 use crate::tools::process::ProcessError;
@@ -25,7 +26,8 @@ pub(crate) fn remove_tree(path: &Path, map: &IdMap) -> io::Result<()> {
 }
 
 fn remove_mapped(path: &Path, map: &IdMap) -> io::Result<()> {
-    let mut task = tempfile::NamedTempFile::new()?;
+    // Beside it, where we may write.
+    let mut task = Unnamed::new(path.parent().unwrap_or(path)).map_err(io::Error::other)?;
     task.write_all(&canonical_json(&Task::Remove(path.to_owned())))?;
     let finished =
         invocation(task.path()).namespaces(Namespaces::user(map)).capture().map_err(|error| match error {

@@ -16,6 +16,7 @@ use rustix::mount::MountFlags;
 use rustix::pipe::PipeFlags;
 use rustix::thread::UnshareFlags;
 
+use crate::fs::write_private;
 use crate::sanitize;
 use crate::tools::id_map::{IdMap, IdRange};
 use crate::tools::process::{Invocation, ProcessError};
@@ -195,7 +196,9 @@ fn write_map(map: &IdMap, pid: i32) -> Result<(), NamespaceError> {
         IdMap::Host => Ok(()),
         IdMap::Single { user, group } => {
             let write = |file: &str, text: String| {
-                std::fs::write(format!("/proc/{pid}/{file}"), text).map_err(|source| NamespaceError::User { source })
+                let path = format!("/proc/{pid}/{file}");
+                write_private(std::path::Path::new(&path), text.as_bytes())
+                    .map_err(|error| NamespaceError::User { source: error.source })
             };
             // Who cannot drop groups may map one without privileges.
             write("setgroups", "deny".to_owned())?;
