@@ -100,17 +100,17 @@ impl Format {
 /// Shows errors on standard error.
 pub(crate) fn render(reports: &[Report], format: Format) {
     let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(WIDTH);
-    let mut text = String::new();
-    for report in reports {
-        match format {
-            // Writing to a string does not fail.
-            Format::Json => drop(JSONReportHandler::new().render_report(&mut text, report.as_ref())),
-            Format::Text { colour } => drop(handler(colour, width).render_report(&mut text, report.as_ref())),
-        }
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-    }
+    let texts = reports.iter().map(|report| {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = match format {
+            Format::Json => JSONReportHandler::new().render_report(&mut text, report.as_ref()),
+            Format::Text { colour } => handler(colour, width).render_report(&mut text, report.as_ref()),
+        };
+        text.trim_end().to_owned() + "\n"
+    });
+    // Several are told apart by an empty line; JSON has a line for each.
+    let text = texts.collect::<Vec<_>>().join(if format == Format::Json { "" } else { "\n" });
     // Nobody is left to tell if standard error is closed.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -8,7 +8,10 @@ pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase().replace('_', "-")), candidate))
         .filter(|(distance, candidate)| {
             let length = written.chars().count().max(candidate.chars().count());
-            *distance <= (length / 3).max(1) || candidate.starts_with(written) || written.starts_with(candidate)
+            // Names of one letter that differ have nothing in common, and all begin with nothing.
+            let is_close = *distance <= (length / 3).max(1) && *distance < length;
+            let begins = !written.is_empty() && (candidate.starts_with(written) || written.starts_with(candidate));
+            is_close || begins
         })
         .min_by_key(|(distance, candidate)| (*distance, *candidate))
         .map(|(_, candidate)| candidate)
@@ -40,10 +43,14 @@ mod tests {
             ("entrypiont", Some("entrypoint")),
             ("stop_signal", Some("stop-signal")),
             ("lables", Some("labels")),
+            ("entry", Some("entrypoint")),
             ("zzz", None),
+            ("", None),
         ] {
             assert_eq!(nearest(written, ["entrypoint", "labels", "stop-signal", "tag"]), meant, "{written}");
         }
+        assert_eq!(nearest("a", ["b"]), None);
+        assert_eq!(nearest("ab", ["ac"]), Some("ac"));
     }
 
     #[test]

@@ -65,6 +65,15 @@ fn changed(text: &str, change: &Change) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+#[test]
+fn what_nests_without_end_is_a_problem() {
+    for opening in ["[", "{a=", "[{a="] {
+        let text = format!("x = {}", opening.repeat(100_000));
+        assert!(read(&text).is_err(), "{opening}");
+    }
+    assert!(read(&format!("[a{}]", ".a".repeat(100_000))).is_err());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -61,7 +61,7 @@ fn command(table: Table<'_>, key: &str, problems: &mut Problems) -> Option<Place
         Some(text) => vec![text],
         None => value.list()?.into_iter().filter_map(|word| word.text()).collect(),
     };
-    if let (Some(text), true) = (value.text(), words.iter().any(|word| word.contains(char::is_whitespace))) {
+    if let Some(text) = value.text().filter(|text| text.contains(char::is_whitespace)) {
         let words = shell_words::split(&text).unwrap_or_else(|_| text.split_whitespace().map(str::to_owned).collect());
         let list = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
         problems.push(

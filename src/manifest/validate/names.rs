@@ -57,7 +57,8 @@ fn check_base(
         ImageName::Plain(name) => (name, None),
         ImageName::Variant(name, variant) => (name, Some(variant)),
     };
-    if !written_bases.contains_key(name) && !(variant.is_none() && written_builds.contains_key(name)) {
+    let is_known = written_bases.contains_key(name) || (variant.is_none() && written_builds.contains_key(name));
+    if !is_known {
         let known = written_bases.keys().chain(written_builds.keys()).map(String::as_str).chain(["scratch"]);
         let problem = match (variant, written_builds.get(name)) {
             (Some(_), Some(build)) => Problem::new(
