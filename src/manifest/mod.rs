@@ -35,6 +35,8 @@ pub(crate) struct Manifest {
     pub(crate) bases: BTreeMap<String, Base>,
     pub(crate) builds: BTreeMap<String, Build>,
     pub(crate) tools: Tools,
+    /// By registry, `host` or `host:port`.
+    pub(crate) registries: BTreeMap<String, RegistrySettings>,
     /// `[cache] dir`.
     pub(crate) cache: Option<PathBuf>,
 }
@@ -56,6 +58,19 @@ pub(crate) struct Tools {
     pub(crate) skopeo: Option<PathBuf>,
     pub(crate) umoci: Option<PathBuf>,
     pub(crate) runc: Option<PathBuf>,
+}
+
+/// `[registry."host[:port]"]`: how a registry is talked to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RegistrySettings {
+    /// Plain HTTP, or a certificate that nobody checks, will do.
+    pub(crate) insecure: bool,
+    /// A folder with the registry's `ca.crt`.
+    pub(crate) cert_dir: Option<PathBuf>,
+    /// The file with the credentials, instead of where skopeo looks.
+    pub(crate) auth_file: Option<PathBuf>,
+    /// `host[:port][/path]`, tried first.
+    pub(crate) mirrors: Vec<String>,
 }
 
 /// `[base.NAME]`: an image from elsewhere.

@@ -8,6 +8,7 @@ mod package;
 mod syntax;
 mod value;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
