@@ -40,6 +40,7 @@ pub(crate) fn parse(source: &Source, folder: &Path) -> Result<Manifest, Vec<Prob
         project: project(root, &mut problems),
         bases,
         builds,
+        registries: BTreeMap::new(),
         tools: tools(root, folder, &mut problems),
         cache: cache(root, folder, &mut problems),
     };
