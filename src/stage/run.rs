@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::termios::{OptionalActions, Termios};
 
 use crate::fs::{FileError, write_private};
+use crate::image::DEFAULT_PATH;
 use crate::model::{ImageConfig, canonical_json};
 use crate::sandbox::{self, Bind, Container, Process, Refusal, RunFolder, Task};
 use crate::stage::rootfs::Rootfs;
@@ -15,8 +16,6 @@ use crate::tools::process::namespace::NamespaceError;
 use crate::tools::process::{ProcessError, shell_status};
 use crate::tools::{IdMap, Namespaces};
 
-/// Where engines look for programs if an image does not say.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The hostname of a container that has a network of its own and no name.
 const HOSTNAME: &str = "oci";
 /// What a container on the machine's network needs to know about it.
