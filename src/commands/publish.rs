@@ -85,10 +85,10 @@ pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result
                 json!({ "name": name, "repository": repository.to_string(), "digest": digest, "tags": tags })
             })
             .collect();
-        super::print(&format!("{}\n", json!({ "published": images })));
+        super::print(&format!("{}\n", json!({ "published": images })))?;
     } else {
         let lines = published.iter().map(|(_, repository, digest, _)| format!("{}@{digest}\n", repository.value));
-        super::print(&lines.collect::<String>());
+        super::print(&lines.collect::<String>())?;
     }
     Failure::all(failures).map_or(Ok(()), Err)
 }
