@@ -12,14 +12,12 @@ pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
     let changes = old.changes(&session.lock);
     if session.json {
         let lines: Vec<_> = changes.iter().map(as_json).collect();
-        super::print(&format!("{}\n", json!({ "changed": lines })));
-        return Ok(());
+        return Ok(super::print(&format!("{}\n", json!({ "changed": lines })))?);
     }
     if changes.is_empty() {
         session.reporter.note(&format!("oci.lock is current: {} pinned", session.lock.entries.len()));
     }
-    super::print(&changes.iter().map(|change| format!("{change}\n")).collect::<String>());
-    Ok(())
+    Ok(super::print(&changes.iter().map(|change| format!("{change}\n")).collect::<String>())?)
 }
 
 fn as_json(change: &LockChange<'_>) -> serde_json::Value {

@@ -8,11 +8,13 @@ mod publish;
 mod run;
 mod session;
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
 use crate::diagnostic::{Failure, Status};
+use crate::fs::FileError;
 use session::Session;
 
 /// Does what was asked.
@@ -28,7 +30,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Build(arguments) => build::run(&mut open(arguments.verbose.verbose)?, &arguments)?,
         Command::Publish(arguments) => publish::run(&mut open(arguments.verbose.verbose)?, &arguments)?,
         Command::Run(arguments) => return run::run(&global, &arguments),
-        Command::Completions(arguments) => completions::print(arguments.shell),
+        Command::Completions(arguments) => completions::print(arguments.shell)?,
     }
     Ok(Status::Done.into())
 }
@@ -38,8 +40,13 @@ fn invalid(error: impl miette::Diagnostic + Send + Sync + 'static) -> Failure {
     Failure::new(Status::Invalid, error)
 }
 
-/// Writes results. A reader that has gone away, as `head` does, is no failure.
-fn print(text: &str) {
+/// Writes results. A reader that has gone away, as `head` does, is no failure; a full disk is one.
+fn print(text: &str) -> Result<(), FileError> {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(FileError::new("write to", Path::new("standard output"), error))
+        }
+        _ => Ok(()),
+    }
 }

@@ -8,7 +8,7 @@ use rustix::termios::{OptionalActions, Termios};
 
 use crate::fs::{FileError, write_private};
 use crate::image::DEFAULT_PATH;
-use crate::model::{ImageConfig, canonical_json};
+use crate::model::ImageConfig;
 use crate::sandbox::{self, Bind, Container, Process, Refusal, RunFolder, Task};
 use crate::stage::rootfs::Rootfs;
 use crate::stage::runs::LiveRun;
@@ -127,7 +127,10 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
         binds,
     }));
     // In a folder that is closed to others: the environment may hold secrets.
-    write_private(&run.folder.task(), &canonical_json(&task))?;
+    let path = run.folder.task();
+    // JSON is UTF-8, and the paths in the task may be anything.
+    let bytes = serde_json::to_vec(&task).map_err(|error| FileError::new("write", &path, error.into()))?;
+    write_private(&path, &bytes)?;
     let _terminal = request.options.terminal.then(TerminalMode::keep);
     let helper = sandbox::invocation(&run.folder.task()).namespaces(Namespaces::sandbox(request.map));
     match helper.attach(None) {
