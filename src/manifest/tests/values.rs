@@ -3,6 +3,7 @@
 use super::{codes, good, messages, read};
 use crate::manifest::package::{Mode, Owner};
 use crate::manifest::{Build, Change, Package, PackageContent};
+use crate::model::Compression;
 
 /// A build with these lines in it.
 fn build(lines: &str) -> Build {
@@ -74,6 +75,23 @@ fn a_variant_may_have_any_name() {
     let text =
         "[base.a]\nrepository = \"ghcr.io/a/a\"\nvariants = { scratch = \"1\" }\n[build.b]\nbase = \":a#scratch\"\n";
     assert_eq!(good(text).builds["b"].base.to_string(), "a#scratch");
+}
+
+#[test]
+fn compressions() {
+    for (written, compression) in [
+        ("", Compression::Gzip),
+        ("compression = \"gzip\"", Compression::Gzip),
+        ("compression = \"none\"", Compression::None),
+        ("compression = \"zstd\"", Compression::Zstd { level: 3 }),
+        ("compression = { kind = \"zstd\" }", Compression::Zstd { level: 3 }),
+        ("compression = { kind = \"zstd\", level = 22 }", Compression::Zstd { level: 22 }),
+        ("compression = { kind = \"none\" }", Compression::None),
+    ] {
+        assert_eq!(build(written).compression, compression, "{written}");
+    }
+    assert_eq!(refused("compression = true"), ["wrong_type"]);
+    assert_eq!(refused("compression = { kind = \"zstd\", level = -1 }"), ["bad_level"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod base;
 mod build;
+mod config;
 mod names;
 mod package;
 mod syntax;
