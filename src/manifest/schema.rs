@@ -76,7 +76,7 @@ pub(crate) const MANIFEST: &[Key] = &[
     later("package"),
     later("policy"),
     key("project", &Shape::Table(PROJECT), "What all images of the project have in common."),
-    later("registry"),
+    key("registry", &Shape::Map(&Shape::Table(REGISTRY)), "How registries are talked to, by `host` or `host:port`."),
     later("stage"),
     key("tools", &Shape::Table(TOOLS), "The programs that do the work."),
     later("vars"),
@@ -174,6 +174,13 @@ const PACKAGE: &[Key] = &[
     key("target", TEXT, "What the link leads to."),
     key("text", TEXT, "The content of a small file."),
     key("to", TEXT, "Where it goes in the image."),
+];
+
+const REGISTRY: &[Key] = &[
+    key("auth-file", TEXT, "The file with the credentials; default: where skopeo looks."),
+    key("cert-dir", TEXT, "A folder with the registry's `ca.crt`."),
+    key("insecure", BOOLEAN, "Plain HTTP or an unchecked certificate will do."),
+    key("mirrors", TEXTS, "Tried first: `host[:port][/path]`."),
 ];
 
 const CACHE: &[Key] = &[

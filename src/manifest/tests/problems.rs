@@ -85,6 +85,17 @@ source-date-epoch = -1
 "#,
     ),
     ("an epoch beyond a tar header", "[project]\nsource-date-epoch = 8589934592\n"),
+    (
+        "registries",
+        r#"[registry."https://ghcr.io"]
+[registry.ghcr]
+[registry."ghcr.io/acme"]
+[registry."docker.io"]
+auth-file = ""
+mirrors = ["mirror", "https://mirror.example.com/", "mirror.example.com/Hub"]
+[registry."index.docker.io"]
+"#,
+    ),
     ("no platform", "[project]\nplatforms = []\n"),
     ("empty paths", "[tools]\nskopeo = \"\"\n[cache]\ndir = \"\"\n"),
 ];

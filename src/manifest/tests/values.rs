@@ -50,6 +50,30 @@ fn tools_and_cache_are_relative_to_the_manifest() {
 }
 
 #[test]
+fn registries() {
+    let manifest = good(
+        r#"
+        [registry."GHCR.io:443"]
+        insecure = true
+        cert-dir = "certs"
+        auth-file = "~/auth.json"
+        mirrors = ["localhost:5000", "mirror.example.com/hub"]
+        [registry."index.docker.io"]
+        auth-file = "/etc/auth.json"
+        "#,
+    );
+    let ghcr = &manifest.registries["ghcr.io:443"];
+    let home = std::path::PathBuf::from(std::env::var_os("HOME").unwrap());
+    assert!(ghcr.insecure);
+    assert_eq!(ghcr.cert_dir.as_deref(), Some(std::path::Path::new("/project/certs")));
+    assert_eq!(ghcr.auth_file, Some(home.join("auth.json")));
+    assert_eq!(ghcr.mirrors, ["localhost:5000", "mirror.example.com/hub"]);
+    let hub = &manifest.registries["docker.io"];
+    assert_eq!(hub.auth_file.as_deref(), Some(std::path::Path::new("/etc/auth.json")));
+    assert!(!hub.insecure && hub.mirrors.is_empty() && manifest.registries.len() == 2);
+}
+
+#[test]
 fn pins() {
     const HEX: &str = "97c123c899c8c9ca46248f4002ec4173322e0a1086b386efefac163c64967ba2";
     for (written, tag, has_digest) in [
