@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildError, Executor};
 use crate::image::{AddedLayer, Image, Layer};
-use crate::layer::{BaseLinks, Compression, LayerLinks, ScanRequest, Tree, WriteError, WriteOptions, reconcile};
+use crate::layer::{BaseLinks, LayerLinks, ScanRequest, Tree, WriteError, WriteOptions, reconcile};
 use crate::manifest::package::expand;
 use crate::manifest::{Build, Package, PackageContent};
-use crate::model::{Descriptor, Digest, Platform, canonical_json};
+use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
 use crate::report::Stage;
 use crate::source::At;
 use crate::stage::base::BaseImage;
@@ -25,11 +25,11 @@ pub(super) struct Made {
 
 /// What decides a layer's bytes.
 #[derive(Serialize)]
-struct Key<'a> {
+struct Key {
     fingerprint: String,
     platform: String,
     epoch: i64,
-    media_type: &'a str,
+    compression: Compression,
 }
 
 /// What is kept of a layer that was made.
@@ -37,8 +37,6 @@ struct Key<'a> {
 struct Record {
     layer: Layer,
 }
-
-const COMPRESSION: Compression = Compression::Gzip;
 
 impl Executor<'_> {
     pub(super) fn layers(
@@ -61,7 +59,7 @@ impl Executor<'_> {
         for (tree, package) in trees.iter().zip(&build.packages) {
             if !tree.is_empty() {
                 let created_by = format!("oci: {}", describe(package, platform));
-                let layer = self.layer(tree, &created_by, platform).map_err(|error| vec![error])?;
+                let layer = self.layer(tree, &created_by, platform, build.compression).map_err(|error| vec![error])?;
                 layers.push(AddedLayer { layer, created_by });
             }
         }
@@ -83,12 +81,18 @@ impl Executor<'_> {
         if errors.is_empty() { Ok(trees) } else { Err(errors) }
     }
 
-    fn layer(&self, tree: &Tree, created_by: &str, platform: &Platform) -> Result<Layer, BuildError> {
+    fn layer(
+        &self,
+        tree: &Tree,
+        created_by: &str,
+        platform: &Platform,
+        compression: Compression,
+    ) -> Result<Layer, BuildError> {
         let key = Key {
             fingerprint: tree.fingerprint().to_string(),
             platform: platform.to_string(),
             epoch: self.epoch,
-            media_type: COMPRESSION.media_type(),
+            compression,
         };
         let key = Digest::of(&canonical_json(&key));
         if let Some(Record { layer }) = self.store.recall("layer", &key)?
@@ -98,7 +102,7 @@ impl Executor<'_> {
         }
         let activity = self.reporter.begin(Stage::Layer, created_by.trim_start_matches("oci: "));
         let settled = tree.settle();
-        let options = WriteOptions { epoch: self.epoch, compression: COMPRESSION, workers: self.workers };
+        let options = WriteOptions { epoch: self.epoch, compression, workers: self.workers };
         let mut blob = self.store.start_blob()?;
         let written = tree.write(&options, &mut blob).map_err(|error| match error {
             WriteError::Package(error) => BuildError::Layer(error),
@@ -106,7 +110,7 @@ impl Executor<'_> {
             WriteError::Interrupted { .. } => BuildError::Interrupted,
         })?;
         self.store.commit_blob(blob, &written.digest)?;
-        let descriptor = Descriptor::new(COMPRESSION.media_type(), written.digest, written.size);
+        let descriptor = Descriptor::new(compression.media_type(), written.digest, written.size);
         let layer = Layer { descriptor, diff_id: written.diff_id };
         // A file that may still change without its stat showing it is read again next time.
         if settled {

@@ -22,7 +22,7 @@ pub(crate) use package::{Package, PackageContent};
 pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, parse};
 use variable::VariableValue;
 
-use crate::model::{Digest, ImageName, Platform, Repository, Tag};
+use crate::model::{Compression, Digest, ImageName, Platform, Repository, Tag};
 use crate::source::{Place, Placed, Source};
 
 /// A whole `oci.toml`, free of contradictions that can be seen without a network.
@@ -113,6 +113,7 @@ pub(crate) struct Build {
     pub(crate) description: Option<String>,
     /// What it says itself; else its base's, if that is a build, else the project's.
     pub(crate) platforms: Option<Vec<Placed<Platform>>>,
+    pub(crate) compression: Compression,
     pub(crate) terminal: bool,
     pub(crate) repositories: Vec<Placed<Repository>>,
     pub(crate) tags: Vec<Tag>,

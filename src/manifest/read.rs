@@ -83,6 +83,11 @@ impl<'a> Value<'a> {
         self.value.get_ref().as_bool()
     }
 
+    pub(super) fn integer(&self) -> Option<i64> {
+        let integer = self.value.get_ref().as_integer()?;
+        i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+    }
+
     pub(super) fn list(&self) -> Option<Vec<Value<'a>>> {
         let array = self.value.get_ref().as_array()?;
         Some(array.iter().map(|value| Value { source: self.source, value }).collect())

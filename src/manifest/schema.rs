@@ -3,6 +3,8 @@
 //! One description serves all who need it: the check for unknown keys and wrong types
 //! ([`shape`](super::shape)), and the documentation of each key.
 
+use crate::model::Compression;
+
 /// What a value may look like.
 #[derive(Debug)]
 pub(crate) enum Shape {
@@ -11,6 +13,8 @@ pub(crate) enum Shape {
     /// `false`, which takes away what the base has.
     False,
     Integer,
+    /// One of these strings.
+    OneOf(&'static [&'static str]),
     /// A list, each element of this shape.
     List(&'static Shape),
     /// A table whose keys a person chooses.
@@ -25,6 +29,8 @@ pub(crate) enum Shape {
 #[derive(Debug)]
 pub(crate) struct Key {
     pub(crate) name: &'static str,
+    /// A sentence for editors.
+    pub(crate) doc: &'static str,
     pub(crate) state: State,
 }
 
@@ -38,12 +44,17 @@ pub(crate) enum State {
     Refused(&'static str),
 }
 
-const fn key(name: &'static str, shape: &'static Shape) -> Key {
-    Key { name, state: State::Known(shape) }
+const fn key(name: &'static str, shape: &'static Shape, doc: &'static str) -> Key {
+    Key { name, doc, state: State::Known(shape) }
 }
 
 const fn later(name: &'static str) -> Key {
-    Key { name, state: State::Later }
+    Key { name, doc: "", state: State::Later }
+}
+
+const fn health_check() -> Key {
+    let reason = "the OCI image config has no place for a health check: give it to what runs the image";
+    Key { name: "healthcheck", doc: "", state: State::Refused(reason) }
 }
 
 const TEXT: &Shape = &Shape::Text;
@@ -51,98 +62,138 @@ const TEXTS: &Shape = &Shape::List(TEXT);
 const TEXT_OR_TEXTS: &Shape = &Shape::Either(&[Shape::Text, Shape::List(TEXT)]);
 const TEXT_OR_FALSE: &Shape = &Shape::Either(&[Shape::Text, Shape::False]);
 const BOOLEAN: &Shape = &Shape::Boolean;
+const COMPRESSION: &Shape = &Shape::Either(&[Shape::OneOf(&Compression::NAMES), Shape::Table(COMPRESSION_KEYS)]);
+const PACKAGES: &Shape = &Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(PACKAGE)]));
 
 /// The whole file.
 pub(crate) const MANIFEST: &[Key] = &[
-    key("base", &Shape::Map(&Shape::Table(BASE))),
-    key("build", &Shape::Map(&Shape::Table(BUILD))),
-    key("cache", &Shape::Table(CACHE)),
+    key("base", &Shape::Map(&Shape::Table(BASE)), "Images from elsewhere, pinned by `oci.lock`."),
+    key("build", &Shape::Map(&Shape::Table(BUILD)), "Images to build."),
+    key("cache", &Shape::Table(CACHE), "Where what was built is kept."),
     later("defaults"),
     later("layer"),
     later("mirror"),
     later("package"),
     later("policy"),
-    key("project", &Shape::Table(PROJECT)),
-    later("registry"),
+    key("project", &Shape::Table(PROJECT), "What all images of the project have in common."),
+    key("registry", &Shape::Map(&Shape::Table(REGISTRY)), "How registries are talked to, by `host` or `host:port`."),
     later("stage"),
-    key("tools", &Shape::Table(TOOLS)),
+    key("tools", &Shape::Table(TOOLS), "The programs that do the work."),
     later("vars"),
 ];
 
 const PROJECT: &[Key] = &[
-    key("description", TEXT),
-    key("exclude", TEXTS),
-    key("name", TEXT),
-    key("platforms", TEXTS),
-    key("source-date-epoch", &Shape::Integer),
-    key("version", TEXT),
+    key("description", TEXT, "What the project is."),
+    key("exclude", TEXTS, "Globs of what no folder package ever packs."),
+    key("name", TEXT, "What the project is called."),
+    key("platforms", TEXTS, "What images are built for; default: Linux on this machine's architecture."),
+    key(
+        "source-date-epoch",
+        &Shape::Integer,
+        "Seconds since 1970 that every file and history entry carries; default: 0.",
+    ),
+    key("version", TEXT, "The project's version, `{version}` in templates."),
 ];
 
 const BASE: &[Key] = &[
-    key("anonymous", BOOLEAN),
-    key("description", TEXT),
-    key("digest", TEXT),
+    key("anonymous", BOOLEAN, "Never send credentials."),
+    key("description", TEXT, "What the image is for."),
+    key("digest", TEXT, "Pins the image: `sha256:` and 64 hexadecimal digits."),
     later("layout"),
-    key("repository", TEXT),
-    key("sha", TEXT),
-    key("tag", TEXT),
-    key("variants", &Shape::Map(&Shape::Either(&[Shape::Text, Shape::Table(VARIANT)]))),
+    key("repository", TEXT, "Where the image is: `host/path`."),
+    key("sha", TEXT, "The digest, without `sha256:`."),
+    key("tag", TEXT, "Pinned to a digest by `oci lock`."),
+    key(
+        "variants",
+        &Shape::Map(&Shape::Either(&[Shape::Text, Shape::Table(VARIANT)])),
+        "Several images of one repository by name: a tag, a digest, or a table.",
+    ),
 ];
 
-const VARIANT: &[Key] = &[key("description", TEXT), key("digest", TEXT), key("sha", TEXT), key("tag", TEXT)];
+const VARIANT: &[Key] = &[
+    key("description", TEXT, "What the variant is for."),
+    key("digest", TEXT, "Pins the image: `sha256:` and 64 hexadecimal digits."),
+    key("sha", TEXT, "The digest, without `sha256:`."),
+    key("tag", TEXT, "Pinned to a digest by `oci lock`."),
+];
 
 const BUILD: &[Key] = &[
-    key("annotations", &Shape::Map(TEXT)),
-    key("args", TEXT_OR_TEXTS),
-    key("base", TEXT),
-    later("compression"),
-    key("description", TEXT),
-    key("entrypoint", TEXT_OR_TEXTS),
-    key("env", &Shape::Map(TEXT_OR_FALSE)),
-    Key {
-        name: "healthcheck",
-        state: State::Refused("the OCI image config has no place for a health check: give it to what runs the image"),
-    },
-    key("labels", &Shape::Map(TEXT_OR_FALSE)),
+    key("annotations", &Shape::Map(TEXT), "Annotations of every manifest and of the index."),
+    key("args", TEXT_OR_TEXTS, "Arguments of the entrypoint."),
+    key("base", TEXT, "The image to start from: `scratch`, `NAME` or `NAME#VARIANT`."),
+    key("compression", COMPRESSION, "How layers are compressed; default: `gzip`."),
+    key("description", TEXT, "What the image is for."),
+    key("entrypoint", TEXT_OR_TEXTS, "The program that the image runs; default: the first package, else the base's."),
+    key(
+        "env",
+        &Shape::Map(TEXT_OR_FALSE),
+        "Variables added to the base's; `${NAME}` is the base's value, `false` removes.",
+    ),
+    health_check(),
+    key("labels", &Shape::Map(TEXT_OR_FALSE), "Labels added to the base's; `false` removes."),
     later("layers"),
-    key("packages", &Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(PACKAGE)]))),
-    key("platforms", TEXTS),
-    key("ports", TEXTS),
-    key("repository", TEXT_OR_TEXTS),
+    key(
+        "packages",
+        PACKAGES,
+        "What goes into the image, a layer each; the first one is the entrypoint if it is a program.",
+    ),
+    key("platforms", TEXTS, "One image for each; several are an index."),
+    key("ports", TEXTS, "Ports added to the base's, such as `8080` or `53/udp`; `!8080` removes."),
+    key("repository", TEXT_OR_TEXTS, "Where `oci publish` puts the image."),
     later("squash-packages"),
     later("steps"),
-    key("stop-signal", TEXT),
-    key("tag", TEXT),
-    key("tags", TEXTS),
-    key("terminal", BOOLEAN),
-    key("user", TEXT),
-    key("volumes", TEXTS),
-    key("workdir", TEXT),
+    key("stop-signal", TEXT, "The signal that ends the program, such as `SIGTERM`."),
+    key("tag", TEXT, "The tag to publish; default: `latest`."),
+    key("tags", TEXTS, "The tags to publish; default: `latest`."),
+    key("terminal", BOOLEAN, "`oci run` gives the program a terminal."),
+    key("user", TEXT, "Who runs the program: a name or number, with a group if need be."),
+    key("volumes", TEXTS, "Folders added to the base's volumes; `!/data` removes."),
+    key("workdir", TEXT, "The folder that the program starts in."),
+];
+
+const COMPRESSION_KEYS: &[Key] = &[
+    key("kind", &Shape::OneOf(&Compression::NAMES), "What compresses."),
+    key("level", &Shape::Integer, "How hard zstd tries, from 1 to 22; default: 3."),
 ];
 
 const PACKAGE: &[Key] = &[
     later("archive"),
-    key("exclude", TEXTS),
-    key("folder", TEXT),
-    key("folder-mode", TEXT),
-    key("follow", BOOLEAN),
-    key("foreign", BOOLEAN),
+    key("exclude", TEXTS, "Globs of what stays out; wins over `include`."),
+    key("folder", TEXT, "An empty folder in the image, or the mode and owner of one that others fill."),
+    key("folder-mode", TEXT, "Mode of folders, in octal."),
+    key("follow", BOOLEAN, "Follow symbolic links instead of keeping them."),
+    key("foreign", BOOLEAN, "Programs for another architecture are fine."),
     later("image"),
-    key("include", TEXTS),
-    key("link", TEXT),
-    key("mode", TEXT),
-    key("optional", BOOLEAN),
-    key("owner", TEXT),
-    key("path", TEXT),
+    key("include", TEXTS, "Globs of what goes in; default: everything."),
+    key("link", TEXT, "Where a symbolic link is in the image."),
+    key("mode", TEXT, "Mode of files, in octal."),
+    key("optional", BOOLEAN, "Nothing there is no error."),
+    key("owner", TEXT, "Owner of every entry: `UID:GID`."),
+    key("path", TEXT, "A file, folder or glob, relative to `oci.toml`."),
     later("strip"),
-    key("target", TEXT),
-    key("text", TEXT),
-    key("to", TEXT),
+    key("target", TEXT, "What the link leads to."),
+    key("text", TEXT, "The content of a small file."),
+    key("to", TEXT, "Where it goes in the image."),
 ];
 
-const CACHE: &[Key] = &[key("dir", TEXT), later("max-size"), later("registry")];
+const REGISTRY: &[Key] = &[
+    key("auth-file", TEXT, "The file with the credentials; default: where skopeo looks."),
+    key("cert-dir", TEXT, "A folder with the registry's `ca.crt`."),
+    key("insecure", BOOLEAN, "Plain HTTP or an unchecked certificate will do."),
+    key("mirrors", TEXTS, "Tried first: `host[:port][/path]`."),
+];
 
-const TOOLS: &[Key] = &[key("runc", TEXT), key("skopeo", TEXT), key("umoci", TEXT)];
+const CACHE: &[Key] = &[
+    key("dir", TEXT, "The folder; default: `oci` under the user's cache folder."),
+    later("max-size"),
+    later("registry"),
+];
+
+const TOOLS: &[Key] = &[
+    key("runc", TEXT, "What runs containers: runc or crun, by name or path."),
+    key("skopeo", TEXT, "What talks to registries, by name or path."),
+    key("umoci", TEXT, "What unpacks images, by name or path."),
+];
 
 #[cfg(test)]
 mod tests {
@@ -162,7 +213,7 @@ mod tests {
             Shape::Table(keys) => check(keys),
             Shape::List(inner) | Shape::Map(inner) => descend(inner),
             Shape::Either(shapes) => shapes.iter().for_each(descend),
-            Shape::Text | Shape::Boolean | Shape::False | Shape::Integer => {}
+            Shape::Text | Shape::Boolean | Shape::False | Shape::Integer | Shape::OneOf(_) => {}
         }
     }
 

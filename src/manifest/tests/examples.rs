@@ -29,7 +29,7 @@ fn the_example_has_every_key() {
             Shape::Table(table) => table_keys(table, path, keys),
             Shape::List(inner) | Shape::Map(inner) => known(inner, path, keys),
             Shape::Either(shapes) => shapes.iter().for_each(|shape| known(shape, path, keys)),
-            Shape::Text | Shape::Boolean | Shape::False | Shape::Integer => {}
+            Shape::Text | Shape::Boolean | Shape::False | Shape::Integer | Shape::OneOf(_) => {}
         }
     }
     fn table_keys(table: &[Key], path: &str, keys: &mut BTreeSet<String>) {

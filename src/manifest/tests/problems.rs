@@ -30,7 +30,7 @@ const SHAPE: &[Case] = &[
         "[build.app]\nbase = \"scratch\"\npackages = [\"a\", { pth = \"dist\", to = \"/\" }]\n",
     ),
     ("a table of a later release", "[stage.venv]\nbase = \"scratch\"\n[build.app]\nbase = \"venv\"\n"),
-    ("a key of a later release", "[build.app]\nbase = \"scratch\"\nsteps = [\"true\"]\ncompression = \"zstd\"\n"),
+    ("a key of a later release", "[build.app]\nbase = \"scratch\"\nsteps = [\"true\"]\n"),
     ("a packaged target", "[build.app]\nbase = \"scratch\"\npackages = [\":server\"]\n"),
     (
         "a form of a later release",
@@ -85,6 +85,17 @@ source-date-epoch = -1
 "#,
     ),
     ("an epoch beyond a tar header", "[project]\nsource-date-epoch = 8589934592\n"),
+    (
+        "registries",
+        r#"[registry."https://ghcr.io"]
+[registry.ghcr]
+[registry."ghcr.io/acme"]
+[registry."docker.io"]
+auth-file = ""
+mirrors = ["mirror", "https://mirror.example.com/", "mirror.example.com/Hub"]
+[registry."index.docker.io"]
+"#,
+    ),
     ("no platform", "[project]\nplatforms = []\n"),
     ("empty paths", "[tools]\nskopeo = \"\"\n[cache]\ndir = \"\"\n"),
 ];
@@ -269,6 +280,22 @@ stop-signal = "SIGRTMIN+x"
 base = "scratch"
 ports = ["0", "8080/tpc", "!http"]
 volumes = ["data"]
+"#,
+    ),
+    (
+        "compression",
+        r#"[build.app]
+base = "scratch"
+compression = "zst"
+[build.b]
+base = "scratch"
+compression = { level = 3 }
+[build.c]
+base = "scratch"
+compression = { kind = "zstd", level = 23 }
+[build.d]
+base = "scratch"
+compression = { kind = "gzip", level = 9 }
 "#,
     ),
     (

@@ -3,6 +3,7 @@
 use super::{codes, good, messages, read};
 use crate::manifest::package::{Mode, Owner};
 use crate::manifest::{Build, Change, Package, PackageContent};
+use crate::model::Compression;
 
 /// A build with these lines in it.
 fn build(lines: &str) -> Build {
@@ -49,6 +50,30 @@ fn tools_and_cache_are_relative_to_the_manifest() {
 }
 
 #[test]
+fn registries() {
+    let manifest = good(
+        r#"
+        [registry."GHCR.io:443"]
+        insecure = true
+        cert-dir = "certs"
+        auth-file = "~/auth.json"
+        mirrors = ["localhost:5000", "mirror.example.com/hub"]
+        [registry."index.docker.io"]
+        auth-file = "/etc/auth.json"
+        "#,
+    );
+    let ghcr = &manifest.registries["ghcr.io:443"];
+    let home = std::path::PathBuf::from(std::env::var_os("HOME").unwrap());
+    assert!(ghcr.insecure);
+    assert_eq!(ghcr.cert_dir.as_deref(), Some(std::path::Path::new("/project/certs")));
+    assert_eq!(ghcr.auth_file, Some(home.join("auth.json")));
+    assert_eq!(ghcr.mirrors, ["localhost:5000", "mirror.example.com/hub"]);
+    let hub = &manifest.registries["docker.io"];
+    assert_eq!(hub.auth_file.as_deref(), Some(std::path::Path::new("/etc/auth.json")));
+    assert!(!hub.insecure && hub.mirrors.is_empty() && manifest.registries.len() == 2);
+}
+
+#[test]
 fn pins() {
     const HEX: &str = "97c123c899c8c9ca46248f4002ec4173322e0a1086b386efefac163c64967ba2";
     for (written, tag, has_digest) in [
@@ -74,6 +99,23 @@ fn a_variant_may_have_any_name() {
     let text =
         "[base.a]\nrepository = \"ghcr.io/a/a\"\nvariants = { scratch = \"1\" }\n[build.b]\nbase = \":a#scratch\"\n";
     assert_eq!(good(text).builds["b"].base.to_string(), "a#scratch");
+}
+
+#[test]
+fn compressions() {
+    for (written, compression) in [
+        ("", Compression::Gzip),
+        ("compression = \"gzip\"", Compression::Gzip),
+        ("compression = \"none\"", Compression::None),
+        ("compression = \"zstd\"", Compression::Zstd { level: 3 }),
+        ("compression = { kind = \"zstd\" }", Compression::Zstd { level: 3 }),
+        ("compression = { kind = \"zstd\", level = 22 }", Compression::Zstd { level: 22 }),
+        ("compression = { kind = \"none\" }", Compression::None),
+    ] {
+        assert_eq!(build(written).compression, compression, "{written}");
+    }
+    assert_eq!(refused("compression = true"), ["wrong_type"]);
+    assert_eq!(refused("compression = { kind = \"zstd\", level = -1 }"), ["bad_level"]);
 }
 
 #[test]

@@ -3,12 +3,13 @@
 
 mod base;
 mod build;
+mod config;
 mod names;
 mod package;
+mod registry;
 mod syntax;
 mod value;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
@@ -40,7 +41,7 @@ pub(crate) fn parse(source: &Source, folder: &Path) -> Result<Manifest, Vec<Prob
         project: project(root, &mut problems),
         bases,
         builds,
-        registries: BTreeMap::new(),
+        registries: registry::registries(root, folder, &mut problems),
         tools: tools(root, folder, &mut problems),
         cache: cache(root, folder, &mut problems),
     };
@@ -87,5 +88,5 @@ fn tools(root: Table<'_>, folder: &Path, problems: &mut Problems) -> Tools {
 
 fn cache(root: Table<'_>, folder: &Path, problems: &mut Problems) -> Option<PathBuf> {
     let written = root.table("cache")?.text("dir")?;
-    value::host_path(&written, problems).map(|path| folder.join(path))
+    value::path_from(folder, &written, problems)
 }

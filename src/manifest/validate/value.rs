@@ -1,5 +1,6 @@
 //! Single values: platforms, digests, tags, names, globs.
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::manifest::read::{Table, Value};
@@ -253,6 +254,23 @@ pub(super) fn host_path<'a>(text: &'a Placed<String>, problems: &mut Problems) -
         return None;
     }
     Some(text)
+}
+
+/// A path on this machine, relative to `folder`; `~/` is the home folder.
+pub(super) fn path_from(folder: &Path, text: &Placed<String>, problems: &mut Problems) -> Option<PathBuf> {
+    let written = host_path(text, problems)?;
+    let home = || std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    match written.strip_prefix("~/").or_else(|| (written == "~").then_some("")) {
+        Some(rest) => match home() {
+            Some(home) => Some(home.join(rest)),
+            None => {
+                let reason = "there is no home folder: `HOME` is not set";
+                problems.push(Problem::new("oci::manifest::bad_path", "`~` leads nowhere", &text.place, reason));
+                None
+            }
+        },
+        None => Some(folder.join(written)),
+    }
 }
 
 /// What becomes an argument, a variable or a path of a process cannot hold a NUL.
