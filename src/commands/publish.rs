@@ -16,7 +16,7 @@ use crate::plan::{Plan, PlannedBuild};
 use crate::report::Stage;
 use crate::source::{At, Placed};
 use crate::store::Layout;
-use crate::tools::skopeo::{self, Access};
+use crate::tools::skopeo;
 use crate::tools::{Cause, ToolError};
 
 /// Why something was not published.
@@ -184,7 +184,8 @@ fn push(session: &Session, built: &Built, destination: &Reference) -> Result<(),
     let blobs = session.store.blobs();
     let source = skopeo::Layout { folder: folder.path(), name: NAME, blobs: Some(&blobs) };
     let all = built.descriptor.media_type == media_type::INDEX;
-    let found = session.skopeo.push(source, destination, all, &Access::default())?;
+    let access = session.skopeo.access(destination.repository(), false);
+    let found = session.skopeo.push(source, destination, all, &access)?;
     if found != built.descriptor.digest {
         let expected = built.descriptor.digest;
         return Err(PublishError::Digest { reference: destination.to_string(), expected, found });
