@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_oci_global_optspecs
-    string join \n C/directory= manifest-path= locked offline frozen j/jobs= json q/quiet verbose color= h/help V/version
+    string join \n C/directory= manifest-path= locked offline frozen j/jobs= var= json q/quiet verbose color= h/help V/version
 end
 
 function __fish_oci_needs_command
@@ -27,6 +27,7 @@ end
 complete -c oci -n "__fish_oci_needs_command" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_needs_command" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_needs_command" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_needs_command" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_needs_command" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -48,6 +49,7 @@ complete -c oci -n "__fish_oci_needs_command" -f -a "help" -d 'Print this messag
 complete -c oci -n "__fish_oci_using_subcommand lock" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand lock" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand lock" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand lock" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand lock" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -62,6 +64,7 @@ complete -c oci -n "__fish_oci_using_subcommand fetch" -l platform -d 'Only thes
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand fetch" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -76,6 +79,7 @@ complete -c oci -n "__fish_oci_using_subcommand build" -l platform -d 'Only thes
 complete -c oci -n "__fish_oci_using_subcommand build" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand build" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand build" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand build" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand build" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -100,6 +104,7 @@ complete -c oci -n "__fish_oci_using_subcommand run" -s p -l publish -d 'Refused
 complete -c oci -n "__fish_oci_using_subcommand run" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand run" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand run" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -118,6 +123,7 @@ complete -c oci -n "__fish_oci_using_subcommand publish" -l platform -d 'Only th
 complete -c oci -n "__fish_oci_using_subcommand publish" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand publish" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand publish" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand publish" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand publish" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -131,6 +137,7 @@ complete -c oci -n "__fish_oci_using_subcommand publish" -s h -l help -d 'Print 
 complete -c oci -n "__fish_oci_using_subcommand completions" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand completions" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand completions" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand completions" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand completions" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"

@@ -2,11 +2,13 @@
 
 mod build;
 mod completions;
+mod destination;
 mod fetch;
 mod lock;
 mod publish;
 mod run;
 mod session;
+mod variables;
 
 use std::io::Write;
 use std::process::ExitCode;

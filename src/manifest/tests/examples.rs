@@ -71,6 +71,8 @@ fn the_example_has_every_key() {
     let (mut all, mut shown) = (BTreeSet::new(), BTreeSet::new());
     table_keys(MANIFEST, "", &mut all);
     written_table(DeTable::parse(EXAMPLE).unwrap().get_ref(), MANIFEST, "", &mut shown);
+    // What builds inherit is shown where they say it themselves.
+    all.retain(|key| !key.starts_with(".defaults."));
     assert_eq!(all.difference(&shown).cloned().collect::<BTreeSet<_>>(), left_out);
 }
 
