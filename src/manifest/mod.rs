@@ -37,6 +37,8 @@ pub(crate) struct Manifest {
     pub(crate) project: Project,
     pub(crate) bases: BTreeMap<String, Base>,
     pub(crate) builds: BTreeMap<String, Build>,
+    /// `[layer.NAME]`: the packages that make up each layer that builds share.
+    pub(crate) layers: BTreeMap<String, Vec<Package>>,
     pub(crate) tools: Tools,
     /// By registry, `host` or `host:port`.
     pub(crate) registries: BTreeMap<String, RegistrySettings>,
@@ -125,7 +127,11 @@ pub(crate) struct Build {
     /// The table's name in its header.
     pub(crate) place: Place,
     pub(crate) base: Placed<ImageName>,
+    /// Names in [`Manifest::layers`].
+    pub(crate) layers: Vec<Placed<String>>,
     pub(crate) packages: Vec<Package>,
+    /// All packages are one layer.
+    pub(crate) squash_packages: bool,
     pub(crate) entrypoint: Option<Placed<Vec<String>>>,
     pub(crate) args: Option<Placed<Vec<String>>>,
     /// `None` removes.

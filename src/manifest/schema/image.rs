@@ -28,7 +28,7 @@ const HEALTH_CHECK: Key = Key {
     state: State::Refused("the OCI image config has no place for a health check: give it to what runs the image"),
 };
 const LABELS: Key = key("labels", &Shape::Map(TEXT_OR_FALSE), "Labels added to the base's; `false` removes.");
-const LAYERS: Key = later("layers");
+const LAYERS: Key = key("layers", TEXTS, "Names of `[layer.NAME]`, added below the packages in this order.");
 const PACKAGES_KEY: Key = key(
     "packages",
     PACKAGES,
@@ -37,7 +37,7 @@ const PACKAGES_KEY: Key = key(
 const PLATFORMS: Key = key("platforms", TEXTS, "One image for each; several are an index.");
 const PORTS: Key = key("ports", TEXTS, "Ports added to the base's, such as `8080` or `53/udp`; `!8080` removes.");
 const REPOSITORY: Key = key("repository", TEXT_OR_TEXTS, "Where `oci publish` puts the image; templates are known.");
-const SQUASH: Key = later("squash-packages");
+const SQUASH: Key = key("squash-packages", BOOLEAN, "All packages become one layer.");
 const STEPS: Key = later("steps");
 const STOP_SIGNAL: Key = key("stop-signal", TEXT, "The signal that ends the program, such as `SIGTERM`.");
 const TERMINAL: Key = key("terminal", BOOLEAN, "`oci run` gives the program a terminal.");
@@ -89,6 +89,8 @@ pub(super) const DEFAULTS: &[Key] = &[
     VOLUMES,
     WORKDIR,
 ];
+
+pub(super) const LAYER: &[Key] = &[key("packages", PACKAGES, "What is in the layer.")];
 
 const COMPRESSION_KEYS: &[Key] = &[
     key("kind", &Shape::OneOf(&Compression::NAMES), "What compresses."),

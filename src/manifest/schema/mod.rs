@@ -5,7 +5,7 @@
 
 mod image;
 
-use image::{BUILD, DEFAULTS};
+use image::{BUILD, DEFAULTS, LAYER};
 
 /// What a value may look like.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub(crate) const MANIFEST: &[Key] = &[
     key("build", &Shape::Map(&Shape::Table(BUILD)), "Images to build."),
     key("cache", &Shape::Table(CACHE), "Where what was built is kept."),
     key("defaults", &Shape::Table(DEFAULTS), "What every build inherits that does not say otherwise."),
-    later("layer"),
+    key("layer", &Shape::Map(&Shape::Table(LAYER)), "Layers that builds share, each with packages of its own."),
     later("mirror"),
     later("package"),
     later("policy"),

@@ -212,6 +212,20 @@ base = ":Debian"
 base = "python#"
 "#,
     ),
+    (
+        "layers",
+        r#"[layer."My Layer"]
+packages = ["a"]
+[layer.tools]
+[build.a]
+base = "scratch"
+layers = ["tool", "tools", "tools", "zzz"]
+[build.b]
+base = "scratch"
+squash-packages = "yes"
+"#,
+    ),
+    ("a layer where there is none", "[build.a]\nbase = \"scratch\"\nlayers = [\"tools\"]\n"),
     ("a build on itself", "[build.a]\nbase = \"a\"\n"),
     (
         "builds on each other",

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::Build;
 use crate::manifest::read::{Table, Value};
 use crate::manifest::template::Template;
 use crate::manifest::validate::{Checker, config, package, value};
+use crate::manifest::{Build, Package};
 use crate::model::{Compression, ImageName};
 use crate::problem::Problem;
 use crate::source::Placed;
@@ -39,6 +39,7 @@ fn build(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Opti
     let has_base = base.is_some();
     let build = Build {
         base: base.unwrap_or_else(|| Placed::new(ImageName::Scratch, name.place.clone())),
+        layers: table.texts("layers").unwrap_or_default(),
         packages: package::packages(table, checker),
         entrypoint: config::command(table, "entrypoint", checker),
         ..settings(name, table, checker)
@@ -46,12 +47,32 @@ fn build(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Opti
     has_base.then_some(build)
 }
 
+/// `[layer.NAME]`.
+pub(super) fn layers(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Vec<Package>> {
+    let mut layers = BTreeMap::new();
+    for (name, value) in root.table("layer").map(|table| table.entries()).unwrap_or_default() {
+        value::variant_name(&name, checker);
+        let Some(table) = value.table() else { continue };
+        if table.get("packages").is_none() {
+            let message = format!("`[layer.{}]` has no `packages`", *name);
+            checker.push(
+                Problem::new("oci::manifest::missing_key", message, &name.place, "")
+                    .help("say what is in it: `packages = [\"…\"]`".to_owned()),
+            );
+        }
+        layers.insert(name.value, package::packages(table, checker));
+    }
+    layers
+}
+
 /// Everything that builds may inherit from `[defaults]`, and the tags.
 fn settings(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Build {
     Build {
         place: name.place.clone(),
         base: Placed::new(ImageName::Scratch, name.place.clone()),
+        layers: Vec::new(),
         packages: Vec::new(),
+        squash_packages: table.boolean("squash-packages").is_some_and(|squash| *squash),
         entrypoint: None,
         args: config::command(table, "args", checker),
         env: config::env(table, checker),

@@ -41,13 +41,16 @@ pub(crate) fn parse_with(source: &Source, folder: &Path, overrides: &Overrides) 
     checker.variables = variables(root, overrides, &mut checker);
     let bases = base::bases(root, &mut checker);
     let builds = build::builds(root, &mut checker);
+    let layers = build::layers(root, &mut checker);
     names::check(root, &bases, &builds, &mut checker);
+    names::check_layers(&layers, &builds, &mut checker);
     let manifest = Manifest {
         source: source.clone(),
         folder: folder.to_owned(),
         project: project(root, &mut checker),
         bases,
         builds,
+        layers,
         registries: registry::registries(root, folder, &mut checker),
         tools: tools(root, folder, &mut checker),
         cache: cache(root, folder, &mut checker),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::manifest::read::Table;
 use crate::manifest::validate::Checker;
-use crate::manifest::{Base, Build};
+use crate::manifest::{Base, Build, Package};
 use crate::model::ImageName;
 use crate::problem::Problem;
 use crate::source::Placed;
@@ -120,6 +120,32 @@ fn check_base(
             .help(suggest::help("its variants are", variant, variants.iter().copied())),
         ),
         _ => {}
+    }
+}
+
+/// Every layer that a build names is there, and named once.
+pub(super) fn check_layers(
+    layers: &BTreeMap<String, Vec<Package>>,
+    builds: &BTreeMap<String, Build>,
+    checker: &mut Checker,
+) {
+    for build in builds.values() {
+        for (index, name) in build.layers.iter().enumerate() {
+            if !layers.contains_key(&name.value) {
+                let help = suggest::help("the layers are", name, layers.keys().map(String::as_str));
+                let message = format!("there is no layer `{}`", **name);
+                checker.push(
+                    Problem::new("oci::manifest::unknown_layer", message, &name.place, "not known")
+                        .help(help.unwrap_or_else(|| format!("add a `[layer.{}]` with `packages`", **name))),
+                );
+            } else if let Some(first) = build.layers[..index].iter().find(|first| first.value == name.value) {
+                let message = format!("the layer `{}` is named twice", **name);
+                checker.push(
+                    Problem::new("oci::manifest::duplicate_name", message, &name.place, "again here")
+                        .also(&first.place, "first here"),
+                );
+            }
+        }
     }
 }
 
