@@ -4,6 +4,7 @@ mod add;
 mod build;
 mod check;
 mod completions;
+mod destination;
 mod fetch;
 mod lock;
 mod outdated;
@@ -12,6 +13,7 @@ mod publish;
 mod run;
 mod session;
 mod update;
+mod variables;
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The layers of a build on one platform: one for each package, from the store where nothing changed.
+//! The layers of a build on one platform, from the store where nothing changed: those that it shares
+//! first, then one for each package, or one for all of them.
 //!
 //! A layer's key is the fingerprint of its tree (names, modes, and of files the stat) with everything
 //! else that decides its bytes. Under `records/layer/` the store keeps what was made for a key, so that
@@ -21,6 +22,13 @@ pub(super) struct Made {
     pub(super) layers: Vec<AddedLayer>,
     /// The first package's path in the image, if it is one program.
     pub(super) program: Option<String>,
+}
+
+/// Packages that are one layer.
+struct Group<'a> {
+    packages: &'a [Package],
+    /// For the image's history.
+    created_by: String,
 }
 
 /// What decides a layer's bytes.
@@ -46,7 +54,8 @@ impl Executor<'_> {
         below: &Image,
         base: Option<&BaseImage>,
     ) -> Result<Made, Vec<BuildError>> {
-        let mut trees = self.scan(build, platform)?;
+        let groups = self.groups(build, platform);
+        let mut trees = self.scan(&groups, platform)?;
         agree(&mut trees)?;
         if trees.iter().any(Tree::needs_base) {
             let links = self.links(build, below, base).map_err(|error| vec![error])?;
@@ -54,11 +63,11 @@ impl Executor<'_> {
             // What was apart may have met behind a link.
             agree(&mut trees)?;
         }
-        let program = trees.first().and_then(Tree::entrypoint);
+        // A layer that is shared has no say in what its image runs.
+        let program = trees.get(build.layers.len()).and_then(Tree::entrypoint);
         let mut layers = Vec::new();
-        for (tree, package) in trees.iter().zip(&build.packages) {
+        for (tree, Group { created_by, .. }) in trees.iter().zip(groups) {
             if !tree.is_empty() {
-                let created_by = format!("oci: {}", describe(package, platform));
                 let layer = self.layer(tree, &created_by, platform, build.compression).map_err(|error| vec![error])?;
                 layers.push(AddedLayer { layer, created_by });
             }
@@ -66,13 +75,27 @@ impl Executor<'_> {
         Ok(Made { layers, program })
     }
 
-    /// A tree for each package; the errors of all of them.
-    fn scan(&self, build: &Build, platform: &Platform) -> Result<Vec<Tree>, Vec<BuildError>> {
+    /// What is to be a layer each, lowest first: a shared layer is always one.
+    fn groups<'a>(&'a self, build: &'a Build, platform: &Platform) -> Vec<Group<'a>> {
+        let shared = build.layers.iter().filter_map(|name| {
+            let packages = self.manifest.layers.get(&name.value)?;
+            Some(Group { packages, created_by: format!("oci: layer {}", name.value) })
+        });
+        let size = if build.squash_packages { build.packages.len().max(1) } else { 1 };
+        let own = build.packages.chunks(size).map(|packages| {
+            let described: Vec<String> = packages.iter().map(|package| describe(package, platform)).collect();
+            Group { packages, created_by: format!("oci: {}", described.join(", ")) }
+        });
+        shared.chain(own).collect()
+    }
+
+    /// A tree for each group; the errors of all of them.
+    fn scan(&self, groups: &[Group<'_>], platform: &Platform) -> Result<Vec<Tree>, Vec<BuildError>> {
         let mut trees = Vec::new();
         let mut errors = Vec::new();
-        for package in build.packages.chunks(1) {
+        for Group { packages, .. } in groups {
             let exclude = &self.manifest.project.exclude;
-            let request = ScanRequest { packages: package, folder: self.folder(), exclude, platform };
+            let request = ScanRequest { packages, folder: self.folder(), exclude, platform };
             match Tree::scan(&request) {
                 Ok(tree) => trees.push(tree),
                 Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),

@@ -36,17 +36,6 @@ const SHAPE: &[Case] = &[
         "a form of a later release",
         "[build.app]\nbase = \"scratch\"\npackages = [{ image = \"venv\", path = \"/venv\" }]\n",
     ),
-    (
-        "templates",
-        r#"[build.app]
-base = "scratch"
-repository = "registry.example.com/acme/{build}"
-tags = ["latest", "{git.short-sha}"]
-labels = { revision = "{{a}} {git.sha} b" }
-env = { VERSION = "v{version}" }
-packages = [{ path = "dist-{version}", to = "/app" }, { text = "{ {version} }", to = "/v" }]
-"#,
-    ),
     ("a key that cannot be", "[build.app]\nbase = \"scratch\"\nhealthcheck = \"curl localhost\"\n"),
     (
         "another type",
@@ -223,6 +212,20 @@ base = ":Debian"
 base = "python#"
 "#,
     ),
+    (
+        "layers",
+        r#"[layer."My Layer"]
+packages = ["a"]
+[layer.tools]
+[build.a]
+base = "scratch"
+layers = ["tool", "tools", "tools", "zzz"]
+[build.b]
+base = "scratch"
+squash-packages = "yes"
+"#,
+    ),
+    ("a layer where there is none", "[build.a]\nbase = \"scratch\"\nlayers = [\"tools\"]\n"),
     ("a build on itself", "[build.a]\nbase = \"a\"\n"),
     (
         "builds on each other",
@@ -234,6 +237,54 @@ base = "tool"
 base = "web"
 [build.other]
 base = "web"
+"#,
+    ),
+];
+
+const TEMPLATES: &[Case] = &[
+    (
+        "names that are not known, where they stand",
+        r#"[vars]
+channel = "stable"
+[base.a]
+repository = "ghcr.io/acme/a"
+tag = "{var.chanel}"
+[build.app]
+base = "scratch"
+repository = "registry.example.com/{biuld}/{arch}"
+tags = ["latest", "{git.commit}", '{env.}', "\u0031{git.ref}", "{}x}"]
+labels = { revision = "{{a}} {git.sha} b", other = """
+  {build}""" }
+env = { VERSION = "v{version}", OTHER = "{x}" }
+packages = [{ path = "dist-{version}", to = "/app" }, { text = "{ {version} {x} {var.a} }", to = "/v" }]
+"#,
+    ),
+    ("variables that are none", "[vars]\n\"a b\" = \"1\"\nc = 1\n[build.app]\nbase = \"scratch\"\ntag = \"{var.d}\"\n"),
+    ("no variables at all", "[build.app]\nbase = \"scratch\"\ntag = \"{var.d}\"\n"),
+    (
+        "what becomes wrong by a value",
+        r#"[vars]
+host = "ghcr"
+empty = ""
+[build.app]
+base = "scratch"
+repository = "{var.host}/acme"
+tag = "{var.empty}"
+"#,
+    ),
+    (
+        "defaults",
+        r#"[defaults]
+base = "scratch"
+tags = ["1"]
+user = "a b"
+labels = { a = "{x}" }
+repository = "acme"
+[build.a]
+base = "scratch"
+[build.b]
+base = "scratch"
+user = "0"
 "#,
     ),
 ];
@@ -372,11 +423,12 @@ packages = [
     ),
 ];
 
-const PARTS: [(&str, &[Case]); 6] = [
+const PARTS: [(&str, &[Case]); 7] = [
     ("shape", SHAPE),
     ("project", PROJECT),
     ("bases", BASES),
     ("names", NAMES),
+    ("templates", TEMPLATES),
     ("builds", BUILDS),
     ("packages", PACKAGES),
 ];

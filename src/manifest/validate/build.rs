@@ -2,66 +2,104 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::Build;
 use crate::manifest::read::{Table, Value};
-use crate::manifest::validate::{config, package, value};
-use crate::model::{Compression, ImageName, Repository, Tag};
-use crate::problem::{Problem, Problems};
+use crate::manifest::template::Template;
+use crate::manifest::validate::{Checker, config, package, value};
+use crate::manifest::{Build, Package};
+use crate::model::{Compression, ImageName};
+use crate::problem::Problem;
 use crate::source::Placed;
 
-pub(super) fn builds(root: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Build> {
+pub(super) fn builds(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Build> {
     let mut builds = BTreeMap::new();
+    let defaults = root.table("defaults");
+    if let Some(table) = defaults {
+        // Looked at by themselves too, for what no build inherits.
+        let place = root.key_place("defaults").unwrap_or_else(|| table.source.place(0..0));
+        settings(&Placed::new("build".to_owned(), place), table, checker);
+    }
     for (name, table) in root.table("build").map(|table| table.entries()).unwrap_or_default() {
-        value::table_name(&name, problems);
-        if let Some(build) = table.table().and_then(|table| build(&name, table, problems)) {
+        value::table_name(&name, checker);
+        if let Some(build) = table.table().and_then(|table| build(&name, table.above(defaults), checker)) {
             builds.insert(name.value, build);
         }
     }
     builds
 }
 
-fn build(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> Option<Build> {
+fn build(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Option<Build> {
     if table.get("base").is_none() {
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::missing_key", format!("`[build.{}]` has no `base`", **name), &name.place, "")
                 .help("name the image to start from; `base = \"scratch\"` starts from nothing".to_owned()),
         );
     }
     // Everything is looked at, also without a base, so that every problem is found.
-    let base = table.text("base").and_then(|text| value::image(&text, problems));
+    let base = table.text("base").and_then(|text| value::image(&text, checker));
     let has_base = base.is_some();
     let build = Build {
-        place: name.place.clone(),
         base: base.unwrap_or_else(|| Placed::new(ImageName::Scratch, name.place.clone())),
-        packages: package::packages(table, problems),
-        entrypoint: config::command(table, "entrypoint", problems),
-        args: config::command(table, "args", problems),
-        env: config::env(table, problems),
-        user: config::user(table, problems),
-        workdir: config::workdir(table, problems),
-        stop_signal: config::stop_signal(table, problems),
-        ports: config::ports(table, problems),
-        volumes: config::volumes(table, problems),
-        labels: config::labels(table, problems),
-        annotations: config::annotations(table, problems),
-        description: table.text("description").map(|text| text.value),
-        platforms: value::platforms(table, problems),
-        compression: compression(table, problems).unwrap_or_default(),
-        terminal: table.boolean("terminal").is_some_and(|terminal| *terminal),
-        repositories: repositories(table, problems),
-        tags: tags(table, problems),
+        layers: table.texts("layers").unwrap_or_default(),
+        packages: package::packages(table, checker),
+        entrypoint: config::command(table, "entrypoint", checker),
+        ..settings(name, table, checker)
     };
     has_base.then_some(build)
 }
 
+/// `[layer.NAME]`.
+pub(super) fn layers(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Vec<Package>> {
+    let mut layers = BTreeMap::new();
+    for (name, value) in root.table("layer").map(|table| table.entries()).unwrap_or_default() {
+        value::variant_name(&name, checker);
+        let Some(table) = value.table() else { continue };
+        if table.get("packages").is_none() {
+            let message = format!("`[layer.{}]` has no `packages`", *name);
+            checker.push(
+                Problem::new("oci::manifest::missing_key", message, &name.place, "")
+                    .help("say what is in it: `packages = [\"…\"]`".to_owned()),
+            );
+        }
+        layers.insert(name.value, package::packages(table, checker));
+    }
+    layers
+}
+
+/// Everything that builds may inherit from `[defaults]`, and the tags.
+fn settings(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Build {
+    Build {
+        place: name.place.clone(),
+        base: Placed::new(ImageName::Scratch, name.place.clone()),
+        layers: Vec::new(),
+        packages: Vec::new(),
+        squash_packages: table.boolean("squash-packages").is_some_and(|squash| *squash),
+        entrypoint: None,
+        args: config::command(table, "args", checker),
+        env: config::env(table, checker),
+        user: config::user(table, checker),
+        workdir: config::workdir(table, checker),
+        stop_signal: config::stop_signal(table, checker),
+        ports: config::ports(table, checker),
+        volumes: config::volumes(table, checker),
+        labels: config::labels(table, checker),
+        annotations: config::annotations(table, checker),
+        description: table.text("description").map(|text| text.value),
+        platforms: value::platforms(table, checker),
+        compression: compression(table, checker).unwrap_or_default(),
+        terminal: table.boolean("terminal").is_some_and(|terminal| *terminal),
+        repositories: repositories(name, table, checker),
+        tags: tags(name, table, checker),
+    }
+}
+
 /// A kind by name, or a table of a kind and its level.
-fn compression(table: Table<'_>, problems: &mut Problems) -> Option<Compression> {
+fn compression(table: Table<'_>, checker: &mut Checker) -> Option<Compression> {
     let value = table.get("compression")?;
     let Some(table) = value.table() else { return Compression::named(&value.text()?) };
     let Some(kind) = table.text("kind") else {
         if table.get("kind").is_none() {
             let message = "`compression` does not say what compresses";
-            problems.push(
+            checker.push(
                 Problem::new("oci::manifest::missing_key", message, &value.place(), "")
                     .help("write `compression = { kind = \"zstd\", level = 10 }`".to_owned()),
             );
@@ -76,33 +114,47 @@ fn compression(table: Table<'_>, problems: &mut Problems) -> Option<Compression>
         (Compression::Zstd { .. }, None) => "a level of zstd is a number from 1 to 22".to_owned(),
         _ => format!("`{}` has no level", *kind),
     };
-    problems.push(Problem::new("oci::manifest::bad_level", message, &level.place(), ""));
+    checker.push(Problem::new("oci::manifest::bad_level", message, &level.place(), ""));
     None
 }
 
-fn repositories(table: Table<'_>, problems: &mut Problems) -> Vec<Placed<Repository>> {
-    let texts =
-        table.text("repository").map(|text| vec![text]).or_else(|| table.texts("repository")).unwrap_or_default();
-    texts.iter().filter_map(|text| value::repository(text, problems)).collect()
+fn repositories(name: &str, table: Table<'_>, checker: &mut Checker) -> Vec<Placed<Template>> {
+    let texts = match table.get("repository").map(|value| (value.text(), value.list())) {
+        Some((Some(text), _)) => vec![text],
+        Some((None, Some(list))) => list.into_iter().filter_map(|text| text.text()).collect(),
+        _ => Vec::new(),
+    };
+    let templates = texts.iter().filter_map(|text| {
+        let template = checker.template(text, name, false)?;
+        if let Some(written) = template.text() {
+            value::repository(&Placed::new(written, text.place.clone()), checker)?;
+        }
+        Some(template)
+    });
+    templates.collect()
 }
 
-fn tags(table: Table<'_>, problems: &mut Problems) -> Vec<Tag> {
+fn tags(name: &str, table: Table<'_>, checker: &mut Checker) -> Vec<Placed<Template>> {
     if let (Some(tag), Some(tags)) = (table.key_place("tag"), table.key_place("tags")) {
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::clash", "`tag` and `tags` say the same thing", &tag, "this one")
                 .also(&tags, "and this one")
                 .help("keep `tags`, with everything in it".to_owned()),
         );
     }
-    let written = table.text("tag").map(|text| vec![text]).or_else(|| table.texts("tags"));
-    let Some(texts) = written else {
-        return Tag::parse("latest").into_iter().collect();
-    };
     if let Some(value) = table.get("tags").filter(Value::is_empty_list) {
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::no_tags", "`tags` names none", &value.place(), "")
                 .help("name one, or leave the key out for `latest`".to_owned()),
         );
     }
-    texts.iter().filter_map(|text| value::tag(text, problems)).collect()
+    let written = table.text("tag").map(|text| vec![text]).or_else(|| table.texts("tags")).unwrap_or_default();
+    let templates = written.iter().filter_map(|text| {
+        let template = checker.template(text, name, true)?;
+        if let Some(written) = template.text() {
+            value::tag(&Placed::new(written, text.place.clone()), checker)?;
+        }
+        Some(template)
+    });
+    templates.collect()
 }

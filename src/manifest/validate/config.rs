@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::manifest::Change;
 use crate::manifest::read::Table;
-use crate::manifest::validate::value;
+use crate::manifest::validate::{Checker, value};
 use crate::manifest::variable::{VariableError, VariableValue};
-use crate::problem::{Problem, Problems};
+use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
 /// A list of strings; a plain string is one element, and almost never meant to hold a space.
-pub(super) fn command(table: Table<'_>, key: &str, problems: &mut Problems) -> Option<Placed<Vec<String>>> {
+pub(super) fn command(table: Table<'_>, key: &str, checker: &mut Checker) -> Option<Placed<Vec<String>>> {
     let value = table.get(key)?;
     let words = match value.text() {
         Some(text) => vec![text],
@@ -19,7 +19,7 @@ pub(super) fn command(table: Table<'_>, key: &str, problems: &mut Problems) -> O
     if let Some(text) = value.text().filter(|text| text.contains(char::is_whitespace)) {
         let words = shell_words::split(&text).unwrap_or_else(|_| text.split_whitespace().map(str::to_owned).collect());
         let list = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
-        problems.push(
+        checker.push(
             Problem::new(
                 "oci::manifest::command_with_space",
                 format!("`{key}` is one word with a space in it"),
@@ -30,35 +30,35 @@ pub(super) fn command(table: Table<'_>, key: &str, problems: &mut Problems) -> O
         );
     }
     if let (Some(program), "entrypoint") = (words.first().filter(|word| word.is_empty()), key) {
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::no_program", "`entrypoint` names no program", &program.place, "this is empty")
                 .help("write `entrypoint = []` to clear the base's".to_owned()),
         );
     }
-    words.iter().for_each(|word| value::refuse_nul(word, problems));
+    words.iter().for_each(|word| value::refuse_nul(word, checker));
     Some(Placed::new(words.into_iter().map(|word| word.value).collect(), value.place()))
 }
 
 /// The base's labels are changed by a table of strings, in which `false` removes.
-pub(super) fn labels(table: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Option<String>> {
+pub(super) fn labels(table: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Option<String>> {
     let entries = table.table("labels").map(|table| table.entries()).unwrap_or_default();
     let texts = entries.into_iter().filter_map(|(name, value)| match value.text() {
-        Some(text) => Some((name.value, Some(value::template_free(&text, problems)))),
+        Some(text) => Some((name.value, Some(checker.expanded(&text).unwrap_or_default()))),
         None => value.boolean().map(|_| (name.value, None)),
     });
     texts.collect()
 }
 
-pub(super) fn env(table: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Placed<Option<VariableValue>>> {
+pub(super) fn env(table: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Placed<Option<VariableValue>>> {
     let mut variables = BTreeMap::new();
     for (name, value) in table.table("env").map(|table| table.entries()).unwrap_or_default() {
         if name.is_empty() || name.contains(['=', '\0']) {
             let message = format!("`{}` is no name of a variable", *name);
             let reason = "a name is not empty, and holds no `=`";
-            problems.push(Problem::new("oci::manifest::bad_variable", message, &name.place, reason));
+            checker.push(Problem::new("oci::manifest::bad_variable", message, &name.place, reason));
         }
         let parsed = match value.text() {
-            Some(text) => variable(&text, problems).map(Some),
+            Some(text) => variable(&text, checker).map(Some),
             None => value.boolean().map(|_| None),
         };
         if let Some(parsed) = parsed {
@@ -68,8 +68,8 @@ pub(super) fn env(table: Table<'_>, problems: &mut Problems) -> BTreeMap<String,
     variables
 }
 
-fn variable(text: &Placed<String>, problems: &mut Problems) -> Option<VariableValue> {
-    let error = match VariableValue::parse(text) {
+fn variable(text: &Placed<String>, checker: &mut Checker) -> Option<VariableValue> {
+    let error = match VariableValue::parse(text, |range| checker.value(text, &range)) {
         Ok(value) => return Some(value),
         Err(error) => error,
     };
@@ -78,43 +78,43 @@ fn variable(text: &Placed<String>, problems: &mut Problems) -> Option<VariableVa
             .help("`${NAME}` is the base's value; write `$$` for a dollar sign".to_owned())
     };
     match error {
-        VariableError::NotClosed => problems.push(bad("a `${` is not closed".to_owned(), &text.place)),
+        VariableError::NotClosed => checker.push(bad("a `${` is not closed".to_owned(), &text.place)),
         VariableError::BadName(name) => {
             let reference = format!("${{{name}}}");
             let place = value::within(text, &reference);
-            problems.push(bad(format!("`{reference}` names no variable"), &place));
+            checker.push(bad(format!("`{reference}` names no variable"), &place));
         }
-        VariableError::Template(template) => value::refuse_template(text, &template, problems),
-        VariableError::Nul => value::refuse_nul(text, problems),
+        VariableError::Template => {}
+        VariableError::Nul => value::refuse_nul(text, checker),
     }
     None
 }
 
-pub(super) fn annotations(table: Table<'_>, problems: &mut Problems) -> BTreeMap<String, String> {
+pub(super) fn annotations(table: Table<'_>, checker: &mut Checker) -> BTreeMap<String, String> {
     let entries = table.table("annotations").map(|table| table.entries()).unwrap_or_default();
     let texts = entries.into_iter().filter_map(|(name, value)| Some((name.value, value.text()?)));
-    texts.map(|(name, text)| (name, value::template_free(&text, problems))).collect()
+    texts.map(|(name, text)| (name, checker.expanded(&text).unwrap_or_default())).collect()
 }
 
-pub(super) fn user(table: Table<'_>, problems: &mut Problems) -> Option<String> {
+pub(super) fn user(table: Table<'_>, checker: &mut Checker) -> Option<String> {
     let text = table.text("user")?;
     let mut parts = text.split(':');
     let well_formed =
         |part: &str| !part.is_empty() && !part.contains(|letter: char| letter.is_whitespace() || letter == '/');
     if text.split(':').count() > 2 || !parts.all(well_formed) {
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::bad_user", format!("`{}` is no user", *text), &text.place, "")
                 .help("write a name or number, with `:` and a group if need be, such as `65532:65532`".to_owned()),
         );
     }
-    value::refuse_nul(&text, problems);
+    value::refuse_nul(&text, checker);
     Some(text.value)
 }
 
-pub(super) fn workdir(table: Table<'_>, problems: &mut Problems) -> Option<String> {
+pub(super) fn workdir(table: Table<'_>, checker: &mut Checker) -> Option<String> {
     let text = table.text("workdir")?;
     if !text.starts_with('/') {
-        problems.push(
+        checker.push(
             Problem::new(
                 "oci::manifest::bad_path",
                 "`workdir` is a folder in the image",
@@ -124,17 +124,17 @@ pub(super) fn workdir(table: Table<'_>, problems: &mut Problems) -> Option<Strin
             .help(format!("write `workdir = \"/{}\"`", text.trim_start_matches("./"))),
         );
     }
-    value::refuse_nul(&text, problems);
+    value::refuse_nul(&text, checker);
     Some(text.value)
 }
 
-pub(super) fn stop_signal(table: Table<'_>, problems: &mut Problems) -> Option<String> {
+pub(super) fn stop_signal(table: Table<'_>, checker: &mut Checker) -> Option<String> {
     let text = table.text("stop-signal")?;
     let number = value::number::<u8>(&text).is_some_and(|number| (1..=64).contains(&number));
     let name = text.strip_prefix("SIG").unwrap_or_default();
     if !number && !SIGNALS.contains(&name) && !is_real_time(name) {
         let near = crate::suggest::nearest(text.to_uppercase().trim_start_matches("SIG"), SIGNALS);
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::bad_signal", format!("`{}` is no signal", *text), &text.place, "").help(
                 near.map_or("write a name or number, such as `SIGTERM`".to_owned(), |near| {
                     format!("did you mean `SIG{near}`?")
@@ -161,20 +161,20 @@ const SIGNALS: [&str; 31] = [
 ];
 
 /// The changes to the ports.
-pub(super) fn ports(table: Table<'_>, problems: &mut Problems) -> Vec<Change> {
-    changes(table, "ports", port, problems)
+pub(super) fn ports(table: Table<'_>, checker: &mut Checker) -> Vec<Change> {
+    changes(table, "ports", port, checker)
 }
 
 /// The changes to the volumes.
-pub(super) fn volumes(table: Table<'_>, problems: &mut Problems) -> Vec<Change> {
-    changes(table, "volumes", volume, problems)
+pub(super) fn volumes(table: Table<'_>, checker: &mut Checker) -> Vec<Change> {
+    changes(table, "volumes", volume, checker)
 }
 
 fn changes(
     table: Table<'_>,
     key: &str,
     normalise: fn(&str) -> Result<String, &'static str>,
-    problems: &mut Problems,
+    checker: &mut Checker,
 ) -> Vec<Change> {
     let mut changes = Vec::new();
     for text in table.texts(key).unwrap_or_default() {
@@ -182,7 +182,7 @@ fn changes(
         match normalise(value) {
             Ok(value) if removes => changes.push(Change::Remove(value)),
             Ok(value) => changes.push(Change::Add(value)),
-            Err(reason) => problems.push(Problem::new(
+            Err(reason) => checker.push(Problem::new(
                 if key == "ports" { "oci::manifest::bad_port" } else { "oci::manifest::bad_path" },
                 format!("`{}` cannot be one of `{key}`", *text),
                 &text.place,

@@ -5,27 +5,23 @@ use std::path::{Path, PathBuf};
 
 use crate::manifest::RegistrySettings;
 use crate::manifest::read::Table;
-use crate::manifest::validate::value;
+use crate::manifest::validate::{Checker, value};
 use crate::model::Repository;
 use crate::model::reference::RepositoryError;
-use crate::problem::{Problem, Problems};
+use crate::problem::Problem;
 use crate::source::Placed;
 
 /// What the manifest, or the user's own file in `folder`, says of registries.
-pub(super) fn registries(
-    root: Table<'_>,
-    folder: &Path,
-    problems: &mut Problems,
-) -> BTreeMap<String, RegistrySettings> {
+pub(super) fn registries(root: Table<'_>, folder: &Path, checker: &mut Checker) -> BTreeMap<String, RegistrySettings> {
     let mut registries = BTreeMap::new();
     let mut names: BTreeMap<String, Placed<String>> = BTreeMap::new();
     for (name, value) in root.table("registry").map(|table| table.entries()).unwrap_or_default() {
-        let host = host(&name, problems);
-        let Some(settings) = value.table().map(|table| registry(table, folder, problems)) else { continue };
+        let host = host(&name, checker);
+        let Some(settings) = value.table().map(|table| registry(table, folder, checker)) else { continue };
         let Some(host) = host else { continue };
         if let Some(first) = names.get(&host) {
             let message = format!("`{}` and `{}` are one registry", **first, *name);
-            problems.push(
+            checker.push(
                 Problem::new("oci::manifest::duplicate_name", message, &name.place, "again here")
                     .also(&first.place, "first here")
                     .help("keep one of them".to_owned()),
@@ -38,7 +34,7 @@ pub(super) fn registries(
 }
 
 /// The registry's name as references have it.
-fn host(name: &Placed<String>, problems: &mut Problems) -> Option<String> {
+fn host(name: &Placed<String>, checker: &mut Checker) -> Option<String> {
     let error = match Repository::parse(&format!("{}/image", **name)) {
         Ok(repository) if !name.contains('/') => return Some(repository.registry().to_owned()),
         Ok(_) => None,
@@ -53,26 +49,26 @@ fn host(name: &Placed<String>, problems: &mut Problems) -> Option<String> {
         None => "write it as it stands in a repository, such as `[registry.\"registry.example.com:5000\"]`".to_owned(),
     };
     let message = format!("`{}` is no registry", **name);
-    problems.push(Problem::new("oci::manifest::bad_registry", message, &name.place, "").help(help));
+    checker.push(Problem::new("oci::manifest::bad_registry", message, &name.place, "").help(help));
     None
 }
 
-fn registry(table: Table<'_>, folder: &Path, problems: &mut Problems) -> RegistrySettings {
+fn registry(table: Table<'_>, folder: &Path, checker: &mut Checker) -> RegistrySettings {
     let mirrors = table.texts("mirrors").unwrap_or_default();
     RegistrySettings {
         insecure: table.boolean("insecure").is_some_and(|insecure| *insecure),
-        cert_dir: path(table, "cert-dir", folder, problems),
-        auth_file: path(table, "auth-file", folder, problems),
-        mirrors: mirrors.iter().filter_map(|mirror| self::mirror(mirror, problems)).collect(),
+        cert_dir: path(table, "cert-dir", folder, checker),
+        auth_file: path(table, "auth-file", folder, checker),
+        mirrors: mirrors.iter().filter_map(|mirror| self::mirror(mirror, checker)).collect(),
     }
 }
 
-fn path(table: Table<'_>, key: &str, folder: &Path, problems: &mut Problems) -> Option<PathBuf> {
-    value::path_from(folder, &table.text(key)?, problems)
+fn path(table: Table<'_>, key: &str, folder: &Path, checker: &mut Checker) -> Option<PathBuf> {
+    value::path_from(folder, &table.text(key)?, checker)
 }
 
 /// `host[:port][/path]`.
-fn mirror(text: &Placed<String>, problems: &mut Problems) -> Option<String> {
+fn mirror(text: &Placed<String>, checker: &mut Checker) -> Option<String> {
     match Repository::parse(&format!("{}/image", **text)) {
         Ok(_) => Some(text.value.clone()),
         Err(error) => {
@@ -88,7 +84,7 @@ fn mirror(text: &Placed<String>, problems: &mut Problems) -> Option<String> {
                 _ => None,
             };
             let message = format!("`{}` is no mirror", **text);
-            problems.push(Problem::new("oci::manifest::bad_registry", message, &text.place, reason).help(help));
+            checker.push(Problem::new("oci::manifest::bad_registry", message, &text.place, reason).help(help));
             None
         }
     }

@@ -3,7 +3,9 @@
 //! One description serves all who need it: the check for unknown keys and wrong types
 //! ([`shape`](super::shape)), and the documentation of each key.
 
-use crate::model::Compression;
+mod image;
+
+use image::{BUILD, DEFAULTS, LAYER};
 
 /// What a value may look like.
 #[derive(Debug)]
@@ -52,26 +54,18 @@ const fn later(name: &'static str) -> Key {
     Key { name, doc: "", state: State::Later }
 }
 
-const fn health_check() -> Key {
-    let reason = "the OCI image config has no place for a health check: give it to what runs the image";
-    Key { name: "healthcheck", doc: "", state: State::Refused(reason) }
-}
-
 const TEXT: &Shape = &Shape::Text;
 const TEXTS: &Shape = &Shape::List(TEXT);
 const TEXT_OR_TEXTS: &Shape = &Shape::Either(&[Shape::Text, Shape::List(TEXT)]);
 const TEXT_OR_FALSE: &Shape = &Shape::Either(&[Shape::Text, Shape::False]);
 const BOOLEAN: &Shape = &Shape::Boolean;
-const COMPRESSION: &Shape = &Shape::Either(&[Shape::OneOf(&Compression::NAMES), Shape::Table(COMPRESSION_KEYS)]);
-const PACKAGES: &Shape = &Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(PACKAGE)]));
-
 /// The whole file.
 pub(crate) const MANIFEST: &[Key] = &[
     key("base", &Shape::Map(&Shape::Table(BASE)), "Images from elsewhere, pinned by `oci.lock`."),
     key("build", &Shape::Map(&Shape::Table(BUILD)), "Images to build."),
     key("cache", &Shape::Table(CACHE), "Where what was built is kept."),
-    later("defaults"),
-    later("layer"),
+    key("defaults", &Shape::Table(DEFAULTS), "What every build inherits that does not say otherwise."),
+    key("layer", &Shape::Map(&Shape::Table(LAYER)), "Layers that builds share, each with packages of its own."),
     later("mirror"),
     later("package"),
     later("policy"),
@@ -79,7 +73,11 @@ pub(crate) const MANIFEST: &[Key] = &[
     key("registry", &Shape::Map(&Shape::Table(REGISTRY)), "How registries are talked to, by `host` or `host:port`."),
     later("stage"),
     key("tools", &Shape::Table(TOOLS), "The programs that do the work."),
-    later("vars"),
+    key(
+        "vars",
+        &Shape::Map(TEXT),
+        "Values for `{var.NAME}`; `--var NAME=VALUE` and `OCI_VAR_NAME` change one for a run.",
+    ),
 ];
 
 const PROJECT: &[Key] = &[
@@ -115,65 +113,6 @@ const VARIANT: &[Key] = &[
     key("digest", TEXT, "Pins the image: `sha256:` and 64 hexadecimal digits."),
     key("sha", TEXT, "The digest, without `sha256:`."),
     key("tag", TEXT, "Pinned to a digest by `oci lock`."),
-];
-
-const BUILD: &[Key] = &[
-    key("annotations", &Shape::Map(TEXT), "Annotations of every manifest and of the index."),
-    key("args", TEXT_OR_TEXTS, "Arguments of the entrypoint."),
-    key("base", TEXT, "The image to start from: `scratch`, `NAME` or `NAME#VARIANT`."),
-    key("compression", COMPRESSION, "How layers are compressed; default: `gzip`."),
-    key("description", TEXT, "What the image is for."),
-    key("entrypoint", TEXT_OR_TEXTS, "The program that the image runs; default: the first package, else the base's."),
-    key(
-        "env",
-        &Shape::Map(TEXT_OR_FALSE),
-        "Variables added to the base's; `${NAME}` is the base's value, `false` removes.",
-    ),
-    health_check(),
-    key("labels", &Shape::Map(TEXT_OR_FALSE), "Labels added to the base's; `false` removes."),
-    later("layers"),
-    key(
-        "packages",
-        PACKAGES,
-        "What goes into the image, a layer each; the first one is the entrypoint if it is a program.",
-    ),
-    key("platforms", TEXTS, "One image for each; several are an index."),
-    key("ports", TEXTS, "Ports added to the base's, such as `8080` or `53/udp`; `!8080` removes."),
-    key("repository", TEXT_OR_TEXTS, "Where `oci publish` puts the image."),
-    later("squash-packages"),
-    later("steps"),
-    key("stop-signal", TEXT, "The signal that ends the program, such as `SIGTERM`."),
-    key("tag", TEXT, "The tag to publish; default: `latest`."),
-    key("tags", TEXTS, "The tags to publish; default: `latest`."),
-    key("terminal", BOOLEAN, "`oci run` gives the program a terminal."),
-    key("user", TEXT, "Who runs the program: a name or number, with a group if need be."),
-    key("volumes", TEXTS, "Folders added to the base's volumes; `!/data` removes."),
-    key("workdir", TEXT, "The folder that the program starts in."),
-];
-
-const COMPRESSION_KEYS: &[Key] = &[
-    key("kind", &Shape::OneOf(&Compression::NAMES), "What compresses."),
-    key("level", &Shape::Integer, "How hard zstd tries, from 1 to 22; default: 3."),
-];
-
-const PACKAGE: &[Key] = &[
-    later("archive"),
-    key("exclude", TEXTS, "Globs of what stays out; wins over `include`."),
-    key("folder", TEXT, "An empty folder in the image, or the mode and owner of one that others fill."),
-    key("folder-mode", TEXT, "Mode of folders, in octal."),
-    key("follow", BOOLEAN, "Follow symbolic links instead of keeping them."),
-    key("foreign", BOOLEAN, "Programs for another architecture are fine."),
-    later("image"),
-    key("include", TEXTS, "Globs of what goes in; default: everything."),
-    key("link", TEXT, "Where a symbolic link is in the image."),
-    key("mode", TEXT, "Mode of files, in octal."),
-    key("optional", BOOLEAN, "Nothing there is no error."),
-    key("owner", TEXT, "Owner of every entry: `UID:GID`."),
-    key("path", TEXT, "A file, folder or glob, relative to `oci.toml`."),
-    later("strip"),
-    key("target", TEXT, "What the link leads to."),
-    key("text", TEXT, "The content of a small file."),
-    key("to", TEXT, "Where it goes in the image."),
 ];
 
 const REGISTRY: &[Key] = &[
