@@ -6,6 +6,8 @@
 
 mod format;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
