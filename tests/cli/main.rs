@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod build;
+mod causes;
 mod diagnostics;
 mod errors;
 mod example;
