@@ -207,3 +207,18 @@ fn push(session: &Session, built: &Built, destination: &Reference) -> Result<(),
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_that_changes_images() {
+        let error = PublishError::Digest {
+            reference: "registry.example.com/acme/app:1".to_owned(),
+            expected: Digest::of(b"expected"),
+            found: Digest::of(b"found"),
+        };
+        insta::assert_snapshot!(crate::diagnostic::rendered(&error));
+    }
+}

@@ -34,7 +34,7 @@ pub(crate) enum LayerError {
     #[error("`{path}` is a {kind}, which a layer cannot hold")]
     #[diagnostic(
         code(oci::layer::special_file),
-        help("leave it out: `exclude = [\"{path}\"]`, relative to the package")
+        help("leave it out with `exclude`, whose patterns are relative to the package's folder")
     )]
     SpecialFile { path: String, kind: &'static str },
     #[error("the symbolic link `{path}` leaves its package: it points to `{target}`")]
@@ -144,5 +144,26 @@ mod tests {
           help: leave it out of one with `exclude`; for a folder, say its mode and owner once:
                 `{ folder = … }`
         "#);
+    }
+
+    #[test]
+    fn what_only_happens_in_between() {
+        let path = || "dist/app".to_owned();
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let loops = LayerPath::parse(b"/lib64/x").unwrap();
+        let invalid = LayerPath::parse(b"/a\0b").unwrap_err();
+        let glob = LayerError::InvalidGlob { pattern: "[".to_owned(), reason: "it does not end".to_owned() };
+        let errors: [&dyn Diagnostic; 8] = [
+            &glob,
+            &LayerError::NoDestination { path: path() },
+            &LayerError::Unreadable { path: path(), source: denied() },
+            &LayerError::Changed { path: path() },
+            &LayerError::BaseLinkLoop { path: loops },
+            &LayerError::InvalidPath { path: path(), source: invalid },
+            &WriteError::Output(denied()),
+            &WriteError::Interrupted { signal: 15 },
+        ];
+        let text: String = errors.iter().map(|error| format!("{}\n", crate::diagnostic::rendered(*error))).collect();
+        insta::assert_snapshot!(text);
     }
 }

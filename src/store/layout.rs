@@ -82,6 +82,7 @@ impl Layout {
         if old != new || !self.index_path().exists() {
             self.write_index(&new)?;
             self.sweep(&needed)?;
+            crate::fs::sweep(&self.folder);
         }
         Ok(())
     }

@@ -4,8 +4,10 @@
 
 mod add;
 mod build;
+mod causes;
 mod check;
 mod conflict;
+mod diagnostics;
 mod errors;
 mod example;
 mod faults;
