@@ -121,7 +121,7 @@ mod tests {
     fn entry(name: &str, digit: char) -> String {
         let digest = format!("sha256:{}", digit.to_string().repeat(64));
         format!(
-            "\n[image.\"{name}\"]\nrepository = \"x.io/{name}\"\ndigest = \"{digest}\"\nmedia-type = \"m\"\n\
+            "\n[image.\"{name}\"]\nrepository = \"x.io/{name}\"\ndigest = \"{digest}\"\nmedia-type = \"application/vnd.oci.image.index.v1+json\"\n\
              \n[image.\"{name}\".platforms]\n\"linux/amd64\" = \"{digest}\"\n"
         )
     }
