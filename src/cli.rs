@@ -35,6 +35,9 @@ pub(crate) struct Global {
     /// How many threads work, at most [default: one for each processor]
     #[arg(short, long, value_name = "N", global = true, env = "OCI_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
+    /// Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`
+    #[arg(long = "var", value_name = "NAME=VALUE", global = true)]
+    pub(crate) variables: Vec<String>,
     /// Results and errors as JSON
     #[arg(long, global = true, env = "OCI_JSON")]
     pub(crate) json: bool,
@@ -68,8 +71,16 @@ pub(crate) struct Verbose {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Check `oci.toml` and `oci.lock`, and nothing else: offline, in milliseconds
+    Check(CheckArguments),
+    /// Add a base to `oci.toml`, and pin it
+    Add(AddArguments),
     /// Pin every base to a digest in `oci.lock`
     Lock(LockArguments),
+    /// Pin bases to what their tags stand for now
+    Update(UpdateArguments),
+    /// List the bases whose tags have moved
+    Outdated(OutdatedArguments),
     /// Bring everything that a later `--offline` build or run needs
     Fetch(FetchArguments),
     /// Build images
@@ -83,7 +94,52 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddArguments {
+    /// What the base is to be called
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The image; `python` is `docker.io/library/python`, and without a tag it is `latest`
+    #[arg(value_name = "IMAGE[:TAG][@DIGEST]")]
+    pub(crate) image: String,
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LockArguments {
+    /// Only see whether `oci.lock` is current: write nothing, ask nobody, return 1 if it is not
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) check: bool,
+    /// Print what would change, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpdateArguments {
+    /// Bases or variants; all, if none is named
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Print what would change, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutdatedArguments {
+    /// Return 1 if a tag has moved
+    #[arg(long)]
+    pub(crate) exit_code: bool,
     #[command(flatten)]
     pub(crate) verbose: Verbose,
 }

@@ -82,9 +82,15 @@ impl Problems {
         self.0.is_empty()
     }
 
-    /// The problems in the order of the file.
+    /// The problems in the order of the file; what was found twice is there once.
     pub(crate) fn into_sorted(mut self) -> Vec<Problem> {
         self.0.sort_by_key(|problem| problem.labels.first().map_or(0, |(span, _)| span.start));
+        // Two about one place need not be neighbours.
+        let mut seen = std::collections::BTreeSet::new();
+        self.0.retain(|problem| {
+            let span = problem.labels.first().map_or((0, 0), |(span, _)| (span.start, span.end));
+            seen.insert((problem.code, span, problem.message.clone()))
+        });
         self.0
     }
 }

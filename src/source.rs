@@ -161,7 +161,6 @@ impl<E> At<E> {
     }
 }
 
-#[cfg(test)]
 impl<E> At<E> {
     /// The error itself.
     pub(crate) fn error(&self) -> &E {

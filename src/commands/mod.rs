@@ -1,18 +1,25 @@
 //! One file for each command: options in, results on standard output, errors as a [`Failure`].
 
+mod add;
 mod build;
+mod check;
 mod completions;
+mod destination;
 mod fetch;
 mod lock;
+mod outdated;
+mod project;
 mod publish;
 mod run;
 mod session;
+mod update;
+mod variables;
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Global, Verbose};
 use crate::diagnostic::{Failure, Status};
 use crate::fs::FileError;
 use session::Session;
@@ -20,15 +27,17 @@ use session::Session;
 /// Does what was asked.
 pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     let Cli { global, command } = cli;
-    let open = |verbose: bool| {
-        let global = crate::cli::Global { verbose: global.verbose || verbose, ..global.clone() };
-        Session::open(&global)
-    };
+    let with = |verbose: Verbose| Global { verbose: global.verbose || verbose.verbose, ..global.clone() };
+    let open = |verbose: Verbose| Session::open(&with(verbose));
     match command {
-        Command::Lock(arguments) => lock::run(&mut open(arguments.verbose.verbose)?)?,
-        Command::Fetch(arguments) => fetch::run(&mut open(arguments.verbose.verbose)?, &arguments)?,
-        Command::Build(arguments) => build::run(&mut open(arguments.verbose.verbose)?, &arguments)?,
-        Command::Publish(arguments) => publish::run(&mut open(arguments.verbose.verbose)?, &arguments)?,
+        Command::Check(arguments) => check::run(&with(arguments.verbose))?,
+        Command::Add(arguments) => add::run(&with(arguments.verbose), &arguments)?,
+        Command::Lock(arguments) => lock::run(&with(arguments.verbose), &arguments)?,
+        Command::Update(arguments) => update::run(&mut open(arguments.verbose)?, &arguments)?,
+        Command::Outdated(arguments) => outdated::run(&open(arguments.verbose)?, &arguments)?,
+        Command::Fetch(arguments) => fetch::run(&mut open(arguments.verbose)?, &arguments)?,
+        Command::Build(arguments) => build::run(&mut open(arguments.verbose)?, &arguments)?,
+        Command::Publish(arguments) => publish::run(&mut open(arguments.verbose)?, &arguments)?,
         Command::Run(arguments) => return run::run(&global, &arguments),
         Command::Completions(arguments) => completions::print(arguments.shell)?,
     }
@@ -38,6 +47,11 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
 /// A failure of what was asked for, not of the work.
 fn invalid(error: impl miette::Diagnostic + Send + Sync + 'static) -> Failure {
     Failure::new(Status::Invalid, error)
+}
+
+/// An answer on standard output that says no: nothing more is to be told.
+fn no() -> Failure {
+    Failure { reports: Vec::new(), status: Status::Failed }
 }
 
 /// Writes results. A reader that has gone away, as `head` does, is no failure; a full disk is one.

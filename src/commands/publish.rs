@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::destination::{Destination, Surroundings};
 use super::{Session, session};
 use crate::cli::PublishArguments;
 use crate::diagnostic::{Failure, Status};
@@ -16,7 +17,7 @@ use crate::plan::{Plan, PlannedBuild};
 use crate::report::Stage;
 use crate::source::{At, Placed};
 use crate::store::Layout;
-use crate::tools::skopeo::{self, Access};
+use crate::tools::skopeo;
 use crate::tools::{Cause, ToolError};
 
 /// Why something was not published.
@@ -67,16 +68,16 @@ pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result
     let plan = Plan::new(&manifest, &names, &platforms).map_err(super::invalid)?;
     let asked_for: Vec<_> = plan.steps.iter().filter(|step| step.asked_for).collect();
     check(&asked_for, |step| manifest.platforms(step.build), &tags)?;
+    let destinations = destinations(&asked_for, &tags, session)?;
     session.lock_needed(&plan.bases())?;
     let (outcome, failure) = session.build(&plan)?;
     let mut failures: Vec<Failure> = failure.into_iter().collect();
     let mut published = Vec::new();
-    for step in asked_for {
+    for (step, destination) in asked_for.iter().zip(&destinations) {
         let Some(built) = outcome.built.get(step.name) else { continue };
-        for repository in &step.build.repositories {
-            let tags = if tags.is_empty() { &step.build.tags } else { &tags };
-            match publish(session, built, repository, tags) {
-                Ok(()) => published.push((step.name, repository, built.descriptor.digest, tags)),
+        for repository in &destination.repositories {
+            match publish(session, built, repository, &destination.tags) {
+                Ok(()) => published.push((step.name, repository, built.descriptor.digest, &destination.tags)),
                 Err(failure) => failures.push(failure),
             }
         }
@@ -118,6 +119,20 @@ fn check(
         None
     });
     Failure::all(problems.map(|problem| Failure::new(Status::Invalid, problem))).map_or(Ok(()), Err)
+}
+
+/// Where each build goes; all that is wrong with it, before anything is built.
+fn destinations(steps: &[&PlannedBuild<'_>], tags: &[Tag], session: &Session) -> Result<Vec<Destination>, Failure> {
+    let surroundings = Surroundings::new(&session.manifest.folder, &*session.reporter);
+    let mut destinations = Vec::new();
+    let mut failures = Vec::new();
+    for step in steps {
+        match surroundings.destination(step.build, tags) {
+            Ok(destination) => destinations.push(destination),
+            Err(error) => failures.push(Failure::new(Status::Failed, error)),
+        }
+    }
+    Failure::all(failures).map_or(Ok(destinations), Err)
 }
 
 fn platforms_place(build: &Build) -> &crate::source::Place {
@@ -184,7 +199,8 @@ fn push(session: &Session, built: &Built, destination: &Reference) -> Result<(),
     let blobs = session.store.blobs();
     let source = skopeo::Layout { folder: folder.path(), name: NAME, blobs: Some(&blobs) };
     let all = built.descriptor.media_type == media_type::INDEX;
-    let found = session.skopeo.push(source, destination, all, &Access::default())?;
+    let access = session.skopeo.access(destination.repository(), false);
+    let found = session.skopeo.push(source, destination, all, &access)?;
     if found != built.descriptor.digest {
         let expected = built.descriptor.digest;
         return Err(PublishError::Digest { reference: destination.to_string(), expected, found });

@@ -27,7 +27,6 @@ mod tree;
 mod walk;
 mod write;
 
-pub(crate) use compress::Compression;
 pub(crate) use error::{LayerError, WriteError};
 pub(crate) use link::{BaseLinks, LayerLinks, LinkError};
 pub(crate) use scan::ScanRequest;

@@ -9,7 +9,7 @@ use std::fmt::{self, Write};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::lock::{Entry, Lock, start_of};
+use crate::lock::{Entry, Lock, conflict, start_of};
 use crate::model::document::media_type;
 use crate::model::{Digest, ImageName, Platform, Repository, Tag};
 use crate::problem::{Problem, Problems};
@@ -38,8 +38,8 @@ pub(super) fn write(lock: &Lock, out: &mut impl Write) -> fmt::Result {
 }
 
 pub(super) fn read(source: &Source) -> Result<Lock, Vec<Problem>> {
-    if let Some(problem) = conflict(source) {
-        return Err(vec![problem]);
+    if let Some(marker) = conflict::first_marker(source) {
+        return Err(vec![conflict::problem(&marker)]);
     }
     let mut problems = Problems::default();
     let (document, mut errors) = DeTable::parse_recoverable(source.text());
@@ -71,23 +71,6 @@ pub(super) fn read(source: &Source) -> Result<Lock, Vec<Problem>> {
 
 fn damaged(message: impl Into<String>, place: &Place, label: impl Into<String>) -> Problem {
     Problem::new(DAMAGED, message, place, label).help(MEND.to_owned())
-}
-
-/// Git's conflict markers.
-fn conflict(source: &Source) -> Option<Problem> {
-    let mut start = 0;
-    for line in source.text().split_inclusive('\n') {
-        let is_marker = ["<<<<<<< ", "||||||| ", ">>>>>>> "].iter().any(|marker| line.starts_with(marker));
-        if is_marker || line.trim_end() == "=======" {
-            let place = source.place(start..start + line.trim_end().len());
-            return Some(
-                Problem::new("oci::lock::conflict", "the lockfile has a merge conflict", &place, "git left this")
-                    .help("take either side, `git checkout --theirs oci.lock`, and run `oci lock`".to_owned()),
-            );
-        }
-        start += line.len();
-    }
-    None
 }
 
 /// One of those that a pinned document may have.

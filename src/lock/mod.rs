@@ -4,13 +4,14 @@
 //! [`Entry::is_current`] says whether an entry still is what `oci.toml` asks for, and [`Lock::changes`]
 //! what moved between two.
 
+mod conflict;
 mod format;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
@@ -65,6 +66,16 @@ impl Lock {
         }
     }
 
+    /// The same, but of a lockfile that git could not merge it is what both sides agree on, with the names
+    /// of the entries that they do not agree on. Where that cannot be told it is a problem as ever.
+    pub(crate) fn load_agreed(path: &Path, name: &str) -> Result<(Self, Option<BTreeSet<String>>), LoadError> {
+        let conflicting = |source: &Source| conflict::first_marker(source).and_then(|_| conflict::agreed(source));
+        match Source::read(path, name).ok().as_ref().and_then(conflicting) {
+            Some((lock, disputed)) => Ok((lock, Some(disputed))),
+            None => Ok((Self::load(path, name)?, None)),
+        }
+    }
+
     /// Parses a lockfile. Anything that this program would not have written is a problem at its line.
     pub(crate) fn parse(source: &Source) -> Result<Self, Vec<Problem>> {
         format::read(source)
@@ -84,7 +95,7 @@ impl Lock {
 
     /// What differs in `new`, sorted by name.
     pub(crate) fn changes<'a>(&'a self, new: &'a Self) -> Vec<LockChange<'a>> {
-        let names: std::collections::BTreeSet<&String> = self.entries.keys().chain(new.entries.keys()).collect();
+        let names: BTreeSet<&String> = self.entries.keys().chain(new.entries.keys()).collect();
         let changes =
             names.into_iter().map(|name| LockChange { name, old: self.entries.get(name), new: new.entries.get(name) });
         changes.filter(|change| change.old != change.new).collect()
