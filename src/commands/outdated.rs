@@ -23,6 +23,9 @@ pub(super) fn run(session: &Session, arguments: &OutdatedArguments) -> Result<()
     pins.retain(|_, (_, pin)| pin.tag.is_some());
     let (current, errors) = session.resolver().current(&pins);
     let moved: Vec<Moved> = current.into_iter().filter_map(|(name, current)| moved(session, name, current)).collect();
+    if moved.is_empty() && errors.is_empty() {
+        session.reporter.note("no tag has moved");
+    }
     print(session, &moved)?;
     match Failure::all(errors.into_iter().map(Failure::from)) {
         Some(failure) => Err(failure),

@@ -33,8 +33,16 @@ pub(super) fn first_marker(source: &Source) -> Option<Place> {
 
 /// That a lockfile has conflict markers.
 pub(super) fn problem(marker: &Place) -> Problem {
+    found(marker).help("run `oci lock`: it keeps what both sides agree on, and resolves the rest again".to_owned())
+}
+
+/// That what both sides agree on cannot be told.
+pub(super) fn beyond_repair(marker: &Place) -> Problem {
+    found(marker).help("take either side, `git checkout --theirs oci.lock`, and run `oci lock`".to_owned())
+}
+
+fn found(marker: &Place) -> Problem {
     Problem::new("oci::lock::conflict", "the lockfile has a merge conflict", marker, "git left this")
-        .help("run `oci lock`: it keeps what both sides agree on, and resolves the rest again".to_owned())
 }
 
 /// The entries that both sides have alike, and the names of those that they have not. `None` if it

@@ -59,20 +59,22 @@ pub(crate) enum LoadError {
 impl Lock {
     /// Reads a lockfile, shown to people under `name`; none is an empty lock.
     pub(crate) fn load(path: &Path, name: &str) -> Result<Self, LoadError> {
-        match Source::read(path, name) {
-            Ok(source) => Self::parse(&source).map_err(LoadError::Invalid),
-            Err(error) if error.is_not_found() => Ok(Self::default()),
-            Err(error) => Err(LoadError::Read(error)),
+        match source(path, name)? {
+            Some(source) => Self::parse(&source).map_err(LoadError::Invalid),
+            None => Ok(Self::default()),
         }
     }
 
-    /// The same, but of a lockfile that git could not merge it is what both sides agree on, with the names
-    /// of the entries that they do not agree on. Where that cannot be told it is a problem as ever.
+    /// The same, but a lockfile that git could not merge is what both sides agree on, and comes with the
+    /// names of the entries that they do not agree on.
     pub(crate) fn load_agreed(path: &Path, name: &str) -> Result<(Self, Option<BTreeSet<String>>), LoadError> {
-        let conflicting = |source: &Source| conflict::first_marker(source).and_then(|_| conflict::agreed(source));
-        match Source::read(path, name).ok().as_ref().and_then(conflicting) {
+        let Some(source) = source(path, name)? else { return Ok((Self::default(), None)) };
+        let Some(marker) = conflict::first_marker(&source) else {
+            return Ok((Self::parse(&source).map_err(LoadError::Invalid)?, None));
+        };
+        match conflict::agreed(&source) {
             Some((lock, disputed)) => Ok((lock, Some(disputed))),
-            None => Ok((Self::load(path, name)?, None)),
+            None => Err(LoadError::Invalid(vec![conflict::beyond_repair(&marker)])),
         }
     }
 
@@ -122,6 +124,15 @@ impl fmt::Display for LockChange<'_> {
         let digest = |entry: Option<&Entry>| entry.map_or("none".to_owned(), |entry| entry.digest.short());
         let tag = self.new.or(self.old).and_then(|entry| entry.tag.as_ref()).map_or("-", Tag::as_str);
         write!(formatter, "{}  {tag}  {} -> {}", self.name, digest(self.old), digest(self.new))
+    }
+}
+
+/// The text of a lockfile, if there is one.
+fn source(path: &Path, name: &str) -> Result<Option<Source>, LoadError> {
+    match Source::read(path, name) {
+        Ok(source) => Ok(Some(source)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(LoadError::Read(error)),
     }
 }
 

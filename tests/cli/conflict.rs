@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::support::images::{self, Base};
+use crate::support::snapshot::assert_outcome;
 use crate::support::tools::{describe, succeed, tool};
 use crate::support::{Registry, TestContext};
 
@@ -62,4 +63,23 @@ fn what_both_sides_agree_on_is_kept() {
     let lock = context.read("oci.lock");
     assert!(lock.contains(&format!("digest = \"{kept}\"")) && lock.contains(&current), "{lock}");
     context.run(["lock", "--check"]).success();
+}
+
+#[test]
+fn a_side_that_is_no_lockfile() {
+    let context = TestContext::with_manifest("");
+    let text = "version = 1\n<<<<<<< HEAD\n[image.a]\n=======\n>>>>>>> other\n";
+    context.write("oci.lock", text);
+    assert_outcome!(context.run(["lock"]).failure(2));
+    assert_eq!(context.read("oci.lock"), text);
+}
+
+/// The middle part that git's `diff3` style shows is neither side's.
+#[test]
+fn what_began_alike_does_not_count() {
+    let context = TestContext::with_manifest("");
+    context.write("oci.lock", "version = 1\n<<<<<<< HEAD\n||||||| 1234567\n[image.a]\n=======\n>>>>>>> other\n");
+    let outcome = context.run(["lock", "--offline"]).success();
+    assert!(outcome.stderr().contains("nothing has to be resolved again"), "{outcome}");
+    assert!(context.read("oci.lock").ends_with("\nversion = 1\n"));
 }

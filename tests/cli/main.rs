@@ -14,6 +14,7 @@ mod faults;
 mod fetch;
 mod interop;
 mod lock;
+mod lock_many;
 mod outdated;
 mod publish;
 mod readme;

@@ -146,11 +146,19 @@ impl Bench {
     }
 
     pub(super) fn with_program(program: impl AsRef<Path>) -> Self {
+        Self::with(program, BTreeMap::new())
+    }
+
+    pub(super) fn with_registries(registries: BTreeMap<String, Access>) -> Self {
+        Self::with("skopeo", registries)
+    }
+
+    fn with(program: impl AsRef<Path>, registries: BTreeMap<String, Access>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             cache: folder.path().join("cache"),
             logs: folder.path().join("logs"),
-            registries: BTreeMap::new(),
+            registries,
             on_retry: Box::new(|_| {}),
         };
         Self { skopeo: Skopeo::new(program.as_ref(), settings), folder }
