@@ -78,8 +78,8 @@ impl Executor<'_> {
     /// What is to be a layer each, lowest first: a shared layer is always one.
     fn groups<'a>(&'a self, build: &'a Build, platform: &Platform) -> Vec<Group<'a>> {
         let shared = build.layers.iter().filter_map(|name| {
-            let packages = self.manifest.layers.get(&name.value)?;
-            Some(Group { packages, created_by: format!("oci: layer {}", name.value) })
+            let layer = self.manifest.layers.get(&name.value)?;
+            Some(Group { packages: &layer.packages, created_by: format!("oci: layer {}", name.value) })
         });
         let size = if build.squash_packages { build.packages.len().max(1) } else { 1 };
         let own = build.packages.chunks(size).map(|packages| {

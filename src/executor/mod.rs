@@ -13,7 +13,7 @@ use crate::fs::FileError;
 use crate::image::{Addition, Image, ImageError, annotations};
 use crate::layer::{LayerError, LinkError};
 use crate::lock::Lock;
-use crate::manifest::{Build, Manifest};
+use crate::manifest::{Build, Manifest, NotYetError};
 use crate::model::document::media_type;
 use crate::model::platform::DescriptorPlatform;
 use crate::model::{Descriptor, Digest, ImageName, Index, Platform, canonical_json};
@@ -88,6 +88,9 @@ pub(crate) enum BuildError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Links(#[from] At<LinkError>),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    NotYet(#[from] At<NotYetError>),
     #[error("interrupted")]
     #[diagnostic(code(oci::tools::interrupted))]
     Interrupted,
@@ -99,8 +102,13 @@ impl Executor<'_> {
     /// Builds everything in the plan that can be built.
     pub(crate) fn run(&self, plan: &Plan<'_>) -> Outcome {
         let mut outcome = Outcome::default();
-        let bases = self.load_bases(plan, &mut outcome.errors);
-        for step in &plan.steps {
+        let (now, later): (Vec<_>, Vec<_>) =
+            plan.steps.iter().partition(|step| self.manifest.not_yet(step.build).is_empty());
+        for step in later {
+            outcome.errors.extend(self.manifest.not_yet(step.build).into_iter().map(BuildError::from));
+        }
+        let bases = self.load_bases(&now, &mut outcome.errors);
+        for step in now {
             if let Some(built) = self.build(step, &bases, &outcome.built, &mut outcome.errors) {
                 outcome.built.insert(step.name.to_owned(), built);
             }
@@ -119,9 +127,9 @@ impl Executor<'_> {
 
     /// Every base that the plan's builds stand on, for every platform that they have. A base that fails
     /// is told once for each build that needs it.
-    fn load_bases(&self, plan: &Plan<'_>, errors: &mut Vec<BuildError>) -> LoadedBases {
+    fn load_bases(&self, steps: &[&PlannedBuild<'_>], errors: &mut Vec<BuildError>) -> LoadedBases {
         let mut wanted: BTreeMap<(String, Platform), Vec<&PlannedBuild<'_>>> = BTreeMap::new();
-        for step in &plan.steps {
+        for step in steps {
             if self.manifest.pin(&step.build.base.value).is_some() {
                 for platform in &step.platforms {
                     wanted.entry((step.build.base.value.to_string(), platform.clone())).or_default().push(step);

@@ -5,6 +5,7 @@
 //! [`Manifest`], holds the field's own types and the place of each value that may later be to blame.
 
 mod discover;
+mod later;
 pub(crate) mod package;
 mod read;
 mod schema;
@@ -20,13 +21,15 @@ use std::path::PathBuf;
 
 use crate::problem::Problem;
 pub(crate) use discover::discover;
+use later::Later;
+pub(crate) use later::{Needs, NotYetError};
 pub(crate) use package::{Package, PackageContent};
 use template::Template;
 pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, parse_with};
 use variable::VariableValue;
 
 use crate::model::{Compression, Digest, ImageName, Platform, Repository, Tag};
-use crate::source::{Place, Placed, Source};
+use crate::source::{At, Place, Placed, Source};
 
 /// A whole `oci.toml`, free of contradictions that can be seen without a network.
 #[derive(Clone, Debug)]
@@ -37,8 +40,9 @@ pub(crate) struct Manifest {
     pub(crate) project: Project,
     pub(crate) bases: BTreeMap<String, Base>,
     pub(crate) builds: BTreeMap<String, Build>,
-    /// `[layer.NAME]`: the packages that make up each layer that builds share.
-    pub(crate) layers: BTreeMap<String, Vec<Package>>,
+    /// `[stage.NAME]`: images to build from.
+    pub(crate) stages: BTreeMap<String, Build>,
+    pub(crate) layers: BTreeMap<String, SharedLayer>,
     pub(crate) tools: Tools,
     /// By registry, `host` or `host:port`.
     pub(crate) registries: BTreeMap<String, RegistrySettings>,
@@ -120,6 +124,13 @@ pub(crate) struct Pin {
     pub(crate) digest: Option<Digest>,
 }
 
+/// `[layer.NAME]`: packages that are one layer, for any number of builds.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedLayer {
+    pub(crate) packages: Vec<Package>,
+    pub(crate) needs: Needs,
+}
+
 /// `[build.NAME]`: an image to build.
 #[derive(Clone, Debug)]
 pub(crate) struct Build {
@@ -131,6 +142,7 @@ pub(crate) struct Build {
     pub(crate) packages: Vec<Package>,
     /// All packages are one layer.
     pub(crate) squash_packages: bool,
+    pub(crate) needs: Needs,
     pub(crate) entrypoint: Option<Placed<Vec<String>>>,
     pub(crate) args: Option<Placed<Vec<String>>>,
     /// `None` removes.
@@ -173,6 +185,19 @@ impl Manifest {
                 _ => return self.project.platforms.clone(),
             }
         }
+    }
+
+    /// What a build needs that this release cannot do, each at its place.
+    pub(crate) fn not_yet(&self, build: &Build) -> Vec<At<NotYetError>> {
+        let stage = match &build.base.value {
+            ImageName::Plain(name) if self.stages.contains_key(name) => {
+                Some(Placed::new(Later::Stage, build.base.place.clone()))
+            }
+            _ => None,
+        };
+        let layers = build.layers.iter().filter_map(|name| self.layers.get(&name.value));
+        let later = layers.flat_map(|layer| &layer.needs.later).chain(&build.needs.later).chain(&stage);
+        later.map(NotYetError::at).collect()
     }
 
     /// The base and pin that a name stands for, if it stands for one.

@@ -32,6 +32,17 @@ impl<'a> Table<'a> {
         Self { defaults: defaults.map(|defaults| defaults.table), ..self }
     }
 
+    /// The entries of these keys alone, to be read through [`Table::with`].
+    pub(super) fn only(&self, keys: &[&str]) -> DeTable<'a> {
+        let entries = self.table.iter().filter(|(name, _)| keys.contains(&name.get_ref().as_ref()));
+        entries.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// Another table of the same text.
+    pub(super) fn with<'b>(&'b self, table: &'b DeTable<'a>) -> Table<'b> {
+        Table { source: self.source, table, defaults: None }
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<Value<'a>> {
         let value = self.table.get(key).or_else(|| self.defaults?.get(key));
         value.map(|value| Value { source: self.source, value })

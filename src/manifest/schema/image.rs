@@ -1,6 +1,6 @@
 //! The keys of images: builds, stages, what they inherit, packages and steps.
 
-use super::{BOOLEAN, Key, Shape, State, TEXT, TEXT_OR_FALSE, TEXT_OR_TEXTS, TEXTS, key, later};
+use super::{BOOLEAN, Key, Shape, State, TEXT, TEXT_OR_FALSE, TEXT_OR_TEXTS, TEXTS, key};
 use crate::model::Compression;
 
 const PACKAGES: &Shape = &Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(PACKAGE)]));
@@ -38,7 +38,11 @@ const PLATFORMS: Key = key("platforms", TEXTS, "One image for each; several are 
 const PORTS: Key = key("ports", TEXTS, "Ports added to the base's, such as `8080` or `53/udp`; `!8080` removes.");
 const REPOSITORY: Key = key("repository", TEXT_OR_TEXTS, "Where `oci publish` puts the image; templates are known.");
 const SQUASH: Key = key("squash-packages", BOOLEAN, "All packages become one layer.");
-const STEPS: Key = later("steps");
+const STEPS: Key = key(
+    "steps",
+    &Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(STEP)])),
+    "Commands run in the image, a layer each.",
+);
 const STOP_SIGNAL: Key = key("stop-signal", TEXT, "The signal that ends the program, such as `SIGTERM`.");
 const TERMINAL: Key = key("terminal", BOOLEAN, "`oci run` gives the program a terminal.");
 const USER: Key = key("user", TEXT, "Who runs the program: a name or number, with a group if need be.");
@@ -90,6 +94,54 @@ pub(super) const DEFAULTS: &[Key] = &[
     WORKDIR,
 ];
 
+pub(super) const STAGE: &[Key] = &[
+    ANNOTATIONS,
+    ARGS,
+    BASE,
+    COMPRESSION,
+    DESCRIPTION,
+    ENTRYPOINT,
+    ENV,
+    HEALTH_CHECK,
+    LABELS,
+    LAYERS,
+    PACKAGES_KEY,
+    key("platform", &Shape::OneOf(&["host"]), "`host`: it runs on this machine's platform for every target."),
+    PLATFORMS,
+    PORTS,
+    SQUASH,
+    STEPS,
+    STOP_SIGNAL,
+    USER,
+    VOLUMES,
+    WORKDIR,
+];
+
+const STEP: &[Key] = &[
+    key("cache", TEXTS, "Folders kept between builds, never in the image."),
+    key("env", &Shape::Map(TEXT_OR_FALSE), "Variables of this step; `false` removes."),
+    key("mounts", &Shape::List(&Shape::Table(MOUNT)), "What is there while the step runs."),
+    key("network", &Shape::OneOf(&["host", "none"]), "This machine's network; default: `none`."),
+    key("run", TEXT_OR_TEXTS, "A text for the shell, or a list that is run without one."),
+    key("secrets", &Shape::List(&Shape::Table(SECRET)), "What only the step sees, and nothing keeps."),
+    key("shell", TEXTS, "What runs a text; default: `/bin/sh -ec`."),
+    key("user", TEXT, "Who runs it; default: the user of the image that it starts from."),
+    key("workdir", TEXT, "The folder that it starts in."),
+];
+
+const MOUNT: &[Key] = &[
+    key("image", TEXT, "The image that `path` is in."),
+    key("path", TEXT, "A file or folder, read only."),
+    key("tmpfs", TEXT, "A folder in memory."),
+    key("to", TEXT, "Where it is seen."),
+];
+
+const SECRET: &[Key] = &[
+    key("env", TEXT, "A variable of the environment."),
+    key("file", TEXT, "A file."),
+    key("to", TEXT, "Where the file is seen."),
+];
+
 pub(super) const LAYER: &[Key] = &[key("packages", PACKAGES, "What is in the layer.")];
 
 const COMPRESSION_KEYS: &[Key] = &[
@@ -98,20 +150,20 @@ const COMPRESSION_KEYS: &[Key] = &[
 ];
 
 const PACKAGE: &[Key] = &[
-    later("archive"),
+    key("archive", TEXT, "An archive whose entries go in: tar, plain or compressed."),
     key("exclude", TEXTS, "Globs of what stays out; wins over `include`."),
     key("folder", TEXT, "An empty folder in the image, or the mode and owner of one that others fill."),
     key("folder-mode", TEXT, "Mode of folders, in octal."),
     key("follow", BOOLEAN, "Follow symbolic links instead of keeping them."),
     key("foreign", BOOLEAN, "Programs for another architecture are fine."),
-    later("image"),
+    key("image", TEXT, "Another image that files are taken from."),
     key("include", TEXTS, "Globs of what goes in; default: everything."),
     key("link", TEXT, "Where a symbolic link is in the image."),
     key("mode", TEXT, "Mode of files, in octal."),
     key("optional", BOOLEAN, "Nothing there is no error."),
     key("owner", TEXT, "Owner of every entry: `UID:GID`."),
-    key("path", TEXT, "A file, folder or glob, relative to `oci.toml`."),
-    later("strip"),
+    key("path", TEXT, "A file, folder or glob, relative to `oci.toml`, or `:NAME` of a packaged target."),
+    key("strip", &Shape::Integer, "How many leading folders of the archive are dropped."),
     key("target", TEXT, "What the link leads to."),
     key("text", TEXT, "The content of a small file."),
     key("to", TEXT, "Where it goes in the image."),

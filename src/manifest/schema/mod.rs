@@ -5,7 +5,7 @@
 
 mod image;
 
-use image::{BUILD, DEFAULTS, LAYER};
+use image::{BUILD, DEFAULTS, LAYER, STAGE};
 
 /// What a value may look like.
 #[derive(Debug)]
@@ -66,12 +66,12 @@ pub(crate) const MANIFEST: &[Key] = &[
     key("cache", &Shape::Table(CACHE), "Where what was built is kept."),
     key("defaults", &Shape::Table(DEFAULTS), "What every build inherits that does not say otherwise."),
     key("layer", &Shape::Map(&Shape::Table(LAYER)), "Layers that builds share, each with packages of its own."),
-    later("mirror"),
-    later("package"),
-    later("policy"),
+    key("mirror", &Shape::Map(&Shape::Table(MIRROR)), "Copies of images in other repositories."),
+    key("package", &Shape::Map(&Shape::Table(TARGET)), "Packaged targets: what a command makes, for each platform."),
+    key("policy", &Shape::Table(POLICY), "What bases have to be like."),
     key("project", &Shape::Table(PROJECT), "What all images of the project have in common."),
     key("registry", &Shape::Map(&Shape::Table(REGISTRY)), "How registries are talked to, by `host` or `host:port`."),
-    later("stage"),
+    key("stage", &Shape::Map(&Shape::Table(STAGE)), "Images to build from, never published."),
     key("tools", &Shape::Table(TOOLS), "The programs that do the work."),
     key(
         "vars",
@@ -122,10 +122,32 @@ const REGISTRY: &[Key] = &[
     key("mirrors", TEXTS, "Tried first: `host[:port][/path]`."),
 ];
 
+const MIRROR: &[Key] = &[
+    key("platforms", TEXTS, "Default: all that the source has."),
+    key("repository", TEXT, "Where the copy is."),
+    key("source", TEXT, "A base or a build."),
+    key("tags", TEXTS, "The tags of the copy."),
+];
+
+const TARGET: &[Key] = &[
+    key("command", TEXT_OR_TEXTS, "What makes it: a list, or a text for the shell."),
+    key("cwd", TEXT, "The folder that the command starts in."),
+    key("env", &Shape::Map(TEXT), "Variables of the command."),
+    key("inputs", TEXTS, "Globs of what decides its content."),
+    key("output", TEXT, "The file or folder that it makes."),
+    key("outputs", TEXTS, "The files or folders that it makes."),
+];
+
+const POLICY: &[Key] = &[
+    key("allow", TEXTS, "Patterns of repositories that a base may come from."),
+    key("max-age-days", &Shape::Integer, "How old a base may be."),
+    key("signatures", TEXT, "A containers `policy.json`."),
+];
+
 const CACHE: &[Key] = &[
     key("dir", TEXT, "The folder; default: `oci` under the user's cache folder."),
-    later("max-size"),
-    later("registry"),
+    key("max-size", TEXT, "How large it may grow, such as `20GB`."),
+    key("registry", TEXT, "A repository that keeps layers for other machines."),
 ];
 
 const TOOLS: &[Key] = &[

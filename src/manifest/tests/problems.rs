@@ -29,13 +29,7 @@ const SHAPE: &[Case] = &[
         "an unknown key of a package",
         "[build.app]\nbase = \"scratch\"\npackages = [\"a\", { pth = \"dist\", to = \"/\" }]\n",
     ),
-    ("a table of a later release", "[stage.venv]\nbase = \"scratch\"\n[build.app]\nbase = \"venv\"\n"),
-    ("a key of a later release", "[build.app]\nbase = \"scratch\"\nsteps = [\"true\"]\n"),
-    ("a packaged target", "[build.app]\nbase = \"scratch\"\npackages = [\":server\"]\n"),
-    (
-        "a form of a later release",
-        "[build.app]\nbase = \"scratch\"\npackages = [{ image = \"venv\", path = \"/venv\" }]\n",
-    ),
+    ("a key of a later release", "[base.a]\nlayout = \"a:latest\"\n"),
     ("a key that cannot be", "[build.app]\nbase = \"scratch\"\nhealthcheck = \"curl localhost\"\n"),
     (
         "another type",
@@ -289,6 +283,90 @@ user = "0"
     ),
 ];
 
+const LATER: &[Case] = &[
+    (
+        "stages and what they are named by",
+        r#"[stage.a]
+base = "b"
+terminal = true
+platform = "target"
+[stage.b]
+packages = [":server", { path = ":sevrer", to = "/x" }, { image = "c", path = "/x" }]
+[build.b]
+base = "a#slim"
+[base.a]
+repository = "ghcr.io/acme/a"
+tag = "1"
+[package.server]
+command = []
+[package.both]
+command = "make {x}"
+inputs = ["src/[x"]
+output = "a"
+outputs = ["b"]
+[mirror.m]
+source = "b"
+repository = "m"
+tags = ["{build}", "{git.sha}"]
+[mirror.n]
+"#,
+    ),
+    (
+        "circles through files and mounts",
+        r#"[stage.a]
+base = "scratch"
+packages = [{ image = "b", path = "/x" }]
+[stage.b]
+base = "scratch"
+steps = [{ run = "true", mounts = [{ image = "c", path = "/x", to = "/x" }] }]
+[layer.l]
+packages = [{ image = "a", path = "/x" }]
+[build.c]
+base = "scratch"
+layers = ["l"]
+"#,
+    ),
+    (
+        "forms of packages",
+        r#"[build.app]
+base = "scratch"
+packages = [
+    { image = "", path = "x" },
+    { image = "scratch", strip = 1 },
+    { archive = "a.tar", strip = -1 },
+    { archive = "", to = "/", text = "x" },
+]
+"#,
+    ),
+    (
+        "steps",
+        r#"[build.app]
+base = "scratch"
+steps = [
+    "",
+    { user = "a b" },
+    { run = [], network = "bridge", workdir = "x", shell = [], cache = ["x"], env = { "=" = "1" } },
+    { run = "echo {version} {x}", secrets = [{}, { env = "" }, { env = "A", to = "/x" }, { file = "x" }] },
+    { run = "true", mounts = [{}, { path = "x" }, { image = "x", path = "y" }, { tmpfs = "x", to = "/" }] },
+]
+"#,
+    ),
+    (
+        "policy and cache",
+        r#"[policy]
+allow = ["docker.io/library/*"]
+signatures = ""
+max-age-days = 0
+[base.a]
+repository = "ghcr.io/acme/a"
+tag = "1"
+[cache]
+max-size = "much"
+registry = "cache"
+"#,
+    ),
+];
+
 const BUILDS: &[Case] = &[
     ("no base", "[build.app]\npackages = [\"dist/app\"]\n"),
     (
@@ -423,12 +501,13 @@ packages = [
     ),
 ];
 
-const PARTS: [(&str, &[Case]); 7] = [
+const PARTS: [(&str, &[Case]); 8] = [
     ("shape", SHAPE),
     ("project", PROJECT),
     ("bases", BASES),
     ("names", NAMES),
     ("templates", TEMPLATES),
+    ("later", LATER),
     ("builds", BUILDS),
     ("packages", PACKAGES),
 ];
@@ -458,6 +537,27 @@ fn a_manifest_that_is_not_there() {
         "not_found",
         not_found().iter().map(|error| rendered(&**error)).collect::<Vec<_>>().join("\n\n")
     );
+}
+
+#[test]
+fn what_this_release_cannot_build() {
+    let manifest = super::good(
+        r#"[stage.tools]
+base = "scratch"
+[package.server]
+command = "make"
+output = "server"
+[layer.l]
+packages = [{ image = "tools", path = "/x" }]
+[build.app]
+base = "tools"
+layers = ["l"]
+packages = [":server", { archive = "a.tar", to = "/" }]
+steps = ["true"]
+"#,
+    );
+    let errors = manifest.not_yet(&manifest.builds["app"]);
+    insta::assert_snapshot!("not_yet", errors.iter().map(|error| rendered(error)).collect::<Vec<_>>().join("\n\n"));
 }
 
 #[test]

@@ -389,7 +389,31 @@ fn what_a_file_says_is_made_safe_to_show() {
 }
 
 #[test]
-fn a_stage_that_is_ahead_of_this_release_is_no_unknown_base() {
-    assert_eq!(messages("[stage.a]\nbase = \"scratch\"\n[build.b]\nbase = \"a\"\n").len(), 1);
-    assert_eq!(messages("[base.a]\nlayout = \"dir:tag\"\n[build.b]\nbase = \"a\"\n").len(), 1);
+fn stages_inherit_little() {
+    let manifest = good(
+        "[defaults]\nenv = { A = \"1\" }\nuser = \"1\"\nlabels = { a = \"1\" }\n\
+         compression = \"none\"\nplatforms = [\"linux/arm64\"]\n\
+         [stage.a]\nbase = \"scratch\"\n[stage.b]\nbase = \"a\"\nenv = { B = \"2\" }\nplatform = \"host\"\n",
+    );
+    let stage = &manifest.stages["b"];
+    assert_eq!(stage.env.keys().collect::<Vec<_>>(), ["A", "B"]);
+    assert_eq!((stage.compression, stage.user.as_deref(), stage.labels.len()), (Compression::None, None, 0));
+    assert_eq!(stage.platforms.as_ref().unwrap().len(), 1);
+}
+
+#[test]
+fn policies_are_patterns() {
+    for (allow, allowed) in [
+        ("docker.io/library/*", true),
+        ("docker.io/library/debian", true),
+        ("docker.io/**", true),
+        ("docker.io/*", false),
+        ("*", false),
+        ("ghcr.io/*/*", false),
+    ] {
+        let text = format!(
+            "[policy]\nallow = [\"ghcr.io/x/y\", \"{allow}\"]\n[base.debian]\nrepository = \"docker.io/debian\"\ntag = \"12\"\n"
+        );
+        assert_eq!(read(&text).is_ok(), allowed, "{allow}");
+    }
 }

@@ -1,54 +1,77 @@
-//! `[build.NAME]`.
+//! `[build.NAME]`, `[stage.NAME]`, what they inherit, and `[layer.NAME]`.
 
 use std::collections::BTreeMap;
 
+use crate::manifest::later::Later;
 use crate::manifest::read::{Table, Value};
 use crate::manifest::template::Template;
-use crate::manifest::validate::{Checker, config, package, value};
-use crate::manifest::{Build, Package};
+use crate::manifest::validate::{Checker, config, package, step, value};
+use crate::manifest::{Build, Needs, SharedLayer};
 use crate::model::{Compression, ImageName};
 use crate::problem::Problem;
 use crate::source::Placed;
 
 pub(super) fn builds(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Build> {
-    let mut builds = BTreeMap::new();
     let defaults = root.table("defaults");
     if let Some(table) = defaults {
         // Looked at by themselves too, for what no build inherits.
         let place = root.key_place("defaults").unwrap_or_else(|| table.source.place(0..0));
         settings(&Placed::new("build".to_owned(), place), table, checker);
     }
-    for (name, table) in root.table("build").map(|table| table.entries()).unwrap_or_default() {
-        value::table_name(&name, checker);
-        if let Some(build) = table.table().and_then(|table| build(&name, table.above(defaults), checker)) {
-            builds.insert(name.value, build);
-        }
-    }
-    builds
+    images(root, "build", defaults, checker)
 }
 
-fn build(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Option<Build> {
+/// Stages inherit only what concerns how they are made.
+pub(super) fn stages(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Build> {
+    let Some(defaults) = root.table("defaults") else { return images(root, "stage", None, checker) };
+    let inherited = defaults.only(&["compression", "env", "platforms"]);
+    images(root, "stage", Some(defaults.with(&inherited)), checker)
+}
+
+fn images<'a>(
+    root: Table<'a>,
+    kind: &str,
+    defaults: Option<Table<'a>>,
+    checker: &mut Checker,
+) -> BTreeMap<String, Build> {
+    let mut images = BTreeMap::new();
+    for (name, table) in root.table(kind).map(|table| table.entries()).unwrap_or_default() {
+        value::table_name(&name, checker);
+        let Some(table) = table.table() else { continue };
+        let image = image(kind, &name, table.above(defaults), checker);
+        images.insert(name.value, image);
+    }
+    images
+}
+
+fn image(kind: &str, name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Build {
     if table.get("base").is_none() {
+        let message = format!("`[{kind}.{}]` has no `base`", **name);
         checker.push(
-            Problem::new("oci::manifest::missing_key", format!("`[build.{}]` has no `base`", **name), &name.place, "")
+            Problem::new("oci::manifest::missing_key", message, &name.place, "")
                 .help("name the image to start from; `base = \"scratch\"` starts from nothing".to_owned()),
         );
     }
     // Everything is looked at, also without a base, so that every problem is found.
     let base = table.text("base").and_then(|text| value::image(&text, checker));
-    let has_base = base.is_some();
-    let build = Build {
+    let mut needs = Needs::default();
+    let packages = package::packages(table, &mut needs, checker);
+    if let Some(place) = table.key_place("steps") {
+        needs.images.extend(step::steps(table, checker));
+        needs.later.push(Placed::new(Later::Steps, place));
+    }
+    Build {
         base: base.unwrap_or_else(|| Placed::new(ImageName::Scratch, name.place.clone())),
         layers: table.texts("layers").unwrap_or_default(),
-        packages: package::packages(table, checker),
+        packages,
+        needs,
         entrypoint: config::command(table, "entrypoint", checker),
         ..settings(name, table, checker)
-    };
-    has_base.then_some(build)
+    }
 }
 
 /// `[layer.NAME]`.
-pub(super) fn layers(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Vec<Package>> {
+pub(super) fn layers(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, SharedLayer> {
     let mut layers = BTreeMap::new();
     for (name, value) in root.table("layer").map(|table| table.entries()).unwrap_or_default() {
         value::variant_name(&name, checker);
@@ -60,7 +83,9 @@ pub(super) fn layers(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String,
                     .help("say what is in it: `packages = [\"…\"]`".to_owned()),
             );
         }
-        layers.insert(name.value, package::packages(table, checker));
+        let mut needs = Needs::default();
+        let packages = package::packages(table, &mut needs, checker);
+        layers.insert(name.value, SharedLayer { packages, needs });
     }
     layers
 }
@@ -72,6 +97,7 @@ fn settings(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> B
         base: Placed::new(ImageName::Scratch, name.place.clone()),
         layers: Vec::new(),
         packages: Vec::new(),
+        needs: Needs::default(),
         squash_packages: table.boolean("squash-packages").is_some_and(|squash| *squash),
         entrypoint: None,
         args: config::command(table, "args", checker),
@@ -124,14 +150,7 @@ fn repositories(name: &str, table: Table<'_>, checker: &mut Checker) -> Vec<Plac
         Some((None, Some(list))) => list.into_iter().filter_map(|text| text.text()).collect(),
         _ => Vec::new(),
     };
-    let templates = texts.iter().filter_map(|text| {
-        let template = checker.template(text, name, false)?;
-        if let Some(written) = template.text() {
-            value::repository(&Placed::new(written, text.place.clone()), checker)?;
-        }
-        Some(template)
-    });
-    templates.collect()
+    texts.iter().filter_map(|text| value::repository_template(text, Some(name), checker)).collect()
 }
 
 fn tags(name: &str, table: Table<'_>, checker: &mut Checker) -> Vec<Placed<Template>> {
@@ -149,12 +168,5 @@ fn tags(name: &str, table: Table<'_>, checker: &mut Checker) -> Vec<Placed<Templ
         );
     }
     let written = table.text("tag").map(|text| vec![text]).or_else(|| table.texts("tags")).unwrap_or_default();
-    let templates = written.iter().filter_map(|text| {
-        let template = checker.template(text, name, true)?;
-        if let Some(written) = template.text() {
-            value::tag(&Placed::new(written, text.place.clone()), checker)?;
-        }
-        Some(template)
-    });
-    templates.collect()
+    written.iter().filter_map(|text| value::tag_template(text, Some(name), checker)).collect()
 }

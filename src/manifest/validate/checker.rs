@@ -32,13 +32,15 @@ pub(super) struct Checker {
 #[derive(Clone, Copy)]
 struct Scope<'a> {
     placeholders: bool,
-    /// The build, where publishing is what it is about.
+    /// It is about publishing.
+    publishing: bool,
+    /// The build that is published.
     build: Option<&'a str>,
     /// Values become part of a tag.
     tag: bool,
 }
 
-const PLAIN: Scope<'_> = Scope { placeholders: false, build: None, tag: false };
+const PLAIN: Scope<'_> = Scope { placeholders: false, publishing: false, build: None, tag: false };
 
 /// What a name in braces stands for.
 enum Meaning {
@@ -132,9 +134,14 @@ impl Checker {
         complete.then_some(expanded)
     }
 
-    /// What says where `build` is published.
-    pub(super) fn template(&mut self, text: &Placed<String>, build: &str, tag: bool) -> Option<Placed<Template>> {
-        let template = self.worked_out(text, Scope { placeholders: false, build: Some(build), tag })?;
+    /// What says where something is published: `build`, if it is about one.
+    pub(super) fn template(
+        &mut self,
+        text: &Placed<String>,
+        build: Option<&str>,
+        tag: bool,
+    ) -> Option<Placed<Template>> {
+        let template = self.worked_out(text, Scope { placeholders: false, publishing: true, build, tag })?;
         Some(Placed::new(template, text.place.clone()))
     }
 
@@ -209,7 +216,7 @@ impl Checker {
             _ => {}
         }
         let late = Late::parse(name);
-        if scope.build.is_some() && late.is_some() {
+        if scope.publishing && late.is_some() {
             return late.map(Meaning::Late);
         }
         self.unknown(name, late.is_some() || name == "build", &place, scope);
@@ -236,8 +243,9 @@ impl Checker {
         if scope.placeholders {
             known.extend(PLACEHOLDERS);
         }
-        if scope.build.is_some() {
-            known.extend(["build", "env.NAME", "git.branch", "git.sha", "git.short-sha", "git.tag"]);
+        known.extend(scope.build.map(|_| "build"));
+        if scope.publishing {
+            known.extend(["env.NAME", "git.branch", "git.sha", "git.short-sha", "git.tag"]);
         }
         known.sort_unstable();
         let help = match suggest::nearest(name, known.iter().copied()) {

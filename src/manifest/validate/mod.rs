@@ -8,7 +8,9 @@ mod config;
 mod names;
 mod package;
 mod registry;
+mod step;
 mod syntax;
+mod target;
 mod value;
 
 use std::collections::BTreeMap;
@@ -41,19 +43,24 @@ pub(crate) fn parse_with(source: &Source, folder: &Path, overrides: &Overrides) 
     checker.variables = variables(root, overrides, &mut checker);
     let bases = base::bases(root, &mut checker);
     let builds = build::builds(root, &mut checker);
+    let stages = build::stages(root, &mut checker);
     let layers = build::layers(root, &mut checker);
-    names::check(root, &bases, &builds, &mut checker);
-    names::check_layers(&layers, &builds, &mut checker);
+    target::packages(root, &mut checker);
+    target::policy(root, folder, &bases, &mut checker);
+    let mirrored = target::mirrors(root, &mut checker);
+    let images = names::Images { bases: &bases, builds: &builds, stages: &stages, layers: &layers };
+    names::check(root, &images, &mirrored, &mut checker);
     let manifest = Manifest {
         source: source.clone(),
         folder: folder.to_owned(),
         project: project(root, &mut checker),
         bases,
         builds,
+        stages,
         layers,
         registries: registry::registries(root, folder, &mut checker),
         tools: tools(root, folder, &mut checker),
-        cache: cache(root, folder, &mut checker),
+        cache: target::cache(root, folder, &mut checker),
         variables: std::mem::take(&mut checker.variables),
     };
     let problems = checker.problems;
@@ -85,7 +92,9 @@ fn project(root: Table<'_>, checker: &mut Checker) -> Project {
     };
     let platforms = value::platforms(table, checker);
     let exclude = table.texts("exclude").unwrap_or_default();
-    exclude.iter().for_each(|pattern| value::check_glob(pattern, checker));
+    for pattern in &exclude {
+        value::check_glob(pattern, checker);
+    }
     let epoch = table.integer("source-date-epoch").and_then(|epoch| {
         if epoch.value.is_none_or(|seconds| !(0..=LAST_EPOCH).contains(&seconds)) {
             let message = format!("`source-date-epoch` is seconds since 1970, from 0 to {LAST_EPOCH}");
@@ -115,9 +124,4 @@ fn tools(root: Table<'_>, folder: &Path, checker: &mut Checker) -> Tools {
         if written.contains('/') { value::path_from(folder, &text, checker) } else { Some(PathBuf::from(written)) }
     };
     Tools { skopeo: tool("skopeo"), umoci: tool("umoci"), runc: tool("runc") }
-}
-
-fn cache(root: Table<'_>, folder: &Path, checker: &mut Checker) -> Option<PathBuf> {
-    let written = root.table("cache")?.text("dir")?;
-    value::path_from(folder, &written, checker)
 }

@@ -1,55 +1,112 @@
-//! Names across the file: one namespace for images, every `base` that is named there, no cycles.
+//! Names across the file: one namespace for images, everything that is named there, no cycles.
 
 use std::collections::BTreeMap;
 
 use crate::manifest::read::Table;
 use crate::manifest::validate::Checker;
-use crate::manifest::{Base, Build, Package};
+use crate::manifest::{Base, Build, Needs, SharedLayer};
 use crate::model::ImageName;
 use crate::problem::Problem;
 use crate::source::Placed;
 use crate::suggest;
 
-pub(super) fn check(
-    root: Table<'_>,
-    bases: &BTreeMap<String, Base>,
-    builds: &BTreeMap<String, Build>,
-    checker: &mut Checker,
-) {
+/// What validated so far.
+pub(super) struct Images<'a> {
+    pub(super) bases: &'a BTreeMap<String, Base>,
+    pub(super) builds: &'a BTreeMap<String, Build>,
+    pub(super) stages: &'a BTreeMap<String, Build>,
+    pub(super) layers: &'a BTreeMap<String, SharedLayer>,
+}
+
+/// The names of a kind of table, as they are written, valid or not.
+type Names = BTreeMap<String, Placed<String>>;
+
+/// The names of images, by kind.
+struct Written {
+    bases: Names,
+    builds: Names,
+    stages: Names,
+}
+
+pub(super) fn check(root: Table<'_>, images: &Images<'_>, mirrored: &[Placed<ImageName>], checker: &mut Checker) {
     let names = |table: &str| {
         let entries = root.table(table).map(|table| table.entries()).unwrap_or_default();
-        entries.into_iter().map(|(name, _)| (name.value.clone(), name)).collect::<BTreeMap<_, _>>()
+        entries.into_iter().map(|(name, _)| (name.value.clone(), name)).collect::<Names>()
     };
-    let (written_bases, written_builds) = (names("base"), names("build"));
-    // Stages are of a later release, which was reported; what stands on one is not to blame.
-    let written_stages = names("stage");
-    for (name, build) in &written_builds {
-        if let Some(base) = written_bases.get(name) {
+    let written = Written { bases: names("base"), builds: names("build"), stages: names("stage") };
+    check_namespace(("build", &written.builds), ("base", &written.bases), checker);
+    check_namespace(("stage", &written.stages), ("base", &written.bases), checker);
+    check_namespace(("stage", &written.stages), ("build", &written.builds), checker);
+    let targets = names("package");
+    let made = || images.builds.values().chain(images.stages.values());
+    for build in made() {
+        check_image(&build.base, "base", &written, images.bases, checker);
+        check_layers(build, &names("layer"), checker);
+    }
+    for needs in made().map(|build| &build.needs).chain(images.layers.values().map(|layer| &layer.needs)) {
+        check_needs(needs, &targets, &written, images.bases, checker);
+    }
+    for source in mirrored {
+        match &source.value {
+            ImageName::Plain(name) if written.stages.contains_key(name) => checker.push(
+                Problem::new(
+                    "oci::manifest::unknown_base",
+                    format!("`{name}` is a stage, and stages are not mirrored"),
+                    &source.place,
+                    "",
+                )
+                .also(&written.stages[name].place, "the stage"),
+            ),
+            _ => check_image(source, "image", &written, images.bases, checker),
+        }
+    }
+    check_cycles(images, checker);
+}
+
+/// No name stands for two images.
+fn check_namespace((kind, names): (&str, &Names), (other_kind, others): (&str, &Names), checker: &mut Checker) {
+    for (name, place) in names {
+        if let Some(other) = others.get(name) {
             checker.push(
                 Problem::new(
                     "oci::manifest::duplicate_name",
-                    format!("`{name}` is both a base and a build"),
-                    &build.place,
-                    "the build",
+                    format!("`{name}` is both a {other_kind} and a {kind}"),
+                    &place.place,
+                    format!("the {kind}"),
                 )
-                .also(&base.place, "the base")
+                .also(&other.place, format!("the {other_kind}"))
                 .help("bases, stages and builds share one namespace: rename one of them".to_owned()),
             );
         }
     }
-    for build in builds.values() {
-        if !matches!(&build.base.value, ImageName::Plain(name) if written_stages.contains_key(name)) {
-            check_base(&build.base, &written_bases, &written_builds, bases, checker);
-        }
+}
+
+fn check_needs(
+    needs: &Needs,
+    targets: &Names,
+    written: &Written,
+    bases: &BTreeMap<String, Base>,
+    checker: &mut Checker,
+) {
+    for image in &needs.images {
+        check_image(image, "image", written, bases, checker);
     }
-    check_cycles(builds, checker);
+    for target in needs.targets.iter().filter(|target| !targets.contains_key(&target.value)) {
+        let help = suggest::help("the packaged targets are", target, targets.keys().map(String::as_str));
+        let message = format!("there is no packaged target `{}`", **target);
+        checker.push(
+            Problem::new("oci::manifest::unknown_package", message, &target.place, "not known").help(
+                help.unwrap_or_else(|| format!("add a `[package.{}]` with its `command` and `output`", **target)),
+            ),
+        );
+    }
 }
 
 /// A base that did not validate exists all the same: its own problems are enough.
-fn check_base(
+fn check_image(
     base: &Placed<ImageName>,
-    written_bases: &BTreeMap<String, Placed<String>>,
-    written_builds: &BTreeMap<String, Placed<String>>,
+    what: &str,
+    written: &Written,
     bases: &BTreeMap<String, Base>,
     checker: &mut Checker,
 ) {
@@ -58,17 +115,21 @@ fn check_base(
         ImageName::Plain(name) => (name, None),
         ImageName::Variant(name, variant) => (name, Some(variant)),
     };
-    let is_known = written_bases.contains_key(name) || (variant.is_none() && written_builds.contains_key(name));
+    let Written { bases: written_bases, builds, stages } = written;
+    let made =
+        builds.get(name).map(|build| ("build", build)).or_else(|| stages.get(name).map(|stage| ("stage", stage)));
+    let is_known = written_bases.contains_key(name) || (variant.is_none() && made.is_some());
     if !is_known {
-        let known = written_bases.keys().chain(written_builds.keys()).map(String::as_str).chain(["scratch"]);
-        let problem = match (variant, written_builds.get(name)) {
-            (Some(_), Some(build)) => Problem::new(
+        let known =
+            written_bases.keys().chain(builds.keys()).chain(stages.keys()).map(String::as_str).chain(["scratch"]);
+        let problem = match (variant, made) {
+            (Some(_), Some((kind, made))) => Problem::new(
                 "oci::manifest::unknown_variant",
-                format!("`{name}` is a build, and has no variants"),
+                format!("`{name}` is a {kind}, and has no variants"),
                 &base.place,
                 "",
             )
-            .also(&build.place, "the build"),
+            .also(&made.place, format!("the {kind}")),
             (Some(_), None) if name == "scratch" => Problem::new(
                 "oci::manifest::unknown_variant",
                 "`scratch` is the empty image, and has no variants",
@@ -77,7 +138,7 @@ fn check_base(
             ),
             _ => Problem::new(
                 "oci::manifest::unknown_base",
-                format!("there is no base `{name}`"),
+                format!("there is no {what} `{name}`"),
                 &base.place,
                 "not known",
             )
@@ -124,58 +185,72 @@ fn check_base(
 }
 
 /// Every layer that a build names is there, and named once.
-pub(super) fn check_layers(
-    layers: &BTreeMap<String, Vec<Package>>,
-    builds: &BTreeMap<String, Build>,
-    checker: &mut Checker,
-) {
-    for build in builds.values() {
-        for (index, name) in build.layers.iter().enumerate() {
-            if !layers.contains_key(&name.value) {
-                let help = suggest::help("the layers are", name, layers.keys().map(String::as_str));
-                let message = format!("there is no layer `{}`", **name);
-                checker.push(
-                    Problem::new("oci::manifest::unknown_layer", message, &name.place, "not known")
-                        .help(help.unwrap_or_else(|| format!("add a `[layer.{}]` with `packages`", **name))),
-                );
-            } else if let Some(first) = build.layers[..index].iter().find(|first| first.value == name.value) {
-                let message = format!("the layer `{}` is named twice", **name);
-                checker.push(
-                    Problem::new("oci::manifest::duplicate_name", message, &name.place, "again here")
-                        .also(&first.place, "first here"),
-                );
-            }
+fn check_layers(build: &Build, layers: &Names, checker: &mut Checker) {
+    for (index, name) in build.layers.iter().enumerate() {
+        if !layers.contains_key(&name.value) {
+            let help = suggest::help("the layers are", name, layers.keys().map(String::as_str));
+            let message = format!("there is no layer `{}`", **name);
+            checker.push(
+                Problem::new("oci::manifest::unknown_layer", message, &name.place, "not known")
+                    .help(help.unwrap_or_else(|| format!("add a `[layer.{}]` with `packages`", **name))),
+            );
+        } else if let Some(first) = build.layers[..index].iter().find(|first| first.value == name.value) {
+            let message = format!("the layer `{}` is named twice", **name);
+            checker.push(
+                Problem::new("oci::manifest::duplicate_name", message, &name.place, "again here")
+                    .also(&first.place, "first here"),
+            );
         }
     }
 }
 
-/// Follows each build down its bases; a cycle is reported once, at its first build by name.
-fn check_cycles(builds: &BTreeMap<String, Build>, checker: &mut Checker) {
-    for (start, build) in builds {
-        let mut path: Vec<&str> = vec![start];
-        let mut next = build;
-        while let ImageName::Plain(name) = &next.base.value {
-            let Some(build) = builds.get(name) else { break };
-            if name == start {
-                if path.iter().min() == Some(&start.as_str()) {
-                    checker.push(cycle(&path, builds));
-                }
-                break;
-            }
-            if path.contains(&name.as_str()) {
-                break;
-            }
-            path.push(name);
-            next = build;
+/// From an image to one that it needs, and where it says so.
+type Edge<'a> = (&'a str, &'a Placed<ImageName>);
+
+/// Follows each image to those that it needs; a cycle is reported once, at its first image by name.
+fn check_cycles(images: &Images<'_>, checker: &mut Checker) {
+    let made: BTreeMap<&str, &Build> =
+        images.stages.iter().chain(images.builds).map(|(name, build)| (name.as_str(), build)).collect();
+    for start in made.keys() {
+        let mut seen = Vec::new();
+        if let Some(path) = way_back(start, start, &made, images.layers, &mut seen) {
+            checker.push(cycle(&path));
         }
     }
 }
 
-/// `path` is every build of the circle.
-fn cycle(path: &[&str], builds: &BTreeMap<String, Build>) -> Problem {
-    let start = path[0];
-    let message = format!("a build stands on itself: {} → {start}", path.join(" → "));
-    let label = |name: &str| format!("`{name}` stands on `{}`", builds[name].base.value);
-    let problem = Problem::new("oci::manifest::cycle", message, &builds[start].base.place, label(start));
-    path[1..].iter().fold(problem, |problem, name| problem.also(&builds[*name].base.place, label(name)))
+/// The images from `name` back to `start`, of those that come behind it by name.
+fn way_back<'a>(
+    name: &'a str,
+    start: &str,
+    made: &BTreeMap<&'a str, &'a Build>,
+    layers: &'a BTreeMap<String, SharedLayer>,
+    seen: &mut Vec<&'a str>,
+) -> Option<Vec<Edge<'a>>> {
+    let build = *made.get(name)?;
+    let shared = build.layers.iter().filter_map(|layer| layers.get(&layer.value)).flat_map(|layer| &layer.needs.images);
+    for needed in std::iter::once(&build.base).chain(&build.needs.images).chain(shared) {
+        let ImageName::Plain(next) = &needed.value else { continue };
+        if next == start {
+            return Some(vec![(name, needed)]);
+        }
+        if next.as_str() < start || seen.contains(&next.as_str()) {
+            continue;
+        }
+        seen.push(next);
+        if let Some(mut path) = way_back(next, start, made, layers, seen) {
+            path.insert(0, (name, needed));
+            return Some(path);
+        }
+    }
+    None
+}
+
+/// `path` is every image of the circle, the first one by name first.
+fn cycle(path: &[Edge<'_>]) -> Problem {
+    let names: Vec<&str> = path.iter().map(|(name, _)| *name).collect();
+    let message = format!("an image needs itself: {} → {}", names.join(" → "), names[0]);
+    let label = |(name, needed): &Edge<'_>| format!("`{name}` needs `{}`", needed.value);
+    let problem = Problem::new("oci::manifest::cycle", message, &path[0].1.place, label(&path[0]));
+    path[1..].iter().fold(problem, |problem, edge| problem.also(&edge.1.place, label(edge)))
 }

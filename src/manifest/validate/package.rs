@@ -2,25 +2,28 @@
 
 use std::ops::ControlFlow;
 
+use crate::manifest::Needs;
+use crate::manifest::later::Later;
 use crate::manifest::package::{Mode, Owner, Package, PackageContent};
 use crate::manifest::read::{Table, Value};
 use crate::manifest::validate::{Checker, value};
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
-pub(super) fn packages(table: Table<'_>, checker: &mut Checker) -> Vec<Package> {
+/// The packages of a table; what they take from elsewhere goes to `needs`.
+pub(super) fn packages(table: Table<'_>, needs: &mut Needs, checker: &mut Checker) -> Vec<Package> {
     let list = table.get("packages").and_then(|value| value.list()).unwrap_or_default();
-    list.into_iter().filter_map(|value| package(value, checker)).collect()
+    list.into_iter().filter_map(|value| package(value, needs, checker)).collect()
 }
 
-fn package(value: Value<'_>, checker: &mut Checker) -> Option<Package> {
+fn package(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option<Package> {
     if let Some(path) = value.text() {
         let place = path.place.clone();
-        return Some(plain(place, PackageContent::Path { path: host_path(path, None, checker)?, to: None }));
+        return Some(plain(place, PackageContent::Path { path: host_path(path, None, needs, checker)?, to: None }));
     }
     let table = value.table()?;
     let place = value.place();
-    let content = content(table, &place, checker);
+    let content = content(table, &place, needs, checker);
     let package = Package {
         owner: table.text("owner").and_then(|text| owner(&text, checker)),
         mode: table.text("mode").and_then(|text| mode(&text, checker)),
@@ -55,19 +58,20 @@ fn flag(table: Table<'_>, key: &str) -> bool {
 }
 
 /// The key that says what a package is, and the keys that go with it.
-const FORMS: [(&str, &[&str]); 4] = [
+const FORMS: [(&str, &[&str]); 6] = [
+    ("image", &["image", "path", "to", "owner", "mode", "folder-mode", "include", "exclude", "optional"]),
+    ("archive", &["archive", "to", "strip", "owner", "mode", "folder-mode", "include", "exclude", "optional"]),
     ("path", &["path", "to", "owner", "mode", "folder-mode", "include", "exclude", "optional", "follow", "foreign"]),
     ("text", &["text", "to", "owner", "mode"]),
     ("link", &["link", "target", "owner"]),
     ("folder", &["folder", "mode", "owner"]),
 ];
 
-fn content(table: Table<'_>, place: &Place, checker: &mut Checker) -> Option<PackageContent> {
-    // Forms of a later release, which were reported as such.
-    if table.get("image").is_some() || table.get("archive").is_some() {
-        return None;
-    }
-    let forms: Vec<_> = FORMS.iter().filter(|(form, _)| table.get(form).is_some()).collect();
+fn content(table: Table<'_>, place: &Place, needs: &mut Needs, checker: &mut Checker) -> Option<PackageContent> {
+    let has_image = table.get("image").is_some();
+    // Beside `image` a `path` is in that image, and no form of its own.
+    let forms: Vec<_> =
+        FORMS.iter().filter(|(form, _)| table.get(form).is_some() && !(has_image && *form == "path")).collect();
     let (form, keys) = match forms[..] {
         [form] => form,
         // A key that is none was reported, and is likely a form misspelt.
@@ -77,7 +81,7 @@ fn content(table: Table<'_>, place: &Place, checker: &mut Checker) -> Option<Pac
         [] => {
             checker.push(
                 Problem::new("oci::manifest::bad_package", "this package holds nothing", place, "")
-                    .help("give it a `path`, a `text`, a `link` or a `folder`".to_owned()),
+                    .help("give it a `path`, an `image`, an `archive`, a `text`, a `link` or a `folder`".to_owned()),
             );
             return None;
         }
@@ -111,9 +115,30 @@ fn content(table: Table<'_>, place: &Place, checker: &mut Checker) -> Option<Pac
         table.text(key)
     };
     match *form {
+        "image" => {
+            needs.images.extend(value::image(&table.text("image")?, checker));
+            needs.later.push(Placed::new(Later::Image, place.clone()));
+            if let Some(path) = needed("path", checker) {
+                image_path(path, true, checker);
+            }
+            image_path(table.text("to")?, true, checker);
+            None
+        }
+        "archive" => {
+            needs.later.push(Placed::new(Later::Archive, place.clone()));
+            if let Some(path) = checker.expanded_path(&table.text("archive")?) {
+                value::host_path(&path, checker);
+            }
+            if let Some(strip) = table.integer("strip").filter(|strip| strip.value.is_none_or(|strip| strip < 0)) {
+                let message = "`strip` is a number of folders";
+                checker.push(Problem::new("oci::manifest::bad_number", message, &strip.place, ""));
+            }
+            image_path(needed("to", checker)?, true, checker);
+            None
+        }
         "path" => {
             let to = table.text("to").and_then(|to| image_path(to, true, checker));
-            let path = host_path(table.text("path")?, table.get("to").is_some().then_some(()), checker)?;
+            let path = host_path(table.text("path")?, table.get("to").is_some().then_some(()), needs, checker)?;
             Some(PackageContent::Path { path, to })
         }
         "text" => {
@@ -140,12 +165,10 @@ fn content(table: Table<'_>, place: &Place, checker: &mut Checker) -> Option<Pac
 }
 
 /// A path on this machine. `.`, `..` and absolute paths have no name to go by, and need a `to`.
-fn host_path(path: Placed<String>, to: Option<()>, checker: &mut Checker) -> Option<Placed<String>> {
+fn host_path(path: Placed<String>, to: Option<()>, needs: &mut Needs, checker: &mut Checker) -> Option<Placed<String>> {
     if let Some(name) = path.strip_prefix(':') {
-        checker.push(
-            Problem::new("oci::manifest::not_yet", "packaged targets are not in this release yet", &path.place, "")
-                .help(format!("build `{name}` before `oci build`, and name the file it makes")),
-        );
+        needs.later.push(Placed::new(Later::Target, path.place.clone()));
+        needs.targets.push(Placed::new(name.to_owned(), path.place.clone()));
         return None;
     }
     value::host_path(&path, checker)?;
@@ -173,7 +196,7 @@ fn host_path(path: Placed<String>, to: Option<()>, checker: &mut Checker) -> Opt
 
 /// A path in the image: absolute, without `.` and `..`, made normal; a trailing `/` is kept if it may
 /// have one.
-fn image_path(path: Placed<String>, folder: bool, checker: &mut Checker) -> Option<Placed<String>> {
+pub(super) fn image_path(path: Placed<String>, folder: bool, checker: &mut Checker) -> Option<Placed<String>> {
     let path = checker.expanded_path(&path)?;
     let refuse = |reason: &str, help: Option<String>, checker: &mut Checker| {
         let message = format!("`{}` is no path in the image", *path);
@@ -241,6 +264,8 @@ fn mode(text: &Placed<String>, checker: &mut Checker) -> Option<Mode> {
 
 fn globs(table: Table<'_>, key: &str, checker: &mut Checker) -> Vec<Placed<String>> {
     let patterns = table.texts(key).unwrap_or_default();
-    patterns.iter().for_each(|pattern| value::check_glob(pattern, checker));
+    for pattern in &patterns {
+        value::check_glob(pattern, checker);
+    }
     patterns
 }

@@ -4,7 +4,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use globset::GlobMatcher;
+
 use crate::manifest::read::{Table, Value};
+use crate::manifest::template::Template;
 use crate::manifest::validate::Checker;
 use crate::model::image_name::{self, NameError};
 use crate::model::reference::RepositoryError;
@@ -169,16 +172,48 @@ fn bad_name(name: &Placed<String>, error: &NameError, checker: &mut Checker) {
     checker.push(Problem::new("oci::manifest::bad_name", message, &name.place, error.to_string()).help(help));
 }
 
-pub(super) fn check_glob(pattern: &Placed<String>, checker: &mut Checker) {
+/// Checks a glob: what it matches.
+pub(super) fn check_glob(pattern: &Placed<String>, checker: &mut Checker) -> Option<GlobMatcher> {
     // As `layer::glob` reads it: braces are characters like any other, and so is the backslash.
     let braceless = pattern.replace(['{', '}'], "x");
-    if let Err(error) = globset::GlobBuilder::new(&braceless).literal_separator(true).backslash_escape(false).build() {
-        let message = format!("`{}` is no glob", **pattern);
-        checker.push(
-            Problem::new("oci::manifest::bad_glob", message, &pattern.place, error.kind().to_string())
-                .help("`[[]` stands for a bracket".to_owned()),
-        );
+    let glob = globset::GlobBuilder::new(&braceless).literal_separator(true).backslash_escape(false).build();
+    match glob {
+        Ok(glob) => Some(glob.compile_matcher()),
+        Err(error) => {
+            let message = format!("`{}` is no glob", **pattern);
+            checker.push(
+                Problem::new("oci::manifest::bad_glob", message, &pattern.place, error.kind().to_string())
+                    .help("`[[]` stands for a bracket".to_owned()),
+            );
+            None
+        }
     }
+}
+
+/// Where `build`, if it is about one, is published.
+pub(super) fn repository_template(
+    text: &Placed<String>,
+    build: Option<&str>,
+    checker: &mut Checker,
+) -> Option<Placed<Template>> {
+    let template = checker.template(text, build, false)?;
+    if let Some(written) = template.text() {
+        repository(&Placed::new(written, text.place.clone()), checker)?;
+    }
+    Some(template)
+}
+
+/// The tag under which `build`, if it is about one, is published.
+pub(super) fn tag_template(
+    text: &Placed<String>,
+    build: Option<&str>,
+    checker: &mut Checker,
+) -> Option<Placed<Template>> {
+    let template = checker.template(text, build, true)?;
+    if let Some(written) = template.text() {
+        tag(&Placed::new(written, text.place.clone()), checker)?;
+    }
+    Some(template)
 }
 
 /// The place of a part of a text; of the whole, where it was written with escapes or not once.

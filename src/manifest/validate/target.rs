@@ -1,0 +1,130 @@
+//! `[package.NAME]`, `[mirror.NAME]`, `[policy]` and `[cache]`: checked for every problem. But for
+//! `[policy] allow` and `[cache] dir`, what they mean is for a later release.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::manifest::Base;
+use crate::manifest::read::{Table, Value};
+use crate::manifest::validate::{Checker, value};
+use crate::model::ImageName;
+use crate::problem::Problem;
+use crate::source::{Place, Placed};
+
+/// `[package.NAME]`: packaged targets.
+pub(super) fn packages(root: Table<'_>, checker: &mut Checker) {
+    for (name, value) in root.table("package").map(|table| table.entries()).unwrap_or_default() {
+        value::variant_name(&name, checker);
+        let Some(table) = value.table() else { continue };
+        if table.get("command").is_none() {
+            missing(&format!("[package.{}]", *name), "command", &name.place, checker);
+        }
+        let nothing = |value: &Value<'_>| value.is_empty_list() || value.text().is_some_and(|text| text.is_empty());
+        if let Some(command) = table.get("command").filter(nothing) {
+            let message = "`command` names no program";
+            checker.push(Problem::new("oci::manifest::no_program", message, &command.place(), "this is empty"));
+        }
+        match (table.key_place("output"), table.key_place("outputs")) {
+            (Some(output), Some(outputs)) => checker.push(
+                Problem::new("oci::manifest::clash", "`output` and `outputs` say the same thing", &output, "this one")
+                    .also(&outputs, "and this one")
+                    .help("keep `outputs`, with everything in it".to_owned()),
+            ),
+            (None, None) => missing(&format!("[package.{}]", *name), "output", &name.place, checker),
+            _ => {}
+        }
+        for key in ["command", "output", "outputs", "inputs"] {
+            for text in table.text(key).into_iter().chain(table.texts(key).unwrap_or_default()) {
+                value::refuse_nul(&text, checker);
+                if let Some(pattern) = checker.expanded_path(&text).filter(|_| key == "inputs") {
+                    value::check_glob(&pattern, checker);
+                }
+            }
+        }
+        for (_, value) in table.table("env").map(|table| table.entries()).unwrap_or_default() {
+            if let Some(text) = value.text() {
+                value::refuse_nul(&text, checker);
+                checker.expanded_path(&text);
+            }
+        }
+        if let Some(folder) = table.text("cwd").and_then(|text| checker.expanded_path(&text)) {
+            value::host_path(&folder, checker);
+        }
+    }
+}
+
+/// `[mirror.NAME]`; the images that are mirrored.
+pub(super) fn mirrors(root: Table<'_>, checker: &mut Checker) -> Vec<Placed<ImageName>> {
+    let mut sources = Vec::new();
+    for (name, value) in root.table("mirror").map(|table| table.entries()).unwrap_or_default() {
+        value::variant_name(&name, checker);
+        let Some(table) = value.table() else { continue };
+        for key in ["source", "repository"] {
+            if table.get(key).is_none() {
+                missing(&format!("[mirror.{}]", *name), key, &name.place, checker);
+            }
+        }
+        sources.extend(table.text("source").and_then(|source| value::image(&source, checker)));
+        if let Some(text) = table.text("repository") {
+            value::repository_template(&text, None, checker);
+        }
+        for text in table.texts("tags").unwrap_or_default() {
+            value::tag_template(&text, None, checker);
+        }
+        value::platforms(table, checker);
+    }
+    sources
+}
+
+/// `[policy]`: every base comes from a repository that it allows.
+pub(super) fn policy(root: Table<'_>, folder: &Path, bases: &BTreeMap<String, Base>, checker: &mut Checker) {
+    let Some(table) = root.table("policy") else { return };
+    if let Some(text) = table.text("signatures") {
+        value::path_from(folder, &text, checker);
+    }
+    if let Some(days) = table.integer("max-age-days").filter(|days| days.value.is_none_or(|days| days < 1)) {
+        let message = "`max-age-days` is a number of days, at least 1";
+        checker.push(Problem::new("oci::manifest::bad_number", message, &days.place, ""));
+    }
+    let (Some(patterns), Some(allow)) = (table.texts("allow"), table.key_place("allow")) else { return };
+    let patterns: Vec<_> = patterns.iter().filter_map(|pattern| value::check_glob(pattern, checker)).collect();
+    for base in bases.values() {
+        let repository = base.repository.to_string();
+        if !patterns.iter().any(|pattern| pattern.is_match(&repository)) {
+            let message = format!("`{repository}` is not allowed by `[policy]`");
+            checker.push(
+                Problem::new("oci::manifest::not_allowed", message, &base.repository.place, "no pattern matches it")
+                    .also(&allow, "what is allowed")
+                    .help("take the image from a repository that is allowed, or add this one to `allow`".to_owned()),
+            );
+        }
+    }
+}
+
+/// `[cache]`: its folder.
+pub(super) fn cache(root: Table<'_>, folder: &Path, checker: &mut Checker) -> Option<PathBuf> {
+    let table = root.table("cache")?;
+    if let Some(text) = table.text("registry") {
+        value::repository(&text, checker);
+    }
+    if let Some(text) = table.text("max-size").filter(|text| !is_size(text)) {
+        let message = format!("`{}` is no size", *text);
+        checker.push(
+            Problem::new("oci::manifest::bad_number", message, &text.place, "")
+                .help("write a number and its unit, such as `20GB`".to_owned()),
+        );
+    }
+    value::path_from(folder, &table.text("dir")?, checker)
+}
+
+fn is_size(text: &str) -> bool {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let units = ["", "B", "KB", "MB", "GB", "TB", "KIB", "MIB", "GIB", "TIB"];
+    number.parse::<u32>().is_ok() && units.contains(&unit.trim_start().to_uppercase().as_str())
+}
+
+fn missing(table: &str, key: &str, place: &Place, checker: &mut Checker) {
+    let problem = Problem::new("oci::manifest::missing_key", format!("`{table}` has no `{key}`"), place, "");
+    checker.push(problem);
+}
