@@ -16,6 +16,7 @@ pub(crate) struct Cli {
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Go to this folder first
     #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
