@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Builds, runs and publishes container images from `oci.toml` and `oci.lock`, without a daemon.
@@ -25,13 +26,13 @@ pub(crate) struct Global {
     #[arg(long, value_name = "PATH", global = true, env = "OCI_MANIFEST_PATH")]
     pub(crate) manifest_path: Option<PathBuf>,
     /// Fail if `oci.lock` would have to change
-    #[arg(long, global = true, env = "OCI_LOCKED")]
+    #[arg(long, global = true, env = "OCI_LOCKED", value_parser = FalseyValueParser::new())]
     pub(crate) locked: bool,
     /// Ask no registry
-    #[arg(long, global = true, env = "OCI_OFFLINE")]
+    #[arg(long, global = true, env = "OCI_OFFLINE", value_parser = FalseyValueParser::new())]
     pub(crate) offline: bool,
     /// `--locked` and `--offline`
-    #[arg(long, global = true, env = "OCI_FROZEN")]
+    #[arg(long, global = true, env = "OCI_FROZEN", value_parser = FalseyValueParser::new())]
     pub(crate) frozen: bool,
     /// How many threads work, at most [default: one for each processor]
     #[arg(short, long, value_name = "N", global = true, env = "OCI_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
@@ -40,13 +41,13 @@ pub(crate) struct Global {
     #[arg(long = "var", value_name = "NAME=VALUE", global = true)]
     pub(crate) variables: Vec<String>,
     /// Results and errors as JSON
-    #[arg(long, global = true, env = "OCI_JSON")]
+    #[arg(long, global = true, env = "OCI_JSON", value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
     /// Say nothing but results, warnings and errors
-    #[arg(short, long, global = true, env = "OCI_QUIET", conflicts_with = "verbose")]
+    #[arg(short, long, global = true, env = "OCI_QUIET", value_parser = FalseyValueParser::new(), conflicts_with = "verbose")]
     pub(crate) quiet: bool,
     /// Say more; `-v` before or after any command but `run`
-    #[arg(long, global = true, env = "OCI_VERBOSE")]
+    #[arg(long, global = true, env = "OCI_VERBOSE", value_parser = FalseyValueParser::new())]
     pub(crate) verbose: bool,
     /// Colour errors
     #[arg(long, value_name = "WHEN", global = true, env = "OCI_COLOR", default_value = "auto")]
