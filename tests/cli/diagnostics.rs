@@ -34,6 +34,10 @@ fn usage() {
     context.write("latin/oci.toml", b"# caf\xe9\n");
     context.write("locked/oci.toml", "[build.app]\nbase = \"scratch\"\n");
     std::fs::create_dir(context.project().join("locked/oci.lock")).unwrap();
+    context.write(
+        "commit/oci.toml",
+        "[build.app]\nbase = \"scratch\"\nrepository = \"registry.example.com/acme/app\"\ntag = \"{git.sha}\"\n",
+    );
     context.write("broken/oci.toml", "[build.app]\nbase = \"scratch\"\n");
     context.write("broken/.oci/index.json", "{");
     let run = |arguments: &[&str]| command(&context, arguments);
@@ -42,6 +46,8 @@ fn usage() {
         command.env(name, value);
         command
     };
+    let mut without_git = run(&["-C", "commit", "publish"]);
+    without_git.env("PATH", "/nowhere");
     let mut homeless = run(&["build"]);
     homeless.env_remove("HOME").env_remove("XDG_CACHE_HOME");
     assert_outcome!(gallery(
@@ -59,6 +65,9 @@ fn usage() {
             ("a colon in the cache's path", with("OCI_CACHE_DIR", "a:b")),
             ("a cache that cannot be", with("OCI_CACHE_DIR", "/dev/null/cache")),
             ("no home", homeless),
+            ("a variable that is none", run(&["build", "--var", "A"])),
+            ("a variable that nobody knows", run(&["build", "--var", "A=1"])),
+            ("no git", without_git),
         ]
     ));
 }
