@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_oci_global_optspecs
-    string join \n C/directory= manifest-path= locked offline frozen j/jobs= json q/quiet verbose color= h/help V/version
+    string join \n C/directory= manifest-path= locked offline frozen j/jobs= var= json q/quiet verbose color= h/help V/version
 end
 
 function __fish_oci_needs_command
@@ -27,6 +27,7 @@ end
 complete -c oci -n "__fish_oci_needs_command" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_needs_command" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_needs_command" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_needs_command" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_needs_command" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -52,6 +53,7 @@ complete -c oci -n "__fish_oci_needs_command" -f -a "help" -d 'Print this messag
 complete -c oci -n "__fish_oci_using_subcommand check" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand check" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand check" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand check" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand check" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -65,6 +67,7 @@ complete -c oci -n "__fish_oci_using_subcommand check" -s h -l help -d 'Print he
 complete -c oci -n "__fish_oci_using_subcommand add" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand add" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand add" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand add" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand add" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -78,6 +81,7 @@ complete -c oci -n "__fish_oci_using_subcommand add" -s h -l help -d 'Print help
 complete -c oci -n "__fish_oci_using_subcommand lock" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand lock" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand lock" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand lock" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand lock" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -93,6 +97,7 @@ complete -c oci -n "__fish_oci_using_subcommand lock" -s h -l help -d 'Print hel
 complete -c oci -n "__fish_oci_using_subcommand update" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand update" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand update" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand update" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand update" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -107,6 +112,7 @@ complete -c oci -n "__fish_oci_using_subcommand update" -s h -l help -d 'Print h
 complete -c oci -n "__fish_oci_using_subcommand outdated" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand outdated" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand outdated" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand outdated" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand outdated" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -122,6 +128,7 @@ complete -c oci -n "__fish_oci_using_subcommand fetch" -l platform -d 'Only thes
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand fetch" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -136,6 +143,7 @@ complete -c oci -n "__fish_oci_using_subcommand build" -l platform -d 'Only thes
 complete -c oci -n "__fish_oci_using_subcommand build" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand build" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand build" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand build" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand build" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -160,6 +168,7 @@ complete -c oci -n "__fish_oci_using_subcommand run" -s p -l publish -d 'Refused
 complete -c oci -n "__fish_oci_using_subcommand run" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand run" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand run" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -178,6 +187,7 @@ complete -c oci -n "__fish_oci_using_subcommand publish" -l platform -d 'Only th
 complete -c oci -n "__fish_oci_using_subcommand publish" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand publish" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand publish" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand publish" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand publish" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -191,6 +201,7 @@ complete -c oci -n "__fish_oci_using_subcommand publish" -s h -l help -d 'Print 
 complete -c oci -n "__fish_oci_using_subcommand completions" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand completions" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand completions" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand completions" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand completions" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"

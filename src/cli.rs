@@ -35,6 +35,9 @@ pub(crate) struct Global {
     /// How many threads work, at most [default: one for each processor]
     #[arg(short, long, value_name = "N", global = true, env = "OCI_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
+    /// Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`
+    #[arg(long = "var", value_name = "NAME=VALUE", global = true)]
+    pub(crate) variables: Vec<String>,
     /// Results and errors as JSON
     #[arg(long, global = true, env = "OCI_JSON")]
     pub(crate) json: bool,

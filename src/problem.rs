@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use miette::{Diagnostic, LabeledSpan, SourceCode, SourceSpan};
+use miette::{Diagnostic, LabeledSpan, SourceCode};
 
 use crate::sanitize;
-use crate::source::{Place, Source, Span};
+use crate::source::{Place, Source, Span, labelled};
 
 /// One thing that is wrong, where, and what to do about it.
 #[derive(Debug)]
@@ -65,14 +65,7 @@ impl Diagnostic for Problem {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        Some(Box::new(self.labels.iter().enumerate().map(|(number, (span, label))| {
-            let label = (!label.is_empty()).then(|| label.clone());
-            let span = SourceSpan::from(span.clone());
-            match number {
-                0 => LabeledSpan::new_primary_with_span(label, span),
-                _ => LabeledSpan::new_with_span(label, span),
-            }
-        })))
+        Some(labelled(&self.labels))
     }
 }
 
@@ -89,9 +82,15 @@ impl Problems {
         self.0.is_empty()
     }
 
-    /// The problems in the order of the file.
+    /// The problems in the order of the file; what was found twice is there once.
     pub(crate) fn into_sorted(mut self) -> Vec<Problem> {
         self.0.sort_by_key(|problem| problem.labels.first().map_or(0, |(span, _)| span.start));
+        // Two about one place need not be neighbours.
+        let mut seen = std::collections::BTreeSet::new();
+        self.0.retain(|problem| {
+            let span = problem.labels.first().map_or((0, 0), |(span, _)| (span.start, span.end));
+            seen.insert((problem.code, span, problem.message.clone()))
+        });
         self.0
     }
 }

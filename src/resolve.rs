@@ -44,8 +44,11 @@ pub(crate) enum ResolveError {
         help("look at what the registry has there: `skopeo inspect --config --raw docker://{reference}`")
     )]
     Config { reference: String, source: ConfigError },
-    #[error("`{reference}` is an index that names no platform")]
-    #[diagnostic(code(oci::resolve::no_platform), help("pin one of the images in it by its own digest"))]
+    #[error("`{reference}` names no platform that it is for")]
+    #[diagnostic(
+        code(oci::resolve::no_platform),
+        help("if it is an index, pin one of the images in it by its own digest")
+    )]
     NoPlatform { reference: String },
 }
 
@@ -140,7 +143,11 @@ impl Resolver<'_> {
                 let parsed = ImageConfig::parse(&config)
                     .map_err(|source| ResolveError::Config { reference: shown(), source })?;
                 self.store.put(&config)?;
-                BTreeMap::from([(parsed.platform(), digest)])
+                Some(parsed.platform())
+                    .filter(|platform| !platform.is_unknown())
+                    .map(|platform| (platform, digest))
+                    .into_iter()
+                    .collect()
             }
         };
         if platforms.is_empty() {

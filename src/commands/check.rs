@@ -20,7 +20,7 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let project = Project::open(global)?;
     let differences = project::differences(&project.manifest, &project.lock);
     if global.json {
-        super::print(&format!("{}\n", project::as_json(&differences)));
+        super::print(&format!("{}\n", project::as_json(&differences)))?;
         return Ok(());
     }
     if differences.is_empty() {

@@ -37,8 +37,7 @@ pub(super) fn finish(session: &Session, old: &Lock, dry_run: bool) -> Result<(),
     let changes = old.changes(&session.lock);
     if session.json {
         let changes: Vec<_> = changes.iter().map(as_json).collect();
-        super::print(&format!("{}\n", json!({ "changed": changes })));
-        return Ok(());
+        return Ok(super::print(&format!("{}\n", json!({ "changed": changes })))?);
     }
     match (changes.is_empty(), dry_run) {
         (true, _) => {
@@ -47,19 +46,18 @@ pub(super) fn finish(session: &Session, old: &Lock, dry_run: bool) -> Result<(),
         (false, true) => session.reporter.note("this would change; nothing was written"),
         (false, false) => {}
     }
-    super::print(&changes.iter().map(|change| format!("{change}\n")).collect::<String>());
-    Ok(())
+    Ok(super::print(&changes.iter().map(|change| format!("{change}\n")).collect::<String>())?)
 }
 
 /// Lists what differs. Nothing is written, and nobody is asked.
 fn check(project: &Project, json: bool) -> Result<(), Failure> {
     let differences = project::differences(&project.manifest, &project.lock);
     if json {
-        super::print(&format!("{}\n", project::as_json(&differences)));
+        super::print(&format!("{}\n", project::as_json(&differences)))?;
     } else {
         let lines =
             differences.iter().map(|difference| format!("{}  {}\n", difference.name, difference.drift.as_str()));
-        super::print(&lines.collect::<String>());
+        super::print(&lines.collect::<String>())?;
     }
     if differences.is_empty() { Ok(()) } else { Err(super::no()) }
 }

@@ -4,6 +4,7 @@ mod add;
 mod build;
 mod check;
 mod completions;
+mod destination;
 mod fetch;
 mod lock;
 mod outdated;
@@ -12,12 +13,15 @@ mod publish;
 mod run;
 mod session;
 mod update;
+mod variables;
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command, Global, Verbose};
 use crate::diagnostic::{Failure, Status};
+use crate::fs::FileError;
 use session::Session;
 
 /// Does what was asked.
@@ -35,7 +39,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Build(arguments) => build::run(&mut open(arguments.verbose)?, &arguments)?,
         Command::Publish(arguments) => publish::run(&mut open(arguments.verbose)?, &arguments)?,
         Command::Run(arguments) => return run::run(&global, &arguments),
-        Command::Completions(arguments) => completions::print(arguments.shell),
+        Command::Completions(arguments) => completions::print(arguments.shell)?,
     }
     Ok(Status::Done.into())
 }
@@ -50,8 +54,13 @@ fn no() -> Failure {
     Failure { reports: Vec::new(), status: Status::Failed }
 }
 
-/// Writes results. A reader that has gone away, as `head` does, is no failure.
-fn print(text: &str) {
+/// Writes results. A reader that has gone away, as `head` does, is no failure; a full disk is one.
+fn print(text: &str) -> Result<(), FileError> {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(FileError::new("write to", Path::new("standard output"), error))
+        }
+        _ => Ok(()),
+    }
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Session, project};
 use crate::cli::OutdatedArguments;
 use crate::diagnostic::Failure;
+use crate::fs::FileError;
 use crate::model::{Digest, Tag};
 
 /// A base whose tag is not what is pinned.
@@ -25,7 +26,7 @@ pub(super) fn run(session: &Session, arguments: &OutdatedArguments) -> Result<()
     if moved.is_empty() && errors.is_empty() {
         session.reporter.note("no tag has moved");
     }
-    print(session, &moved);
+    print(session, &moved)?;
     match Failure::all(errors.into_iter().map(Failure::from)) {
         Some(failure) => Err(failure),
         None if arguments.exit_code && !moved.is_empty() => Err(super::no()),
@@ -42,7 +43,7 @@ fn moved(session: &Session, name: String, current: Digest) -> Option<Moved> {
     (locked != Some(current)).then_some(Moved { name, tag, locked, current })
 }
 
-fn print(session: &Session, moved: &[Moved]) {
+fn print(session: &Session, moved: &[Moved]) -> Result<(), FileError> {
     if session.json {
         let bases: Vec<_> = moved
             .iter()
@@ -50,12 +51,11 @@ fn print(session: &Session, moved: &[Moved]) {
                 json!({ "name": base.name, "tag": base.tag.as_str(), "locked": base.locked, "current": base.current })
             })
             .collect();
-        super::print(&format!("{}\n", json!({ "outdated": bases })));
-        return;
+        return super::print(&format!("{}\n", json!({ "outdated": bases })));
     }
     let lines = moved.iter().map(|base| {
         let locked = base.locked.map_or_else(|| "none".to_owned(), |digest| digest.short());
         format!("{}  {}  {locked} -> {}\n", base.name, base.tag, base.current.short())
     });
-    super::print(&lines.collect::<String>());
+    super::print(&lines.collect::<String>())
 }

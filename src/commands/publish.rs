@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::destination::{Destination, Surroundings};
 use super::{Session, session};
 use crate::cli::PublishArguments;
 use crate::diagnostic::{Failure, Status};
 use crate::executor::Built;
+use crate::fs::FileError;
 use crate::manifest::Build;
 use crate::model::document::media_type;
 use crate::model::{Digest, Reference, Repository, Tag};
@@ -36,6 +38,9 @@ enum PublishError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Tool(#[from] ToolError),
+    #[error("the cache's copy of the layer `{digest}` was damaged, and is set aside")]
+    #[diagnostic(code(oci::publish::damaged_layer), help("run the command again: it fetches or builds the layer anew"))]
+    Damaged { digest: Digest },
     #[error("the registry has `{found}` under `{reference}`, which was to be `{expected}`")]
     #[diagnostic(
         code(oci::publish::digest_mismatch),
@@ -63,16 +68,16 @@ pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result
     let plan = Plan::new(&manifest, &names, &platforms).map_err(super::invalid)?;
     let asked_for: Vec<_> = plan.steps.iter().filter(|step| step.asked_for).collect();
     check(&asked_for, |step| manifest.platforms(step.build), &tags)?;
+    let destinations = destinations(&asked_for, &tags, session)?;
     session.lock_needed(&plan.bases())?;
     let (outcome, failure) = session.build(&plan)?;
     let mut failures: Vec<Failure> = failure.into_iter().collect();
     let mut published = Vec::new();
-    for step in asked_for {
+    for (step, destination) in asked_for.iter().zip(&destinations) {
         let Some(built) = outcome.built.get(step.name) else { continue };
-        for repository in &step.build.repositories {
-            let tags = if tags.is_empty() { &step.build.tags } else { &tags };
-            match publish(session, built, repository, tags) {
-                Ok(()) => published.push((step.name, repository, built.descriptor.digest, tags)),
+        for repository in &destination.repositories {
+            match publish(session, built, repository, &destination.tags) {
+                Ok(()) => published.push((step.name, repository, built.descriptor.digest, &destination.tags)),
                 Err(failure) => failures.push(failure),
             }
         }
@@ -85,10 +90,10 @@ pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result
                 json!({ "name": name, "repository": repository.to_string(), "digest": digest, "tags": tags })
             })
             .collect();
-        super::print(&format!("{}\n", json!({ "published": images })));
+        super::print(&format!("{}\n", json!({ "published": images })))?;
     } else {
         let lines = published.iter().map(|(_, repository, digest, _)| format!("{}@{digest}\n", repository.value));
-        super::print(&lines.collect::<String>());
+        super::print(&lines.collect::<String>())?;
     }
     Failure::all(failures).map_or(Ok(()), Err)
 }
@@ -116,6 +121,20 @@ fn check(
     Failure::all(problems.map(|problem| Failure::new(Status::Invalid, problem))).map_or(Ok(()), Err)
 }
 
+/// Where each build goes; all that is wrong with it, before anything is built.
+fn destinations(steps: &[&PlannedBuild<'_>], tags: &[Tag], session: &Session) -> Result<Vec<Destination>, Failure> {
+    let surroundings = Surroundings::new(&session.manifest.folder, &*session.reporter);
+    let mut destinations = Vec::new();
+    let mut failures = Vec::new();
+    for step in steps {
+        match surroundings.destination(step.build, tags) {
+            Ok(destination) => destinations.push(destination),
+            Err(error) => failures.push(Failure::new(Status::Failed, error)),
+        }
+    }
+    Failure::all(failures).map_or(Ok(destinations), Err)
+}
+
 fn platforms_place(build: &Build) -> &crate::source::Place {
     build.platforms.as_ref().and_then(|platforms| platforms.first()).map_or(&build.place, |platform| &platform.place)
 }
@@ -140,6 +159,10 @@ fn publish(session: &Session, built: &Built, repository: &Placed<Repository>, ta
             }
             pushed => pushed,
         };
+        let pushed = match pushed {
+            Err(error) if is_mismatch(&error) => Err(damage(session, built)?.unwrap_or(error)),
+            pushed => pushed,
+        };
         pushed.map_err(|error| At::new(error, &repository.place, ""))?;
         activity.done();
     }
@@ -149,6 +172,23 @@ fn publish(session: &Session, built: &Built, repository: &Placed<Repository>, ta
 /// True for a failure that no other cause explains, as a missing blob is.
 fn is_failure_of_tool(error: &PublishError) -> bool {
     matches!(error, PublishError::Tool(error) if matches!(error.cause(), Some(Cause::BlobAbsent { .. } | Cause::Failed)))
+}
+
+/// True if bytes were not those that a digest names: the registry's, or our own.
+fn is_mismatch(error: &PublishError) -> bool {
+    matches!(error, PublishError::Tool(error) if matches!(error.cause(), Some(Cause::DigestMismatch)))
+}
+
+/// The layer that is not what its name says, if there is one; it is set aside. The documents are fresh.
+fn damage(session: &Session, built: &Built) -> Result<Option<PublishError>, FileError> {
+    let layers = built.platforms.values().flat_map(|platform| &platform.image.layers);
+    for layer in layers.filter(|layer| session.store.has(&layer.descriptor)) {
+        let digest = layer.descriptor.digest;
+        if !session.store.verify(&digest)? {
+            return Ok(Some(PublishError::Damaged { digest }));
+        }
+    }
+    Ok(None)
 }
 
 fn push(session: &Session, built: &Built, destination: &Reference) -> Result<(), PublishError> {
@@ -166,4 +206,19 @@ fn push(session: &Session, built: &Built, destination: &Reference) -> Result<(),
         return Err(PublishError::Digest { reference: destination.to_string(), expected, found });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_that_changes_images() {
+        let error = PublishError::Digest {
+            reference: "registry.example.com/acme/app:1".to_owned(),
+            expected: Digest::of(b"expected"),
+            found: Digest::of(b"found"),
+        };
+        insta::assert_snapshot!(crate::diagnostic::rendered(&error));
+    }
 }

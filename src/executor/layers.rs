@@ -1,4 +1,5 @@
-//! The layers of a build on one platform: one for each package, from the store where nothing changed.
+//! The layers of a build on one platform, from the store where nothing changed: those that it shares
+//! first, then one for each package, or one for all of them.
 //!
 //! A layer's key is the fingerprint of its tree (names, modes, and of files the stat) with everything
 //! else that decides its bytes. Under `records/layer/` the store keeps what was made for a key, so that
@@ -8,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildError, Executor};
 use crate::image::{AddedLayer, Image, Layer};
-use crate::layer::{BaseLinks, Compression, LayerLinks, ScanRequest, Tree, WriteError, WriteOptions, reconcile};
+use crate::layer::{BaseLinks, LayerLinks, ScanRequest, Tree, WriteError, WriteOptions, reconcile};
 use crate::manifest::package::expand;
 use crate::manifest::{Build, Package, PackageContent};
-use crate::model::{Descriptor, Digest, Platform, canonical_json};
+use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
 use crate::report::Stage;
 use crate::source::At;
 use crate::stage::base::BaseImage;
@@ -23,13 +24,20 @@ pub(super) struct Made {
     pub(super) program: Option<String>,
 }
 
+/// Packages that are one layer.
+struct Group<'a> {
+    packages: &'a [Package],
+    /// For the image's history.
+    created_by: String,
+}
+
 /// What decides a layer's bytes.
 #[derive(Serialize)]
-struct Key<'a> {
+struct Key {
     fingerprint: String,
     platform: String,
     epoch: i64,
-    media_type: &'a str,
+    compression: Compression,
 }
 
 /// What is kept of a layer that was made.
@@ -37,8 +45,6 @@ struct Key<'a> {
 struct Record {
     layer: Layer,
 }
-
-const COMPRESSION: Compression = Compression::Gzip;
 
 impl Executor<'_> {
     pub(super) fn layers(
@@ -48,34 +54,48 @@ impl Executor<'_> {
         below: &Image,
         base: Option<&BaseImage>,
     ) -> Result<Made, Vec<BuildError>> {
-        let mut trees = self.scan(build, platform)?;
-        let conflicts = reconcile(&mut trees);
-        if !conflicts.is_empty() {
-            return Err(conflicts.into_iter().map(BuildError::from).collect());
-        }
+        let groups = self.groups(build, platform);
+        let mut trees = self.scan(&groups, platform)?;
+        agree(&mut trees)?;
         if trees.iter().any(Tree::needs_base) {
             let links = self.links(build, below, base).map_err(|error| vec![error])?;
             trees = resolve(trees, &links)?;
+            // What was apart may have met behind a link.
+            agree(&mut trees)?;
         }
-        let program = trees.first().and_then(Tree::entrypoint);
+        // A layer that is shared has no say in what its image runs.
+        let program = trees.get(build.layers.len()).and_then(Tree::entrypoint);
         let mut layers = Vec::new();
-        for (tree, package) in trees.iter().zip(&build.packages) {
+        for (tree, Group { created_by, .. }) in trees.iter().zip(groups) {
             if !tree.is_empty() {
-                let created_by = format!("oci: {}", describe(package, platform));
-                let layer = self.layer(tree, &created_by, platform).map_err(|error| vec![error])?;
+                let layer = self.layer(tree, &created_by, platform, build.compression).map_err(|error| vec![error])?;
                 layers.push(AddedLayer { layer, created_by });
             }
         }
         Ok(Made { layers, program })
     }
 
-    /// A tree for each package; the errors of all of them.
-    fn scan(&self, build: &Build, platform: &Platform) -> Result<Vec<Tree>, Vec<BuildError>> {
+    /// What is to be a layer each, lowest first: a shared layer is always one.
+    fn groups<'a>(&'a self, build: &'a Build, platform: &Platform) -> Vec<Group<'a>> {
+        let shared = build.layers.iter().filter_map(|name| {
+            let packages = self.manifest.layers.get(&name.value)?;
+            Some(Group { packages, created_by: format!("oci: layer {}", name.value) })
+        });
+        let size = if build.squash_packages { build.packages.len().max(1) } else { 1 };
+        let own = build.packages.chunks(size).map(|packages| {
+            let described: Vec<String> = packages.iter().map(|package| describe(package, platform)).collect();
+            Group { packages, created_by: format!("oci: {}", described.join(", ")) }
+        });
+        shared.chain(own).collect()
+    }
+
+    /// A tree for each group; the errors of all of them.
+    fn scan(&self, groups: &[Group<'_>], platform: &Platform) -> Result<Vec<Tree>, Vec<BuildError>> {
         let mut trees = Vec::new();
         let mut errors = Vec::new();
-        for package in build.packages.chunks(1) {
+        for Group { packages, .. } in groups {
             let exclude = &self.manifest.project.exclude;
-            let request = ScanRequest { packages: package, folder: self.folder(), exclude, platform };
+            let request = ScanRequest { packages, folder: self.folder(), exclude, platform };
             match Tree::scan(&request) {
                 Ok(tree) => trees.push(tree),
                 Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
@@ -84,12 +104,18 @@ impl Executor<'_> {
         if errors.is_empty() { Ok(trees) } else { Err(errors) }
     }
 
-    fn layer(&self, tree: &Tree, created_by: &str, platform: &Platform) -> Result<Layer, BuildError> {
+    fn layer(
+        &self,
+        tree: &Tree,
+        created_by: &str,
+        platform: &Platform,
+        compression: Compression,
+    ) -> Result<Layer, BuildError> {
         let key = Key {
             fingerprint: tree.fingerprint().to_string(),
             platform: platform.to_string(),
             epoch: self.epoch,
-            media_type: COMPRESSION.media_type(),
+            compression,
         };
         let key = Digest::of(&canonical_json(&key));
         if let Some(Record { layer }) = self.store.recall("layer", &key)?
@@ -99,7 +125,7 @@ impl Executor<'_> {
         }
         let activity = self.reporter.begin(Stage::Layer, created_by.trim_start_matches("oci: "));
         let settled = tree.settle();
-        let options = WriteOptions { epoch: self.epoch, compression: COMPRESSION, workers: self.workers };
+        let options = WriteOptions { epoch: self.epoch, compression, workers: self.workers };
         let mut blob = self.store.start_blob()?;
         let written = tree.write(&options, &mut blob).map_err(|error| match error {
             WriteError::Package(error) => BuildError::Layer(error),
@@ -107,7 +133,7 @@ impl Executor<'_> {
             WriteError::Interrupted { .. } => BuildError::Interrupted,
         })?;
         self.store.commit_blob(blob, &written.digest)?;
-        let descriptor = Descriptor::new(COMPRESSION.media_type(), written.digest, written.size);
+        let descriptor = Descriptor::new(compression.media_type(), written.digest, written.size);
         let layer = Layer { descriptor, diff_id: written.diff_id };
         // A file that may still change without its stat showing it is read again next time.
         if settled {
@@ -126,7 +152,7 @@ impl Executor<'_> {
                 links.push(known);
                 continue;
             }
-            if let (false, Some(base)) = (self.store.has(&layer.descriptor), base) {
+            if let (false, Some(base)) = (self.store.verify(&digest)?, base) {
                 let place = self.manifest.pin(&build.base.value).map_or(&build.base.place, |(_, pin)| &pin.place);
                 self.bases().fetch_layers(base).map_err(|error| At::new(error, place, ""))?;
             }
@@ -139,6 +165,12 @@ impl Executor<'_> {
         }
         Ok(BaseLinks::stack(&links))
     }
+}
+
+/// Trees of one build must not write one path differently.
+fn agree(trees: &mut [Tree]) -> Result<(), Vec<BuildError>> {
+    let conflicts = reconcile(trees);
+    if conflicts.is_empty() { Ok(()) } else { Err(conflicts.into_iter().map(BuildError::from).collect()) }
 }
 
 fn resolve(trees: Vec<Tree>, links: &BaseLinks) -> Result<Vec<Tree>, Vec<BuildError>> {

@@ -17,8 +17,7 @@ use libdeflater::{CompressionLvl, Compressor};
 use sha2::{Digest as _, Sha256};
 
 use crate::layer::WriteError;
-use crate::model::document::media_type;
-use crate::model::{DiffId, Digest};
+use crate::model::{Compression, DiffId, Digest};
 use crate::tools::signal;
 
 /// The most plain bytes in a block.
@@ -29,28 +28,6 @@ const SHORTEST: usize = 256 << 10;
 
 /// libdeflate's level: as small as zlib's default, several times faster.
 const GZIP_LEVEL: i32 = 4;
-
-/// How a layer's blob is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
-    Gzip,
-    Zstd {
-        /// 1 to 22.
-        level: i32,
-    },
-    None,
-}
-
-impl Compression {
-    /// The OCI media type of a layer that is compressed this way.
-    pub(crate) fn media_type(self) -> &'static str {
-        match self {
-            Self::Gzip => media_type::LAYER_GZIP,
-            Self::Zstd { .. } => media_type::LAYER_ZSTD,
-            Self::None => media_type::LAYER,
-        }
-    }
-}
 
 /// A layer's blob that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

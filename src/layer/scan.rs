@@ -349,8 +349,9 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
+    use crate::layer::WriteOptions;
     use crate::layer::testing::{Project, folder, link, path, path_to, placed, text};
-    use crate::layer::{Compression, WriteOptions};
+    use crate::model::Compression;
 
     #[test]
     fn everything_goes_where_the_manifest_says() {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::layer::compress::WrittenLayer;
 use crate::layer::tree::{Claim, Kind};
-use crate::layer::{Compression, LayerError, ScanRequest, Tree, WriteOptions};
+use crate::layer::{LayerError, ScanRequest, Tree, WriteOptions};
 use crate::manifest::package::{Mode, Owner};
 use crate::manifest::{Package, PackageContent};
-use crate::model::Platform;
+use crate::model::{Compression, Platform};
 use crate::source::{At, Place, Placed, Source};
 
 /// A project's folder.

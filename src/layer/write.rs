@@ -7,9 +7,10 @@ use std::path::Path;
 
 use rustix::fs::{OFlags, fstat};
 
-use crate::layer::compress::{Blocks, Compression, WrittenLayer, pack};
+use crate::layer::compress::{Blocks, WrittenLayer, pack};
 use crate::layer::tree::{Entry, Kind, Origin, Stamp};
 use crate::layer::{LayerError, Tree, WriteError, elf, error, tar};
+use crate::model::Compression;
 use crate::source::At;
 
 /// How a layer is written.

@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use crate::lock::{Entry, Lock, conflict, start_of};
+use crate::model::document::media_type;
 use crate::model::{Digest, ImageName, Platform, Repository, Tag};
 use crate::problem::{Problem, Problems};
 use crate::source::{Place, Placed, Source};
@@ -72,6 +73,12 @@ fn damaged(message: impl Into<String>, place: &Place, label: impl Into<String>) 
     Problem::new(DAMAGED, message, place, label).help(MEND.to_owned())
 }
 
+/// One of those that a pinned document may have.
+fn media_type(text: &str) -> Result<String, &'static str> {
+    let known = [media_type::INDEX, media_type::MANIFEST, media_type::DOCKER_LIST, media_type::DOCKER_MANIFEST];
+    if known.contains(&text) { Ok(text.to_owned()) } else { Err("it is neither an image's nor an index's") }
+}
+
 fn check_version(source: &Source, root: &DeTable<'_>, problems: &mut Problems) {
     let Some(value) = root.get("version") else {
         problems.push(damaged("the lockfile has no `version`", &start_of(source), ""));
@@ -121,10 +128,10 @@ impl Reader<'_> {
             None
         };
         let digest = self.parsed(table, "digest", &place, Digest::parse, problems);
-        let media_type = self.text(table, "media-type", &place, problems);
+        let media_type = self.parsed(table, "media-type", &place, media_type, problems);
         let platforms = self.platforms(table, &place, problems);
         let (repository, digest, media_type) = (repository?, digest?, media_type?);
-        Some(Entry { repository, tag, digest, media_type: media_type.value, platforms: platforms? })
+        Some(Entry { repository, tag, digest, media_type, platforms: platforms? })
     }
 
     fn platforms(
@@ -147,7 +154,9 @@ impl Reader<'_> {
                 [os, architecture, variant] => Some(Platform::new(os, architecture, Some(variant))),
                 _ => None,
             };
-            let Some(platform) = platform.filter(|platform| platform.to_string() == name.get_ref().as_ref()) else {
+            let Some(platform) =
+                platform.filter(|platform| platform.to_string() == name.get_ref().as_ref() && !platform.is_unknown())
+            else {
                 problems.push(damaged(format!("`{}` is no platform", name.get_ref()), &place, ""));
                 continue;
             };
@@ -218,6 +227,7 @@ impl Reader<'_> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::media_type::INDEX;
     use super::*;
 
     fn digest() -> impl Strategy<Value = Digest> {
@@ -287,14 +297,14 @@ mod tests {
     fn refuses_what_it_would_not_have_written() {
         let digest = Digest::of(b"");
         let good = format!(
-            "version = 1\n[image.a]\nrepository = \"x.io/a\"\ndigest = \"{digest}\"\nmedia-type = \"m\"\n[image.a.platforms]\n\"linux/amd64\" = \"{digest}\"\n"
+            "version = 1\n[image.a]\nrepository = \"x.io/a\"\ndigest = \"{digest}\"\nmedia-type = \"{INDEX}\"\n[image.a.platforms]\n\"linux/amd64\" = \"{digest}\"\n"
         );
         assert!(read(&Source::new("oci.lock", good.clone())).is_ok());
         for (from, to, problem) in [
             ("version = 1\n", "", "the lockfile has no `version`"),
             ("version = 1", "version = 2", "the lockfile has version 2"),
             ("version = 1", "version = \"1\"", "this is no version of a lockfile"),
-            ("media-type = \"m\"\n", "", "an entry has no `media-type`"),
+            ("v1+json", "v2+json", "`application/vnd.oci.image.index.v2+json` is no media-type"),
             ("media-type", "media_type", "an entry has no `media-type`"),
             ("[image.a]", "[image.A]", "`A` is no name of a base"),
             ("\"linux/amd64\"", "\"linux/x86_64\"", "`linux/x86_64` is no platform"),

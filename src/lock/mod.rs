@@ -7,13 +7,15 @@
 mod conflict;
 mod format;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
-use crate::fs::{FileError, write_atomically};
+use crate::fs::{FileError, parent, sweep, write_atomically};
 use crate::model::{Digest, Platform, Repository, Tag};
 use crate::problem::Problem;
 use crate::source::{Place, ReadError, Source};
@@ -86,7 +88,10 @@ impl Lock {
         let text = self.to_string();
         match std::fs::read(path) {
             Ok(bytes) if bytes == text.as_bytes() => Ok(()),
-            _ => write_atomically(path, text.as_bytes(), 0o644),
+            _ => {
+                sweep(parent(path));
+                write_atomically(path, text.as_bytes(), 0o644)
+            }
         }
     }
 

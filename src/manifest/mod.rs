@@ -9,6 +9,7 @@ pub(crate) mod package;
 mod read;
 mod schema;
 mod shape;
+pub(crate) mod template;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -17,12 +18,14 @@ pub(crate) mod variable;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::problem::Problem;
 pub(crate) use discover::discover;
 pub(crate) use package::{Package, PackageContent};
-pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, parse};
+use template::Template;
+pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, parse_with};
 use variable::VariableValue;
 
-use crate::model::{Digest, ImageName, Platform, Repository, Tag};
+use crate::model::{Compression, Digest, ImageName, Platform, Repository, Tag};
 use crate::source::{Place, Placed, Source};
 
 /// A whole `oci.toml`, free of contradictions that can be seen without a network.
@@ -34,11 +37,37 @@ pub(crate) struct Manifest {
     pub(crate) project: Project,
     pub(crate) bases: BTreeMap<String, Base>,
     pub(crate) builds: BTreeMap<String, Build>,
+    /// `[layer.NAME]`: the packages that make up each layer that builds share.
+    pub(crate) layers: BTreeMap<String, Vec<Package>>,
     pub(crate) tools: Tools,
     /// By registry, `host` or `host:port`.
     pub(crate) registries: BTreeMap<String, RegistrySettings>,
     /// `[cache] dir`.
     pub(crate) cache: Option<PathBuf>,
+    /// `[vars]`, with the values of this run.
+    pub(crate) variables: BTreeMap<String, String>,
+}
+
+/// Other values for some of `[vars]`, for one run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    /// By name, as the command line says it; these come first.
+    pub(crate) command_line: BTreeMap<String, String>,
+    /// By what follows `OCI_VAR_`: the name as it is, or in capitals with `_` for `-`.
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+/// Parses and checks a manifest, with the values that it gives to `[vars]` itself.
+pub(crate) fn parse(source: &Source, folder: &std::path::Path) -> Result<Manifest, Vec<Problem>> {
+    parse_with(source, folder, &Overrides::default())
+}
+
+impl Overrides {
+    fn get(&self, name: &str) -> Option<&String> {
+        let capitals = || name.to_uppercase().replace('-', "_");
+        let environment = || self.environment.get(name).or_else(|| self.environment.get(&capitals()));
+        self.command_line.get(name).or_else(environment)
+    }
 }
 
 /// `[project]`.
@@ -97,7 +126,11 @@ pub(crate) struct Build {
     /// The table's name in its header.
     pub(crate) place: Place,
     pub(crate) base: Placed<ImageName>,
+    /// Names in [`Manifest::layers`].
+    pub(crate) layers: Vec<Placed<String>>,
     pub(crate) packages: Vec<Package>,
+    /// All packages are one layer.
+    pub(crate) squash_packages: bool,
     pub(crate) entrypoint: Option<Placed<Vec<String>>>,
     pub(crate) args: Option<Placed<Vec<String>>>,
     /// `None` removes.
@@ -113,9 +146,11 @@ pub(crate) struct Build {
     pub(crate) description: Option<String>,
     /// What it says itself; else its base's, if that is a build, else the project's.
     pub(crate) platforms: Option<Vec<Placed<Platform>>>,
+    pub(crate) compression: Compression,
     pub(crate) terminal: bool,
-    pub(crate) repositories: Vec<Placed<Repository>>,
-    pub(crate) tags: Vec<Tag>,
+    pub(crate) repositories: Vec<Placed<Template>>,
+    /// Empty if it does not say.
+    pub(crate) tags: Vec<Placed<Template>>,
 }
 
 /// An entry added to a set of the base's, or with `!` removed from it.

@@ -11,6 +11,8 @@ use crate::source::{Place, Placed, Source};
 pub(super) struct Table<'a> {
     pub(super) source: &'a Source,
     table: &'a DeTable<'a>,
+    /// What counts where the table says nothing.
+    defaults: Option<&'a DeTable<'a>>,
 }
 
 /// A value, to be read as what it is.
@@ -22,11 +24,17 @@ pub(super) struct Value<'a> {
 
 impl<'a> Table<'a> {
     pub(super) fn new(source: &'a Source, table: &'a DeTable<'a>) -> Self {
-        Self { source, table }
+        Self { source, table, defaults: None }
+    }
+
+    /// The same table above another: tables in both are merged, anything else is replaced.
+    pub(super) fn above(self, defaults: Option<Table<'a>>) -> Self {
+        Self { defaults: defaults.map(|defaults| defaults.table), ..self }
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Value<'a>> {
-        self.table.get(key).map(|value| Value { source: self.source, value })
+        let value = self.table.get(key).or_else(|| self.defaults?.get(key));
+        value.map(|value| Value { source: self.source, value })
     }
 
     pub(super) fn text(&self, key: &str) -> Option<Placed<String>> {
@@ -50,12 +58,20 @@ impl<'a> Table<'a> {
     }
 
     pub(super) fn table(&self, key: &str) -> Option<Table<'a>> {
-        self.get(key)?.table()
+        let own = self.table.get(key).and_then(|value| value.get_ref().as_table());
+        let default = self.defaults.and_then(|table| table.get(key)).and_then(|value| value.get_ref().as_table());
+        let (table, defaults) = match own {
+            Some(own) => (own, default),
+            None => (default.filter(|_| !self.table.contains_key(key))?, None),
+        };
+        Some(Table { source: self.source, table, defaults })
     }
 
     /// The entries of a table whose keys a person chose, with the place of each key, sorted by key.
     pub(super) fn entries(&self) -> Vec<(Placed<String>, Value<'a>)> {
-        let entries = self.table.iter().map(|(name, value)| {
+        let inherited =
+            self.defaults.into_iter().flatten().filter(|(name, _)| !self.table.contains_key(name.get_ref().as_ref()));
+        let entries = self.table.iter().chain(inherited).map(|(name, value)| {
             let name = Placed::new(name.get_ref().as_ref().to_owned(), self.source.place(name.span()));
             (name, Value { source: self.source, value })
         });
@@ -66,7 +82,8 @@ impl<'a> Table<'a> {
 
     /// The place of a key itself.
     pub(super) fn key_place(&self, key: &str) -> Option<Place> {
-        self.table.get_key_value(key).map(|(name, _)| self.source.place(name.span()))
+        let entry = self.table.get_key_value(key).or_else(|| self.defaults?.get_key_value(key));
+        entry.map(|(name, _)| self.source.place(name.span()))
     }
 }
 
@@ -83,6 +100,11 @@ impl<'a> Value<'a> {
         self.value.get_ref().as_bool()
     }
 
+    pub(super) fn integer(&self) -> Option<i64> {
+        let integer = self.value.get_ref().as_integer()?;
+        i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+    }
+
     pub(super) fn list(&self) -> Option<Vec<Value<'a>>> {
         let array = self.value.get_ref().as_array()?;
         Some(array.iter().map(|value| Value { source: self.source, value }).collect())
@@ -93,6 +115,6 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn table(&self) -> Option<Table<'a>> {
-        Some(Table { source: self.source, table: self.value.get_ref().as_table()? })
+        Some(Table { source: self.source, table: self.value.get_ref().as_table()?, defaults: None })
     }
 }

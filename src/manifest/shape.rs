@@ -43,10 +43,16 @@ fn check_value(source: &Source, value: &Spanned<DeValue<'_>>, shape: &Shape, pat
         | (Shape::Boolean, DeValue::Boolean(_))
         | (Shape::False, DeValue::Boolean(false))
         | (Shape::Integer, DeValue::Integer(_)) => {}
+        (Shape::OneOf(names), DeValue::String(written)) => {
+            if !names.contains(&written.as_ref()) {
+                problems.push(unknown_value(&source.place(value.span()), written, names, path));
+            }
+        }
         (Shape::List(inner), DeValue::Array(elements)) => {
+            let Some((list, above)) = path.split_last() else { return };
             for (number, element) in elements.iter().enumerate() {
-                let element_name = format!("{}[{number}]", path.last().copied().unwrap_or_default());
-                let path: Vec<&str> = path.iter().copied().rev().skip(1).rev().chain([&*element_name]).collect();
+                let name = format!("{list}[{number}]");
+                let path: Vec<&str> = above.iter().copied().chain([name.as_str()]).collect();
                 check_value(source, element, inner, &path, problems);
             }
         }
@@ -67,7 +73,7 @@ fn check_value(source: &Source, value: &Spanned<DeValue<'_>>, shape: &Shape, pat
 
 fn fits(shape: &Shape, value: &DeValue<'_>) -> bool {
     match shape {
-        Shape::Text => value.is_str(),
+        Shape::Text | Shape::OneOf(_) => value.is_str(),
         Shape::Boolean => value.is_bool(),
         Shape::False => value.as_bool() == Some(false),
         Shape::Integer => value.is_integer(),
@@ -99,9 +105,15 @@ fn wrong_type(source: &Source, value: &Spanned<DeValue<'_>>, shape: &Shape, path
     })
 }
 
+fn unknown_value(place: &Place, written: &str, names: &[&str], path: &[&str]) -> Problem {
+    let key = path.last().copied().unwrap_or_default();
+    Problem::new("oci::manifest::unknown_value", format!("`{key}` cannot be `{written}`"), place, "not known")
+        .help(suggest::help("it is one of", written, names.iter().copied()))
+}
+
 fn takes_text(shape: &Shape) -> bool {
     match shape {
-        Shape::Text => true,
+        Shape::Text | Shape::OneOf(_) => true,
         Shape::Either(shapes) => shapes.iter().any(takes_text),
         _ => false,
     }
@@ -116,7 +128,7 @@ fn first_line(place: Place) -> Place {
 
 fn name_of(shape: &Shape) -> String {
     match shape {
-        Shape::Text => "a string".to_owned(),
+        Shape::Text | Shape::OneOf(_) => "a string".to_owned(),
         Shape::Boolean => "`true` or `false`".to_owned(),
         Shape::False => "`false`".to_owned(),
         Shape::Integer => "a whole number".to_owned(),

@@ -1,5 +1,7 @@
 //! What `env = { NAME = "…" }` says: text, and the base's values in it.
 
+use std::ops::Range;
+
 /// The checked value of an environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct VariableValue(Vec<Piece>);
@@ -18,15 +20,19 @@ pub(super) enum VariableError {
     NotClosed,
     /// A `${…}` in which no name stands.
     BadName(String),
-    /// A brace that stands alone: what begins there is a template, which is for a later release.
-    Template(String),
+    /// A template without a value, which was told.
+    Template,
     /// A NUL, which no environment can hold.
     Nul,
 }
 
 impl VariableValue {
-    /// Parses `${NAME}`; `$$` is a dollar sign, `{{` and `}}` are braces.
-    pub(super) fn parse(text: &str) -> Result<Self, VariableError> {
+    /// Parses `${NAME}`; `$$` is a dollar sign, `{{` and `}}` are braces. `value` has the values of
+    /// templates, by where they are in the text.
+    pub(super) fn parse(
+        text: &str,
+        mut value: impl FnMut(Range<usize>) -> Option<String>,
+    ) -> Result<Self, VariableError> {
         let mut pieces = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
@@ -52,7 +58,10 @@ impl VariableValue {
             }
             if !doubled && !rest.starts_with('$') {
                 let length = rest.find('}').map_or(rest.len(), |end| end + 1);
-                return Err(VariableError::Template(rest[..length].to_owned()));
+                let start = text.len() - rest.len();
+                plain.push_str(&value(start..start + length).ok_or(VariableError::Template)?);
+                rest = &rest[length..];
+                continue;
             }
             plain.push_str(&rest[..1]);
             rest = &rest[if doubled { 2 } else { 1 }..];
@@ -96,30 +105,30 @@ mod tests {
             ("$$${PATH}", Ok("$/bin")),
             ("$${{PATH}}", Ok("${PATH}")),
             ("{{x}}", Ok("{x}")),
+            ("{version}-{{x}}-{version}", Ok("$v-{x}-$v")),
             ("${HOME}", Err("HOME")),
             ("${PATH}${HOME}${USER}", Err("HOME")),
         ] {
-            let parsed = VariableValue::parse(text).unwrap();
+            let parsed = VariableValue::parse(text, |_| Some("$v".to_owned())).unwrap();
             assert_eq!(parsed.above(base), value.map(ToOwned::to_owned), "{text}");
         }
     }
 
     #[test]
     fn what_is_no_value_is_refused() {
-        let template = |text: &str| VariableError::Template(text.to_owned());
         let bad_name = |name: &str| VariableError::BadName(name.to_owned());
         for (text, error) in [
             ("a ${PATH", VariableError::NotClosed),
             ("${}", bad_name("")),
             ("${A:-b}", bad_name("A:-b")),
             ("${A=b}", bad_name("A=b")),
-            ("a {version} b", template("{version}")),
-            ("$${PATH}", template("{PATH}")),
-            ("}", template("}")),
-            ("{{{", template("{")),
+            ("a {version} b", VariableError::Template),
+            ("$${PATH}", VariableError::Template),
+            ("}", VariableError::Template),
+            ("{{{", VariableError::Template),
             ("a\0b", VariableError::Nul),
         ] {
-            assert_eq!(VariableValue::parse(text), Err(error), "{text:?}");
+            assert_eq!(VariableValue::parse(text, |_| None), Err(error), "{text:?}");
         }
     }
 }

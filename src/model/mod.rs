@@ -1,12 +1,16 @@
 //! The field's own types: text becomes one of these at the edge, and is believed afterwards.
 
+pub(crate) mod compression;
 pub(crate) mod config;
 pub(crate) mod digest;
 pub(crate) mod document;
+#[cfg(test)]
+mod hostile;
 pub(crate) mod image_name;
 pub(crate) mod platform;
 pub(crate) mod reference;
 
+pub(crate) use compression::Compression;
 pub(crate) use config::ImageConfig;
 pub(crate) use digest::{ChainId, DiffId, Digest};
 pub(crate) use document::{Descriptor, Document, ImageManifest, Index, canonical_json};

@@ -7,6 +7,7 @@ pub(crate) mod cause;
 pub(crate) mod environment;
 pub(crate) mod error;
 mod explanation;
+pub(crate) mod git;
 pub(crate) mod id_map;
 pub(crate) mod process;
 pub(crate) mod runc;

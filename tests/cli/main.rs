@@ -4,8 +4,10 @@
 
 mod add;
 mod build;
+mod causes;
 mod check;
 mod conflict;
+mod diagnostics;
 mod errors;
 mod example;
 mod faults;
@@ -16,6 +18,7 @@ mod lock_many;
 mod outdated;
 mod publish;
 mod readme;
+mod registries;
 mod reproducible;
 mod retry;
 mod rootless;

@@ -83,6 +83,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for name, value in self.headers.items():
             if name.lower() not in ("connection", "transfer-encoding", "content-length"):
                 upstream.putheader(name, value)
+        if TLS:
+            # So that the addresses it answers with are ours.
+            upstream.putheader("X-Forwarded-Proto", "https")
         upstream.putheader("Content-Length", str(len(body)))
         upstream.endheaders(body)
         response = upstream.getresponse()

@@ -30,22 +30,11 @@ const SHAPE: &[Case] = &[
         "[build.app]\nbase = \"scratch\"\npackages = [\"a\", { pth = \"dist\", to = \"/\" }]\n",
     ),
     ("a table of a later release", "[stage.venv]\nbase = \"scratch\"\n[build.app]\nbase = \"venv\"\n"),
-    ("a key of a later release", "[build.app]\nbase = \"scratch\"\nsteps = [\"true\"]\ncompression = \"zstd\"\n"),
+    ("a key of a later release", "[build.app]\nbase = \"scratch\"\nsteps = [\"true\"]\n"),
     ("a packaged target", "[build.app]\nbase = \"scratch\"\npackages = [\":server\"]\n"),
     (
         "a form of a later release",
         "[build.app]\nbase = \"scratch\"\npackages = [{ image = \"venv\", path = \"/venv\" }]\n",
-    ),
-    (
-        "templates",
-        r#"[build.app]
-base = "scratch"
-repository = "registry.example.com/acme/{build}"
-tags = ["latest", "{git.short-sha}"]
-labels = { revision = "{{a}} {git.sha} b" }
-env = { VERSION = "v{version}" }
-packages = [{ path = "dist-{version}", to = "/app" }, { text = "{ {version} }", to = "/v" }]
-"#,
     ),
     ("a key that cannot be", "[build.app]\nbase = \"scratch\"\nhealthcheck = \"curl localhost\"\n"),
     (
@@ -85,6 +74,17 @@ source-date-epoch = -1
 "#,
     ),
     ("an epoch beyond a tar header", "[project]\nsource-date-epoch = 8589934592\n"),
+    (
+        "registries",
+        r#"[registry."https://ghcr.io"]
+[registry.ghcr]
+[registry."ghcr.io/acme"]
+[registry."docker.io"]
+auth-file = ""
+mirrors = ["mirror", "https://mirror.example.com/", "mirror.example.com/Hub"]
+[registry."index.docker.io"]
+"#,
+    ),
     ("no platform", "[project]\nplatforms = []\n"),
     ("empty paths", "[tools]\nskopeo = \"\"\n[cache]\ndir = \"\"\n"),
 ];
@@ -212,6 +212,20 @@ base = ":Debian"
 base = "python#"
 "#,
     ),
+    (
+        "layers",
+        r#"[layer."My Layer"]
+packages = ["a"]
+[layer.tools]
+[build.a]
+base = "scratch"
+layers = ["tool", "tools", "tools", "zzz"]
+[build.b]
+base = "scratch"
+squash-packages = "yes"
+"#,
+    ),
+    ("a layer where there is none", "[build.a]\nbase = \"scratch\"\nlayers = [\"tools\"]\n"),
     ("a build on itself", "[build.a]\nbase = \"a\"\n"),
     (
         "builds on each other",
@@ -223,6 +237,54 @@ base = "tool"
 base = "web"
 [build.other]
 base = "web"
+"#,
+    ),
+];
+
+const TEMPLATES: &[Case] = &[
+    (
+        "names that are not known, where they stand",
+        r#"[vars]
+channel = "stable"
+[base.a]
+repository = "ghcr.io/acme/a"
+tag = "{var.chanel}"
+[build.app]
+base = "scratch"
+repository = "registry.example.com/{biuld}/{arch}"
+tags = ["latest", "{git.commit}", '{env.}', "\u0031{git.ref}", "{}x}"]
+labels = { revision = "{{a}} {git.sha} b", other = """
+  {build}""" }
+env = { VERSION = "v{version}", OTHER = "{x}" }
+packages = [{ path = "dist-{version}", to = "/app" }, { text = "{ {version} {x} {var.a} }", to = "/v" }]
+"#,
+    ),
+    ("variables that are none", "[vars]\n\"a b\" = \"1\"\nc = 1\n[build.app]\nbase = \"scratch\"\ntag = \"{var.d}\"\n"),
+    ("no variables at all", "[build.app]\nbase = \"scratch\"\ntag = \"{var.d}\"\n"),
+    (
+        "what becomes wrong by a value",
+        r#"[vars]
+host = "ghcr"
+empty = ""
+[build.app]
+base = "scratch"
+repository = "{var.host}/acme"
+tag = "{var.empty}"
+"#,
+    ),
+    (
+        "defaults",
+        r#"[defaults]
+base = "scratch"
+tags = ["1"]
+user = "a b"
+labels = { a = "{x}" }
+repository = "acme"
+[build.a]
+base = "scratch"
+[build.b]
+base = "scratch"
+user = "0"
 "#,
     ),
 ];
@@ -269,6 +331,22 @@ stop-signal = "SIGRTMIN+x"
 base = "scratch"
 ports = ["0", "8080/tpc", "!http"]
 volumes = ["data"]
+"#,
+    ),
+    (
+        "compression",
+        r#"[build.app]
+base = "scratch"
+compression = "zst"
+[build.b]
+base = "scratch"
+compression = { level = 3 }
+[build.c]
+base = "scratch"
+compression = { kind = "zstd", level = 23 }
+[build.d]
+base = "scratch"
+compression = { kind = "gzip", level = 9 }
 "#,
     ),
     (
@@ -345,11 +423,12 @@ packages = [
     ),
 ];
 
-const PARTS: [(&str, &[Case]); 6] = [
+const PARTS: [(&str, &[Case]); 7] = [
     ("shape", SHAPE),
     ("project", PROJECT),
     ("bases", BASES),
     ("names", NAMES),
+    ("templates", TEMPLATES),
     ("builds", BUILDS),
     ("packages", PACKAGES),
 ];

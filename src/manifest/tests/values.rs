@@ -2,7 +2,8 @@
 
 use super::{codes, good, messages, read};
 use crate::manifest::package::{Mode, Owner};
-use crate::manifest::{Build, Change, Package, PackageContent};
+use crate::manifest::{Build, Change, Overrides, Package, PackageContent, parse_with};
+use crate::model::Compression;
 
 /// A build with these lines in it.
 fn build(lines: &str) -> Build {
@@ -49,6 +50,30 @@ fn tools_and_cache_are_relative_to_the_manifest() {
 }
 
 #[test]
+fn registries() {
+    let manifest = good(
+        r#"
+        [registry."GHCR.io:443"]
+        insecure = true
+        cert-dir = "certs"
+        auth-file = "~/auth.json"
+        mirrors = ["localhost:5000", "mirror.example.com/hub"]
+        [registry."index.docker.io"]
+        auth-file = "/etc/auth.json"
+        "#,
+    );
+    let ghcr = &manifest.registries["ghcr.io:443"];
+    let home = std::path::PathBuf::from(std::env::var_os("HOME").unwrap());
+    assert!(ghcr.insecure);
+    assert_eq!(ghcr.cert_dir.as_deref(), Some(std::path::Path::new("/project/certs")));
+    assert_eq!(ghcr.auth_file, Some(home.join("auth.json")));
+    assert_eq!(ghcr.mirrors, ["localhost:5000", "mirror.example.com/hub"]);
+    let hub = &manifest.registries["docker.io"];
+    assert_eq!(hub.auth_file.as_deref(), Some(std::path::Path::new("/etc/auth.json")));
+    assert!(!hub.insecure && hub.mirrors.is_empty() && manifest.registries.len() == 2);
+}
+
+#[test]
 fn pins() {
     const HEX: &str = "97c123c899c8c9ca46248f4002ec4173322e0a1086b386efefac163c64967ba2";
     for (written, tag, has_digest) in [
@@ -74,6 +99,23 @@ fn a_variant_may_have_any_name() {
     let text =
         "[base.a]\nrepository = \"ghcr.io/a/a\"\nvariants = { scratch = \"1\" }\n[build.b]\nbase = \":a#scratch\"\n";
     assert_eq!(good(text).builds["b"].base.to_string(), "a#scratch");
+}
+
+#[test]
+fn compressions() {
+    for (written, compression) in [
+        ("", Compression::Gzip),
+        ("compression = \"gzip\"", Compression::Gzip),
+        ("compression = \"none\"", Compression::None),
+        ("compression = \"zstd\"", Compression::Zstd { level: 3 }),
+        ("compression = { kind = \"zstd\" }", Compression::Zstd { level: 3 }),
+        ("compression = { kind = \"zstd\", level = 22 }", Compression::Zstd { level: 22 }),
+        ("compression = { kind = \"none\" }", Compression::None),
+    ] {
+        assert_eq!(build(written).compression, compression, "{written}");
+    }
+    assert_eq!(refused("compression = true"), ["wrong_type"]);
+    assert_eq!(refused("compression = { kind = \"zstd\", level = -1 }"), ["bad_level"]);
 }
 
 #[test]
@@ -147,8 +189,8 @@ fn labels_and_annotations() {
 
 #[test]
 fn where_it_is_published() {
-    let tags = |lines: &str| build(lines).tags.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(tags(""), ["latest"]);
+    let tags = |lines: &str| build(lines).tags.iter().map(|tag| tag.value.to_string()).collect::<Vec<_>>();
+    assert_eq!(tags(""), Vec::<String>::new());
     assert_eq!(tags("tag = \"1\""), ["1"]);
     assert_eq!(tags("tags = [\"1\", \"2\"]"), ["1", "2"]);
     let repositories = |written: &str| build(&format!("repository = {written}")).repositories.len();
@@ -157,6 +199,104 @@ fn where_it_is_published() {
     // One wrong type is one problem, and not an empty list besides.
     assert_eq!(refused("tags = [1]"), ["wrong_type"]);
     assert_eq!(refused("platforms = [1]"), ["wrong_type"]);
+}
+
+#[test]
+fn builds_inherit() {
+    let manifest = good(
+        r#"
+        [defaults]
+        repository = "registry.example.com/acme/{build}"
+        labels = { a = "1", b = "1" }
+        env = { A = "1" }
+        user = "1000"
+        ports = ["80"]
+        args = ["serve"]
+        platforms = ["linux/arm64"]
+        compression = { kind = "zstd", level = 9 }
+        [build.heir]
+        base = "scratch"
+        [build.rebel]
+        base = "scratch"
+        labels = { b = "2", a = false, c = "3" }
+        env = { B = "2" }
+        user = "0"
+        ports = []
+        args = []
+        repository = []
+        platforms = ["linux/amd64"]
+        compression = "none"
+        "#,
+    );
+    let (heir, rebel) = (&manifest.builds["heir"], &manifest.builds["rebel"]);
+    let labels = |build: &Build| build.labels.clone().into_iter().collect::<Vec<_>>();
+    let label = |name: &str, value: Option<&str>| (name.to_owned(), value.map(ToOwned::to_owned));
+    assert_eq!(labels(heir), [label("a", Some("1")), label("b", Some("1"))]);
+    assert_eq!(labels(rebel), [label("a", None), label("b", Some("2")), label("c", Some("3"))]);
+    assert_eq!(heir.repositories[0].value.text().unwrap(), "registry.example.com/acme/heir");
+    assert!(rebel.repositories.is_empty() && rebel.ports.is_empty());
+    assert_eq!((heir.user.as_deref(), rebel.user.as_deref()), (Some("1000"), Some("0")));
+    assert_eq!(rebel.env.keys().collect::<Vec<_>>(), ["A", "B"]);
+    assert_eq!((heir.compression, rebel.compression), (Compression::Zstd { level: 9 }, Compression::None));
+    assert_eq!(rebel.args.as_ref().map(|args| args.value.len()), Some(0));
+    assert_eq!(heir.platforms.as_ref().unwrap()[0].to_string(), "linux/arm64");
+}
+
+#[test]
+fn templates_known_to_the_manifest() {
+    let manifest = good(
+        r#"
+        [project]
+        version = "1.2+x"
+        [vars]
+        NAME = "{a}$"
+        py = "3.12"
+        [base.python]
+        repository = "docker.io/library/python"
+        variants = { slim = "{var.py}-slim", v = { tag = "v{version}" } }
+        [build.app]
+        base = "python#slim"
+        packages = [
+            { path = "dist-{version}/{arch}/{var.NAME}", to = "/{var.py}/{{x}}" },
+            { text = "{ {version} {x} {{version}} {{x}} {var.py", to = "/v" },
+        ]
+        labels = { v = "{{{version}}}" }
+        annotations = { v = "{var.NAME}" }
+        env = { V = "${PATH}:{var.NAME}:$${{x}}" }
+        repository = "ghcr.io/{build}/v{var.py}"
+        tags = ["{version}", "{git.sha}-{env.X}"]
+        "#,
+    );
+    let build = &manifest.builds["app"];
+    assert_eq!(manifest.pins()["python#slim"].1.tag.as_ref().unwrap().as_str(), "3.12-slim");
+    assert_eq!(manifest.pins()["python#v"].1.tag.as_ref().unwrap().as_str(), "v1.2-x");
+    let PackageContent::Path { path, to } = &build.packages[0].content else { panic!() };
+    let platform = crate::model::Platform::parse("linux/arm64").unwrap();
+    let expand = |text: &str| crate::manifest::package::expand(text, &platform);
+    assert_eq!((expand(path).as_str(), expand(to.as_ref().unwrap()).as_str()), ("dist-1.2+x/arm64/{a}$", "/3.12/{x}"));
+    let PackageContent::Text { text, .. } = &build.packages[1].content else { panic!() };
+    assert_eq!(text, "{ 1.2+x {x} {version} {{x}} {var.py");
+    assert_eq!(build.labels["v"].as_deref(), Some("{1.2+x}"));
+    assert_eq!(build.annotations["v"], "{a}$");
+    let value = build.env["V"].value.as_ref().unwrap().above(|_| Some("/bin"));
+    assert_eq!(value.unwrap(), "/bin:{a}$:${x}");
+    assert_eq!(build.repositories[0].value.text().unwrap(), "ghcr.io/app/v3.12");
+    assert_eq!(build.tags[0].value.text().unwrap(), "1.2-x");
+    assert_eq!((build.tags[1].value.text(), build.tags[1].value.to_string().as_str()), (None, "{git.sha}-{env.X}"));
+}
+
+#[test]
+fn variables_of_one_run() {
+    let text = "[vars]\na-b = \"0\"\nC = \"0\"\nd = \"0\"\ne = \"0\"\n";
+    let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let overrides = Overrides {
+        command_line: map(&[("C", "line")]),
+        environment: map(&[("A_B", "capitals"), ("C", "environment"), ("d", "as it is"), ("D", "capitals"), ("X", "")]),
+    };
+    let source = crate::source::Source::new("oci.toml", text);
+    let manifest = parse_with(&source, std::path::Path::new("/project"), &overrides).unwrap();
+    let values: Vec<(&str, &str)> = manifest.variables.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(values, [("C", "line"), ("a-b", "capitals"), ("d", "as it is"), ("e", "0")]);
 }
 
 #[test]

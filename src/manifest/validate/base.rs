@@ -3,30 +3,30 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::read::{Table, Value};
-use crate::manifest::validate::value;
+use crate::manifest::validate::{Checker, value};
 use crate::manifest::{Base, Pin};
-use crate::problem::{Problem, Problems};
+use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
-pub(super) fn bases(root: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Base> {
+pub(super) fn bases(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Base> {
     let mut bases = BTreeMap::new();
     for (name, table) in root.table("base").map(|table| table.entries()).unwrap_or_default() {
-        value::table_name(&name, problems);
-        if let Some(base) = table.table().and_then(|table| base(&name, table, problems)) {
+        value::table_name(&name, checker);
+        if let Some(base) = table.table().and_then(|table| base(&name, table, checker)) {
             bases.insert(name.value, base);
         }
     }
     bases
 }
 
-fn base(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> Option<Base> {
+fn base(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Option<Base> {
     // Of a later release, which was reported; it stands for all that would be missing here.
     if table.get("layout").is_some() {
         return None;
     }
     let written = table.text("repository");
     if written.is_none() && table.get("repository").is_none() {
-        problems.push(
+        checker.push(
             Problem::new(
                 "oci::manifest::missing_key",
                 format!("`[base.{}]` has no `repository`", **name),
@@ -36,8 +36,8 @@ fn base(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> Opt
             .help("say where the image is, such as `repository = \"docker.io/library/python\"`".to_owned()),
         );
     }
-    let repository = written.and_then(|text| value::repository(&text, problems));
-    let pins = pins(name, table, problems);
+    let repository = written.and_then(|text| value::repository(&text, checker));
+    let pins = pins(name, table, checker);
     Some(Base {
         repository: repository?,
         anonymous: table.boolean("anonymous").is_some_and(|anonymous| *anonymous),
@@ -45,14 +45,14 @@ fn base(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> Opt
     })
 }
 
-fn pins(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> BTreeMap<Option<String>, Pin> {
+fn pins(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> BTreeMap<Option<String>, Pin> {
     let Some(variants) = table.table("variants") else {
-        let pin = pin(table, &name.place, &format!("`[base.{}]`", **name), problems);
+        let pin = pin(table, &name.place, &format!("`[base.{}]`", **name), checker);
         return pin.into_iter().map(|pin| (None, pin)).collect();
     };
     for key in ["tag", "digest", "sha"] {
         if let (Some(other), Some(variants)) = (table.key_place(key), table.key_place("variants")) {
-            problems.push(
+            checker.push(
                 Problem::new(
                     "oci::manifest::clash",
                     format!("`[base.{}]` has both `{key}` and `variants`", **name),
@@ -67,15 +67,15 @@ fn pins(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> BTr
     let entries = variants.entries();
     if entries.is_empty() {
         let place = table.key_place("variants").unwrap_or_else(|| name.place.clone());
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::missing_key", "`variants` names none", &place, "")
                 .help("name one, such as `slim = \"3.12-slim\"`".to_owned()),
         );
     }
     let mut pins = BTreeMap::new();
     for (variant, value) in entries {
-        value::variant_name(&variant, problems);
-        if let Some(pin) = variant_pin(name, &variant, value, problems) {
+        value::variant_name(&variant, checker);
+        if let Some(pin) = variant_pin(name, &variant, value, checker) {
             pins.insert(Some(variant.value), pin);
         }
     }
@@ -83,26 +83,32 @@ fn pins(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> BTr
 }
 
 /// A variant is a tag, a digest, 64 hex digits, or a table.
-fn variant_pin(base: &str, variant: &Placed<String>, value: Value<'_>, problems: &mut Problems) -> Option<Pin> {
+fn variant_pin(base: &str, variant: &Placed<String>, value: Value<'_>, checker: &mut Checker) -> Option<Pin> {
     if let Some(table) = value.table() {
-        return pin(table, &variant.place, &format!("variant `{base}#{}`", **variant), problems);
+        return pin(table, &variant.place, &format!("variant `{base}#{}`", **variant), checker);
     }
-    let text = value.text()?;
+    let written = value.text()?;
+    let text = expanded(&written, checker)?;
     let place = text.place.clone();
     let hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if hex || text.contains(':') {
-        let digest = value::digest(&text, hex, problems)?;
+        let digest = value::digest(&text, hex, checker)?;
         return Some(Pin { place, tag: None, digest: Some(digest) });
     }
-    Some(Pin { place, tag: Some(value::tag(&text, problems)?), digest: None })
+    Some(Pin { place, tag: Some(value::tag(&checker.expanded_tag(&written)?, checker)?), digest: None })
+}
+
+fn expanded(text: &Placed<String>, checker: &mut Checker) -> Option<Placed<String>> {
+    let expanded = checker.expanded(text)?;
+    Some(Placed::new(expanded, text.place.clone()))
 }
 
 /// The `tag`, `digest` and `sha` of a table.
-fn pin(table: Table<'_>, owner: &Place, what: &str, problems: &mut Problems) -> Option<Pin> {
+fn pin(table: Table<'_>, owner: &Place, what: &str, checker: &mut Checker) -> Option<Pin> {
     let tag = table.text("tag");
     let (digest, sha) = (table.text("digest"), table.text("sha"));
     if let (Some(digest), Some(sha)) = (&digest, &sha) {
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::clash", "`digest` and `sha` say the same thing", &sha.place, "this one")
                 .also(&digest.place, "and this one")
                 .help("keep `digest`".to_owned()),
@@ -111,7 +117,7 @@ fn pin(table: Table<'_>, owner: &Place, what: &str, problems: &mut Problems) -> 
     let place = [&tag, &digest, &sha].into_iter().flatten().map(|text| text.place.clone()).next();
     let Some(place) = place else {
         if ["tag", "digest", "sha"].iter().all(|key| table.get(key).is_none()) {
-            problems.push(
+            checker.push(
                 Problem::new("oci::manifest::missing_key", format!("{what} does not say which image it is"), owner, "")
                     .help("give it a `tag` (pinned by `oci lock`), a `digest`, or `variants`".to_owned()),
             );
@@ -119,12 +125,12 @@ fn pin(table: Table<'_>, owner: &Place, what: &str, problems: &mut Problems) -> 
         return None;
     };
     let parsed_digest = match (&digest, &sha) {
-        (Some(text), _) => Some(value::digest(text, false, problems)?),
-        (None, Some(text)) => Some(value::digest(text, true, problems)?),
+        (Some(text), _) => Some(value::digest(&expanded(text, checker)?, false, checker)?),
+        (None, Some(text)) => Some(value::digest(&expanded(text, checker)?, true, checker)?),
         (None, None) => None,
     };
     let parsed_tag = match &tag {
-        Some(text) => Some(value::tag(text, problems)?),
+        Some(text) => Some(value::tag(&checker.expanded_tag(text)?, checker)?),
         None => None,
     };
     Some(Pin { place, tag: parsed_tag, digest: parsed_digest })

@@ -3,274 +3,158 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::read::{Table, Value};
-use crate::manifest::validate::{package, value};
-use crate::manifest::variable::{VariableError, VariableValue};
-use crate::manifest::{Build, Change};
-use crate::model::{ImageName, Repository, Tag};
-use crate::problem::{Problem, Problems};
-use crate::source::{Place, Placed};
+use crate::manifest::template::Template;
+use crate::manifest::validate::{Checker, config, package, value};
+use crate::manifest::{Build, Package};
+use crate::model::{Compression, ImageName};
+use crate::problem::Problem;
+use crate::source::Placed;
 
-pub(super) fn builds(root: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Build> {
+pub(super) fn builds(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Build> {
     let mut builds = BTreeMap::new();
+    let defaults = root.table("defaults");
+    if let Some(table) = defaults {
+        // Looked at by themselves too, for what no build inherits.
+        let place = root.key_place("defaults").unwrap_or_else(|| table.source.place(0..0));
+        settings(&Placed::new("build".to_owned(), place), table, checker);
+    }
     for (name, table) in root.table("build").map(|table| table.entries()).unwrap_or_default() {
-        value::table_name(&name, problems);
-        if let Some(build) = table.table().and_then(|table| build(&name, table, problems)) {
+        value::table_name(&name, checker);
+        if let Some(build) = table.table().and_then(|table| build(&name, table.above(defaults), checker)) {
             builds.insert(name.value, build);
         }
     }
     builds
 }
 
-fn build(name: &Placed<String>, table: Table<'_>, problems: &mut Problems) -> Option<Build> {
+fn build(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Option<Build> {
     if table.get("base").is_none() {
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::missing_key", format!("`[build.{}]` has no `base`", **name), &name.place, "")
                 .help("name the image to start from; `base = \"scratch\"` starts from nothing".to_owned()),
         );
     }
     // Everything is looked at, also without a base, so that every problem is found.
-    let base = table.text("base").and_then(|text| value::image(&text, problems));
+    let base = table.text("base").and_then(|text| value::image(&text, checker));
     let has_base = base.is_some();
     let build = Build {
-        place: name.place.clone(),
         base: base.unwrap_or_else(|| Placed::new(ImageName::Scratch, name.place.clone())),
-        packages: package::packages(table, problems),
-        entrypoint: command(table, "entrypoint", problems),
-        args: command(table, "args", problems),
-        env: env(table, problems),
-        user: user(table, problems),
-        workdir: workdir(table, problems),
-        stop_signal: stop_signal(table, problems),
-        ports: changes(table, "ports", port, problems),
-        volumes: changes(table, "volumes", volume, problems),
-        labels: labels(table, problems),
-        annotations: annotations(table, problems),
-        description: table.text("description").map(|text| text.value),
-        platforms: value::platforms(table, problems),
-        terminal: table.boolean("terminal").is_some_and(|terminal| *terminal),
-        repositories: repositories(table, problems),
-        tags: tags(table, problems),
+        layers: table.texts("layers").unwrap_or_default(),
+        packages: package::packages(table, checker),
+        entrypoint: config::command(table, "entrypoint", checker),
+        ..settings(name, table, checker)
     };
     has_base.then_some(build)
 }
 
-/// A list of strings; a plain string is one element, and almost never meant to hold a space.
-fn command(table: Table<'_>, key: &str, problems: &mut Problems) -> Option<Placed<Vec<String>>> {
-    let value = table.get(key)?;
-    let words = match value.text() {
-        Some(text) => vec![text],
-        None => value.list()?.into_iter().filter_map(|word| word.text()).collect(),
-    };
-    if let Some(text) = value.text().filter(|text| text.contains(char::is_whitespace)) {
-        let words = shell_words::split(&text).unwrap_or_else(|_| text.split_whitespace().map(str::to_owned).collect());
-        let list = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
-        problems.push(
-            Problem::new(
-                "oci::manifest::command_with_space",
-                format!("`{key}` is one word with a space in it"),
-                &text.place,
-                "no shell splits this",
-            )
-            .help(format!("write `{key} = [{list}]`")),
-        );
+/// `[layer.NAME]`.
+pub(super) fn layers(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Vec<Package>> {
+    let mut layers = BTreeMap::new();
+    for (name, value) in root.table("layer").map(|table| table.entries()).unwrap_or_default() {
+        value::variant_name(&name, checker);
+        let Some(table) = value.table() else { continue };
+        if table.get("packages").is_none() {
+            let message = format!("`[layer.{}]` has no `packages`", *name);
+            checker.push(
+                Problem::new("oci::manifest::missing_key", message, &name.place, "")
+                    .help("say what is in it: `packages = [\"…\"]`".to_owned()),
+            );
+        }
+        layers.insert(name.value, package::packages(table, checker));
     }
-    if let (Some(program), "entrypoint") = (words.first().filter(|word| word.is_empty()), key) {
-        problems.push(
-            Problem::new("oci::manifest::no_program", "`entrypoint` names no program", &program.place, "this is empty")
-                .help("write `entrypoint = []` to clear the base's".to_owned()),
-        );
-    }
-    words.iter().for_each(|word| value::refuse_nul(word, problems));
-    Some(Placed::new(words.into_iter().map(|word| word.value).collect(), value.place()))
+    layers
 }
 
-/// The base's labels are changed by a table of strings, in which `false` removes.
-fn labels(table: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Option<String>> {
-    let entries = table.table("labels").map(|table| table.entries()).unwrap_or_default();
-    let texts = entries.into_iter().filter_map(|(name, value)| match value.text() {
-        Some(text) => Some((name.value, Some(value::template_free(&text, problems)))),
-        None => value.boolean().map(|_| (name.value, None)),
-    });
-    texts.collect()
+/// Everything that builds may inherit from `[defaults]`, and the tags.
+fn settings(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Build {
+    Build {
+        place: name.place.clone(),
+        base: Placed::new(ImageName::Scratch, name.place.clone()),
+        layers: Vec::new(),
+        packages: Vec::new(),
+        squash_packages: table.boolean("squash-packages").is_some_and(|squash| *squash),
+        entrypoint: None,
+        args: config::command(table, "args", checker),
+        env: config::env(table, checker),
+        user: config::user(table, checker),
+        workdir: config::workdir(table, checker),
+        stop_signal: config::stop_signal(table, checker),
+        ports: config::ports(table, checker),
+        volumes: config::volumes(table, checker),
+        labels: config::labels(table, checker),
+        annotations: config::annotations(table, checker),
+        description: table.text("description").map(|text| text.value),
+        platforms: value::platforms(table, checker),
+        compression: compression(table, checker).unwrap_or_default(),
+        terminal: table.boolean("terminal").is_some_and(|terminal| *terminal),
+        repositories: repositories(name, table, checker),
+        tags: tags(name, table, checker),
+    }
 }
 
-fn env(table: Table<'_>, problems: &mut Problems) -> BTreeMap<String, Placed<Option<VariableValue>>> {
-    let mut variables = BTreeMap::new();
-    for (name, value) in table.table("env").map(|table| table.entries()).unwrap_or_default() {
-        if name.is_empty() || name.contains(['=', '\0']) {
-            let message = format!("`{}` is no name of a variable", *name);
-            let reason = "a name is not empty, and holds no `=`";
-            problems.push(Problem::new("oci::manifest::bad_variable", message, &name.place, reason));
+/// A kind by name, or a table of a kind and its level.
+fn compression(table: Table<'_>, checker: &mut Checker) -> Option<Compression> {
+    let value = table.get("compression")?;
+    let Some(table) = value.table() else { return Compression::named(&value.text()?) };
+    let Some(kind) = table.text("kind") else {
+        if table.get("kind").is_none() {
+            let message = "`compression` does not say what compresses";
+            checker.push(
+                Problem::new("oci::manifest::missing_key", message, &value.place(), "")
+                    .help("write `compression = { kind = \"zstd\", level = 10 }`".to_owned()),
+            );
         }
-        let parsed = match value.text() {
-            Some(text) => variable(&text, problems).map(Some),
-            None => value.boolean().map(|_| None),
-        };
-        if let Some(parsed) = parsed {
-            variables.insert(name.value, Placed::new(parsed, value.place()));
-        }
-    }
-    variables
-}
-
-fn variable(text: &Placed<String>, problems: &mut Problems) -> Option<VariableValue> {
-    let error = match VariableValue::parse(text) {
-        Ok(value) => return Some(value),
-        Err(error) => error,
+        return None;
     };
-    let bad = |message: String, place: &Place| {
-        Problem::new("oci::manifest::bad_variable", message, place, "")
-            .help("`${NAME}` is the base's value; write `$$` for a dollar sign".to_owned())
+    let compression = Compression::named(&kind)?;
+    let Some(level) = table.get("level") else { return Some(compression) };
+    let number = level.integer().filter(|level| Compression::ZSTD_LEVELS.contains(level));
+    let message = match (compression, number.and_then(|number| i32::try_from(number).ok())) {
+        (Compression::Zstd { .. }, Some(level)) => return Some(Compression::Zstd { level }),
+        (Compression::Zstd { .. }, None) => "a level of zstd is a number from 1 to 22".to_owned(),
+        _ => format!("`{}` has no level", *kind),
     };
-    match error {
-        VariableError::NotClosed => problems.push(bad("a `${` is not closed".to_owned(), &text.place)),
-        VariableError::BadName(name) => {
-            let reference = format!("${{{name}}}");
-            let place = value::within(text, &reference);
-            problems.push(bad(format!("`{reference}` names no variable"), &place));
-        }
-        VariableError::Template(template) => value::refuse_template(text, &template, problems),
-        VariableError::Nul => value::refuse_nul(text, problems),
-    }
+    checker.push(Problem::new("oci::manifest::bad_level", message, &level.place(), ""));
     None
 }
 
-fn annotations(table: Table<'_>, problems: &mut Problems) -> BTreeMap<String, String> {
-    let entries = table.table("annotations").map(|table| table.entries()).unwrap_or_default();
-    let texts = entries.into_iter().filter_map(|(name, value)| Some((name.value, value.text()?)));
-    texts.map(|(name, text)| (name, value::template_free(&text, problems))).collect()
-}
-
-fn user(table: Table<'_>, problems: &mut Problems) -> Option<String> {
-    let text = table.text("user")?;
-    let mut parts = text.split(':');
-    let well_formed =
-        |part: &str| !part.is_empty() && !part.contains(|letter: char| letter.is_whitespace() || letter == '/');
-    if text.split(':').count() > 2 || !parts.all(well_formed) {
-        problems.push(
-            Problem::new("oci::manifest::bad_user", format!("`{}` is no user", *text), &text.place, "")
-                .help("write a name or number, with `:` and a group if need be, such as `65532:65532`".to_owned()),
-        );
-    }
-    value::refuse_nul(&text, problems);
-    Some(text.value)
-}
-
-fn workdir(table: Table<'_>, problems: &mut Problems) -> Option<String> {
-    let text = table.text("workdir")?;
-    if !text.starts_with('/') {
-        problems.push(
-            Problem::new(
-                "oci::manifest::bad_path",
-                "`workdir` is a folder in the image",
-                &text.place,
-                "it begins with `/`",
-            )
-            .help(format!("write `workdir = \"/{}\"`", text.trim_start_matches("./"))),
-        );
-    }
-    value::refuse_nul(&text, problems);
-    Some(text.value)
-}
-
-fn stop_signal(table: Table<'_>, problems: &mut Problems) -> Option<String> {
-    let text = table.text("stop-signal")?;
-    let number = value::number::<u8>(&text).is_some_and(|number| (1..=64).contains(&number));
-    let name = text.strip_prefix("SIG").unwrap_or_default();
-    if !number && !SIGNALS.contains(&name) && !is_real_time(name) {
-        let near = crate::suggest::nearest(text.to_uppercase().trim_start_matches("SIG"), SIGNALS);
-        problems.push(
-            Problem::new("oci::manifest::bad_signal", format!("`{}` is no signal", *text), &text.place, "").help(
-                near.map_or("write a name or number, such as `SIGTERM`".to_owned(), |near| {
-                    format!("did you mean `SIG{near}`?")
-                }),
-            ),
-        );
-    }
-    Some(text.value)
-}
-
-/// `RTMIN`, `RTMIN+3`, `RTMAX`, `RTMAX-3`.
-fn is_real_time(name: &str) -> bool {
-    let offset = match name.strip_prefix("RTMIN") {
-        Some(rest) => rest.strip_prefix('+').or(rest.is_empty().then_some("0")),
-        None => name.strip_prefix("RTMAX").and_then(|rest| rest.strip_prefix('-').or(rest.is_empty().then_some("0"))),
+fn repositories(name: &str, table: Table<'_>, checker: &mut Checker) -> Vec<Placed<Template>> {
+    let texts = match table.get("repository").map(|value| (value.text(), value.list())) {
+        Some((Some(text), _)) => vec![text],
+        Some((None, Some(list))) => list.into_iter().filter_map(|text| text.text()).collect(),
+        _ => Vec::new(),
     };
-    offset.and_then(value::number::<u8>).is_some_and(|offset| offset <= 30)
-}
-
-const SIGNALS: [&str; 31] = [
-    "ABRT", "ALRM", "BUS", "CHLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "KILL", "PIPE", "POLL", "PROF", "PWR",
-    "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM",
-    "WINCH", "XCPU",
-];
-
-fn changes(
-    table: Table<'_>,
-    key: &str,
-    normalise: fn(&str) -> Result<String, &'static str>,
-    problems: &mut Problems,
-) -> Vec<Change> {
-    let mut changes = Vec::new();
-    for text in table.texts(key).unwrap_or_default() {
-        let (value, removes) = text.strip_prefix('!').map_or((text.as_str(), false), |value| (value, true));
-        match normalise(value) {
-            Ok(value) if removes => changes.push(Change::Remove(value)),
-            Ok(value) => changes.push(Change::Add(value)),
-            Err(reason) => problems.push(Problem::new(
-                if key == "ports" { "oci::manifest::bad_port" } else { "oci::manifest::bad_path" },
-                format!("`{}` cannot be one of `{key}`", *text),
-                &text.place,
-                reason,
-            )),
+    let templates = texts.iter().filter_map(|text| {
+        let template = checker.template(text, name, false)?;
+        if let Some(written) = template.text() {
+            value::repository(&Placed::new(written, text.place.clone()), checker)?;
         }
-    }
-    changes
+        Some(template)
+    });
+    templates.collect()
 }
 
-/// `8080` is `8080/tcp`.
-fn port(text: &str) -> Result<String, &'static str> {
-    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let Some(port) = value::number::<u16>(port).filter(|port| *port > 0) else {
-        return Err("a port is a number from 1 to 65535");
-    };
-    match protocol {
-        "tcp" | "udp" | "sctp" => Ok(format!("{port}/{protocol}")),
-        _ => Err("behind the `/` stands `tcp`, `udp` or `sctp`"),
-    }
-}
-
-fn volume(text: &str) -> Result<String, &'static str> {
-    if text.starts_with('/') && !text.contains('\0') {
-        Ok(text.to_owned())
-    } else {
-        Err("a volume is a folder in the image, and begins with `/`")
-    }
-}
-
-fn repositories(table: Table<'_>, problems: &mut Problems) -> Vec<Placed<Repository>> {
-    let texts =
-        table.text("repository").map(|text| vec![text]).or_else(|| table.texts("repository")).unwrap_or_default();
-    texts.iter().filter_map(|text| value::repository(text, problems)).collect()
-}
-
-fn tags(table: Table<'_>, problems: &mut Problems) -> Vec<Tag> {
+fn tags(name: &str, table: Table<'_>, checker: &mut Checker) -> Vec<Placed<Template>> {
     if let (Some(tag), Some(tags)) = (table.key_place("tag"), table.key_place("tags")) {
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::clash", "`tag` and `tags` say the same thing", &tag, "this one")
                 .also(&tags, "and this one")
                 .help("keep `tags`, with everything in it".to_owned()),
         );
     }
-    let written = table.text("tag").map(|text| vec![text]).or_else(|| table.texts("tags"));
-    let Some(texts) = written else {
-        return Tag::parse("latest").into_iter().collect();
-    };
     if let Some(value) = table.get("tags").filter(Value::is_empty_list) {
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::no_tags", "`tags` names none", &value.place(), "")
                 .help("name one, or leave the key out for `latest`".to_owned()),
         );
     }
-    texts.iter().filter_map(|text| value::tag(text, problems)).collect()
+    let written = table.text("tag").map(|text| vec![text]).or_else(|| table.texts("tags")).unwrap_or_default();
+    let templates = written.iter().filter_map(|text| {
+        let template = checker.template(text, name, true)?;
+        if let Some(written) = template.text() {
+            value::tag(&Placed::new(written, text.place.clone()), checker)?;
+        }
+        Some(template)
+    });
+    templates.collect()
 }

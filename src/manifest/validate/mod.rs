@@ -3,8 +3,11 @@
 
 mod base;
 mod build;
+mod checker;
+mod config;
 mod names;
 mod package;
+mod registry;
 mod syntax;
 mod value;
 
@@ -13,8 +16,10 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use checker::Checker;
+
 use crate::manifest::read::Table;
-use crate::manifest::{Manifest, Project, Tools, schema, shape};
+use crate::manifest::{Manifest, Overrides, Project, Tools, schema, shape};
 use crate::model::Platform;
 use crate::problem::{Problem, Problems};
 use crate::source::Source;
@@ -23,7 +28,7 @@ use crate::source::Source;
 pub(crate) const MANIFEST_NAME: &str = "oci.toml";
 
 /// Parses and checks a manifest. `folder` is what its paths are relative to.
-pub(crate) fn parse(source: &Source, folder: &Path) -> Result<Manifest, Vec<Problem>> {
+pub(crate) fn parse_with(source: &Source, folder: &Path, overrides: &Overrides) -> Result<Manifest, Vec<Problem>> {
     let mut problems = Problems::default();
     let (document, errors) = DeTable::parse_recoverable(source.text());
     if !errors.is_empty() {
@@ -31,33 +36,60 @@ pub(crate) fn parse(source: &Source, folder: &Path) -> Result<Manifest, Vec<Prob
     }
     shape::check_table(source, document.get_ref(), schema::MANIFEST, &[], &mut problems);
     let root = Table::new(source, document.get_ref());
-    let bases = base::bases(root, &mut problems);
-    let builds = build::builds(root, &mut problems);
-    names::check(root, &bases, &builds, &mut problems);
+    let version = root.table("project").and_then(|table| table.text("version")).map(|version| version.value);
+    let mut checker = Checker { problems, variables: BTreeMap::new(), version };
+    checker.variables = variables(root, overrides, &mut checker);
+    let bases = base::bases(root, &mut checker);
+    let builds = build::builds(root, &mut checker);
+    let layers = build::layers(root, &mut checker);
+    names::check(root, &bases, &builds, &mut checker);
+    names::check_layers(&layers, &builds, &mut checker);
     let manifest = Manifest {
         source: source.clone(),
         folder: folder.to_owned(),
-        project: project(root, &mut problems),
+        project: project(root, &mut checker),
         bases,
         builds,
-        registries: BTreeMap::new(),
-        tools: tools(root, folder, &mut problems),
-        cache: cache(root, folder, &mut problems),
+        layers,
+        registries: registry::registries(root, folder, &mut checker),
+        tools: tools(root, folder, &mut checker),
+        cache: cache(root, folder, &mut checker),
+        variables: std::mem::take(&mut checker.variables),
     };
+    let problems = checker.problems;
     if problems.is_empty() { Ok(manifest) } else { Err(problems.into_sorted()) }
 }
 
-fn project(root: Table<'_>, problems: &mut Problems) -> Project {
+/// `[vars]`, each with the value of this run.
+fn variables(root: Table<'_>, overrides: &Overrides, checker: &mut Checker) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    for (name, value) in root.table("vars").map(|table| table.entries()).unwrap_or_default() {
+        let letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+        if name.is_empty() || !name.chars().all(letter) {
+            let message = format!("`{}` is no name of a variable", *name);
+            let reason = "a name is letters, digits, `_` and `-`";
+            checker.push(Problem::new("oci::manifest::bad_variable", message, &name.place, reason));
+        }
+        if let Some(text) = value.text() {
+            value::refuse_nul(&text, checker);
+            let value = overrides.get(&name).unwrap_or(&text).to_owned();
+            variables.insert(name.value, value);
+        }
+    }
+    variables
+}
+
+fn project(root: Table<'_>, checker: &mut Checker) -> Project {
     let Some(table) = root.table("project") else {
         return Project { platforms: vec![Platform::host()], ..Project::default() };
     };
-    let platforms = value::platforms(table, problems);
+    let platforms = value::platforms(table, checker);
     let exclude = table.texts("exclude").unwrap_or_default();
-    exclude.iter().for_each(|pattern| value::check_glob(pattern, problems));
+    exclude.iter().for_each(|pattern| value::check_glob(pattern, checker));
     let epoch = table.integer("source-date-epoch").and_then(|epoch| {
         if epoch.value.is_none_or(|seconds| !(0..=LAST_EPOCH).contains(&seconds)) {
             let message = format!("`source-date-epoch` is seconds since 1970, from 0 to {LAST_EPOCH}");
-            problems.push(Problem::new("oci::manifest::bad_epoch", message, &epoch.place, ""));
+            checker.push(Problem::new("oci::manifest::bad_epoch", message, &epoch.place, ""));
         }
         epoch.value
     });
@@ -75,17 +107,17 @@ fn project(root: Table<'_>, problems: &mut Problems) -> Project {
 pub(crate) const LAST_EPOCH: i64 = 0o777_7777_7777;
 
 /// A tool's name is looked up on `PATH`; a path is relative to the manifest.
-fn tools(root: Table<'_>, folder: &Path, problems: &mut Problems) -> Tools {
+fn tools(root: Table<'_>, folder: &Path, checker: &mut Checker) -> Tools {
     let table = root.table("tools");
     let mut tool = |name: &str| {
         let text = table?.text(name)?;
-        let written = value::host_path(&text, problems)?;
-        Some(if written.contains('/') { folder.join(written) } else { PathBuf::from(written) })
+        let written = value::host_path(&text, checker)?;
+        if written.contains('/') { value::path_from(folder, &text, checker) } else { Some(PathBuf::from(written)) }
     };
     Tools { skopeo: tool("skopeo"), umoci: tool("umoci"), runc: tool("runc") }
 }
 
-fn cache(root: Table<'_>, folder: &Path, problems: &mut Problems) -> Option<PathBuf> {
+fn cache(root: Table<'_>, folder: &Path, checker: &mut Checker) -> Option<PathBuf> {
     let written = root.table("cache")?.text("dir")?;
-    value::host_path(&written, problems).map(|path| folder.join(path))
+    value::path_from(folder, &written, checker)
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::read::Table;
-use crate::manifest::{Base, Build};
+use crate::manifest::validate::Checker;
+use crate::manifest::{Base, Build, Package};
 use crate::model::ImageName;
-use crate::problem::{Problem, Problems};
+use crate::problem::Problem;
 use crate::source::Placed;
 use crate::suggest;
 
@@ -13,7 +14,7 @@ pub(super) fn check(
     root: Table<'_>,
     bases: &BTreeMap<String, Base>,
     builds: &BTreeMap<String, Build>,
-    problems: &mut Problems,
+    checker: &mut Checker,
 ) {
     let names = |table: &str| {
         let entries = root.table(table).map(|table| table.entries()).unwrap_or_default();
@@ -24,7 +25,7 @@ pub(super) fn check(
     let written_stages = names("stage");
     for (name, build) in &written_builds {
         if let Some(base) = written_bases.get(name) {
-            problems.push(
+            checker.push(
                 Problem::new(
                     "oci::manifest::duplicate_name",
                     format!("`{name}` is both a base and a build"),
@@ -38,10 +39,10 @@ pub(super) fn check(
     }
     for build in builds.values() {
         if !matches!(&build.base.value, ImageName::Plain(name) if written_stages.contains_key(name)) {
-            check_base(&build.base, &written_bases, &written_builds, bases, problems);
+            check_base(&build.base, &written_bases, &written_builds, bases, checker);
         }
     }
-    check_cycles(builds, problems);
+    check_cycles(builds, checker);
 }
 
 /// A base that did not validate exists all the same: its own problems are enough.
@@ -50,7 +51,7 @@ fn check_base(
     written_bases: &BTreeMap<String, Placed<String>>,
     written_builds: &BTreeMap<String, Placed<String>>,
     bases: &BTreeMap<String, Base>,
-    problems: &mut Problems,
+    checker: &mut Checker,
 ) {
     let (name, variant) = match &base.value {
         ImageName::Scratch => return,
@@ -82,13 +83,13 @@ fn check_base(
             )
             .help(suggest::help("the images are", name, known)),
         };
-        problems.push(problem);
+        checker.push(problem);
         return;
     }
     let (Some(known), Some(written)) = (bases.get(name), written_bases.get(name)) else { return };
     let variants: Vec<&str> = known.pins.keys().flatten().map(String::as_str).collect();
     match variant {
-        None if !variants.is_empty() => problems.push(
+        None if !variants.is_empty() => checker.push(
             Problem::new(
                 "oci::manifest::unknown_variant",
                 format!("`{name}` has variants, and one of them has to be named"),
@@ -98,7 +99,7 @@ fn check_base(
             .also(&written.place, "the base")
             .help(format!("write `{name}#{}`", variants.join(&format!("` or `{name}#")))),
         ),
-        Some(variant) if variants.is_empty() && known.pins.contains_key(&None) => problems.push(
+        Some(variant) if variants.is_empty() && known.pins.contains_key(&None) => checker.push(
             Problem::new(
                 "oci::manifest::unknown_variant",
                 format!("`{name}` has no variants, so none is called `{variant}`"),
@@ -108,7 +109,7 @@ fn check_base(
             .also(&written.place, "the base")
             .help(format!("write `{name}`")),
         ),
-        Some(variant) if !variants.is_empty() && !variants.contains(&variant.as_str()) => problems.push(
+        Some(variant) if !variants.is_empty() && !variants.contains(&variant.as_str()) => checker.push(
             Problem::new(
                 "oci::manifest::unknown_variant",
                 format!("`{name}` has no variant `{variant}`"),
@@ -122,8 +123,34 @@ fn check_base(
     }
 }
 
+/// Every layer that a build names is there, and named once.
+pub(super) fn check_layers(
+    layers: &BTreeMap<String, Vec<Package>>,
+    builds: &BTreeMap<String, Build>,
+    checker: &mut Checker,
+) {
+    for build in builds.values() {
+        for (index, name) in build.layers.iter().enumerate() {
+            if !layers.contains_key(&name.value) {
+                let help = suggest::help("the layers are", name, layers.keys().map(String::as_str));
+                let message = format!("there is no layer `{}`", **name);
+                checker.push(
+                    Problem::new("oci::manifest::unknown_layer", message, &name.place, "not known")
+                        .help(help.unwrap_or_else(|| format!("add a `[layer.{}]` with `packages`", **name))),
+                );
+            } else if let Some(first) = build.layers[..index].iter().find(|first| first.value == name.value) {
+                let message = format!("the layer `{}` is named twice", **name);
+                checker.push(
+                    Problem::new("oci::manifest::duplicate_name", message, &name.place, "again here")
+                        .also(&first.place, "first here"),
+                );
+            }
+        }
+    }
+}
+
 /// Follows each build down its bases; a cycle is reported once, at its first build by name.
-fn check_cycles(builds: &BTreeMap<String, Build>, problems: &mut Problems) {
+fn check_cycles(builds: &BTreeMap<String, Build>, checker: &mut Checker) {
     for (start, build) in builds {
         let mut path: Vec<&str> = vec![start];
         let mut next = build;
@@ -131,7 +158,7 @@ fn check_cycles(builds: &BTreeMap<String, Build>, problems: &mut Problems) {
             let Some(build) = builds.get(name) else { break };
             if name == start {
                 if path.iter().min() == Some(&start.as_str()) {
-                    problems.push(cycle(&path, builds));
+                    checker.push(cycle(&path, builds));
                 }
                 break;
             }

@@ -4,29 +4,29 @@ use std::ops::ControlFlow;
 
 use crate::manifest::package::{Mode, Owner, Package, PackageContent};
 use crate::manifest::read::{Table, Value};
-use crate::manifest::validate::value;
-use crate::problem::{Problem, Problems};
+use crate::manifest::validate::{Checker, value};
+use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
-pub(super) fn packages(table: Table<'_>, problems: &mut Problems) -> Vec<Package> {
+pub(super) fn packages(table: Table<'_>, checker: &mut Checker) -> Vec<Package> {
     let list = table.get("packages").and_then(|value| value.list()).unwrap_or_default();
-    list.into_iter().filter_map(|value| package(value, problems)).collect()
+    list.into_iter().filter_map(|value| package(value, checker)).collect()
 }
 
-fn package(value: Value<'_>, problems: &mut Problems) -> Option<Package> {
+fn package(value: Value<'_>, checker: &mut Checker) -> Option<Package> {
     if let Some(path) = value.text() {
         let place = path.place.clone();
-        return Some(plain(place, PackageContent::Path { path: host_path(path, None, problems)?, to: None }));
+        return Some(plain(place, PackageContent::Path { path: host_path(path, None, checker)?, to: None }));
     }
     let table = value.table()?;
     let place = value.place();
-    let content = content(table, &place, problems);
+    let content = content(table, &place, checker);
     let package = Package {
-        owner: table.text("owner").and_then(|text| owner(&text, problems)),
-        mode: table.text("mode").and_then(|text| mode(&text, problems)),
-        folder_mode: table.text("folder-mode").and_then(|text| mode(&text, problems)),
-        include: globs(table, "include", problems),
-        exclude: globs(table, "exclude", problems),
+        owner: table.text("owner").and_then(|text| owner(&text, checker)),
+        mode: table.text("mode").and_then(|text| mode(&text, checker)),
+        folder_mode: table.text("folder-mode").and_then(|text| mode(&text, checker)),
+        include: globs(table, "include", checker),
+        exclude: globs(table, "exclude", checker),
         optional: flag(table, "optional"),
         follow: flag(table, "follow"),
         foreign: flag(table, "foreign"),
@@ -62,7 +62,7 @@ const FORMS: [(&str, &[&str]); 4] = [
     ("folder", &["folder", "mode", "owner"]),
 ];
 
-fn content(table: Table<'_>, place: &Place, problems: &mut Problems) -> Option<PackageContent> {
+fn content(table: Table<'_>, place: &Place, checker: &mut Checker) -> Option<PackageContent> {
     // Forms of a later release, which were reported as such.
     if table.get("image").is_some() || table.get("archive").is_some() {
         return None;
@@ -75,7 +75,7 @@ fn content(table: Table<'_>, place: &Place, problems: &mut Problems) -> Option<P
             return None;
         }
         [] => {
-            problems.push(
+            checker.push(
                 Problem::new("oci::manifest::bad_package", "this package holds nothing", place, "")
                     .help("give it a `path`, a `text`, a `link` or a `folder`".to_owned()),
             );
@@ -83,7 +83,7 @@ fn content(table: Table<'_>, place: &Place, problems: &mut Problems) -> Option<P
         }
         [(first, _), (second, _), ..] => {
             let (first, second) = (table.key_place(first)?, table.key_place(second)?);
-            problems.push(
+            checker.push(
                 Problem::new("oci::manifest::bad_package", "a package is one thing", &first, "this one")
                     .also(&second, "or this one?")
                     .help("make two packages of it".to_owned()),
@@ -93,7 +93,7 @@ fn content(table: Table<'_>, place: &Place, problems: &mut Problems) -> Option<P
     };
     for (key, _) in table.entries() {
         if FORMS.iter().any(|(_, known)| known.contains(&key.as_str())) && !keys.contains(&key.as_str()) {
-            problems.push(
+            checker.push(
                 Problem::new(
                     "oci::manifest::bad_package",
                     format!("`{}` means nothing beside `{form}`", *key),
@@ -104,62 +104,60 @@ fn content(table: Table<'_>, place: &Place, problems: &mut Problems) -> Option<P
             );
         }
     }
-    let needed = |key: &str, problems: &mut Problems| {
+    let needed = |key: &str, checker: &mut Checker| {
         if table.get(key).is_none() {
-            problems.push(Problem::new("oci::manifest::missing_key", format!("`{form}` needs a `{key}`"), place, ""));
+            checker.push(Problem::new("oci::manifest::missing_key", format!("`{form}` needs a `{key}`"), place, ""));
         }
         table.text(key)
     };
     match *form {
         "path" => {
-            let to = table.text("to").and_then(|to| image_path(to, true, problems));
-            let path = host_path(table.text("path")?, table.get("to").is_some().then_some(()), problems)?;
+            let to = table.text("to").and_then(|to| image_path(to, true, checker));
+            let path = host_path(table.text("path")?, table.get("to").is_some().then_some(()), checker)?;
             Some(PackageContent::Path { path, to })
         }
         "text" => {
             let text = table.text("text")?;
-            if let Some(template) = later_template(&text) {
-                value::refuse_template(&text, template, problems);
-            }
-            let to = image_path(needed("to", problems)?, false, problems)?;
-            Some(PackageContent::Text { text: text.value, to })
+            let expanded = checker.expanded_loosely(&text);
+            let to = image_path(needed("to", checker)?, false, checker)?;
+            Some(PackageContent::Text { text: expanded?, to })
         }
         "link" => {
-            let target = needed("target", problems)?;
-            check_placeholders(&target, problems)?;
+            let target = needed("target", checker)?;
+            let target = checker.expanded_path(&target)?;
             if target.is_empty() || target.contains('\0') {
-                problems.push(Problem::new(
+                checker.push(Problem::new(
                     "oci::manifest::bad_path",
                     "a link has to lead somewhere",
                     &target.place,
                     "",
                 ));
             }
-            Some(PackageContent::Link { link: image_path(table.text("link")?, false, problems)?, target: target.value })
+            Some(PackageContent::Link { link: image_path(table.text("link")?, false, checker)?, target: target.value })
         }
-        _ => Some(PackageContent::Folder { folder: image_path(table.text("folder")?, true, problems)? }),
+        _ => Some(PackageContent::Folder { folder: image_path(table.text("folder")?, true, checker)? }),
     }
 }
 
 /// A path on this machine. `.`, `..` and absolute paths have no name to go by, and need a `to`.
-fn host_path(path: Placed<String>, to: Option<()>, problems: &mut Problems) -> Option<Placed<String>> {
+fn host_path(path: Placed<String>, to: Option<()>, checker: &mut Checker) -> Option<Placed<String>> {
     if let Some(name) = path.strip_prefix(':') {
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::not_yet", "packaged targets are not in this release yet", &path.place, "")
                 .help(format!("build `{name}` before `oci build`, and name the file it makes")),
         );
         return None;
     }
-    value::host_path(&path, problems)?;
-    check_placeholders(&path, problems)?;
+    value::host_path(&path, checker)?;
+    let path = checker.expanded_path(&path)?;
     if path.contains(['*', '?', '[']) {
-        value::check_glob(&path, problems);
+        value::check_glob(&path, checker);
     }
     let nameless = path.starts_with('/')
         || path.split('/').any(|part| part == "..")
         || path.split('/').rfind(|part| !part.is_empty()).is_none_or(|last| last == ".");
     if nameless && to.is_none() {
-        problems.push(
+        checker.push(
             Problem::new(
                 "oci::manifest::needs_to",
                 format!("`{}` does not say where it goes in the image", *path),
@@ -175,14 +173,14 @@ fn host_path(path: Placed<String>, to: Option<()>, problems: &mut Problems) -> O
 
 /// A path in the image: absolute, without `.` and `..`, made normal; a trailing `/` is kept if it may
 /// have one.
-fn image_path(path: Placed<String>, folder: bool, problems: &mut Problems) -> Option<Placed<String>> {
-    check_placeholders(&path, problems)?;
-    let refuse = |reason: &str, help: Option<String>, problems: &mut Problems| {
+fn image_path(path: Placed<String>, folder: bool, checker: &mut Checker) -> Option<Placed<String>> {
+    let path = checker.expanded_path(&path)?;
+    let refuse = |reason: &str, help: Option<String>, checker: &mut Checker| {
         let message = format!("`{}` is no path in the image", *path);
-        problems.push(Problem::new("oci::manifest::bad_path", message, &path.place, reason).help(help));
+        checker.push(Problem::new("oci::manifest::bad_path", message, &path.place, reason).help(help));
     };
     if !path.starts_with('/') {
-        refuse("it begins with `/`", Some(format!("write `/{}`", path.trim_start_matches("./"))), problems);
+        refuse("it begins with `/`", Some(format!("write `/{}`", path.trim_start_matches("./"))), checker);
         return None;
     }
     let mut parts: Vec<&str> = Vec::new();
@@ -195,20 +193,20 @@ fn image_path(path: Placed<String>, folder: bool, problems: &mut Problems) -> Op
         }
     });
     if walked.is_break() {
-        refuse("it leaves the image's root", None, problems);
+        refuse("it leaves the image's root", None, checker);
         return None;
     }
     if path.contains('\0') {
-        refuse("it holds a NUL", None, problems);
+        refuse("it holds a NUL", None, checker);
         return None;
     }
     if let Some(part) = parts.iter().find(|part| part.starts_with(".wh.")) {
-        refuse(&format!("`{part}` would delete a file: layers mean that by names with `.wh.`"), None, problems);
+        refuse(&format!("`{part}` would delete a file: layers mean that by names with `.wh.`"), None, checker);
         return None;
     }
     let ends_as_folder = path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..");
     if !folder && (ends_as_folder || parts.is_empty()) {
-        refuse("it has to name a file", None, problems);
+        refuse("it has to name a file", None, checker);
         return None;
     }
     let slash = if ends_as_folder && !parts.is_empty() { "/" } else { "" };
@@ -216,51 +214,12 @@ fn image_path(path: Placed<String>, folder: bool, problems: &mut Problems) -> Op
     Some(path.map(|_| normal))
 }
 
-/// Refuses `{name}` for any name that paths do not know.
-fn check_placeholders(path: &Placed<String>, problems: &mut Problems) -> Option<()> {
-    let unknown = |written: &str| !PLACEHOLDERS.iter().any(|name| written == format!("{{{name}}}"));
-    let written = value::templates(path).into_iter().find(|written| unknown(written));
-    let Some(written) = written else { return Some(()) };
-    let place = value::within(path, written);
-    match written.strip_prefix('{').and_then(|written| written.strip_suffix('}')) {
-        Some(name) if is_later(name) => value::refuse_template(path, written, problems),
-        Some(name) => problems.push(
-            Problem::new("oci::manifest::unknown_placeholder", format!("there is no `{written}`"), &place, "not known")
-                .help(match crate::suggest::nearest(name, PLACEHOLDERS) {
-                    Some(near) => format!("did you mean `{{{near}}}`?"),
-                    None => format!("a path knows `{{{}}}`", PLACEHOLDERS.join("}`, `{")),
-                }),
-        ),
-        None => problems.push(
-            Problem::new("oci::manifest::unknown_placeholder", "a brace stands alone", &place, "")
-                .help("`{{` and `}}` stand for braces".to_owned()),
-        ),
-    }
-    None
-}
-
-/// The first template of a `text` that a later release will know: any other brace in it is just a brace.
-fn later_template(text: &str) -> Option<&str> {
-    let mut templates = text.match_indices('{').filter_map(|(start, _)| {
-        let end = start + text[start..].find('}')?;
-        Some((&text[start + 1..end], &text[start..=end]))
-    });
-    templates.find(|(name, _)| is_later(name)).map(|(_, template)| template)
-}
-
-/// Templates that packages will know in a later release.
-fn is_later(name: &str) -> bool {
-    name == "version" || name.starts_with("var.")
-}
-
-const PLACEHOLDERS: [&str; 4] = ["arch", "cpu", "os", "platform"];
-
-fn owner(text: &Placed<String>, problems: &mut Problems) -> Option<Owner> {
+fn owner(text: &Placed<String>, checker: &mut Checker) -> Option<Owner> {
     // The greatest number of all means "leave it as it is" to the kernel.
     let number = |text| value::number::<u32>(text).filter(|number| *number != u32::MAX);
     let numbers = text.split_once(':').and_then(|(uid, gid)| Some(Owner { uid: number(uid)?, gid: number(gid)? }));
     if numbers.is_none() {
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::bad_owner", format!("`{}` is no owner", **text), &text.place, "")
                 .help("write user and group as numbers, such as `owner = \"1000:1000\"`: names mean nothing outside the image".to_owned()),
         );
@@ -268,11 +227,11 @@ fn owner(text: &Placed<String>, problems: &mut Problems) -> Option<Owner> {
     numbers
 }
 
-fn mode(text: &Placed<String>, problems: &mut Problems) -> Option<Mode> {
+fn mode(text: &Placed<String>, checker: &mut Checker) -> Option<Mode> {
     let octal = text.len() >= 3 && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
     let bits = octal.then(|| u32::from_str_radix(text, 8).ok()).flatten().filter(|bits| *bits <= 0o7777);
     if bits.is_none() {
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::bad_mode", format!("`{}` is no mode", **text), &text.place, "")
                 .help("write it in octal, such as `mode = \"0644\"`".to_owned()),
         );
@@ -280,8 +239,8 @@ fn mode(text: &Placed<String>, problems: &mut Problems) -> Option<Mode> {
     bits.map(Mode)
 }
 
-fn globs(table: Table<'_>, key: &str, problems: &mut Problems) -> Vec<Placed<String>> {
+fn globs(table: Table<'_>, key: &str, checker: &mut Checker) -> Vec<Placed<String>> {
     let patterns = table.texts(key).unwrap_or_default();
-    patterns.iter().for_each(|pattern| value::check_glob(pattern, problems));
+    patterns.iter().for_each(|pattern| value::check_glob(pattern, checker));
     patterns
 }

@@ -1,18 +1,21 @@
 //! Single values: platforms, digests, tags, names, globs.
 
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::manifest::read::{Table, Value};
+use crate::manifest::validate::Checker;
 use crate::model::image_name::{self, NameError};
 use crate::model::reference::RepositoryError;
 use crate::model::{Digest, ImageName, Platform, Repository, Tag};
-use crate::problem::{Problem, Problems};
+use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
-pub(super) fn platforms(table: Table<'_>, problems: &mut Problems) -> Option<Vec<Placed<Platform>>> {
+pub(super) fn platforms(table: Table<'_>, checker: &mut Checker) -> Option<Vec<Placed<Platform>>> {
     let written = table.texts("platforms")?;
     if let Some(value) = table.get("platforms").filter(Value::is_empty_list) {
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::no_platforms", "`platforms` names none", &value.place(), "")
                 .help("name one, such as `linux/amd64`, or leave the key out".to_owned()),
         );
@@ -22,7 +25,7 @@ pub(super) fn platforms(table: Table<'_>, problems: &mut Problems) -> Option<Vec
     for text in written {
         match Platform::parse(&text) {
             Ok(platform) => match platforms.iter().find(|known| known.value == platform) {
-                Some(first) => problems.push(
+                Some(first) => checker.push(
                     Problem::new(
                         "oci::manifest::duplicate_platform",
                         format!("the platform `{platform}` is named twice"),
@@ -33,7 +36,7 @@ pub(super) fn platforms(table: Table<'_>, problems: &mut Problems) -> Option<Vec
                 ),
                 None => platforms.push(Placed::new(platform, text.place)),
             },
-            Err(error) => problems.push(
+            Err(error) => checker.push(
                 Problem::new(
                     "oci::manifest::bad_platform",
                     format!("`{}` is no platform", *text),
@@ -55,7 +58,7 @@ fn near(text: &str) -> Option<&'static str> {
 const COMMON: [&str; 6] = ["linux/386", "linux/amd64", "linux/arm/v7", "linux/arm64", "linux/riscv64", "linux/s390x"];
 
 /// A digest, with or without its algorithm as `bare` says.
-pub(super) fn digest(text: &Placed<String>, bare: bool, problems: &mut Problems) -> Option<Digest> {
+pub(super) fn digest(text: &Placed<String>, bare: bool, checker: &mut Checker) -> Option<Digest> {
     let parsed = if bare { Digest::parse_hex(text) } else { Digest::parse(text) };
     match parsed {
         Ok(digest) => Some(digest),
@@ -64,7 +67,7 @@ pub(super) fn digest(text: &Placed<String>, bare: bool, problems: &mut Problems)
                 Ok(digest) => format!("write `digest = \"{digest}\"`, or the 64 digits alone"),
                 Err(_) => "a digest is `sha256:` and 64 lower case hexadecimal digits".to_owned(),
             };
-            problems.push(
+            checker.push(
                 Problem::new("oci::manifest::bad_digest", "this is no digest", &text.place, error.to_string())
                     .help(help),
             );
@@ -73,24 +76,18 @@ pub(super) fn digest(text: &Placed<String>, bare: bool, problems: &mut Problems)
     }
 }
 
-pub(super) fn tag(text: &Placed<String>, problems: &mut Problems) -> Option<Tag> {
-    if refuse_templates(text, problems) {
-        return None;
-    }
+pub(super) fn tag(text: &Placed<String>, checker: &mut Checker) -> Option<Tag> {
     match Tag::parse(text) {
         Ok(tag) => Some(tag),
         Err(error) => {
             let message = format!("`{}` is no tag", **text);
-            problems.push(Problem::new("oci::manifest::bad_tag", message, &text.place, error.to_string()));
+            checker.push(Problem::new("oci::manifest::bad_tag", message, &text.place, error.to_string()));
             None
         }
     }
 }
 
-pub(super) fn repository(text: &Placed<String>, problems: &mut Problems) -> Option<Placed<Repository>> {
-    if refuse_templates(text, problems) {
-        return None;
-    }
+pub(super) fn repository(text: &Placed<String>, checker: &mut Checker) -> Option<Placed<Repository>> {
     match Repository::parse(text) {
         Ok(repository) => Some(Placed::new(repository, text.place.clone())),
         Err(error) => {
@@ -116,24 +113,24 @@ pub(super) fn repository(text: &Placed<String>, problems: &mut Problems) -> Opti
                 _ => ("oci::manifest::bad_repository", None),
             };
             let message = format!("`{}` is no repository", **text);
-            problems.push(Problem::new(code, message, &text.place, error.to_string()).help(help));
+            checker.push(Problem::new(code, message, &text.place, error.to_string()).help(help));
             None
         }
     }
 }
 
 /// Checks the name of a variant.
-pub(super) fn variant_name(name: &Placed<String>, problems: &mut Problems) {
+pub(super) fn variant_name(name: &Placed<String>, checker: &mut Checker) {
     if let Err(error) = image_name::check(name) {
-        bad_name(name, &error, problems);
+        bad_name(name, &error, checker);
     }
 }
 
 /// Checks the name of a table that is an image.
-pub(super) fn table_name(name: &Placed<String>, problems: &mut Problems) {
-    variant_name(name, problems);
+pub(super) fn table_name(name: &Placed<String>, checker: &mut Checker) {
+    variant_name(name, checker);
     if **name == "scratch" {
-        problems.push(Problem::new(
+        checker.push(Problem::new(
             "oci::manifest::bad_name",
             "`scratch` is the empty image",
             &name.place,
@@ -143,11 +140,11 @@ pub(super) fn table_name(name: &Placed<String>, problems: &mut Problems) {
 }
 
 /// Parses the name of an image.
-pub(super) fn image(text: &Placed<String>, problems: &mut Problems) -> Option<Placed<ImageName>> {
+pub(super) fn image(text: &Placed<String>, checker: &mut Checker) -> Option<Placed<ImageName>> {
     match ImageName::parse(text) {
         Ok(name) => Some(Placed::new(name, text.place.clone())),
         Err(_) if text.trim_start_matches(':').contains(['/', ':']) => {
-            problems.push(
+            checker.push(
                 Problem::new(
                     "oci::manifest::bad_name",
                     format!("`{}` names no image of this project", **text),
@@ -159,76 +156,29 @@ pub(super) fn image(text: &Placed<String>, problems: &mut Problems) -> Option<Pl
             None
         }
         Err(error) => {
-            bad_name(text, &error, problems);
+            bad_name(text, &error, checker);
             None
         }
     }
 }
 
-fn bad_name(name: &Placed<String>, error: &NameError, problems: &mut Problems) {
+fn bad_name(name: &Placed<String>, error: &NameError, checker: &mut Checker) {
     let lower = name.trim_start_matches(':').to_lowercase().replace([' ', '/'], "-");
     let help = (image_name::check(&lower).is_ok()).then(|| format!("`{lower}` would do"));
     let message = format!("`{}` is no name", **name);
-    problems.push(Problem::new("oci::manifest::bad_name", message, &name.place, error.to_string()).help(help));
+    checker.push(Problem::new("oci::manifest::bad_name", message, &name.place, error.to_string()).help(help));
 }
 
-pub(super) fn check_glob(pattern: &Placed<String>, problems: &mut Problems) {
+pub(super) fn check_glob(pattern: &Placed<String>, checker: &mut Checker) {
     // As `layer::glob` reads it: braces are characters like any other, and so is the backslash.
     let braceless = pattern.replace(['{', '}'], "x");
     if let Err(error) = globset::GlobBuilder::new(&braceless).literal_separator(true).backslash_escape(false).build() {
         let message = format!("`{}` is no glob", **pattern);
-        problems.push(
+        checker.push(
             Problem::new("oci::manifest::bad_glob", message, &pattern.place, error.kind().to_string())
                 .help("`[[]` stands for a bracket".to_owned()),
         );
     }
-}
-
-/// The templates of a text, `{` to `}`, and braces that stand alone; `{{` and `}}` are just braces.
-pub(super) fn templates(text: &str) -> Vec<&str> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(brace) = rest.find(['{', '}']) {
-        rest = &rest[brace..];
-        let length = match rest.starts_with("{{") || rest.starts_with("}}") {
-            true => 2,
-            false => {
-                let length = rest.find('}').map_or(rest.len(), |end| end + 1);
-                found.push(&rest[..length]);
-                length
-            }
-        };
-        rest = &rest[length..];
-    }
-    found
-}
-
-/// Templates are part of the format, but not of this release: true if there is one.
-pub(super) fn refuse_templates(text: &Placed<String>, problems: &mut Problems) -> bool {
-    let found = templates(text);
-    if let Some(first) = found.first() {
-        refuse_template(text, first, problems);
-    }
-    !found.is_empty()
-}
-
-/// Blames one template of a text.
-pub(super) fn refuse_template(text: &Placed<String>, template: &str, problems: &mut Problems) {
-    problems.push(
-        Problem::new(
-            "oci::manifest::not_yet",
-            "templates are not in this release yet",
-            &within(text, template),
-            "braces open a template",
-        )
-        .help("write the text itself; `{{` and `}}` stand for braces".to_owned()),
-    );
-}
-
-/// A text in which templates will have a meaning: braces are written twice.
-pub(super) fn template_free(text: &Placed<String>, problems: &mut Problems) -> String {
-    refuse_templates(text, problems);
-    text.replace("{{", "{").replace("}}", "}")
 }
 
 /// The place of a part of a text; of the whole, where it was written with escapes or not once.
@@ -245,20 +195,51 @@ pub(super) fn within(text: &Placed<String>, part: &str) -> Place {
     }
 }
 
+/// The place of a stretch of a text; of the whole, where escapes do not tell where that was written.
+pub(super) fn part(text: &Placed<String>, range: Range<usize>) -> Place {
+    let place = &text.place;
+    let written = place.source.text().get(place.span.clone()).unwrap_or_default();
+    let long = written.starts_with("\"\"\"") || written.starts_with("'''");
+    let quoted = written.get(if long { 3 } else { 1 }..).unwrap_or_default();
+    let content = quoted.strip_prefix('\n').filter(|_| long).unwrap_or(quoted);
+    if content.starts_with(&text[..range.end]) {
+        let start = place.span.start + (written.len() - content.len());
+        return place.source.place(start + range.start..start + range.end);
+    }
+    within(text, &text[range])
+}
+
 /// A path on this machine: anything but nothing.
-pub(super) fn host_path<'a>(text: &'a Placed<String>, problems: &mut Problems) -> Option<&'a str> {
+pub(super) fn host_path<'a>(text: &'a Placed<String>, checker: &mut Checker) -> Option<&'a str> {
     if text.is_empty() || text.contains('\0') {
         let reason = if text.is_empty() { "this is empty" } else { "it holds a NUL" };
-        problems.push(Problem::new("oci::manifest::bad_path", "this is no path", &text.place, reason));
+        checker.push(Problem::new("oci::manifest::bad_path", "this is no path", &text.place, reason));
         return None;
     }
     Some(text)
 }
 
+/// A path on this machine, relative to `folder`; `~/` is the home folder.
+pub(super) fn path_from(folder: &Path, text: &Placed<String>, checker: &mut Checker) -> Option<PathBuf> {
+    let written = host_path(text, checker)?;
+    let home = || std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    match written.strip_prefix("~/").or_else(|| (written == "~").then_some("")) {
+        Some(rest) => match home() {
+            Some(home) => Some(home.join(rest)),
+            None => {
+                let reason = "there is no home folder: `HOME` is not set";
+                checker.push(Problem::new("oci::manifest::bad_path", "`~` leads nowhere", &text.place, reason));
+                None
+            }
+        },
+        None => Some(folder.join(written)),
+    }
+}
+
 /// What becomes an argument, a variable or a path of a process cannot hold a NUL.
-pub(super) fn refuse_nul(text: &Placed<String>, problems: &mut Problems) {
+pub(super) fn refuse_nul(text: &Placed<String>, checker: &mut Checker) {
     if text.contains('\0') {
-        problems.push(Problem::new("oci::manifest::bad_text", "a NUL cannot stand here", &text.place, ""));
+        checker.push(Problem::new("oci::manifest::bad_text", "a NUL cannot stand here", &text.place, ""));
     }
 }
 

@@ -1,0 +1,118 @@
+//! The keys of images: builds, stages, what they inherit, packages and steps.
+
+use super::{BOOLEAN, Key, Shape, State, TEXT, TEXT_OR_FALSE, TEXT_OR_TEXTS, TEXTS, key, later};
+use crate::model::Compression;
+
+const PACKAGES: &Shape = &Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(PACKAGE)]));
+
+// What builds, stages and `[defaults]` have in common.
+const ANNOTATIONS: Key = key("annotations", &Shape::Map(TEXT), "Annotations of every manifest and of the index.");
+const ARGS: Key = key("args", TEXT_OR_TEXTS, "Arguments of the entrypoint.");
+const BASE: Key = key("base", TEXT, "The image to start from: `scratch`, `NAME` or `NAME#VARIANT`.");
+const COMPRESSION: Key = key(
+    "compression",
+    &Shape::Either(&[Shape::OneOf(&Compression::NAMES), Shape::Table(COMPRESSION_KEYS)]),
+    "How layers are compressed; default: `gzip`.",
+);
+const DESCRIPTION: Key = key("description", TEXT, "What the image is for.");
+const ENTRYPOINT: Key =
+    key("entrypoint", TEXT_OR_TEXTS, "The program that the image runs; default: the first package, else the base's.");
+const ENV: Key = key(
+    "env",
+    &Shape::Map(TEXT_OR_FALSE),
+    "Variables added to the base's; `${NAME}` is the base's value, `false` removes.",
+);
+const HEALTH_CHECK: Key = Key {
+    name: "healthcheck",
+    doc: "",
+    state: State::Refused("the OCI image config has no place for a health check: give it to what runs the image"),
+};
+const LABELS: Key = key("labels", &Shape::Map(TEXT_OR_FALSE), "Labels added to the base's; `false` removes.");
+const LAYERS: Key = key("layers", TEXTS, "Names of `[layer.NAME]`, added below the packages in this order.");
+const PACKAGES_KEY: Key = key(
+    "packages",
+    PACKAGES,
+    "What goes into the image, a layer each; the first one is the entrypoint if it is a program.",
+);
+const PLATFORMS: Key = key("platforms", TEXTS, "One image for each; several are an index.");
+const PORTS: Key = key("ports", TEXTS, "Ports added to the base's, such as `8080` or `53/udp`; `!8080` removes.");
+const REPOSITORY: Key = key("repository", TEXT_OR_TEXTS, "Where `oci publish` puts the image; templates are known.");
+const SQUASH: Key = key("squash-packages", BOOLEAN, "All packages become one layer.");
+const STEPS: Key = later("steps");
+const STOP_SIGNAL: Key = key("stop-signal", TEXT, "The signal that ends the program, such as `SIGTERM`.");
+const TERMINAL: Key = key("terminal", BOOLEAN, "`oci run` gives the program a terminal.");
+const USER: Key = key("user", TEXT, "Who runs the program: a name or number, with a group if need be.");
+const VOLUMES: Key = key("volumes", TEXTS, "Folders added to the base's volumes; `!/data` removes.");
+const WORKDIR: Key = key("workdir", TEXT, "The folder that the program starts in.");
+
+pub(super) const BUILD: &[Key] = &[
+    ANNOTATIONS,
+    ARGS,
+    BASE,
+    COMPRESSION,
+    DESCRIPTION,
+    ENTRYPOINT,
+    ENV,
+    HEALTH_CHECK,
+    LABELS,
+    LAYERS,
+    PACKAGES_KEY,
+    PLATFORMS,
+    PORTS,
+    REPOSITORY,
+    SQUASH,
+    STEPS,
+    STOP_SIGNAL,
+    key("tag", TEXT, "The tag to publish; default: `latest`."),
+    key("tags", TEXTS, "The tags to publish; default: `latest`."),
+    TERMINAL,
+    USER,
+    VOLUMES,
+    WORKDIR,
+];
+
+pub(super) const DEFAULTS: &[Key] = &[
+    ANNOTATIONS,
+    ARGS,
+    COMPRESSION,
+    DESCRIPTION,
+    ENV,
+    HEALTH_CHECK,
+    LABELS,
+    PLATFORMS,
+    PORTS,
+    REPOSITORY,
+    SQUASH,
+    STOP_SIGNAL,
+    TERMINAL,
+    USER,
+    VOLUMES,
+    WORKDIR,
+];
+
+pub(super) const LAYER: &[Key] = &[key("packages", PACKAGES, "What is in the layer.")];
+
+const COMPRESSION_KEYS: &[Key] = &[
+    key("kind", &Shape::OneOf(&Compression::NAMES), "What compresses."),
+    key("level", &Shape::Integer, "How hard zstd tries, from 1 to 22; default: 3."),
+];
+
+const PACKAGE: &[Key] = &[
+    later("archive"),
+    key("exclude", TEXTS, "Globs of what stays out; wins over `include`."),
+    key("folder", TEXT, "An empty folder in the image, or the mode and owner of one that others fill."),
+    key("folder-mode", TEXT, "Mode of folders, in octal."),
+    key("follow", BOOLEAN, "Follow symbolic links instead of keeping them."),
+    key("foreign", BOOLEAN, "Programs for another architecture are fine."),
+    later("image"),
+    key("include", TEXTS, "Globs of what goes in; default: everything."),
+    key("link", TEXT, "Where a symbolic link is in the image."),
+    key("mode", TEXT, "Mode of files, in octal."),
+    key("optional", BOOLEAN, "Nothing there is no error."),
+    key("owner", TEXT, "Owner of every entry: `UID:GID`."),
+    key("path", TEXT, "A file, folder or glob, relative to `oci.toml`."),
+    later("strip"),
+    key("target", TEXT, "What the link leads to."),
+    key("text", TEXT, "The content of a small file."),
+    key("to", TEXT, "Where it goes in the image."),
+];

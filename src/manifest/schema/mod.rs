@@ -1,0 +1,163 @@
+//! The shape of `oci.toml`: every table and key there is, as data.
+//!
+//! One description serves all who need it: the check for unknown keys and wrong types
+//! ([`shape`](super::shape)), and the documentation of each key.
+
+mod image;
+
+use image::{BUILD, DEFAULTS, LAYER};
+
+/// What a value may look like.
+#[derive(Debug)]
+pub(crate) enum Shape {
+    Text,
+    Boolean,
+    /// `false`, which takes away what the base has.
+    False,
+    Integer,
+    /// One of these strings.
+    OneOf(&'static [&'static str]),
+    /// A list, each element of this shape.
+    List(&'static Shape),
+    /// A table whose keys a person chooses.
+    Map(&'static Shape),
+    /// A table with these keys.
+    Table(&'static [Key]),
+    /// Any of these, told apart by their TOML types.
+    Either(&'static [Shape]),
+}
+
+/// A key of a table.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    /// A sentence for editors.
+    pub(crate) doc: &'static str,
+    pub(crate) state: State,
+}
+
+/// Whether a key can be used.
+#[derive(Debug)]
+pub(crate) enum State {
+    Known(&'static Shape),
+    /// Part of the format, but not of this release.
+    Later,
+    /// Something people expect that cannot be; the reason.
+    Refused(&'static str),
+}
+
+const fn key(name: &'static str, shape: &'static Shape, doc: &'static str) -> Key {
+    Key { name, doc, state: State::Known(shape) }
+}
+
+const fn later(name: &'static str) -> Key {
+    Key { name, doc: "", state: State::Later }
+}
+
+const TEXT: &Shape = &Shape::Text;
+const TEXTS: &Shape = &Shape::List(TEXT);
+const TEXT_OR_TEXTS: &Shape = &Shape::Either(&[Shape::Text, Shape::List(TEXT)]);
+const TEXT_OR_FALSE: &Shape = &Shape::Either(&[Shape::Text, Shape::False]);
+const BOOLEAN: &Shape = &Shape::Boolean;
+/// The whole file.
+pub(crate) const MANIFEST: &[Key] = &[
+    key("base", &Shape::Map(&Shape::Table(BASE)), "Images from elsewhere, pinned by `oci.lock`."),
+    key("build", &Shape::Map(&Shape::Table(BUILD)), "Images to build."),
+    key("cache", &Shape::Table(CACHE), "Where what was built is kept."),
+    key("defaults", &Shape::Table(DEFAULTS), "What every build inherits that does not say otherwise."),
+    key("layer", &Shape::Map(&Shape::Table(LAYER)), "Layers that builds share, each with packages of its own."),
+    later("mirror"),
+    later("package"),
+    later("policy"),
+    key("project", &Shape::Table(PROJECT), "What all images of the project have in common."),
+    key("registry", &Shape::Map(&Shape::Table(REGISTRY)), "How registries are talked to, by `host` or `host:port`."),
+    later("stage"),
+    key("tools", &Shape::Table(TOOLS), "The programs that do the work."),
+    key(
+        "vars",
+        &Shape::Map(TEXT),
+        "Values for `{var.NAME}`; `--var NAME=VALUE` and `OCI_VAR_NAME` change one for a run.",
+    ),
+];
+
+const PROJECT: &[Key] = &[
+    key("description", TEXT, "What the project is."),
+    key("exclude", TEXTS, "Globs of what no folder package ever packs."),
+    key("name", TEXT, "What the project is called."),
+    key("platforms", TEXTS, "What images are built for; default: Linux on this machine's architecture."),
+    key(
+        "source-date-epoch",
+        &Shape::Integer,
+        "Seconds since 1970 that every file and history entry carries; default: 0.",
+    ),
+    key("version", TEXT, "The project's version, `{version}` in templates."),
+];
+
+const BASE: &[Key] = &[
+    key("anonymous", BOOLEAN, "Never send credentials."),
+    key("description", TEXT, "What the image is for."),
+    key("digest", TEXT, "Pins the image: `sha256:` and 64 hexadecimal digits."),
+    later("layout"),
+    key("repository", TEXT, "Where the image is: `host/path`."),
+    key("sha", TEXT, "The digest, without `sha256:`."),
+    key("tag", TEXT, "Pinned to a digest by `oci lock`."),
+    key(
+        "variants",
+        &Shape::Map(&Shape::Either(&[Shape::Text, Shape::Table(VARIANT)])),
+        "Several images of one repository by name: a tag, a digest, or a table.",
+    ),
+];
+
+const VARIANT: &[Key] = &[
+    key("description", TEXT, "What the variant is for."),
+    key("digest", TEXT, "Pins the image: `sha256:` and 64 hexadecimal digits."),
+    key("sha", TEXT, "The digest, without `sha256:`."),
+    key("tag", TEXT, "Pinned to a digest by `oci lock`."),
+];
+
+const REGISTRY: &[Key] = &[
+    key("auth-file", TEXT, "The file with the credentials; default: where skopeo looks."),
+    key("cert-dir", TEXT, "A folder with the registry's `ca.crt`."),
+    key("insecure", BOOLEAN, "Plain HTTP or an unchecked certificate will do."),
+    key("mirrors", TEXTS, "Tried first: `host[:port][/path]`."),
+];
+
+const CACHE: &[Key] = &[
+    key("dir", TEXT, "The folder; default: `oci` under the user's cache folder."),
+    later("max-size"),
+    later("registry"),
+];
+
+const TOOLS: &[Key] = &[
+    key("runc", TEXT, "What runs containers: runc or crun, by name or path."),
+    key("skopeo", TEXT, "What talks to registries, by name or path."),
+    key("umoci", TEXT, "What unpacks images, by name or path."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(keys: &[Key]) {
+        assert!(keys.windows(2).all(|pair| pair[0].name < pair[1].name), "{keys:?}");
+        for key in keys {
+            if let State::Known(shape) = key.state {
+                descend(shape);
+            }
+        }
+    }
+
+    fn descend(shape: &Shape) {
+        match shape {
+            Shape::Table(keys) => check(keys),
+            Shape::List(inner) | Shape::Map(inner) => descend(inner),
+            Shape::Either(shapes) => shapes.iter().for_each(descend),
+            Shape::Text | Shape::Boolean | Shape::False | Shape::Integer | Shape::OneOf(_) => {}
+        }
+    }
+
+    #[test]
+    fn keys_are_sorted_and_stand_once() {
+        check(MANIFEST);
+    }
+}

@@ -1,0 +1,284 @@
+//! What values are held against: the problems found so far, and what templates stand for.
+//!
+//! | where | `{version}`, `{var.NAME}` | `{os}`, `{arch}`, … | `{build}`, `{git.*}`, `{env.NAME}` |
+//! | --- | --- | --- | --- |
+//! | [`Checker::expanded`] | replaced | unknown | unknown |
+//! | [`Checker::expanded_path`] | replaced | kept for each platform | unknown |
+//! | [`Checker::expanded_loosely`] | replaced | text, as any brace is | text |
+//! | [`Checker::template`] | replaced | unknown | replaced, or kept for `oci publish` |
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::manifest::template::{Late, Piece, Template, tag_part};
+use crate::manifest::validate::value;
+use crate::problem::{Problem, Problems};
+use crate::source::{Place, Placed};
+use crate::suggest;
+
+/// The names that paths keep for the platform that is built.
+pub(super) const PLACEHOLDERS: [&str; 4] = ["arch", "cpu", "os", "platform"];
+
+/// The problems of a manifest, and the values of its templates.
+pub(super) struct Checker {
+    pub(super) problems: Problems,
+    /// `[vars]`, with the values of this run.
+    pub(super) variables: BTreeMap<String, String>,
+    /// `[project] version`.
+    pub(super) version: Option<String>,
+}
+
+/// Where a template stands.
+#[derive(Clone, Copy)]
+struct Scope<'a> {
+    placeholders: bool,
+    /// The build, where publishing is what it is about.
+    build: Option<&'a str>,
+    /// Values become part of a tag.
+    tag: bool,
+}
+
+const PLAIN: Scope<'_> = Scope { placeholders: false, build: None, tag: false };
+
+/// What a name in braces stands for.
+enum Meaning {
+    Value(String),
+    Placeholder,
+    Late(Late),
+}
+
+/// A stretch of a text with templates.
+enum Part<'a> {
+    Text(&'a str),
+    /// `{{` or `}}`.
+    Brace(&'a str),
+    Name(&'a str, Range<usize>),
+    /// A brace that opens or closes nothing.
+    Alone(Range<usize>),
+}
+
+impl Checker {
+    pub(super) fn push(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// A text in which only `{version}` and `{var.NAME}` are known; nothing if another name was told.
+    pub(super) fn expanded(&mut self, text: &Placed<String>) -> Option<String> {
+        self.worked_out(text, PLAIN)?.text()
+    }
+
+    /// As [`Checker::expanded`], of a tag: what it may not have becomes `-` in values.
+    pub(super) fn expanded_tag(&mut self, text: &Placed<String>) -> Option<Placed<String>> {
+        let expanded = self.worked_out(text, Scope { tag: true, ..PLAIN })?.text()?;
+        Some(Placed::new(expanded, text.place.clone()))
+    }
+
+    /// A text that is worked out again for each platform, by [`expand`](crate::manifest::package::expand):
+    /// braces in it stay doubled.
+    pub(super) fn expanded_path(&mut self, text: &Placed<String>) -> Option<Placed<String>> {
+        let mut expanded = String::new();
+        let mut complete = true;
+        for part in parts(text) {
+            match part {
+                Part::Text(plain) | Part::Brace(plain) => expanded.push_str(plain),
+                Part::Name(name, range) => {
+                    match self.meaning(text, name, &range, Scope { placeholders: true, ..PLAIN }) {
+                        Some(Meaning::Value(value)) => expanded.push_str(&value.replace('{', "{{").replace('}', "}}")),
+                        Some(Meaning::Placeholder | Meaning::Late(_)) => expanded.push_str(&text[range]),
+                        None => complete = false,
+                    }
+                }
+                Part::Alone(range) => {
+                    self.alone(text, range);
+                    complete = false;
+                }
+            }
+        }
+        complete.then(|| Placed::new(expanded, text.place.clone()))
+    }
+
+    /// A text in which a brace that opens none of the known names is just a brace. To write such a name
+    /// itself, its braces are doubled.
+    pub(super) fn expanded_loosely(&mut self, text: &Placed<String>) -> Option<String> {
+        let is_known = |name: &str| name == "version" || name.starts_with("var.");
+        let mut expanded = String::new();
+        let mut complete = true;
+        let mut start = 0;
+        while let Some(opening) = text[start..].find('{').map(|offset| start + offset) {
+            expanded.push_str(&text[start..opening]);
+            let doubled = text[opening..].starts_with("{{");
+            let inner = opening + if doubled { 2 } else { 1 };
+            let name = text[inner..].find('}').map(|length| &text[inner..inner + length]).filter(|name| is_known(name));
+            start = match name {
+                Some(name) if !doubled => {
+                    let range = opening..inner + name.len() + 1;
+                    match self.meaning(text, name, &range, PLAIN) {
+                        Some(Meaning::Value(value)) => expanded.push_str(&value),
+                        _ => complete = false,
+                    }
+                    range.end
+                }
+                Some(name) if text[inner + name.len()..].starts_with("}}") => {
+                    expanded.push_str(&format!("{{{name}}}"));
+                    inner + name.len() + 2
+                }
+                _ => {
+                    expanded.push('{');
+                    opening + 1
+                }
+            };
+        }
+        expanded.push_str(&text[start..]);
+        complete.then_some(expanded)
+    }
+
+    /// What says where `build` is published.
+    pub(super) fn template(&mut self, text: &Placed<String>, build: &str, tag: bool) -> Option<Placed<Template>> {
+        let template = self.worked_out(text, Scope { placeholders: false, build: Some(build), tag })?;
+        Some(Placed::new(template, text.place.clone()))
+    }
+
+    /// The value of one template of a text, `range` with its braces.
+    pub(super) fn value(&mut self, text: &Placed<String>, range: &Range<usize>) -> Option<String> {
+        let written = &text[range.clone()];
+        match written.strip_prefix('{').and_then(|written| written.strip_suffix('}')) {
+            Some(name) => match self.meaning(text, name, range, PLAIN)? {
+                Meaning::Value(value) => Some(value),
+                Meaning::Placeholder | Meaning::Late(_) => None,
+            },
+            None => {
+                self.alone(text, range.clone());
+                None
+            }
+        }
+    }
+
+    fn worked_out(&mut self, text: &Placed<String>, scope: Scope<'_>) -> Option<Template> {
+        let mut pieces = Vec::new();
+        let mut complete = true;
+        for part in parts(text) {
+            match part {
+                Part::Text(plain) => pieces.push(Piece::Text(plain.to_owned())),
+                Part::Brace(pair) => pieces.push(Piece::Text(pair[1..].to_owned())),
+                Part::Name(name, range) => match self.meaning(text, name, &range, scope) {
+                    Some(Meaning::Value(value)) if scope.tag => pieces.push(Piece::Text(tag_part(&value))),
+                    Some(Meaning::Value(value)) => pieces.push(Piece::Text(value)),
+                    Some(Meaning::Late(late)) => {
+                        pieces.push(Piece::Late(Placed::new(late, value::part(text, range))));
+                    }
+                    Some(Meaning::Placeholder) | None => complete = false,
+                },
+                Part::Alone(range) => {
+                    self.alone(text, range);
+                    complete = false;
+                }
+            }
+        }
+        complete.then_some(Template(pieces))
+    }
+
+    /// What a name means here; a name that means nothing is told.
+    fn meaning(
+        &mut self,
+        text: &Placed<String>,
+        name: &str,
+        range: &Range<usize>,
+        scope: Scope<'_>,
+    ) -> Option<Meaning> {
+        let place = value::part(text, range.clone());
+        if let Some(variable) = name.strip_prefix("var.") {
+            let value = self.variables.get(variable).cloned();
+            if value.is_none() {
+                self.unknown_variable(variable, &place);
+            }
+            return value.map(Meaning::Value);
+        }
+        if scope.placeholders && PLACEHOLDERS.contains(&name) {
+            return Some(Meaning::Placeholder);
+        }
+        match (name, scope.build) {
+            ("version", _) => {
+                if self.version.is_none() {
+                    let help = "give `[project]` a `version`".to_owned();
+                    let problem = Problem::new("oci::manifest::no_value", "the project has no version", &place, "");
+                    self.push(problem.help(help));
+                }
+                return self.version.clone().map(Meaning::Value);
+            }
+            ("build", Some(build)) => return Some(Meaning::Value(build.to_owned())),
+            _ => {}
+        }
+        let late = Late::parse(name);
+        if scope.build.is_some() && late.is_some() {
+            return late.map(Meaning::Late);
+        }
+        self.unknown(name, late.is_some() || name == "build", &place, scope);
+        None
+    }
+
+    fn unknown_variable(&mut self, name: &str, place: &Place) {
+        let known = suggest::help("the variables are", name, self.variables.keys().map(String::as_str));
+        let help = known.unwrap_or_else(|| format!("give it a value: `[vars]` with `{name} = \"…\"`"));
+        let message = format!("there is no variable `{name}`");
+        self.push(Problem::new("oci::manifest::unknown_variable", message, place, "not known").help(help));
+    }
+
+    fn unknown(&mut self, name: &str, is_publishing: bool, place: &Place, scope: Scope<'_>) {
+        if is_publishing {
+            let message = format!("`{{{name}}}` has no value here");
+            self.push(
+                Problem::new("oci::manifest::unknown_placeholder", message, place, "known to publishing alone")
+                    .help("it is known in `repository`, `tag` and `tags`; elsewhere it would undo caches".to_owned()),
+            );
+            return;
+        }
+        let mut known = vec!["version", "var.NAME"];
+        if scope.placeholders {
+            known.extend(PLACEHOLDERS);
+        }
+        if scope.build.is_some() {
+            known.extend(["build", "env.NAME", "git.branch", "git.sha", "git.short-sha", "git.tag"]);
+        }
+        known.sort_unstable();
+        let help = match suggest::nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{{{near}}}`?"),
+            None => format!("what is known here: `{{{}}}`", known.join("}`, `{")),
+        };
+        let message = format!("there is no `{{{name}}}`");
+        self.push(Problem::new("oci::manifest::unknown_placeholder", message, place, "not known").help(help));
+    }
+
+    /// Tells of a brace that opens or closes nothing.
+    fn alone(&mut self, text: &Placed<String>, range: Range<usize>) {
+        let place = value::part(text, range);
+        self.push(
+            Problem::new("oci::manifest::unknown_placeholder", "a brace stands alone", &place, "")
+                .help("`{{` and `}}` stand for braces".to_owned()),
+        );
+    }
+}
+
+fn parts(text: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    while let Some(brace) = text[start..].find(['{', '}']).map(|offset| start + offset) {
+        if start < brace {
+            parts.push(Part::Text(&text[start..brace]));
+        }
+        let rest = &text[brace..];
+        let (part, end) = match (rest.starts_with("{{") || rest.starts_with("}}"), rest.find('}')) {
+            (true, _) => (Part::Brace(&rest[..2]), brace + 2),
+            (false, Some(length)) if length > 0 => {
+                let end = brace + length + 1;
+                (Part::Name(&rest[1..length], brace..end), end)
+            }
+            (false, _) => (Part::Alone(brace..brace + 1), brace + 1),
+        };
+        parts.push(part);
+        start = end;
+    }
+    if start < text.len() {
+        parts.push(Part::Text(&text[start..]));
+    }
+    parts
+}

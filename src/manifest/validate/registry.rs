@@ -1,0 +1,91 @@
+//! `[registry."host[:port]"]`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::manifest::RegistrySettings;
+use crate::manifest::read::Table;
+use crate::manifest::validate::{Checker, value};
+use crate::model::Repository;
+use crate::model::reference::RepositoryError;
+use crate::problem::Problem;
+use crate::source::Placed;
+
+/// What the manifest, or the user's own file in `folder`, says of registries.
+pub(super) fn registries(root: Table<'_>, folder: &Path, checker: &mut Checker) -> BTreeMap<String, RegistrySettings> {
+    let mut registries = BTreeMap::new();
+    let mut names: BTreeMap<String, Placed<String>> = BTreeMap::new();
+    for (name, value) in root.table("registry").map(|table| table.entries()).unwrap_or_default() {
+        let host = host(&name, checker);
+        let Some(settings) = value.table().map(|table| registry(table, folder, checker)) else { continue };
+        let Some(host) = host else { continue };
+        if let Some(first) = names.get(&host) {
+            let message = format!("`{}` and `{}` are one registry", **first, *name);
+            checker.push(
+                Problem::new("oci::manifest::duplicate_name", message, &name.place, "again here")
+                    .also(&first.place, "first here")
+                    .help("keep one of them".to_owned()),
+            );
+        }
+        names.insert(host.clone(), name);
+        registries.insert(host, settings);
+    }
+    registries
+}
+
+/// The registry's name as references have it.
+fn host(name: &Placed<String>, checker: &mut Checker) -> Option<String> {
+    let error = match Repository::parse(&format!("{}/image", **name)) {
+        Ok(repository) if !name.contains('/') => return Some(repository.registry().to_owned()),
+        Ok(_) => None,
+        Err(error) => Some(error),
+    };
+    let host = match &error {
+        Some(RepositoryError::Scheme { rest, .. }) => rest.split('/').next(),
+        _ => name.split('/').next().filter(|_| name.contains('/')),
+    };
+    let help = match host.filter(|host| host.contains(['.', ':']) || *host == "localhost") {
+        Some(host) => format!("write `[registry.\"{host}\"]`"),
+        None => "write it as it stands in a repository, such as `[registry.\"registry.example.com:5000\"]`".to_owned(),
+    };
+    let message = format!("`{}` is no registry", **name);
+    checker.push(Problem::new("oci::manifest::bad_registry", message, &name.place, "").help(help));
+    None
+}
+
+fn registry(table: Table<'_>, folder: &Path, checker: &mut Checker) -> RegistrySettings {
+    let mirrors = table.texts("mirrors").unwrap_or_default();
+    RegistrySettings {
+        insecure: table.boolean("insecure").is_some_and(|insecure| *insecure),
+        cert_dir: path(table, "cert-dir", folder, checker),
+        auth_file: path(table, "auth-file", folder, checker),
+        mirrors: mirrors.iter().filter_map(|mirror| self::mirror(mirror, checker)).collect(),
+    }
+}
+
+fn path(table: Table<'_>, key: &str, folder: &Path, checker: &mut Checker) -> Option<PathBuf> {
+    value::path_from(folder, &table.text(key)?, checker)
+}
+
+/// `host[:port][/path]`.
+fn mirror(text: &Placed<String>, checker: &mut Checker) -> Option<String> {
+    match Repository::parse(&format!("{}/image", **text)) {
+        Ok(_) => Some(text.value.clone()),
+        Err(error) => {
+            let reason = match &error {
+                RepositoryError::Short { .. } => "it begins with a host, such as `mirror.example.com`".to_owned(),
+                error => error.to_string(),
+            };
+            let help = match &error {
+                RepositoryError::Scheme { .. } => {
+                    let rest = text.split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
+                    Some(format!("write `\"{rest}\"`"))
+                }
+                _ => None,
+            };
+            let message = format!("`{}` is no mirror", **text);
+            checker.push(Problem::new("oci::manifest::bad_registry", message, &text.place, reason).help(help));
+            None
+        }
+    }
+}
