@@ -18,6 +18,7 @@ mod lock_many;
 mod outdated;
 mod publish;
 mod readme;
+mod registries;
 mod reproducible;
 mod retry;
 mod rootless;
