@@ -37,6 +37,9 @@ _oci() {
             oci,run)
                 cmd="oci__subcmd__run"
                 ;;
+            oci,schema)
+                cmd="oci__subcmd__schema"
+                ;;
             oci__subcmd__help,build)
                 cmd="oci__subcmd__help__subcmd__build"
                 ;;
@@ -58,6 +61,9 @@ _oci() {
             oci__subcmd__help,run)
                 cmd="oci__subcmd__help__subcmd__run"
                 ;;
+            oci__subcmd__help,schema)
+                cmd="oci__subcmd__help__subcmd__schema"
+                ;;
             *)
                 ;;
         esac
@@ -65,7 +71,7 @@ _oci() {
 
     case "${cmd}" in
         oci)
-            opts="-C -j -q -h -V --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help --version lock fetch build run publish completions help"
+            opts="-C -j -q -h -V --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help --version lock fetch build run publish schema completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -241,7 +247,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__help)
-            opts="lock fetch build run publish completions help"
+            opts="lock fetch build run publish schema completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -339,6 +345,20 @@ _oci() {
             return 0
             ;;
         oci__subcmd__help__subcmd__run)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        oci__subcmd__help__subcmd__schema)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -499,6 +519,48 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --manifest-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        oci__subcmd__schema)
+            opts="-C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

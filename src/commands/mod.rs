@@ -5,10 +5,11 @@ mod completions;
 mod destination;
 mod fetch;
 mod lock;
+mod overrides;
 mod publish;
 mod run;
+mod schema;
 mod session;
-mod variables;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Build(arguments) => build::run(&mut open(arguments.verbose.verbose)?, &arguments)?,
         Command::Publish(arguments) => publish::run(&mut open(arguments.verbose.verbose)?, &arguments)?,
         Command::Run(arguments) => return run::run(&global, &arguments),
+        Command::Schema => schema::print(),
         Command::Completions(arguments) => completions::print(arguments.shell),
     }
     Ok(Status::Done.into())

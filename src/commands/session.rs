@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::variables;
+use super::overrides;
 use crate::cli::Global;
 use crate::diagnostic::{Failure, Status};
 use crate::executor::{Built, Executor, Outcome};
@@ -71,9 +71,9 @@ impl Session {
         let path = here.join(path);
         let folder = path.parent().unwrap_or(&here).to_owned();
         let source = Source::read(&path, &shown(&path, &here)).map_err(|error| Failure::new(Status::Invalid, error))?;
-        let overrides = variables::overrides(global)?;
+        let overrides = overrides::read(global)?;
         let manifest = manifest::parse_with(&source, &folder, &overrides).map_err(invalid)?;
-        variables::check(&overrides, &manifest)?;
+        overrides::check(&overrides, &manifest)?;
         let lock_path = folder.join(LOCK_NAME);
         let lock = match Lock::load(&lock_path, &shown(&lock_path, &here)) {
             Ok(lock) => lock,
