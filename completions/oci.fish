@@ -48,6 +48,7 @@ complete -c oci -n "__fish_oci_needs_command" -f -a "fetch" -d 'Bring everything
 complete -c oci -n "__fish_oci_needs_command" -f -a "build" -d 'Build images'
 complete -c oci -n "__fish_oci_needs_command" -f -a "run" -d 'Build an image if need be, and run it'
 complete -c oci -n "__fish_oci_needs_command" -f -a "publish" -d 'Build images if need be, and push every tag'
+complete -c oci -n "__fish_oci_needs_command" -f -a "schema" -d 'Print the JSON Schema of `oci.toml`, for editors'
 complete -c oci -n "__fish_oci_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c oci -n "__fish_oci_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c oci -n "__fish_oci_using_subcommand check" -s C -l directory -d 'Go to this folder first' -r -F
@@ -198,6 +199,20 @@ complete -c oci -n "__fish_oci_using_subcommand publish" -l frozen -d '`--locked
 complete -c oci -n "__fish_oci_using_subcommand publish" -l json -d 'Results and errors as JSON'
 complete -c oci -n "__fish_oci_using_subcommand publish" -s q -l quiet -d 'Say nothing but results, warnings and errors'
 complete -c oci -n "__fish_oci_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand schema" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand schema" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand schema" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand schema" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand schema" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand schema" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand schema" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand schema" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand schema" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand schema" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand schema" -l verbose -d 'Say more; `-v` before or after any command but `run`'
+complete -c oci -n "__fish_oci_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_using_subcommand completions" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand completions" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand completions" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
@@ -212,14 +227,15 @@ complete -c oci -n "__fish_oci_using_subcommand completions" -l json -d 'Results
 complete -c oci -n "__fish_oci_using_subcommand completions" -s q -l quiet -d 'Say nothing but results, warnings and errors'
 complete -c oci -n "__fish_oci_using_subcommand completions" -l verbose -d 'Say more; `-v` before or after any command but `run`'
 complete -c oci -n "__fish_oci_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish completions help" -f -a "check" -d 'Check `oci.toml` and `oci.lock`, and nothing else: offline, in milliseconds'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish completions help" -f -a "add" -d 'Add a base to `oci.toml`, and pin it'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish completions help" -f -a "lock" -d 'Pin every base to a digest in `oci.lock`'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish completions help" -f -a "update" -d 'Pin bases to what their tags stand for now'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish completions help" -f -a "outdated" -d 'List the bases whose tags have moved'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish completions help" -f -a "fetch" -d 'Bring everything that a later `--offline` build or run needs'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish completions help" -f -a "build" -d 'Build images'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish completions help" -f -a "run" -d 'Build an image if need be, and run it'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish completions help" -f -a "publish" -d 'Build images if need be, and push every tag'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish completions help" -f -a "completions" -d 'Print completions for a shell'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "check" -d 'Check `oci.toml` and `oci.lock`, and nothing else: offline, in milliseconds'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "add" -d 'Add a base to `oci.toml`, and pin it'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "lock" -d 'Pin every base to a digest in `oci.lock`'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "update" -d 'Pin bases to what their tags stand for now'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "outdated" -d 'List the bases whose tags have moved'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "fetch" -d 'Bring everything that a later `--offline` build or run needs'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "build" -d 'Build images'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "run" -d 'Build an image if need be, and run it'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "publish" -d 'Build images if need be, and push every tag'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "schema" -d 'Print the JSON Schema of `oci.toml`, for editors'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "completions" -d 'Print completions for a shell'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

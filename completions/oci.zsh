@@ -277,6 +277,28 @@ never\:""))' \
 '*::names -- Builds; all that have a repository, if none is named:_default' \
 && ret=0
 ;;
+(schema)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '-C+[Go to this folder first]:DIR:_files' \
@@ -348,6 +370,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(schema)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -377,6 +403,7 @@ _oci_commands() {
 'build:Build images' \
 'run:Build an image if need be, and run it' \
 'publish:Build images if need be, and push every tag' \
+'schema:Print the JSON Schema of \`oci.toml\`, for editors' \
 'completions:Print completions for a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -419,6 +446,7 @@ _oci__subcmd__help_commands() {
 'build:Build images' \
 'run:Build an image if need be, and run it' \
 'publish:Build images if need be, and push every tag' \
+'schema:Print the JSON Schema of \`oci.toml\`, for editors' \
 'completions:Print completions for a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -474,6 +502,11 @@ _oci__subcmd__help__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'oci help run commands' commands "$@"
 }
+(( $+functions[_oci__subcmd__help__subcmd__schema_commands] )) ||
+_oci__subcmd__help__subcmd__schema_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help schema commands' commands "$@"
+}
 (( $+functions[_oci__subcmd__help__subcmd__update_commands] )) ||
 _oci__subcmd__help__subcmd__update_commands() {
     local commands; commands=()
@@ -498,6 +531,11 @@ _oci__subcmd__publish_commands() {
 _oci__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'oci run commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__schema_commands] )) ||
+_oci__subcmd__schema_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci schema commands' commands "$@"
 }
 (( $+functions[_oci__subcmd__update_commands] )) ||
 _oci__subcmd__update_commands() {

@@ -91,6 +91,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Build images if need be, and push every tag
     Publish(PublishArguments),
+    /// Print the JSON Schema of `oci.toml`, for editors
+    Schema,
     /// Print completions for a shell
     Completions(CompletionsArguments),
 }

@@ -8,12 +8,13 @@ mod destination;
 mod fetch;
 mod lock;
 mod outdated;
+mod overrides;
 mod project;
 mod publish;
 mod run;
+mod schema;
 mod session;
 mod update;
-mod variables;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -39,6 +40,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Build(arguments) => build::run(&mut open(arguments.verbose)?, &arguments)?,
         Command::Publish(arguments) => publish::run(&mut open(arguments.verbose)?, &arguments)?,
         Command::Run(arguments) => return run::run(&global, &arguments),
+        Command::Schema => schema::print()?,
         Command::Completions(arguments) => completions::print(arguments.shell)?,
     }
     Ok(Status::Done.into())

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::variables;
+use super::overrides;
 use crate::cli::Global;
 use crate::diagnostic::{Failure, Status};
 use crate::lock::{LOCK_NAME, LoadError, Lock};
@@ -63,9 +63,9 @@ impl Project {
         let manifest_path = here.join(path);
         let folder = manifest_path.parent().unwrap_or(&here).to_owned();
         let source = Source::read(&manifest_path, &shown(&manifest_path, &here)).map_err(super::invalid)?;
-        let overrides = variables::overrides(global)?;
+        let overrides = overrides::read(global)?;
         let manifest = manifest::parse_with(&source, &folder, &overrides).map_err(all_invalid)?;
-        variables::check(&overrides, &manifest)?;
+        overrides::check(&overrides, &manifest)?;
         let lock_path = folder.join(LOCK_NAME);
         let (lock, disputed) = load(&lock_path, &shown(&lock_path, &here)).map_err(|error| match error {
             LoadError::Read(error) => super::invalid(error),

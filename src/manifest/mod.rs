@@ -24,8 +24,9 @@ pub(crate) use discover::discover;
 use later::Later;
 pub(crate) use later::{Needs, NotYetError};
 pub(crate) use package::{Package, PackageContent};
+pub(crate) use schema::json_schema;
 use template::Template;
-pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, parse_with};
+pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, UserSettings, parse_with};
 use variable::VariableValue;
 
 use crate::model::{Compression, Digest, ImageName, Platform, Repository, Tag};
@@ -52,16 +53,17 @@ pub(crate) struct Manifest {
     pub(crate) variables: BTreeMap<String, String>,
 }
 
-/// Other values for some of `[vars]`, for one run.
+/// What changes a manifest for one run, or for one user.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overrides {
     /// By name, as the command line says it; these come first.
     pub(crate) command_line: BTreeMap<String, String>,
     /// By what follows `OCI_VAR_`: the name as it is, or in capitals with `_` for `-`.
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) user: UserSettings,
 }
 
-/// Parses and checks a manifest, with the values that it gives to `[vars]` itself.
+/// Parses and checks a manifest that nothing changes.
 pub(crate) fn parse(source: &Source, folder: &std::path::Path) -> Result<Manifest, Vec<Problem>> {
     parse_with(source, folder, &Overrides::default())
 }
@@ -91,6 +93,17 @@ pub(crate) struct Tools {
     pub(crate) skopeo: Option<PathBuf>,
     pub(crate) umoci: Option<PathBuf>,
     pub(crate) runc: Option<PathBuf>,
+}
+
+impl Tools {
+    /// These, and the others where these say nothing.
+    fn or(self, others: &Self) -> Self {
+        Self {
+            skopeo: self.skopeo.or_else(|| others.skopeo.clone()),
+            umoci: self.umoci.or_else(|| others.umoci.clone()),
+            runc: self.runc.or_else(|| others.runc.clone()),
+        }
+    }
 }
 
 /// `[registry."host[:port]"]`: how a registry is talked to.

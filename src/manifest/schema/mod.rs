@@ -1,9 +1,12 @@
 //! The shape of `oci.toml`: every table and key there is, as data.
 //!
 //! One description serves all who need it: the check for unknown keys and wrong types
-//! ([`shape`](super::shape)), and the documentation of each key.
+//! ([`shape`](super::shape)), and the JSON Schema ([`json`]).
 
 mod image;
+mod json;
+
+pub(crate) use json::json_schema;
 
 use image::{BUILD, DEFAULTS, LAYER, STAGE};
 
@@ -78,6 +81,13 @@ pub(crate) const MANIFEST: &[Key] = &[
         &Shape::Map(TEXT),
         "Values for `{var.NAME}`; `--var NAME=VALUE` and `OCI_VAR_NAME` change one for a run.",
     ),
+];
+
+/// The user's own settings.
+pub(crate) const USER: &[Key] = &[
+    key("cache", &Shape::Table(CACHE), "Where what was built is kept."),
+    key("registry", &Shape::Map(&Shape::Table(REGISTRY)), "How registries are talked to, by `host` or `host:port`."),
+    key("tools", &Shape::Table(TOOLS), "The programs that do the work."),
 ];
 
 const PROJECT: &[Key] = &[
@@ -181,5 +191,6 @@ mod tests {
     #[test]
     fn keys_are_sorted_and_stand_once() {
         check(MANIFEST);
+        check(USER);
     }
 }

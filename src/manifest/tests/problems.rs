@@ -8,7 +8,8 @@ use miette::Diagnostic;
 
 use super::{codes, read};
 use crate::diagnostic::{codes_of, rendered};
-use crate::manifest::discover;
+use crate::manifest::{UserSettings, discover};
+use crate::source::Source;
 
 /// Title and manifest.
 type Case = (&'static str, &'static str);
@@ -537,6 +538,15 @@ fn a_manifest_that_is_not_there() {
         "not_found",
         not_found().iter().map(|error| rendered(&**error)).collect::<Vec<_>>().join("\n\n")
     );
+}
+
+#[test]
+fn settings_of_a_user() {
+    let text =
+        "[project]\nname = \"a\"\n[tools]\nrunc = \"\"\n[registry.x]\ninsecure = 1\n[cache]\nmax-size = \"1 ZB\"\n";
+    let problems = UserSettings::parse(&Source::new("config.toml", text), Path::new("/home")).unwrap_err();
+    insta::assert_snapshot!("user", problems.iter().map(|error| rendered(error)).collect::<Vec<_>>().join("\n\n"));
+    assert_eq!(UserSettings::parse(&Source::new("config.toml", "[x"), Path::new("/home")).unwrap_err().len(), 1);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Tables of values: what each kind accepts and comes to mean, and what it refuses.
 
+use std::path::Path;
+
 use super::{codes, good, messages, read};
 use crate::manifest::package::{Mode, Owner};
-use crate::manifest::{Build, Change, Overrides, Package, PackageContent, parse_with};
+use crate::manifest::{Build, Change, Overrides, Package, PackageContent, UserSettings, parse_with};
 use crate::model::Compression;
+use crate::source::Source;
 
 /// A build with these lines in it.
 fn build(lines: &str) -> Build {
@@ -292,6 +295,7 @@ fn variables_of_one_run() {
     let overrides = Overrides {
         command_line: map(&[("C", "line")]),
         environment: map(&[("A_B", "capitals"), ("C", "environment"), ("d", "as it is"), ("D", "capitals"), ("X", "")]),
+        user: UserSettings::default(),
     };
     let source = crate::source::Source::new("oci.toml", text);
     let manifest = parse_with(&source, std::path::Path::new("/project"), &overrides).unwrap();
@@ -399,6 +403,47 @@ fn stages_inherit_little() {
     assert_eq!(stage.env.keys().collect::<Vec<_>>(), ["A", "B"]);
     assert_eq!((stage.compression, stage.user.as_deref(), stage.labels.len()), (Compression::None, None, 0));
     assert_eq!(stage.platforms.as_ref().unwrap().len(), 1);
+}
+
+#[test]
+fn settings_of_a_user_count_where_the_manifest_is_silent() {
+    let parse = |text: &str| UserSettings::parse(&Source::new("config.toml", text), Path::new("/home/oci")).unwrap();
+    let user = parse(
+        r#"
+        [cache]
+        dir = "cache"
+        [tools]
+        runc = "crun"
+        skopeo = "bin/skopeo"
+        [registry."ghcr.io"]
+        insecure = true
+        cert-dir = "certs"
+        mirrors = ["user.example.com"]
+        [registry."index.docker.io"]
+        auth-file = "/auth.json"
+        insecure = true
+        "#,
+    );
+    let text = r#"
+        [tools]
+        skopeo = "/opt/skopeo"
+        [registry."ghcr.io"]
+        cert-dir = "/certs"
+        auth-file = "/manifest.json"
+        mirrors = []
+        [registry."docker.io"]
+        insecure = false
+        "#;
+    let overrides = Overrides { user, ..Overrides::default() };
+    let manifest = parse_with(&Source::new("oci.toml", text), Path::new("/project"), &overrides).unwrap();
+    let path = |text: &str| Some(std::path::PathBuf::from(text));
+    assert_eq!(manifest.cache, path("/home/oci/cache"));
+    assert_eq!((manifest.tools.skopeo, manifest.tools.runc), (path("/opt/skopeo"), path("crun")));
+    let ghcr = &manifest.registries["ghcr.io"];
+    assert!(ghcr.insecure && ghcr.mirrors.is_empty());
+    assert_eq!((&ghcr.cert_dir, &ghcr.auth_file), (&path("/home/oci/certs"), &path("/manifest.json")));
+    let hub = &manifest.registries["docker.io"];
+    assert_eq!((hub.insecure, &hub.auth_file), (false, &path("/auth.json")));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod registry;
 mod step;
 mod syntax;
 mod target;
+mod user;
 mod value;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use checker::Checker;
+pub(crate) use user::UserSettings;
 
 use crate::manifest::read::Table;
 use crate::manifest::{Manifest, Overrides, Project, Tools, schema, shape};
@@ -31,6 +33,7 @@ pub(crate) const MANIFEST_NAME: &str = "oci.toml";
 
 /// Parses and checks a manifest. `folder` is what its paths are relative to.
 pub(crate) fn parse_with(source: &Source, folder: &Path, overrides: &Overrides) -> Result<Manifest, Vec<Problem>> {
+    let user = &overrides.user;
     let mut problems = Problems::default();
     let (document, errors) = DeTable::parse_recoverable(source.text());
     if !errors.is_empty() {
@@ -58,9 +61,9 @@ pub(crate) fn parse_with(source: &Source, folder: &Path, overrides: &Overrides) 
         builds,
         stages,
         layers,
-        registries: registry::registries(root, folder, &mut checker),
-        tools: tools(root, folder, &mut checker),
-        cache: target::cache(root, folder, &mut checker),
+        registries: registry::settings(registry::registries(root, folder, &mut checker), &user.registries),
+        tools: tools(root, folder, &mut checker).or(&user.tools),
+        cache: target::cache(root, folder, &mut checker).or_else(|| user.cache.clone()),
         variables: std::mem::take(&mut checker.variables),
     };
     let problems = checker.problems;

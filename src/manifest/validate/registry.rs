@@ -11,8 +11,42 @@ use crate::model::reference::RepositoryError;
 use crate::problem::Problem;
 use crate::source::Placed;
 
-/// What the manifest, or the user's own file in `folder`, says of registries.
-pub(super) fn registries(root: Table<'_>, folder: &Path, checker: &mut Checker) -> BTreeMap<String, RegistrySettings> {
+/// A registry's table as it is written, in the manifest or in the user's own file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WrittenRegistry {
+    insecure: Option<bool>,
+    cert_dir: Option<PathBuf>,
+    auth_file: Option<PathBuf>,
+    mirrors: Option<Vec<String>>,
+}
+
+/// What a manifest and a user say of registries together. The manifest's word counts, but where files
+/// of the machine are named: there it is the user's.
+pub(super) fn settings(
+    mut manifest: BTreeMap<String, WrittenRegistry>,
+    user: &BTreeMap<String, WrittenRegistry>,
+) -> BTreeMap<String, RegistrySettings> {
+    for (host, user) in user {
+        let registry = manifest.entry(host.clone()).or_default();
+        registry.insecure = registry.insecure.or(user.insecure);
+        registry.mirrors = registry.mirrors.take().or_else(|| user.mirrors.clone());
+        registry.cert_dir = user.cert_dir.clone().or_else(|| registry.cert_dir.take());
+        registry.auth_file = user.auth_file.clone().or_else(|| registry.auth_file.take());
+    }
+    let settings = manifest.into_iter().map(|(host, registry)| {
+        let settings = RegistrySettings {
+            insecure: registry.insecure.unwrap_or_default(),
+            cert_dir: registry.cert_dir,
+            auth_file: registry.auth_file,
+            mirrors: registry.mirrors.unwrap_or_default(),
+        };
+        (host, settings)
+    });
+    settings.collect()
+}
+
+/// The registries of a file, whose paths are relative to `folder`.
+pub(super) fn registries(root: Table<'_>, folder: &Path, checker: &mut Checker) -> BTreeMap<String, WrittenRegistry> {
     let mut registries = BTreeMap::new();
     let mut names: BTreeMap<String, Placed<String>> = BTreeMap::new();
     for (name, value) in root.table("registry").map(|table| table.entries()).unwrap_or_default() {
@@ -53,13 +87,13 @@ fn host(name: &Placed<String>, checker: &mut Checker) -> Option<String> {
     None
 }
 
-fn registry(table: Table<'_>, folder: &Path, checker: &mut Checker) -> RegistrySettings {
-    let mirrors = table.texts("mirrors").unwrap_or_default();
-    RegistrySettings {
-        insecure: table.boolean("insecure").is_some_and(|insecure| *insecure),
+fn registry(table: Table<'_>, folder: &Path, checker: &mut Checker) -> WrittenRegistry {
+    let mirrors = table.texts("mirrors");
+    WrittenRegistry {
+        insecure: table.boolean("insecure").map(|insecure| insecure.value),
         cert_dir: path(table, "cert-dir", folder, checker),
         auth_file: path(table, "auth-file", folder, checker),
-        mirrors: mirrors.iter().filter_map(|mirror| self::mirror(mirror, checker)).collect(),
+        mirrors: mirrors.map(|mirrors| mirrors.iter().filter_map(|mirror| self::mirror(mirror, checker)).collect()),
     }
 }
 

@@ -1,8 +1,12 @@
-//! Other values for `[vars]`: `--var NAME=VALUE`, and `OCI_VAR_NAME` in the environment.
+//! What changes a manifest: `--var NAME=VALUE`, `OCI_VAR_NAME` in the environment, and the user's own
+//! settings, `oci/config.toml` in the folder for configuration.
+
+use std::path::{Path, PathBuf};
 
 use crate::cli::Global;
 use crate::diagnostic::{Failure, Status};
-use crate::manifest::{Manifest, Overrides};
+use crate::manifest::{Manifest, Overrides, UserSettings};
+use crate::source::Source;
 use crate::suggest;
 
 /// A `--var` that changes nothing.
@@ -23,9 +27,9 @@ enum VariableError {
 
 const PREFIX: &str = "OCI_VAR_";
 
-/// What the command line and the environment say.
-pub(super) fn overrides(global: &Global) -> Result<Overrides, Failure> {
-    let mut overrides = Overrides::default();
+/// What the command line, the environment and the user say.
+pub(super) fn read(global: &Global) -> Result<Overrides, Failure> {
+    let mut overrides = Overrides { user: user()?, ..Overrides::default() };
     for written in &global.variables {
         let Some((name, value)) = written.split_once('=').filter(|(name, _)| !name.is_empty()) else {
             return Err(Failure::new(Status::Invalid, VariableError::Form { written: written.clone() }));
@@ -38,6 +42,28 @@ pub(super) fn overrides(global: &Global) -> Result<Overrides, Failure> {
         }
     }
     Ok(overrides)
+}
+
+/// The user's own settings; none, if there is no such file.
+fn user() -> Result<UserSettings, Failure> {
+    let Some(path) = user_file() else { return Ok(UserSettings::default()) };
+    let source = match Source::read(&path, &path.display().to_string()) {
+        Ok(source) => source,
+        Err(error) if error.is_not_found() => return Ok(UserSettings::default()),
+        Err(error) => return Err(Failure::new(Status::Invalid, error)),
+    };
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    UserSettings::parse(&source, folder).map_err(|problems| {
+        let failures = problems.into_iter().map(|problem| Failure::new(Status::Invalid, problem));
+        Failure::all(failures).unwrap_or(Failure { reports: Vec::new(), status: Status::Invalid })
+    })
+}
+
+/// As the XDG base directory specification says: a path that is not absolute counts for nothing.
+fn user_file() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
+    Some(folder.join("oci/config.toml"))
 }
 
 /// Every `--var` names one that there is. The environment may speak to other projects too.

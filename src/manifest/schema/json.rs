@@ -1,0 +1,130 @@
+//! The shape of `oci.toml` as a JSON Schema, for editors.
+
+use serde_json::{Map, Value, json};
+
+use super::{Key, MANIFEST, Shape, State};
+
+/// The JSON Schema (2020-12) of the whole file. It knows names, types and choices; what a value means
+/// is known to the program alone.
+pub(crate) fn json_schema() -> Value {
+    let mut schema = Map::new();
+    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    schema.insert("title".to_owned(), json!("oci.toml"));
+    schema.insert("description".to_owned(), json!("What a project's OCI images are made of."));
+    schema.extend(table(MANIFEST));
+    Value::Object(schema)
+}
+
+fn of(shape: &Shape) -> Map<String, Value> {
+    match shape {
+        Shape::Text => object([("type", json!("string"))]),
+        Shape::Boolean => object([("type", json!("boolean"))]),
+        Shape::False => object([("const", json!(false))]),
+        Shape::Integer => object([("type", json!("integer"))]),
+        Shape::OneOf(names) => object([("enum", json!(names))]),
+        Shape::List(inner) => object([("type", json!("array")), ("items", of(inner).into())]),
+        Shape::Map(inner) => object([("type", json!("object")), ("additionalProperties", of(inner).into())]),
+        Shape::Table(keys) => table(keys),
+        Shape::Either(shapes) => object([("anyOf", shapes.iter().map(of).collect())]),
+    }
+}
+
+/// Keys of a later release, and those that cannot be, are unknown here too.
+fn table(keys: &[Key]) -> Map<String, Value> {
+    let mut properties = Map::new();
+    for key in keys {
+        if let State::Known(shape) = key.state {
+            let mut property = object([("description", json!(key.doc))]);
+            property.extend(of(shape));
+            properties.insert(key.name.to_owned(), property.into());
+        }
+    }
+    object([("type", json!("object")), ("properties", properties.into()), ("additionalProperties", json!(false))])
+}
+
+fn object<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use toml::de::{DeTable, DeValue};
+
+    use super::*;
+
+    /// A TOML text as JSON, as editors see it.
+    fn json_of(text: &str) -> Value {
+        fn value(found: &DeValue<'_>) -> Value {
+            match found {
+                DeValue::String(text) => json!(text),
+                DeValue::Integer(integer) => {
+                    json!(i64::from_str_radix(integer.as_str(), integer.radix()).unwrap())
+                }
+                DeValue::Float(float) => json!(float.as_str().parse::<f64>().unwrap()),
+                DeValue::Boolean(boolean) => json!(boolean),
+                DeValue::Datetime(date) => json!(date.to_string()),
+                DeValue::Array(array) => array.iter().map(|element| value(element.get_ref())).collect(),
+                DeValue::Table(table) => object_of(table),
+            }
+        }
+        fn object_of(table: &DeTable<'_>) -> Value {
+            let members = table.iter().map(|(name, found)| (name.get_ref().to_string(), value(found.get_ref())));
+            Value::Object(members.collect())
+        }
+        object_of(DeTable::parse(text).unwrap().get_ref())
+    }
+
+    fn accepts(text: &str) -> bool {
+        jsonschema::validator_for(&json_schema()).unwrap().is_valid(&json_of(text))
+    }
+
+    #[test]
+    fn it_is_a_schema_of_its_draft() {
+        assert!(jsonschema::draft202012::meta::is_valid(&json_schema()));
+    }
+
+    #[test]
+    fn it_accepts_what_people_copy_from() {
+        let readme = include_str!("../../../README.md");
+        let example = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        for text in [include_str!("../../../oci.toml.example"), include_str!("../tests/ahead.toml"), example, ""] {
+            let schema = jsonschema::validator_for(&json_schema()).unwrap();
+            let errors: Vec<String> = schema.iter_errors(&json_of(text)).map(|error| error.to_string()).collect();
+            assert_eq!(errors, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn it_refuses_what_it_can_express() {
+        for lines in [
+            "entrypiont = [\"/app\"]",
+            "healthcheck = \"curl localhost\"",
+            "env = { PORT = 8080 }",
+            "env = { DEBUG = true }",
+            "labels = { a = true }",
+            "ports = [8080]",
+            "platforms = \"linux/amd64\"",
+            "compression = \"brotli\"",
+            "compression = { kind = \"zstd\", level = \"9\" }",
+            "packages = [{ pth = \"dist\" }]",
+            "packages = [1]",
+            "steps = [{ run = \"true\", network = \"bridge\" }]",
+            "terminal = \"yes\"",
+        ] {
+            assert!(!accepts(&format!("[build.app]\nbase = \"scratch\"\n{lines}\n")), "{lines}");
+        }
+        for text in [
+            "[biuld.app]\n",
+            "base = \"scratch\"\n",
+            "[project]\nname = 1\n",
+            "[project]\nsource-date-epoch = \"0\"\n",
+            "[defaults]\nbase = \"scratch\"\n",
+            "[stage.a]\nterminal = true\n",
+            "[stage.a]\nplatform = \"target\"\n",
+            "[vars]\na = 1\n",
+            "[registry.\"ghcr.io\"]\ninsecure = \"yes\"\n",
+        ] {
+            assert!(!accepts(text), "{text}");
+        }
+    }
+}
