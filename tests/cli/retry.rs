@@ -82,3 +82,18 @@ fn an_interrupt_ends_the_waiting() {
     assert!(started.elapsed() < Duration::from_secs(3));
     assert_eq!(context.leftovers(), Vec::<String>::new());
 }
+
+/// The first ones wait for it, all others do not; each base has its error.
+#[test]
+fn many_bases_of_a_broken_registry_are_not_waited_for_one_by_one() {
+    let registry = Registry::start();
+    let proxy = FaultyRegistry::in_front_of(&registry);
+    proxy.set_faults(&json!([{ "match": "GET .*/manifests/", "do": "status", "argument": 500 }]));
+    let variants: String = (0..40).map(|number| format!("v{number} = \"{number}\"\n")).collect();
+    let repository = proxy.repository("library/busybox");
+    let manifest = format!("[base.busybox]\nrepository = \"{repository}\"\n[base.busybox.variants]\n{variants}");
+    let context = TestContext::with_manifest(&manifest);
+    let outcome = context.run(["lock"]).failure(1);
+    assert!(again(&outcome) <= 16 * 4, "{outcome}");
+    assert_eq!(outcome.stderr().matches("oci::registry::server_error").count(), 40, "{outcome}");
+}

@@ -33,6 +33,7 @@ use crate::tools::{Cause, Invocation, Subject, Task, Version, environment};
 
 pub(crate) use copy::Layout;
 pub(crate) use retry::OnRetry;
+use retry::Patience;
 
 const TOOL: &str = "skopeo";
 /// The first version that has `copy --preserve-digests`.
@@ -92,12 +93,13 @@ pub(crate) struct Skopeo {
     program: PathBuf,
     settings: Settings,
     version: OnceLock<Version>,
+    patience: Patience,
 }
 
 impl Skopeo {
     /// The program by name or path. Nothing runs yet.
     pub(crate) fn new(program: &Path, settings: Settings) -> Self {
-        Self { program: program.to_owned(), settings, version: OnceLock::new() }
+        Self { program: program.to_owned(), settings, version: OnceLock::new(), patience: Patience::default() }
     }
 
     /// How this repository's registry is to be talked to.
@@ -133,7 +135,8 @@ impl Skopeo {
 
     /// Runs it, and again if what went wrong may pass.
     fn run(&self, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
-        retry::persist(&self.settings.on_retry, || self.run_once(task, invocation))
+        let registry = task.subject.registry().unwrap_or_default();
+        self.patience.persist(registry, &self.settings.on_retry, || self.run_once(task, invocation))
     }
 
     /// Runs it; a flag that it does not know means that it is too old.

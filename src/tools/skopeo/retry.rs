@@ -5,7 +5,9 @@
 //! told before each. What will not pass is told at once: no access, nothing there, a bad certificate,
 //! bytes that are not those of their digest.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::tools::Cause;
@@ -42,27 +44,51 @@ impl fmt::Display for Retry<'_> {
     }
 }
 
-/// Makes the call until it succeeds, or fails for good. An interrupt ends a wait at once, with the last
-/// error.
-pub(super) fn persist<T>(on_retry: &OnRetry, mut call: impl FnMut() -> Result<T, ToolError>) -> Result<T, ToolError> {
-    let started = Instant::now();
-    let mut wait = FIRST_WAIT;
-    let mut tried = 1;
-    loop {
-        let error = match call() {
-            Ok(value) => return Ok(value),
-            Err(error) => error,
-        };
-        let tries = error.cause().map_or(1, tries);
-        if tried >= tries || started.elapsed() + wait > LIMIT {
-            return Err(error.after(tried));
+/// The registries at which all tries were in vain. Until one of them answers again, a call to it is made
+/// once: many bases in a broken registry are not to be waited for one after the other.
+#[derive(Default)]
+pub(super) struct Patience {
+    lost_with: Mutex<BTreeSet<String>>,
+}
+
+impl Patience {
+    /// Makes the call to this registry until it succeeds, or fails for good. An interrupt ends a wait at
+    /// once, with the last error.
+    pub(super) fn persist<T>(
+        &self,
+        registry: &str,
+        on_retry: &OnRetry,
+        mut call: impl FnMut() -> Result<T, ToolError>,
+    ) -> Result<T, ToolError> {
+        let started = Instant::now();
+        let mut wait = FIRST_WAIT;
+        let mut tried = 1;
+        loop {
+            let error = match call() {
+                Ok(value) => {
+                    self.lost_with().remove(registry);
+                    return Ok(value);
+                }
+                Err(error) => error,
+            };
+            let tries = error.cause().map_or(1, tries);
+            if tries > 1 && (tried >= tries || started.elapsed() + wait > LIMIT) {
+                self.lost_with().insert(registry.to_owned());
+            }
+            if tries == 1 || self.lost_with().contains(registry) {
+                return Err(error.after(tried));
+            }
+            on_retry(&Retry { error: &error, wait, next: tried + 1, tries });
+            if process::wait(wait).is_err() {
+                return Err(error.after(tried));
+            }
+            wait *= 2;
+            tried += 1;
         }
-        on_retry(&Retry { error: &error, wait, next: tried + 1, tries });
-        if process::wait(wait).is_err() {
-            return Err(error.after(tried));
-        }
-        wait *= 2;
-        tried += 1;
+    }
+
+    fn lost_with(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.lost_with.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,7 +105,7 @@ fn tries(cause: &Cause) -> u32 {
 mod tests {
     use std::cell::Cell;
     use std::path::Path;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use super::*;
     use crate::model::{Reference, Repository, Tag};
@@ -94,11 +120,15 @@ mod tests {
 
     /// Fails with these causes in turn, then succeeds: how often it was called, how it ended, what was told.
     fn persist_through(causes: &[Cause]) -> (usize, Result<(), ToolError>, Vec<String>) {
+        call("registry.example.com", &Patience::default(), causes)
+    }
+
+    fn call(registry: &str, patience: &Patience, causes: &[Cause]) -> (usize, Result<(), ToolError>, Vec<String>) {
         let told = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&told);
         let on_retry: OnRetry = Box::new(move |retry| lines.lock().unwrap().push(retry.to_string()));
         let calls = Cell::new(0);
-        let result = persist(&on_retry, || {
+        let result = patience.persist(registry, &on_retry, || {
             let cause = causes.get(calls.replace(calls.get() + 1));
             cause.map_or(Ok(()), |cause| Err(error(cause.clone())))
         });
@@ -148,5 +178,21 @@ mod tests {
         assert_eq!((calls, told.len()), (3, 2));
         let shown = crate::diagnostic::rendered(&result.unwrap_err());
         assert!(shown.contains("it was tried 3 times"), "{shown}");
+    }
+
+    #[test]
+    fn loses_patience_with_a_registry_until_it_answers() {
+        let refused = || Cause::Refused { address: "127.0.0.1:1".to_owned() };
+        let broken = [refused(), refused(), refused(), refused()];
+        let patience = Patience::default();
+        let tries = |registry: &str, causes: &[Cause]| call(registry, &patience, causes).0;
+        assert_eq!(tries("a.example.com", &broken), 3);
+        assert_eq!(tries("a.example.com", &broken), 1);
+        assert_eq!(tries("b.example.com", &[refused()]), 2);
+        assert_eq!(tries("a.example.com", &[]), 1);
+        assert_eq!(tries("a.example.com", &[refused()]), 2);
+        // What no try would have changed says nothing about the registry.
+        assert_eq!(tries("a.example.com", &[Cause::Forbidden]), 1);
+        assert_eq!(tries("a.example.com", &[refused()]), 2);
     }
 }
