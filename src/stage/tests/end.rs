@@ -1,0 +1,121 @@
+//! Signals, kills, and what is left afterwards: nothing.
+
+use super::*;
+
+#[test]
+fn signals_reach_the_program() {
+    for lab in labs() {
+        let mut child = lab.start("trap 'echo got; exit 9' TERM; echo ready; while true; do sleep 0.1; done");
+        signal(&child, rustix::process::Signal::TERM);
+        let mut rest = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert_eq!((child.wait().unwrap().code(), rest.as_str()), (Some(9), "got\n"));
+        assert!(lab.is_clean());
+
+        let request = Request { early_signal: Some(15), ..lab.shell("echo ran") };
+        lab.run(&Request { early_signal: None, ..request.clone() });
+        let (status, stdout, stderr) = text(&lab.run(&request));
+        assert!(status == Some(125) && stdout.is_empty() && stderr.contains("interrupted"), "{stderr}");
+    }
+}
+
+/// Whenever a signal comes, it ends the run, and nothing is left.
+#[test]
+fn no_signal_is_lost_on_the_way() {
+    let lab = Lab::new();
+    lab.run(&lab.shell("true"));
+    for delay in (0..60).step_by(6) {
+        let script = "trap 'exit 9' TERM; i=0; while [ $i -lt 10 ]; do sleep 0.1; i=$((i+1)); done; exit 3";
+        let child = lab.command(&lab.shell(script)).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(delay));
+        signal(&child, rustix::process::Signal::TERM);
+        let (status, _, stderr) = text(&child.wait_with_output().unwrap());
+        // None: it died of it, before it listened. 3: the shell had not set its trap. 2: runc's init, a
+        // program in Go, had not become the shell; as a first process it cannot die of a signal.
+        assert!(matches!(status, None | Some(9 | 143 | 125 | 3 | 2)), "{delay} ms: {status:?} {stderr}");
+        until("processes end", || lab.processes().is_empty());
+        assert!(lab.run(&lab.shell("true")).status.success());
+    }
+}
+
+fn signal(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+#[test]
+fn a_killed_run_leaves_nothing_after_a_sweep() {
+    for lab in labs() {
+        let mut child = lab.start("(sleep 4242 &) ; chmod 0 /tmp; echo ready; sleep 4242");
+        let runs = lab.cache().join("runs");
+        let identifier = std::fs::read_dir(&runs)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .find(|name| name != "lock")
+            .unwrap();
+        let identifier = identifier.to_string_lossy().into_owned();
+        // Another run looks for dead ones first.
+        assert!(lab.command(&lab.shell("true")).output().unwrap().status.success());
+        assert!(runs.join(&identifier).exists(), "a living run is left alone");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        until("processes end", || lab.processes().is_empty() && !has_sleeper(&lab));
+        assert!(!lab.is_mounted());
+        assert!(runs.join(&identifier).exists());
+        assert!(lab.run(&lab.shell("true")).status.success());
+        let cgroups = Command::new("find").args(["/sys/fs/cgroup", "-name", &identifier]).output().unwrap();
+        assert_eq!(text(&cgroups).1, "");
+    }
+}
+
+/// Whether a process of the container lives: its root is the overlay.
+fn has_sleeper(lab: &Lab) -> bool {
+    std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        let cgroup = std::fs::read_to_string(entry.path().join("mountinfo")).unwrap_or_default();
+        cgroup.contains(&*lab.cache().to_string_lossy())
+    })
+}
+
+#[test]
+fn a_terminals_signal_comes_once() {
+    let lab = Lab::new();
+    for terminal in [false, true] {
+        let script = "trap 'echo got' INT; echo ready; i=0; while [ $i -lt 15 ]; do sleep 0.1; i=$((i+1)); done";
+        let command = lab.command(&Request { terminal, ..lab.shell(script) });
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let line = shell_words::join(words.map(|word| word.to_string_lossy()));
+        let mut command = Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), "ready");
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"\x03").unwrap();
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest.matches("got").count(), 1, "{rest}");
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+/// Unpacking, starting, running or cleaning up: the next run finds nothing that disturbs it.
+#[test]
+fn killed_at_any_moment_of_a_first_run() {
+    for lab in labs() {
+        for delay in (0..320).step_by(40) {
+            let mut child = lab.command(&lab.shell("true")).spawn().unwrap();
+            std::thread::sleep(Duration::from_millis(delay));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            until("processes end", || lab.processes().is_empty() && !has_sleeper(&lab));
+            assert!(lab.run(&lab.shell("true")).status.success(), "{delay} ms");
+            let trees = lab.cache().join("rootfs");
+            let names = std::fs::read_dir(&trees).unwrap().map(|entry| entry.unwrap().file_name());
+            let names: Vec<_> = names.filter(|name| !name.to_string_lossy().ends_with(".lock")).collect();
+            assert_eq!(names.len(), 1, "{delay} ms: {names:?}");
+            std::fs::remove_dir_all(trees).unwrap();
+        }
+    }
+}
