@@ -76,6 +76,7 @@ fn has_sleeper(lab: &Lab) -> bool {
     })
 }
 
+/// Ctrl-C reaches everyone in the foreground by itself: the program must see it once.
 #[test]
 fn a_terminals_signal_comes_once() {
     let lab = Lab::new();

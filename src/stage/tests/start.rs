@@ -118,8 +118,6 @@ fn a_terminal_works() {
     }
 }
 
-/// Ctrl-C reaches everyone in the foreground by itself: the program must see it once.
-
 /// As in a container without a volume, where the cache is on an overlay.
 #[test]
 fn runs_where_no_overlay_can_be_written() {
