@@ -39,7 +39,11 @@ complete -c oci -n "__fish_oci_needs_command" -s q -l quiet -d 'Say nothing but 
 complete -c oci -n "__fish_oci_needs_command" -l verbose -d 'Say more; `-v` before or after any command but `run`'
 complete -c oci -n "__fish_oci_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_needs_command" -s V -l version -d 'Print version'
+complete -c oci -n "__fish_oci_needs_command" -f -a "check" -d 'Check `oci.toml` and `oci.lock`, and nothing else: offline, in milliseconds'
+complete -c oci -n "__fish_oci_needs_command" -f -a "add" -d 'Add a base to `oci.toml`, and pin it'
 complete -c oci -n "__fish_oci_needs_command" -f -a "lock" -d 'Pin every base to a digest in `oci.lock`'
+complete -c oci -n "__fish_oci_needs_command" -f -a "update" -d 'Pin bases to what their tags stand for now'
+complete -c oci -n "__fish_oci_needs_command" -f -a "outdated" -d 'List the bases whose tags have moved'
 complete -c oci -n "__fish_oci_needs_command" -f -a "fetch" -d 'Bring everything that a later `--offline` build or run needs'
 complete -c oci -n "__fish_oci_needs_command" -f -a "build" -d 'Build images'
 complete -c oci -n "__fish_oci_needs_command" -f -a "run" -d 'Build an image if need be, and run it'
@@ -47,6 +51,34 @@ complete -c oci -n "__fish_oci_needs_command" -f -a "publish" -d 'Build images i
 complete -c oci -n "__fish_oci_needs_command" -f -a "schema" -d 'Print the JSON Schema of `oci.toml`, for editors'
 complete -c oci -n "__fish_oci_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c oci -n "__fish_oci_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c oci -n "__fish_oci_using_subcommand check" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand check" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand check" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand check" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand check" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand check" -s v -d 'Say more'
+complete -c oci -n "__fish_oci_using_subcommand check" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand check" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand check" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand check" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand check" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand add" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand add" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand add" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand add" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand add" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand add" -s v -d 'Say more'
+complete -c oci -n "__fish_oci_using_subcommand add" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand add" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand add" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand add" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand add" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand add" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_using_subcommand lock" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand lock" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand lock" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
@@ -54,6 +86,8 @@ complete -c oci -n "__fish_oci_using_subcommand lock" -l var -d 'Another value f
 complete -c oci -n "__fish_oci_using_subcommand lock" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
+complete -c oci -n "__fish_oci_using_subcommand lock" -l check -d 'Only see whether `oci.lock` is current: write nothing, ask nobody, return 1 if it is not'
+complete -c oci -n "__fish_oci_using_subcommand lock" -l dry-run -d 'Print what would change, and write nothing'
 complete -c oci -n "__fish_oci_using_subcommand lock" -s v -d 'Say more'
 complete -c oci -n "__fish_oci_using_subcommand lock" -l locked -d 'Fail if `oci.lock` would have to change'
 complete -c oci -n "__fish_oci_using_subcommand lock" -l offline -d 'Ask no registry'
@@ -61,6 +95,36 @@ complete -c oci -n "__fish_oci_using_subcommand lock" -l frozen -d '`--locked` a
 complete -c oci -n "__fish_oci_using_subcommand lock" -l json -d 'Results and errors as JSON'
 complete -c oci -n "__fish_oci_using_subcommand lock" -s q -l quiet -d 'Say nothing but results, warnings and errors'
 complete -c oci -n "__fish_oci_using_subcommand lock" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand update" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand update" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand update" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand update" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand update" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand update" -l dry-run -d 'Print what would change, and write nothing'
+complete -c oci -n "__fish_oci_using_subcommand update" -s v -d 'Say more'
+complete -c oci -n "__fish_oci_using_subcommand update" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand update" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand update" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand update" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand update" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand update" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand outdated" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand outdated" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand outdated" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand outdated" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand outdated" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand outdated" -l exit-code -d 'Return 1 if a tag has moved'
+complete -c oci -n "__fish_oci_using_subcommand outdated" -s v -d 'Say more'
+complete -c oci -n "__fish_oci_using_subcommand outdated" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand outdated" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand outdated" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand outdated" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand outdated" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand outdated" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l platform -d 'Only these platforms' -r
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
@@ -163,11 +227,15 @@ complete -c oci -n "__fish_oci_using_subcommand completions" -l json -d 'Results
 complete -c oci -n "__fish_oci_using_subcommand completions" -s q -l quiet -d 'Say nothing but results, warnings and errors'
 complete -c oci -n "__fish_oci_using_subcommand completions" -l verbose -d 'Say more; `-v` before or after any command but `run`'
 complete -c oci -n "__fish_oci_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish schema completions help" -f -a "lock" -d 'Pin every base to a digest in `oci.lock`'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish schema completions help" -f -a "fetch" -d 'Bring everything that a later `--offline` build or run needs'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish schema completions help" -f -a "build" -d 'Build images'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish schema completions help" -f -a "run" -d 'Build an image if need be, and run it'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish schema completions help" -f -a "publish" -d 'Build images if need be, and push every tag'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish schema completions help" -f -a "schema" -d 'Print the JSON Schema of `oci.toml`, for editors'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish schema completions help" -f -a "completions" -d 'Print completions for a shell'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from lock fetch build run publish schema completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "check" -d 'Check `oci.toml` and `oci.lock`, and nothing else: offline, in milliseconds'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "add" -d 'Add a base to `oci.toml`, and pin it'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "lock" -d 'Pin every base to a digest in `oci.lock`'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "update" -d 'Pin bases to what their tags stand for now'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "outdated" -d 'List the bases whose tags have moved'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "fetch" -d 'Bring everything that a later `--offline` build or run needs'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "build" -d 'Build images'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "run" -d 'Build an image if need be, and run it'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "publish" -d 'Build images if need be, and push every tag'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "schema" -d 'Print the JSON Schema of `oci.toml`, for editors'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "completions" -d 'Print completions for a shell'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

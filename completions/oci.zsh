@@ -44,7 +44,7 @@ never\:""))' \
         (( CURRENT += 1 ))
         curcontext="${curcontext%:*:*}:oci-command-$line[1]:"
         case $line[1] in
-            (lock)
+            (check)
 _arguments "${_arguments_options[@]}" : \
 '-C+[Go to this folder first]:DIR:_files' \
 '--directory=[Go to this folder first]:DIR:_files' \
@@ -55,6 +55,101 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(add)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- What the base is to be called:_default' \
+':image -- The image; `python` is `docker.io/library/python`, and without a tag it is `latest`:_default' \
+&& ret=0
+;;
+(lock)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'(--dry-run)--check[Only see whether \`oci.lock\` is current\: write nothing, ask nobody, return 1 if it is not]' \
+'--dry-run[Print what would change, and write nothing]' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(update)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'--dry-run[Print what would change, and write nothing]' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::names -- Bases or variants; all, if none is named:_default' \
+&& ret=0
+;;
+(outdated)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'--exit-code[Return 1 if a tag has moved]' \
 '-v[Say more]' \
 '--locked[Fail if \`oci.lock\` would have to change]' \
 '--offline[Ask no registry]' \
@@ -239,7 +334,23 @@ _arguments "${_arguments_options[@]}" : \
         (( CURRENT += 1 ))
         curcontext="${curcontext%:*:*}:oci-help-command-$line[1]:"
         case $line[1] in
-            (lock)
+            (check)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(add)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(lock)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(update)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(outdated)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -283,7 +394,11 @@ esac
 (( $+functions[_oci_commands] )) ||
 _oci_commands() {
     local commands; commands=(
+'check:Check \`oci.toml\` and \`oci.lock\`, and nothing else\: offline, in milliseconds' \
+'add:Add a base to \`oci.toml\`, and pin it' \
 'lock:Pin every base to a digest in \`oci.lock\`' \
+'update:Pin bases to what their tags stand for now' \
+'outdated:List the bases whose tags have moved' \
 'fetch:Bring everything that a later \`--offline\` build or run needs' \
 'build:Build images' \
 'run:Build an image if need be, and run it' \
@@ -294,10 +409,20 @@ _oci_commands() {
     )
     _describe -t commands 'oci commands' commands "$@"
 }
+(( $+functions[_oci__subcmd__add_commands] )) ||
+_oci__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci add commands' commands "$@"
+}
 (( $+functions[_oci__subcmd__build_commands] )) ||
 _oci__subcmd__build_commands() {
     local commands; commands=()
     _describe -t commands 'oci build commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__check_commands] )) ||
+_oci__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci check commands' commands "$@"
 }
 (( $+functions[_oci__subcmd__completions_commands] )) ||
 _oci__subcmd__completions_commands() {
@@ -312,7 +437,11 @@ _oci__subcmd__fetch_commands() {
 (( $+functions[_oci__subcmd__help_commands] )) ||
 _oci__subcmd__help_commands() {
     local commands; commands=(
+'check:Check \`oci.toml\` and \`oci.lock\`, and nothing else\: offline, in milliseconds' \
+'add:Add a base to \`oci.toml\`, and pin it' \
 'lock:Pin every base to a digest in \`oci.lock\`' \
+'update:Pin bases to what their tags stand for now' \
+'outdated:List the bases whose tags have moved' \
 'fetch:Bring everything that a later \`--offline\` build or run needs' \
 'build:Build images' \
 'run:Build an image if need be, and run it' \
@@ -323,10 +452,20 @@ _oci__subcmd__help_commands() {
     )
     _describe -t commands 'oci help commands' commands "$@"
 }
+(( $+functions[_oci__subcmd__help__subcmd__add_commands] )) ||
+_oci__subcmd__help__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help add commands' commands "$@"
+}
 (( $+functions[_oci__subcmd__help__subcmd__build_commands] )) ||
 _oci__subcmd__help__subcmd__build_commands() {
     local commands; commands=()
     _describe -t commands 'oci help build commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__check_commands] )) ||
+_oci__subcmd__help__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help check commands' commands "$@"
 }
 (( $+functions[_oci__subcmd__help__subcmd__completions_commands] )) ||
 _oci__subcmd__help__subcmd__completions_commands() {
@@ -348,6 +487,11 @@ _oci__subcmd__help__subcmd__lock_commands() {
     local commands; commands=()
     _describe -t commands 'oci help lock commands' commands "$@"
 }
+(( $+functions[_oci__subcmd__help__subcmd__outdated_commands] )) ||
+_oci__subcmd__help__subcmd__outdated_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help outdated commands' commands "$@"
+}
 (( $+functions[_oci__subcmd__help__subcmd__publish_commands] )) ||
 _oci__subcmd__help__subcmd__publish_commands() {
     local commands; commands=()
@@ -363,10 +507,20 @@ _oci__subcmd__help__subcmd__schema_commands() {
     local commands; commands=()
     _describe -t commands 'oci help schema commands' commands "$@"
 }
+(( $+functions[_oci__subcmd__help__subcmd__update_commands] )) ||
+_oci__subcmd__help__subcmd__update_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help update commands' commands "$@"
+}
 (( $+functions[_oci__subcmd__lock_commands] )) ||
 _oci__subcmd__lock_commands() {
     local commands; commands=()
     _describe -t commands 'oci lock commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__outdated_commands] )) ||
+_oci__subcmd__outdated_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci outdated commands' commands "$@"
 }
 (( $+functions[_oci__subcmd__publish_commands] )) ||
 _oci__subcmd__publish_commands() {
@@ -382,6 +536,11 @@ _oci__subcmd__run_commands() {
 _oci__subcmd__schema_commands() {
     local commands; commands=()
     _describe -t commands 'oci schema commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__update_commands] )) ||
+_oci__subcmd__update_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci update commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_oci" ]; then

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Builds, runs and publishes container images from `oci.toml` and `oci.lock`, without a daemon.
@@ -16,6 +17,7 @@ pub(crate) struct Cli {
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Go to this folder first
     #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
@@ -24,13 +26,13 @@ pub(crate) struct Global {
     #[arg(long, value_name = "PATH", global = true, env = "OCI_MANIFEST_PATH")]
     pub(crate) manifest_path: Option<PathBuf>,
     /// Fail if `oci.lock` would have to change
-    #[arg(long, global = true, env = "OCI_LOCKED")]
+    #[arg(long, global = true, env = "OCI_LOCKED", value_parser = FalseyValueParser::new())]
     pub(crate) locked: bool,
     /// Ask no registry
-    #[arg(long, global = true, env = "OCI_OFFLINE")]
+    #[arg(long, global = true, env = "OCI_OFFLINE", value_parser = FalseyValueParser::new())]
     pub(crate) offline: bool,
     /// `--locked` and `--offline`
-    #[arg(long, global = true, env = "OCI_FROZEN")]
+    #[arg(long, global = true, env = "OCI_FROZEN", value_parser = FalseyValueParser::new())]
     pub(crate) frozen: bool,
     /// How many threads work, at most [default: one for each processor]
     #[arg(short, long, value_name = "N", global = true, env = "OCI_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
@@ -39,13 +41,13 @@ pub(crate) struct Global {
     #[arg(long = "var", value_name = "NAME=VALUE", global = true)]
     pub(crate) variables: Vec<String>,
     /// Results and errors as JSON
-    #[arg(long, global = true, env = "OCI_JSON")]
+    #[arg(long, global = true, env = "OCI_JSON", value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
     /// Say nothing but results, warnings and errors
-    #[arg(short, long, global = true, env = "OCI_QUIET", conflicts_with = "verbose")]
+    #[arg(short, long, global = true, env = "OCI_QUIET", value_parser = FalseyValueParser::new(), conflicts_with = "verbose")]
     pub(crate) quiet: bool,
     /// Say more; `-v` before or after any command but `run`
-    #[arg(long, global = true, env = "OCI_VERBOSE")]
+    #[arg(long, global = true, env = "OCI_VERBOSE", value_parser = FalseyValueParser::new())]
     pub(crate) verbose: bool,
     /// Colour errors
     #[arg(long, value_name = "WHEN", global = true, env = "OCI_COLOR", default_value = "auto")]
@@ -71,8 +73,16 @@ pub(crate) struct Verbose {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Check `oci.toml` and `oci.lock`, and nothing else: offline, in milliseconds
+    Check(CheckArguments),
+    /// Add a base to `oci.toml`, and pin it
+    Add(AddArguments),
     /// Pin every base to a digest in `oci.lock`
     Lock(LockArguments),
+    /// Pin bases to what their tags stand for now
+    Update(UpdateArguments),
+    /// List the bases whose tags have moved
+    Outdated(OutdatedArguments),
     /// Bring everything that a later `--offline` build or run needs
     Fetch(FetchArguments),
     /// Build images
@@ -88,7 +98,52 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddArguments {
+    /// What the base is to be called
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The image; `python` is `docker.io/library/python`, and without a tag it is `latest`
+    #[arg(value_name = "IMAGE[:TAG][@DIGEST]")]
+    pub(crate) image: String,
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LockArguments {
+    /// Only see whether `oci.lock` is current: write nothing, ask nobody, return 1 if it is not
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) check: bool,
+    /// Print what would change, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpdateArguments {
+    /// Bases or variants; all, if none is named
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Print what would change, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutdatedArguments {
+    /// Return 1 if a tag has moved
+    #[arg(long)]
+    pub(crate) exit_code: bool,
     #[command(flatten)]
     pub(crate) verbose: Verbose,
 }

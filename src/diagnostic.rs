@@ -188,6 +188,9 @@ pub(crate) fn codes_of(module: &str) -> std::collections::BTreeSet<String> {
 }
 
 #[cfg(test)]
+mod rare;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::problem::Problem;

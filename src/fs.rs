@@ -1,8 +1,8 @@
 //! The one place that writes files: whole or not at all, whatever is killed at whatever moment.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirEntry, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -74,11 +74,19 @@ pub(crate) const TEMPORARY_PREFIX: &str = ".oci-tmp-";
 impl Unnamed {
     /// Starts a file in `folder`, which must be on the file system of the name it will get.
     pub(crate) fn new(folder: &Path) -> Result<Self, FileError> {
-        let file = tempfile::Builder::new()
-            .prefix(TEMPORARY_PREFIX)
-            .tempfile_in(folder)
-            .context("create a file in", folder)?;
-        Ok(Self { file })
+        loop {
+            let file = tempfile::Builder::new()
+                .prefix(TEMPORARY_PREFIX)
+                .tempfile_in(folder)
+                .context("create a file in", folder)?;
+            // A sweep takes only what is not locked. Where nothing can be, it takes nothing.
+            let _ = flock(&file, FlockOperation::LockExclusive);
+            let metadata = file.as_file().metadata().context("look at", file.path())?;
+            if metadata.nlink() > 0 {
+                return Ok(Self { file });
+            }
+            // One came between the two.
+        }
     }
 
     /// Where it is for now, to hand to a tool that writes it.
@@ -107,6 +115,23 @@ impl Write for Unnamed {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+/// Removes the files that killed processes did not finish in this folder; what cannot be removed stays.
+pub(crate) fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let is_unfinished = |entry: &DirEntry| {
+        entry.file_name().as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes())
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+    };
+    for entry in entries.flatten().filter(is_unfinished) {
+        let path = entry.path();
+        if let Ok(file) = File::open(&path)
+            && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -148,7 +173,8 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), FileError> {
     File::open(path).and_then(|folder| folder.sync_all()).context("sync", path)
 }
 
-fn parent(path: &Path) -> &Path {
+/// The folder that a file is in.
+pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -223,6 +249,26 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(Unnamed::new(folder.path()).unwrap());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_sweep_takes_what_nobody_is_at_work_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = |name: &str| folder.path().join(name);
+        std::fs::write(name(".oci-tmp-dead"), "half").unwrap();
+        std::fs::create_dir(name(".oci-tmp-folder")).unwrap();
+        std::fs::write(name("oci.lock"), "").unwrap();
+        let alive = Unnamed::new(folder.path()).unwrap();
+        sweep(folder.path());
+        assert!(!name(".oci-tmp-dead").exists() && name(".oci-tmp-folder").exists() && name("oci.lock").exists());
+        alive.commit(&name("alive"), 0o644).unwrap();
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(|| (0..200).try_for_each(|_| write_atomically(&name("written"), b"x", 0o644)));
+            while !writing.is_finished() {
+                sweep(folder.path());
+            }
+            writing.join().unwrap().unwrap();
+        });
     }
 
     #[test]

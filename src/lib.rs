@@ -13,6 +13,8 @@ mod layer;
 mod lock;
 mod manifest;
 mod model;
+#[cfg(test)]
+mod mutation;
 mod parallel;
 mod plan;
 mod problem;

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use miette::{Diagnostic, LabeledSpan, SourceCode, SourceSpan};
+use miette::{Diagnostic, LabeledSpan, SourceCode};
 
 use crate::sanitize;
-use crate::source::{Place, Source, Span};
+use crate::source::{Place, Source, Span, labelled};
 
 /// One thing that is wrong, where, and what to do about it.
 #[derive(Debug)]
@@ -65,14 +65,7 @@ impl Diagnostic for Problem {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        Some(Box::new(self.labels.iter().enumerate().map(|(number, (span, label))| {
-            let label = (!label.is_empty()).then(|| label.clone());
-            let span = SourceSpan::from(span.clone());
-            match number {
-                0 => LabeledSpan::new_primary_with_span(label, span),
-                _ => LabeledSpan::new_with_span(label, span),
-            }
-        })))
+        Some(labelled(&self.labels))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::lock::Entry;
 use crate::manifest::{Base, Pin};
 use crate::model::config::ConfigError;
 use crate::model::document::DocumentError;
-use crate::model::{Digest, Document, ImageConfig, Reference};
+use crate::model::{Digest, Document, ImageConfig, Platform, Reference};
 use crate::parallel;
 use crate::report::{Reporter, Stage};
 use crate::source::At;
@@ -17,8 +17,11 @@ use crate::store::Store;
 use crate::tools::skopeo::{Access, Skopeo};
 use crate::tools::{Cause, ToolError};
 
-/// How many questions are asked at once.
-const LIMIT: usize = 8;
+/// How many questions a registry is asked at once. Where an answer takes 50 ms, 100 tags take three
+/// quarters of the time that they take with 8; nearer registries are as fast with either.
+const LIMIT: usize = 16;
+/// How many registries are asked at once.
+const REGISTRIES: usize = 8;
 
 /// Why a base could not be resolved.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -41,19 +44,12 @@ pub(crate) enum ResolveError {
         help("look at what the registry has there: `skopeo inspect --config --raw docker://{reference}`")
     )]
     Config { reference: String, source: ConfigError },
-    #[error("`{reference}` is an index that names no platform")]
-    #[diagnostic(code(oci::resolve::no_platform), help("pin one of the images in it by its own digest"))]
+    #[error("`{reference}` names no platform that it is for")]
+    #[diagnostic(
+        code(oci::resolve::no_platform),
+        help("if it is an index, pin one of the images in it by its own digest")
+    )]
     NoPlatform { reference: String },
-}
-
-impl ResolveError {
-    /// True if the tag or digest is to blame; else it is the registry or repository.
-    fn is_about_reference(&self) -> bool {
-        match self {
-            Self::Tool(error) => error.cause().is_some_and(Cause::is_about_reference),
-            _ => true,
-        }
-    }
 }
 
 /// What resolves, and remembers.
@@ -63,50 +59,74 @@ pub(crate) struct Resolver<'a> {
     pub(crate) reporter: &'a dyn Reporter,
 }
 
-/// A pin with its name in the lockfile.
-pub(crate) type Named<'a> = (String, &'a Base, &'a Pin);
+/// Pins by their name in the lockfile.
+pub(crate) type Pins<'a> = BTreeMap<String, (&'a Base, &'a Pin)>;
+
+/// What is asked: an image, and whether credentials stay out of it.
+type Question = (Reference, bool);
 
 impl Resolver<'_> {
-    /// Resolves pins, several at a time; those that ask for the same image are asked for once.
-    pub(crate) fn resolve(&self, pins: &[Named<'_>]) -> (BTreeMap<String, Entry>, Vec<At<ResolveError>>) {
-        let mut questions: BTreeMap<(Reference, bool), Vec<&Named<'_>>> = BTreeMap::new();
-        for pin in pins {
-            questions.entry((reference(pin.1, pin.2), pin.1.anonymous)).or_default().push(pin);
-        }
-        let questions: Vec<_> = questions.into_iter().collect();
-        let answers = parallel::map(&questions, LIMIT, |((reference, anonymous), pins)| {
-            let names: Vec<&str> = pins.iter().map(|(name, ..)| name.as_str()).collect();
-            let activity = self.reporter.begin(Stage::Resolve, names.join(", "));
-            let access = Access { anonymous: *anonymous, ..Access::default() };
-            let answer = self.ask(reference, &access);
-            if answer.is_ok() {
-                activity.done();
-            }
-            answer
+    /// The entry of every pin, and the errors of those that have none.
+    pub(crate) fn resolve(&self, pins: &Pins<'_>) -> (BTreeMap<String, Entry>, Vec<At<ResolveError>>) {
+        let (answers, errors) = self.ask_all(pins, pinned, |reference, access| self.ask(reference, access));
+        let entries = answers.into_iter().filter_map(|(name, answer)| {
+            let (base, pin) = pins.get(&name)?;
+            let entry = Entry {
+                repository: base.repository.value.clone(),
+                tag: pin.tag.clone(),
+                digest: answer.digest,
+                media_type: answer.media_type,
+                platforms: answer.platforms,
+            };
+            Some((name, entry))
         });
-        let mut entries = BTreeMap::new();
+        (entries.collect(), errors)
+    }
+
+    /// What the tag of every pin that has one stands for now, whatever digest it is pinned to. Keeps nothing.
+    pub(crate) fn current(&self, pins: &Pins<'_>) -> (BTreeMap<String, Digest>, Vec<At<ResolveError>>) {
+        let tagged = |base: &Base, pin: &Pin| Some(Reference::Tag(base.repository.value.clone(), pin.tag.clone()?));
+        self.ask_all(pins, tagged, |reference, access| Ok(Digest::of(&self.skopeo.inspect_raw(reference, access)?)))
+    }
+
+    /// Asks about every pin, several at a time; pins that are about the same image share one question.
+    fn ask_all<T: Clone + Send>(
+        &self,
+        pins: &Pins<'_>,
+        reference: impl Fn(&Base, &Pin) -> Option<Reference>,
+        ask: impl Fn(&Reference, &Access) -> Result<T, ResolveError> + Sync,
+    ) -> (BTreeMap<String, T>, Vec<At<ResolveError>>) {
+        let mut registries: BTreeMap<&str, BTreeMap<Question, Vec<&str>>> = BTreeMap::new();
+        for (name, (base, pin)) in pins {
+            if let Some(reference) = reference(base, pin) {
+                let questions = registries.entry(base.repository.registry()).or_default();
+                questions.entry((reference, base.anonymous)).or_default().push(name);
+            }
+        }
+        let registries: Vec<Vec<_>> =
+            registries.into_values().map(|questions| questions.into_iter().collect()).collect();
+        let answers = parallel::map(&registries, REGISTRIES, |questions| {
+            parallel::map(questions, LIMIT, |((reference, anonymous), names)| {
+                let activity = self.reporter.begin(Stage::Resolve, names.join(", "));
+                let answer = ask(reference, &self.skopeo.access(reference.repository(), *anonymous))?;
+                activity.done();
+                Ok(answer)
+            })
+        });
+        let mut found = BTreeMap::new();
         let mut errors = Vec::new();
-        for ((_, pins), answer) in questions.into_iter().zip(answers) {
+        for ((_, names), answer) in registries.iter().flatten().zip(answers.into_iter().flatten()) {
             match answer {
-                Ok(answer) => entries.extend(pins.into_iter().map(|(name, base, pin)| {
-                    let entry = Entry {
-                        repository: base.repository.value.clone(),
-                        tag: pin.tag.clone(),
-                        digest: answer.digest,
-                        media_type: answer.media_type.clone(),
-                        platforms: answer.platforms.clone(),
-                    };
-                    (name.clone(), entry)
-                })),
+                Ok(answer) => found.extend(names.iter().map(|name| ((*name).to_owned(), T::clone(&answer)))),
                 Err(error) => {
-                    if let Some((_, base, pin)) = pins.first() {
-                        let place = if error.is_about_reference() { &pin.place } else { &base.repository.place };
+                    if let Some((base, pin)) = names.first().and_then(|name| pins.get(*name)) {
+                        let place = if is_about_reference(&error) { &pin.place } else { &base.repository.place };
                         errors.push(At::new(error, place, ""));
                     }
                 }
             }
         }
-        (entries, errors)
+        (found, errors)
     }
 
     fn ask(&self, reference: &Reference, access: &Access) -> Result<Answer, ResolveError> {
@@ -123,7 +143,11 @@ impl Resolver<'_> {
                 let parsed = ImageConfig::parse(&config)
                     .map_err(|source| ResolveError::Config { reference: shown(), source })?;
                 self.store.put(&config)?;
-                BTreeMap::from([(parsed.platform(), digest)])
+                Some(parsed.platform())
+                    .filter(|platform| !platform.is_unknown())
+                    .map(|platform| (platform, digest))
+                    .into_iter()
+                    .collect()
             }
         };
         if platforms.is_empty() {
@@ -133,18 +157,28 @@ impl Resolver<'_> {
     }
 }
 
+#[derive(Clone)]
 struct Answer {
     digest: Digest,
     media_type: String,
-    platforms: BTreeMap<crate::model::Platform, Digest>,
+    platforms: BTreeMap<Platform, Digest>,
 }
 
 /// A pinned digest is asked for as such, whatever tag it once had.
-fn reference(base: &Base, pin: &Pin) -> Reference {
+fn pinned(base: &Base, pin: &Pin) -> Option<Reference> {
     let repository = base.repository.value.clone();
     match (&pin.digest, &pin.tag) {
-        (Some(digest), _) => Reference::Digest(repository, *digest),
-        (None, Some(tag)) => Reference::Tag(repository, tag.clone()),
-        (None, None) => unreachable!("the manifest's validation asks for one of them"),
+        (Some(digest), _) => Some(Reference::Digest(repository, *digest)),
+        (None, Some(tag)) => Some(Reference::Tag(repository, tag.clone())),
+        // The manifest's validation asks for one of them.
+        (None, None) => None,
+    }
+}
+
+/// True if the tag or digest is to blame; else it is the registry or repository.
+fn is_about_reference(error: &ResolveError) -> bool {
+    match error {
+        ResolveError::Tool(error) => error.cause().is_some_and(Cause::is_about_reference),
+        _ => true,
     }
 }

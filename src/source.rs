@@ -16,12 +16,28 @@ pub(crate) type Span = Range<usize>;
 
 /// A named text. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Source(Arc<NamedSource<String>>);
+pub(crate) struct Source(Arc<Text>);
+
+struct Text {
+    text: String,
+    /// What people are shown: the same bytes but for control characters, which a terminal would obey.
+    shown: NamedSource<String>,
+}
 
 impl Source {
     /// Wraps `text`, shown to people under `name`.
     pub(crate) fn new(name: impl AsRef<str>, text: impl Into<String>) -> Self {
-        Self(Arc::new(NamedSource::new(name, text.into())))
+        let text = text.into();
+        // One character for one of the same length, so that spans fit both.
+        let harmless = |character: char| match character {
+            '\n' | '\t' => character,
+            '\r' => ' ',
+            character if character.is_ascii_control() => '?',
+            '\u{80}'..='\u{9f}' => '\u{b7}',
+            _ => character,
+        };
+        let shown = NamedSource::new(name, text.chars().map(harmless).collect());
+        Self(Arc::new(Text { text, shown }))
     }
 
     /// Reads the file, which is shown to people under `name`.
@@ -33,11 +49,11 @@ impl Source {
     }
 
     pub(crate) fn text(&self) -> &str {
-        self.0.inner()
+        &self.0.text
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.0.name()
+        self.0.shown.name()
     }
 
     pub(crate) fn place(&self, span: Span) -> Place {
@@ -58,7 +74,7 @@ impl SourceCode for Source {
         lines_before: usize,
         lines_after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        self.0.read_span(span, lines_before, lines_after)
+        self.0.shown.read_span(span, lines_before, lines_after)
     }
 }
 
@@ -127,14 +143,21 @@ impl<T: PartialEq> PartialEq for Placed<T> {
 #[derive(Debug)]
 pub(crate) struct At<E> {
     error: Box<E>,
-    place: Place,
-    label: String,
+    source: Source,
+    /// The first is the one to blame.
+    labels: Vec<(Span, String)>,
 }
 
 impl<E> At<E> {
     /// Blames `place`; `label` stands under the line and may be empty.
     pub(crate) fn new(error: E, place: &Place, label: impl Into<String>) -> Self {
-        Self { error: Box::new(error), place: place.clone(), label: label.into() }
+        Self { error: Box::new(error), source: place.source.clone(), labels: vec![(place.span.clone(), label.into())] }
+    }
+
+    /// Shows a second place of the same file.
+    pub(crate) fn also(mut self, place: &Place, label: impl Into<String>) -> Self {
+        self.labels.push((place.span.clone(), label.into()));
+        self
     }
 }
 
@@ -175,13 +198,11 @@ impl<E: Diagnostic> Diagnostic for At<E> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.place.source)
+        Some(&self.source)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let label = (!self.label.is_empty()).then(|| self.label.clone());
-        let span = SourceSpan::from(self.place.span.clone());
-        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(label, span))))
+        Some(labelled(&self.labels))
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
@@ -190,5 +211,29 @@ impl<E: Diagnostic> Diagnostic for At<E> {
 
     fn diagnostic_source(&self) -> Option<&dyn Diagnostic> {
         self.error.diagnostic_source()
+    }
+}
+
+/// The labels of one source, the first of which is the one to blame; an empty text only underlines.
+pub(crate) fn labelled(labels: &[(Span, String)]) -> Box<dyn Iterator<Item = LabeledSpan> + '_> {
+    Box::new(labels.iter().enumerate().map(|(number, (span, label))| {
+        let label = (!label.is_empty()).then(|| label.clone());
+        let span = SourceSpan::from(span.clone());
+        match number {
+            0 => LabeledSpan::new_primary_with_span(label, span),
+            _ => LabeledSpan::new_with_span(label, span),
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_cannot_reach_the_terminal() {
+        let source = Source::new("a", "é\u{1b}[31m\r\u{9b}\tx\n");
+        assert_eq!(source.0.shown.inner(), "é?[31m \u{b7}\tx\n");
+        assert_eq!(source.text().len(), source.0.shown.inner().len());
     }
 }

@@ -8,6 +8,7 @@ use super::{Session, session};
 use crate::cli::BuildArguments;
 use crate::diagnostic::Failure;
 use crate::executor::{Built, Outcome};
+use crate::fs::FileError;
 use crate::plan::Plan;
 
 pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(), Failure> {
@@ -20,7 +21,7 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
         session.complete(&outcome)?;
         session.update_layout(&plan, &outcome)?;
     }
-    print(session, &plan, &outcome);
+    print(session, &plan, &outcome)?;
     let shallow: Vec<&str> = plan.steps.iter().filter(|step| step.asked_for).map(|step| step.name).collect();
     let shallow: Vec<&str> = shallow
         .into_iter()
@@ -36,21 +37,20 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
 }
 
 /// `NAME  sha256:…` for each image that was asked for.
-fn print(session: &Session, plan: &Plan<'_>, outcome: &Outcome) {
+fn print(session: &Session, plan: &Plan<'_>, outcome: &Outcome) -> Result<(), FileError> {
     let asked_for = plan.steps.iter().filter(|step| step.asked_for);
     let built: Vec<(&str, &Built)> =
         asked_for.filter_map(|step| Some((step.name, outcome.built.get(step.name)?))).collect();
     if session.json {
         let images: Vec<_> = built.iter().map(|(name, built)| as_json(name, built)).collect();
-        super::print(&format!("{}\n", json!({ "images": images })));
-        return;
+        return super::print(&format!("{}\n", json!({ "images": images })));
     }
     let width = built.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::new();
     for (name, built) in built {
         let _ = writeln!(text, "{name:width$}  {}", built.descriptor.digest);
     }
-    super::print(&text);
+    super::print(&text)
 }
 
 fn as_json(name: &str, built: &Built) -> serde_json::Value {

@@ -3,9 +3,10 @@
 use clap::CommandFactory;
 
 use crate::cli::Cli;
+use crate::fs::FileError;
 
-pub(super) fn print(shell: clap_complete::Shell) {
-    super::print(&script(shell));
+pub(super) fn print(shell: clap_complete::Shell) -> Result<(), FileError> {
+    super::print(&script(shell))
 }
 
 fn script(shell: clap_complete::Shell) -> String {

@@ -1,29 +1,78 @@
 //! `oci lock`: every base pinned to a digest.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::Session;
+use super::project::{self, Project};
+use crate::cli::{Global, LockArguments};
 use crate::diagnostic::Failure;
-use crate::lock::LockChange;
+use crate::lock::{Entry, LOCK_NAME, Lock, LockChange};
 
-pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
+pub(super) fn run(global: &Global, arguments: &LockArguments) -> Result<(), Failure> {
+    if arguments.check {
+        return check(&Project::open(global)?, global.json);
+    }
+    // What may not be changed cannot be mended.
+    let project = match global.locked || global.frozen {
+        true => Project::open(global)?,
+        false => Project::open_merging(global)?,
+    };
+    let disputed = project.disputed.clone();
+    let mut session = Session::with(project, global)?;
+    if let Some(disputed) = disputed {
+        session.reporter.note(&about_conflict(&session.lock, &disputed));
+    }
     let old = session.lock.clone();
-    session.lock_all()?;
+    session.lock_all(&BTreeSet::new())?;
+    finish(&session, &old, arguments.dry_run)
+}
+
+/// Writes the lockfile, unless this is only to see what would change, and prints what moved.
+pub(super) fn finish(session: &Session, old: &Lock, dry_run: bool) -> Result<(), Failure> {
+    if !dry_run {
+        session.save_lock()?;
+    }
     let changes = old.changes(&session.lock);
     if session.json {
-        let lines: Vec<_> = changes.iter().map(as_json).collect();
-        super::print(&format!("{}\n", json!({ "changed": lines })));
-        return Ok(());
+        let changes: Vec<_> = changes.iter().map(as_json).collect();
+        return Ok(super::print(&format!("{}\n", json!({ "changed": changes })))?);
     }
-    if changes.is_empty() {
-        session.reporter.note(&format!("oci.lock is current: {} pinned", session.lock.entries.len()));
+    match (changes.is_empty(), dry_run) {
+        (true, _) => {
+            session.reporter.note(&format!("{LOCK_NAME} is current: {} pinned", session.lock.entries.len()));
+        }
+        (false, true) => session.reporter.note("this would change; nothing was written"),
+        (false, false) => {}
     }
-    super::print(&changes.iter().map(|change| format!("{change}\n")).collect::<String>());
-    Ok(())
+    Ok(super::print(&changes.iter().map(|change| format!("{change}\n")).collect::<String>())?)
+}
+
+/// Lists what differs. Nothing is written, and nobody is asked.
+fn check(project: &Project, json: bool) -> Result<(), Failure> {
+    let differences = project::differences(&project.manifest, &project.lock);
+    if json {
+        super::print(&format!("{}\n", project::as_json(&differences)))?;
+    } else {
+        let lines =
+            differences.iter().map(|difference| format!("{}  {}\n", difference.name, difference.drift.as_str()));
+        super::print(&lines.collect::<String>())?;
+    }
+    if differences.is_empty() { Ok(()) } else { Err(super::no()) }
+}
+
+fn about_conflict(agreed: &Lock, disputed: &BTreeSet<String>) -> String {
+    let kept = agreed.entries.len();
+    let again = match disputed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>() {
+        names if names.is_empty() => "nothing has to be resolved again".to_owned(),
+        names => format!("to be resolved again: {}", names.join(", ")),
+    };
+    format!("{LOCK_NAME} has a merge conflict: kept what both sides agree on ({kept} pinned); {again}")
 }
 
 fn as_json(change: &LockChange<'_>) -> serde_json::Value {
-    let digest = |entry: Option<&crate::lock::Entry>| entry.map(|entry| entry.digest);
+    let digest = |entry: Option<&Entry>| entry.map(|entry| entry.digest);
     let tag = change.new.or(change.old).and_then(|entry| entry.tag.as_ref()).map(ToString::to_string);
     json!({ "name": change.name, "tag": tag, "old": digest(change.old), "new": digest(change.new) })
 }

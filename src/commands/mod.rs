@@ -1,38 +1,47 @@
 //! One file for each command: options in, results on standard output, errors as a [`Failure`].
 
+mod add;
 mod build;
+mod check;
 mod completions;
 mod destination;
 mod fetch;
 mod lock;
+mod outdated;
 mod overrides;
+mod project;
 mod publish;
 mod run;
 mod schema;
 mod session;
+mod update;
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Global, Verbose};
 use crate::diagnostic::{Failure, Status};
+use crate::fs::FileError;
 use session::Session;
 
 /// Does what was asked.
 pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     let Cli { global, command } = cli;
-    let open = |verbose: bool| {
-        let global = crate::cli::Global { verbose: global.verbose || verbose, ..global.clone() };
-        Session::open(&global)
-    };
+    let with = |verbose: Verbose| Global { verbose: global.verbose || verbose.verbose, ..global.clone() };
+    let open = |verbose: Verbose| Session::open(&with(verbose));
     match command {
-        Command::Lock(arguments) => lock::run(&mut open(arguments.verbose.verbose)?)?,
-        Command::Fetch(arguments) => fetch::run(&mut open(arguments.verbose.verbose)?, &arguments)?,
-        Command::Build(arguments) => build::run(&mut open(arguments.verbose.verbose)?, &arguments)?,
-        Command::Publish(arguments) => publish::run(&mut open(arguments.verbose.verbose)?, &arguments)?,
+        Command::Check(arguments) => check::run(&with(arguments.verbose))?,
+        Command::Add(arguments) => add::run(&with(arguments.verbose), &arguments)?,
+        Command::Lock(arguments) => lock::run(&with(arguments.verbose), &arguments)?,
+        Command::Update(arguments) => update::run(&mut open(arguments.verbose)?, &arguments)?,
+        Command::Outdated(arguments) => outdated::run(&open(arguments.verbose)?, &arguments)?,
+        Command::Fetch(arguments) => fetch::run(&mut open(arguments.verbose)?, &arguments)?,
+        Command::Build(arguments) => build::run(&mut open(arguments.verbose)?, &arguments)?,
+        Command::Publish(arguments) => publish::run(&mut open(arguments.verbose)?, &arguments)?,
         Command::Run(arguments) => return run::run(&global, &arguments),
-        Command::Schema => schema::print(),
-        Command::Completions(arguments) => completions::print(arguments.shell),
+        Command::Schema => schema::print()?,
+        Command::Completions(arguments) => completions::print(arguments.shell)?,
     }
     Ok(Status::Done.into())
 }
@@ -42,8 +51,18 @@ fn invalid(error: impl miette::Diagnostic + Send + Sync + 'static) -> Failure {
     Failure::new(Status::Invalid, error)
 }
 
-/// Writes results. A reader that has gone away, as `head` does, is no failure.
-fn print(text: &str) {
+/// An answer on standard output that says no: nothing more is to be told.
+fn no() -> Failure {
+    Failure { reports: Vec::new(), status: Status::Failed }
+}
+
+/// Writes results. A reader that has gone away, as `head` does, is no failure; a full disk is one.
+fn print(text: &str) -> Result<(), FileError> {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(FileError::new("write to", Path::new("standard output"), error))
+        }
+        _ => Ok(()),
+    }
 }

@@ -9,6 +9,7 @@ use super::{Session, session};
 use crate::cli::PublishArguments;
 use crate::diagnostic::{Failure, Status};
 use crate::executor::Built;
+use crate::fs::FileError;
 use crate::manifest::Build;
 use crate::model::document::media_type;
 use crate::model::{Digest, Reference, Repository, Tag};
@@ -16,7 +17,7 @@ use crate::plan::{Plan, PlannedBuild};
 use crate::report::Stage;
 use crate::source::{At, Placed};
 use crate::store::Layout;
-use crate::tools::skopeo::{self, Access};
+use crate::tools::skopeo;
 use crate::tools::{Cause, ToolError};
 
 /// Why something was not published.
@@ -37,6 +38,9 @@ enum PublishError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Tool(#[from] ToolError),
+    #[error("the cache's copy of the layer `{digest}` was damaged, and is set aside")]
+    #[diagnostic(code(oci::publish::damaged_layer), help("run the command again: it fetches or builds the layer anew"))]
+    Damaged { digest: Digest },
     #[error("the registry has `{found}` under `{reference}`, which was to be `{expected}`")]
     #[diagnostic(
         code(oci::publish::digest_mismatch),
@@ -86,10 +90,10 @@ pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result
                 json!({ "name": name, "repository": repository.to_string(), "digest": digest, "tags": tags })
             })
             .collect();
-        super::print(&format!("{}\n", json!({ "published": images })));
+        super::print(&format!("{}\n", json!({ "published": images })))?;
     } else {
         let lines = published.iter().map(|(_, repository, digest, _)| format!("{}@{digest}\n", repository.value));
-        super::print(&lines.collect::<String>());
+        super::print(&lines.collect::<String>())?;
     }
     Failure::all(failures).map_or(Ok(()), Err)
 }
@@ -155,6 +159,10 @@ fn publish(session: &Session, built: &Built, repository: &Placed<Repository>, ta
             }
             pushed => pushed,
         };
+        let pushed = match pushed {
+            Err(error) if is_mismatch(&error) => Err(damage(session, built)?.unwrap_or(error)),
+            pushed => pushed,
+        };
         pushed.map_err(|error| At::new(error, &repository.place, ""))?;
         activity.done();
     }
@@ -166,6 +174,23 @@ fn is_failure_of_tool(error: &PublishError) -> bool {
     matches!(error, PublishError::Tool(error) if matches!(error.cause(), Some(Cause::BlobAbsent { .. } | Cause::Failed)))
 }
 
+/// True if bytes were not those that a digest names: the registry's, or our own.
+fn is_mismatch(error: &PublishError) -> bool {
+    matches!(error, PublishError::Tool(error) if matches!(error.cause(), Some(Cause::DigestMismatch)))
+}
+
+/// The layer that is not what its name says, if there is one; it is set aside. The documents are fresh.
+fn damage(session: &Session, built: &Built) -> Result<Option<PublishError>, FileError> {
+    let layers = built.platforms.values().flat_map(|platform| &platform.image.layers);
+    for layer in layers.filter(|layer| session.store.has(&layer.descriptor)) {
+        let digest = layer.descriptor.digest;
+        if !session.store.verify(&digest)? {
+            return Ok(Some(PublishError::Damaged { digest }));
+        }
+    }
+    Ok(None)
+}
+
 fn push(session: &Session, built: &Built, destination: &Reference) -> Result<(), PublishError> {
     const NAME: &str = "image";
     let folder = session.store.scratch().map_err(ToolError::from)?;
@@ -174,10 +199,26 @@ fn push(session: &Session, built: &Built, destination: &Reference) -> Result<(),
     let blobs = session.store.blobs();
     let source = skopeo::Layout { folder: folder.path(), name: NAME, blobs: Some(&blobs) };
     let all = built.descriptor.media_type == media_type::INDEX;
-    let found = session.skopeo.push(source, destination, all, &Access::default())?;
+    let access = session.skopeo.access(destination.repository(), false);
+    let found = session.skopeo.push(source, destination, all, &access)?;
     if found != built.descriptor.digest {
         let expected = built.descriptor.digest;
         return Err(PublishError::Digest { reference: destination.to_string(), expected, found });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_that_changes_images() {
+        let error = PublishError::Digest {
+            reference: "registry.example.com/acme/app:1".to_owned(),
+            expected: Digest::of(b"expected"),
+            found: Digest::of(b"found"),
+        };
+        insta::assert_snapshot!(crate::diagnostic::rendered(&error));
+    }
 }

@@ -1,9 +1,10 @@
 //! `oci schema`: the JSON Schema of `oci.toml`, for editors.
 
+use crate::fs::FileError;
 use crate::manifest::json_schema;
 
-pub(super) fn print() {
-    super::print(&text());
+pub(super) fn print() -> Result<(), FileError> {
+    super::print(&text())
 }
 
 fn text() -> String {

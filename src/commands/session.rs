@@ -1,32 +1,31 @@
-//! What every command begins with: the manifest, the lockfile, the store and the tools.
+//! What a command that works begins with: a project, the store and the tools.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::overrides;
+use super::project::{self, Project};
 use crate::cli::Global;
 use crate::diagnostic::{Failure, Status};
 use crate::executor::{Built, Executor, Outcome};
-use crate::lock::{LOCK_NAME, LoadError, Lock};
-use crate::manifest::{self, Base, Manifest, Pin};
+use crate::lock::{LOCK_NAME, Lock};
+use crate::manifest::{self, Manifest};
 use crate::model::Platform;
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::report::{Lines, Reporter, Verbosity};
-use crate::resolve::Resolver;
-use crate::source::Source;
+use crate::resolve::{Pins, Resolver};
 use crate::stage::{rootfs, runs};
 use crate::store::{Layout, Store};
 use crate::tools::IdMap;
-use crate::tools::skopeo::{Settings, Skopeo};
+use crate::tools::skopeo::{Access, OnRetry, Settings, Skopeo};
 
 pub(super) struct Session {
     pub(super) manifest: Manifest,
     pub(super) lock: Lock,
     pub(super) store: Store,
     pub(super) skopeo: Skopeo,
-    pub(super) reporter: Box<dyn Reporter>,
+    pub(super) reporter: Arc<dyn Reporter>,
     pub(super) json: bool,
     lock_path: PathBuf,
     locked: bool,
@@ -38,15 +37,24 @@ pub(super) struct Session {
 /// A value from the command line or the environment that is none.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub(super) enum UsageError {
-    #[error("could not go to `{}`", path.display())]
-    #[diagnostic(code(oci::cli::no_folder))]
-    Folder { path: PathBuf, source: io::Error },
     #[error("`SOURCE_DATE_EPOCH` is `{value}`, which is no number of seconds since 1970")]
     #[diagnostic(code(oci::cli::bad_epoch), help("unset it, or set `source-date-epoch` under `[project]`"))]
     Epoch { value: String },
     #[error("`{written}` is no platform")]
     #[diagnostic(code(oci::cli::bad_platform), help("write it as `linux/amd64` or `linux/arm/v7`"))]
     Platform { written: String, source: crate::model::platform::PlatformError },
+}
+
+/// A command that does what a flag forbids.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("`{command}` does what `{flag}` forbids")]
+#[diagnostic(
+    code(oci::cli::forbidden),
+    help("leave `{flag}` out; whether `oci.lock` is current is told by `oci lock --check`")
+)]
+struct ForbiddenError {
+    command: &'static str,
+    flag: &'static str,
 }
 
 /// The lockfile would have to change, and may not.
@@ -60,34 +68,25 @@ struct StaleError {
 impl Session {
     /// Reads and checks everything; asks nobody.
     pub(super) fn open(global: &Global) -> Result<Self, Failure> {
-        let usage = |error| Failure::new(Status::Invalid, error);
-        if let Some(folder) = &global.folder {
-            std::env::set_current_dir(folder)
-                .map_err(|source| usage(UsageError::Folder { path: folder.clone(), source }))?;
-        }
-        let here = std::env::current_dir().map_err(|source| usage(UsageError::Folder { path: ".".into(), source }))?;
-        let path = manifest::discover(global.manifest_path.as_deref(), &here)
-            .map_err(|error| Failure::new(Status::Invalid, error))?;
-        let path = here.join(path);
-        let folder = path.parent().unwrap_or(&here).to_owned();
-        let source = Source::read(&path, &shown(&path, &here)).map_err(|error| Failure::new(Status::Invalid, error))?;
-        let overrides = overrides::read(global)?;
-        let manifest = manifest::parse_with(&source, &folder, &overrides).map_err(invalid)?;
-        overrides::check(&overrides, &manifest)?;
-        let lock_path = folder.join(LOCK_NAME);
-        let lock = match Lock::load(&lock_path, &shown(&lock_path, &here)) {
-            Ok(lock) => lock,
-            Err(LoadError::Read(error)) => return Err(Failure::new(Status::Invalid, error)),
-            Err(LoadError::Invalid(problems)) => return Err(invalid(problems)),
-        };
+        Self::with(Project::open(global)?, global)
+    }
+
+    /// A session for a project that was read before.
+    pub(super) fn with(project: Project, global: &Global) -> Result<Self, Failure> {
+        let Project { manifest, lock, lock_path, .. } = project;
         let store = Store::open(&cache_folder(&manifest)?)?;
-        let reporter: Box<dyn Reporter> = Box::new(Lines::new(verbosity(global)));
+        let reporter: Arc<dyn Reporter> = Arc::new(Lines::new(verbosity(global)));
         sweep(&store, &tool("OCI_RUNC", manifest.tools.runc.as_deref(), "runc"), &*reporter);
-        let settings = Settings { cache: store.tool_state(), logs: store.logs() };
+        let settings = Settings {
+            cache: store.tool_state(),
+            logs: store.logs(),
+            registries: registries(&manifest),
+            on_retry: on_retry(Arc::clone(&reporter)),
+        };
         let skopeo = Skopeo::new(&tool("OCI_SKOPEO", manifest.tools.skopeo.as_deref(), "skopeo"), settings);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
-            epoch: epoch(&manifest).map_err(usage)?,
+            epoch: epoch(&manifest).map_err(super::invalid)?,
             manifest,
             lock,
             store,
@@ -104,56 +103,82 @@ impl Session {
     /// The entries that these names need are in the lock; if one has to be resolved, the lockfile is
     /// written.
     pub(super) fn lock_needed(&mut self, names: &BTreeSet<String>) -> Result<(), Failure> {
-        let manifest = self.manifest.clone();
-        let pins = manifest.pins();
-        let needed = pins.iter().filter(|(name, _)| names.contains(*name));
-        let stale: BTreeMap<_, _> = needed.filter(|(name, pin)| !self.is_current(name, pin)).collect();
-        self.resolve(&stale)
+        match self.resolve_needed(names)? {
+            true => self.save_lock(),
+            false => Ok(()),
+        }
     }
 
-    /// Every entry of the manifest, and no other, is in the lock.
-    pub(super) fn lock_all(&mut self) -> Result<(), Failure> {
+    /// The same, but nothing is written: true if [`Session::save_lock`] has something to write.
+    pub(super) fn resolve_needed(&mut self, names: &BTreeSet<String>) -> Result<bool, Failure> {
         let manifest = self.manifest.clone();
-        let pins = manifest.pins();
-        let stale: BTreeMap<_, _> = pins.iter().filter(|(name, pin)| !self.is_current(name, pin)).collect();
+        let mut needed = manifest.pins();
+        needed.retain(|name, pin| names.contains(name) && !project::is_current(&self.lock, name, *pin));
+        self.resolve(&needed)?;
+        Ok(!needed.is_empty())
+    }
+
+    /// Every entry of the manifest, and no other, is in the lock; those of `again` are resolved even if
+    /// they are current. The file is not written: [`Session::save_lock`] does that.
+    pub(super) fn lock_all(&mut self, again: &BTreeSet<String>) -> Result<(), Failure> {
+        let manifest = self.manifest.clone();
+        let mut pins = manifest.pins();
         let gone: Vec<String> = self.lock.entries.keys().filter(|name| !pins.contains_key(*name)).cloned().collect();
         if self.locked && !gone.is_empty() {
             let message = format!("`{LOCK_NAME}` pins `{}`, which `oci.toml` no longer has", gone.join("`, `"));
             return Err(StaleError { message }.into());
         }
-        self.lock.entries.retain(|name, _| pins.contains_key(name));
-        self.resolve(&stale)?;
+        pins.retain(|name, pin| again.contains(name) || !project::is_current(&self.lock, name, *pin));
+        self.resolve(&pins)?;
+        self.lock.entries.retain(|name, _| !gone.contains(name));
+        Ok(())
+    }
+
+    /// Writes the lockfile, if it differs. On `Ok` it is on disk.
+    pub(super) fn save_lock(&self) -> Result<(), Failure> {
         Ok(self.lock.save(&self.lock_path)?)
     }
 
-    fn is_current(&self, name: &str, (base, pin): &(&Base, &Pin)) -> bool {
-        let entry = self.lock.entries.get(name);
-        entry.is_some_and(|entry| entry.is_current(&base.repository, pin.tag.as_ref(), pin.digest.as_ref()))
+    /// An error if a flag forbids a command that always asks registries.
+    pub(super) fn may_ask(&self, command: &'static str) -> Result<(), Failure> {
+        let flag = match (self.locked, self.offline) {
+            (false, false) => return Ok(()),
+            (_, true) => "--offline",
+            (true, false) => "--locked",
+        };
+        Err(super::invalid(ForbiddenError { command, flag }))
     }
 
-    fn resolve(&mut self, stale: &BTreeMap<&String, &(&Base, &Pin)>) -> Result<(), Failure> {
-        if stale.is_empty() {
+    /// An error for each of these entries if no registry may be asked, or no entry changed.
+    fn may_change(&self, pins: &Pins<'_>) -> Result<(), Failure> {
+        if !self.locked && !self.offline {
             return Ok(());
         }
-        if self.locked || self.offline {
-            let problems = stale.iter().map(|(name, (_, pin))| {
-                let state =
-                    if self.lock.entries.contains_key(*name) { "says something else about" } else { "does not pin" };
-                let flag = if self.locked { "`--locked` forbids to change it" } else { "`--offline` forbids to ask" };
-                Problem::new("oci::lock::stale", format!("`{LOCK_NAME}` {state} `{name}`, and {flag}"), &pin.place, "")
-                    .help("run `oci lock`, and commit `oci.lock`".to_owned())
-            });
-            let failures = problems.map(Failure::from);
-            return Failure::all(failures).map_or(Ok(()), Err);
+        let flag = if self.locked { "`--locked` forbids to change it" } else { "`--offline` forbids to ask" };
+        let mut differences = project::differences(&self.manifest, &self.lock);
+        differences.retain(|difference| pins.contains_key(&difference.name));
+        let problems = differences.iter().filter_map(|difference| {
+            let problem = Problem::new("oci::lock::stale", format!("{difference}, and {flag}"), difference.place?, "");
+            Some(problem.help("run `oci lock`, and commit `oci.lock`".to_owned()))
+        });
+        Failure::all(problems.map(Failure::from)).map_or(Ok(()), Err)
+    }
+
+    /// Asks for these pins, and takes the answers into the lock.
+    fn resolve(&mut self, pins: &Pins<'_>) -> Result<(), Failure> {
+        self.may_change(pins)?;
+        let (entries, errors) = self.resolver().resolve(pins);
+        match Failure::all(errors.into_iter().map(Failure::from)) {
+            Some(failure) => Err(failure),
+            None => {
+                self.lock.entries.extend(entries);
+                Ok(())
+            }
         }
-        let pins: Vec<_> = stale.iter().map(|(name, (base, pin))| ((*name).clone(), *base, *pin)).collect();
-        let resolver = Resolver { skopeo: &self.skopeo, store: &self.store, reporter: &*self.reporter };
-        let (entries, errors) = resolver.resolve(&pins);
-        if let Some(failure) = Failure::all(errors.into_iter().map(Failure::from)) {
-            return Err(failure);
-        }
-        self.lock.entries.extend(entries);
-        Ok(self.lock.save(&self.lock_path)?)
+    }
+
+    pub(super) fn resolver(&self) -> Resolver<'_> {
+        Resolver { skopeo: &self.skopeo, store: &self.store, reporter: &*self.reporter }
     }
 
     pub(super) fn executor(&self) -> Executor<'_> {
@@ -228,12 +253,31 @@ fn sweep(store: &Store, runc: &Path, reporter: &dyn Reporter) {
     }
 }
 
-fn verbosity(global: &Global) -> Verbosity {
+pub(super) fn verbosity(global: &Global) -> Verbosity {
     match (global.quiet, global.verbose) {
         (true, _) => Verbosity::Quiet,
         (false, true) => Verbosity::Verbose,
         (false, false) => Verbosity::Normal,
     }
+}
+
+/// How the manifest says that registries are to be talked to.
+fn registries(manifest: &Manifest) -> BTreeMap<String, Access> {
+    let accesses = manifest.registries.iter().map(|(registry, settings)| {
+        let access = Access {
+            insecure: settings.insecure,
+            anonymous: false,
+            certificates: settings.cert_dir.clone(),
+            credentials: settings.auth_file.clone(),
+        };
+        (registry.clone(), access)
+    });
+    accesses.collect()
+}
+
+/// Says that something did not work and is tried again, as it happens.
+fn on_retry(reporter: Arc<dyn Reporter>) -> OnRetry {
+    Box::new(move |retry| reporter.note(&retry.to_string()))
 }
 
 /// The environment's word on a tool, the manifest's, or its plain name.
@@ -268,14 +312,4 @@ pub(super) fn platforms(written: &[String]) -> Result<Vec<Platform>, Failure> {
             .map_err(|source| Failure::new(Status::Invalid, UsageError::Platform { written: written.clone(), source }))
     });
     parsed.collect()
-}
-
-fn invalid(problems: Vec<Problem>) -> Failure {
-    let failures = problems.into_iter().map(|problem| Failure::new(Status::Invalid, problem));
-    Failure::all(failures).unwrap_or(Failure { reports: Vec::new(), status: Status::Invalid })
-}
-
-/// A path as the person would type it.
-fn shown(path: &Path, here: &Path) -> String {
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }

@@ -56,13 +56,12 @@ impl Executor<'_> {
     ) -> Result<Made, Vec<BuildError>> {
         let groups = self.groups(build, platform);
         let mut trees = self.scan(&groups, platform)?;
-        let conflicts = reconcile(&mut trees);
-        if !conflicts.is_empty() {
-            return Err(conflicts.into_iter().map(BuildError::from).collect());
-        }
+        agree(&mut trees)?;
         if trees.iter().any(Tree::needs_base) {
             let links = self.links(build, below, base).map_err(|error| vec![error])?;
             trees = resolve(trees, &links)?;
+            // What was apart may have met behind a link.
+            agree(&mut trees)?;
         }
         // A layer that is shared has no say in what its image runs.
         let program = trees.get(build.layers.len()).and_then(Tree::entrypoint);
@@ -153,7 +152,7 @@ impl Executor<'_> {
                 links.push(known);
                 continue;
             }
-            if let (false, Some(base)) = (self.store.has(&layer.descriptor), base) {
+            if let (false, Some(base)) = (self.store.verify(&digest)?, base) {
                 let place = self.manifest.pin(&build.base.value).map_or(&build.base.place, |(_, pin)| &pin.place);
                 self.bases().fetch_layers(base).map_err(|error| At::new(error, place, ""))?;
             }
@@ -166,6 +165,12 @@ impl Executor<'_> {
         }
         Ok(BaseLinks::stack(&links))
     }
+}
+
+/// Trees of one build must not write one path differently.
+fn agree(trees: &mut [Tree]) -> Result<(), Vec<BuildError>> {
+    let conflicts = reconcile(trees);
+    if conflicts.is_empty() { Ok(()) } else { Err(conflicts.into_iter().map(BuildError::from).collect()) }
 }
 
 fn resolve(trees: Vec<Tree>, links: &BaseLinks) -> Result<Vec<Tree>, Vec<BuildError>> {

@@ -34,7 +34,7 @@ pub(crate) enum LayerError {
     #[error("`{path}` is a {kind}, which a layer cannot hold")]
     #[diagnostic(
         code(oci::layer::special_file),
-        help("leave it out: `exclude = [\"{path}\"]`, relative to the package")
+        help("leave it out with `exclude`, whose patterns are relative to the package's folder")
     )]
     SpecialFile { path: String, kind: &'static str },
     #[error("the symbolic link `{path}` leaves its package: it points to `{target}`")]
@@ -67,8 +67,6 @@ pub(crate) enum LayerError {
         path: LayerPath,
         /// How many other paths the same two packages disagree about.
         more: usize,
-        #[related]
-        other: Vec<At<OtherPackage>>,
     },
     #[error("`{path}` changed while it was read")]
     #[diagnostic(code(oci::layer::changed), help("run the command again when nothing writes to it"))]
@@ -83,12 +81,6 @@ pub(crate) enum LayerError {
     #[diagnostic(code(oci::layer::base_link_loop))]
     BaseLinkLoop { path: LayerPath },
 }
-
-/// The second package of a conflict.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("the other package is here")]
-#[diagnostic(severity(advice))]
-pub(crate) struct OtherPackage;
 
 /// Why a layer was not written.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -120,8 +112,6 @@ pub(super) fn shown(path: &Path, folder: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use miette::{GraphicalReportHandler, GraphicalTheme};
-
     use super::*;
     use crate::source::Source;
 
@@ -133,14 +123,11 @@ mod tests {
             let start = text.find(entry).unwrap();
             source.place(start..start + entry.len())
         };
-        let other = vec![At::new(OtherPackage, &place("{ path = \"b\", to = \"/app\" }"), "it is also written here")];
         let path = LayerPath::parse(b"/app/x").unwrap();
-        let error = LayerError::Conflict { path, more: 2, other };
-        let error = At::new(error, &place("{ path = \"a\", to = \"/app\" }"), "written here");
-        let mut rendered = String::new();
-        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
-        handler.render_report(&mut rendered, &error).unwrap();
-        insta::assert_snapshot!(rendered, @r#"
+        let error =
+            At::new(LayerError::Conflict { path, more: 2 }, &place("{ path = \"a\", to = \"/app\" }"), "written here")
+                .also(&place("{ path = \"b\", to = \"/app\" }"), "and here");
+        insta::assert_snapshot!(crate::diagnostic::rendered(&error), @r#"
         oci::layer::conflict
 
           × two packages disagree about `/app/x` and 2 other paths
@@ -150,19 +137,33 @@ mod tests {
            ·   ─────────────┬─────────────
            ·                ╰── written here
          3 │   { path = "b", to = "/app" },
-           ╰────
-          help: leave it out of one with `exclude`; for a folder, say its mode and owner once: `{ folder =
-                … }`
-
-        Advice: 
-          ☞ the other package is here
-           ╭─[oci.toml:3:3]
-         2 │   { path = "a", to = "/app" },
-         3 │   { path = "b", to = "/app" },
            ·   ─────────────┬─────────────
-           ·                ╰── it is also written here
+           ·                ╰── and here
          4 │ ]
            ╰────
+          help: leave it out of one with `exclude`; for a folder, say its mode and owner once:
+                `{ folder = … }`
         "#);
+    }
+
+    #[test]
+    fn what_only_happens_in_between() {
+        let path = || "dist/app".to_owned();
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let loops = LayerPath::parse(b"/lib64/x").unwrap();
+        let invalid = LayerPath::parse(b"/a\0b").unwrap_err();
+        let glob = LayerError::InvalidGlob { pattern: "[".to_owned(), reason: "it does not end".to_owned() };
+        let errors: [&dyn Diagnostic; 8] = [
+            &glob,
+            &LayerError::NoDestination { path: path() },
+            &LayerError::Unreadable { path: path(), source: denied() },
+            &LayerError::Changed { path: path() },
+            &LayerError::BaseLinkLoop { path: loops },
+            &LayerError::InvalidPath { path: path(), source: invalid },
+            &WriteError::Output(denied()),
+            &WriteError::Interrupted { signal: 15 },
+        ];
+        let text: String = errors.iter().map(|error| format!("{}\n", crate::diagnostic::rendered(*error))).collect();
+        insta::assert_snapshot!(text);
     }
 }

@@ -27,7 +27,7 @@ mod tree;
 mod walk;
 mod write;
 
-pub(crate) use error::{LayerError, OtherPackage, WriteError};
+pub(crate) use error::{LayerError, WriteError};
 pub(crate) use link::{BaseLinks, LayerLinks, LinkError};
 pub(crate) use scan::ScanRequest;
 pub(crate) use tree::{Tree, reconcile};

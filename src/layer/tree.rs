@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::layer::LayerError;
 use crate::layer::path::LayerPath;
-use crate::layer::{LayerError, OtherPackage};
 use crate::manifest::package::{Mode, Owner};
 use crate::model::Platform;
 use crate::source::{At, Place};
@@ -255,9 +255,8 @@ impl Conflicts {
 
     fn into_errors(self) -> Vec<At<LayerError>> {
         let error = |conflict: Conflict| {
-            let other = vec![At::new(OtherPackage, &conflict.second, "it is also written here")];
-            let error = LayerError::Conflict { path: conflict.path, more: conflict.more, other };
-            At::new(error, &conflict.first, "written here")
+            let error = LayerError::Conflict { path: conflict.path, more: conflict.more };
+            At::new(error, &conflict.first, "written here").also(&conflict.second, "and here")
         };
         self.0.into_values().map(error).collect()
     }
@@ -265,6 +264,8 @@ impl Conflicts {
 
 #[cfg(test)]
 mod tests {
+    use miette::Diagnostic as _;
+
     use super::*;
     use crate::layer::testing::{Project, folder, link, listing, path, path_to, placed, text};
     use crate::manifest::{Package, PackageContent};
@@ -308,8 +309,8 @@ mod tests {
             let mut trees = [project.scan(&[one]).unwrap(), project.scan(&[other]).unwrap()];
             for problems in [problems, reconcile(&mut trees)] {
                 let [problem] = &problems[..] else { panic!("{problems:?}") };
-                let LayerError::Conflict { path: found, other, .. } = problem.error() else { panic!("{problem:?}") };
-                assert_eq!((found.to_string().as_str(), other.len()), (path, 1));
+                let LayerError::Conflict { path: found, .. } = problem.error() else { panic!("{problem:?}") };
+                assert_eq!((found.to_string().as_str(), problem.labels().unwrap().count()), (path, 2));
             }
         }
         let problems = project.problems(&[path_to("a", "/"), path_to("b", "/")]);

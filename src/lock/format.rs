@@ -9,7 +9,8 @@ use std::fmt::{self, Write};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::lock::{Entry, Lock, start_of};
+use crate::lock::{Entry, Lock, conflict, start_of};
+use crate::model::document::media_type;
 use crate::model::{Digest, ImageName, Platform, Repository, Tag};
 use crate::problem::{Problem, Problems};
 use crate::source::{Place, Placed, Source};
@@ -37,8 +38,8 @@ pub(super) fn write(lock: &Lock, out: &mut impl Write) -> fmt::Result {
 }
 
 pub(super) fn read(source: &Source) -> Result<Lock, Vec<Problem>> {
-    if let Some(problem) = conflict(source) {
-        return Err(vec![problem]);
+    if let Some(marker) = conflict::first_marker(source) {
+        return Err(vec![conflict::problem(&marker)]);
     }
     let mut problems = Problems::default();
     let (document, mut errors) = DeTable::parse_recoverable(source.text());
@@ -72,21 +73,10 @@ fn damaged(message: impl Into<String>, place: &Place, label: impl Into<String>) 
     Problem::new(DAMAGED, message, place, label).help(MEND.to_owned())
 }
 
-/// Git's conflict markers.
-fn conflict(source: &Source) -> Option<Problem> {
-    let mut start = 0;
-    for line in source.text().split_inclusive('\n') {
-        let is_marker = ["<<<<<<< ", "||||||| ", ">>>>>>> "].iter().any(|marker| line.starts_with(marker));
-        if is_marker || line.trim_end() == "=======" {
-            let place = source.place(start..start + line.trim_end().len());
-            return Some(
-                Problem::new("oci::lock::conflict", "the lockfile has a merge conflict", &place, "git left this")
-                    .help("take either side, `git checkout --theirs oci.lock`, and run `oci lock`".to_owned()),
-            );
-        }
-        start += line.len();
-    }
-    None
+/// One of those that a pinned document may have.
+fn media_type(text: &str) -> Result<String, &'static str> {
+    let known = [media_type::INDEX, media_type::MANIFEST, media_type::DOCKER_LIST, media_type::DOCKER_MANIFEST];
+    if known.contains(&text) { Ok(text.to_owned()) } else { Err("it is neither an image's nor an index's") }
 }
 
 fn check_version(source: &Source, root: &DeTable<'_>, problems: &mut Problems) {
@@ -138,10 +128,10 @@ impl Reader<'_> {
             None
         };
         let digest = self.parsed(table, "digest", &place, Digest::parse, problems);
-        let media_type = self.text(table, "media-type", &place, problems);
+        let media_type = self.parsed(table, "media-type", &place, media_type, problems);
         let platforms = self.platforms(table, &place, problems);
         let (repository, digest, media_type) = (repository?, digest?, media_type?);
-        Some(Entry { repository, tag, digest, media_type: media_type.value, platforms: platforms? })
+        Some(Entry { repository, tag, digest, media_type, platforms: platforms? })
     }
 
     fn platforms(
@@ -164,7 +154,9 @@ impl Reader<'_> {
                 [os, architecture, variant] => Some(Platform::new(os, architecture, Some(variant))),
                 _ => None,
             };
-            let Some(platform) = platform.filter(|platform| platform.to_string() == name.get_ref().as_ref()) else {
+            let Some(platform) =
+                platform.filter(|platform| platform.to_string() == name.get_ref().as_ref() && !platform.is_unknown())
+            else {
                 problems.push(damaged(format!("`{}` is no platform", name.get_ref()), &place, ""));
                 continue;
             };
@@ -235,6 +227,7 @@ impl Reader<'_> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::media_type::INDEX;
     use super::*;
 
     fn digest() -> impl Strategy<Value = Digest> {
@@ -304,14 +297,14 @@ mod tests {
     fn refuses_what_it_would_not_have_written() {
         let digest = Digest::of(b"");
         let good = format!(
-            "version = 1\n[image.a]\nrepository = \"x.io/a\"\ndigest = \"{digest}\"\nmedia-type = \"m\"\n[image.a.platforms]\n\"linux/amd64\" = \"{digest}\"\n"
+            "version = 1\n[image.a]\nrepository = \"x.io/a\"\ndigest = \"{digest}\"\nmedia-type = \"{INDEX}\"\n[image.a.platforms]\n\"linux/amd64\" = \"{digest}\"\n"
         );
         assert!(read(&Source::new("oci.lock", good.clone())).is_ok());
         for (from, to, problem) in [
             ("version = 1\n", "", "the lockfile has no `version`"),
             ("version = 1", "version = 2", "the lockfile has version 2"),
             ("version = 1", "version = \"1\"", "this is no version of a lockfile"),
-            ("media-type = \"m\"\n", "", "an entry has no `media-type`"),
+            ("v1+json", "v2+json", "`application/vnd.oci.image.index.v2+json` is no media-type"),
             ("media-type", "media_type", "an entry has no `media-type`"),
             ("[image.a]", "[image.A]", "`A` is no name of a base"),
             ("\"linux/amd64\"", "\"linux/x86_64\"", "`linux/x86_64` is no platform"),

@@ -4,15 +4,18 @@
 //! [`Entry::is_current`] says whether an entry still is what `oci.toml` asks for, and [`Lock::changes`]
 //! what moved between two.
 
+mod conflict;
 mod format;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
-use crate::fs::{FileError, write_atomically};
+use crate::fs::{FileError, parent, sweep, write_atomically};
 use crate::model::{Digest, Platform, Repository, Tag};
 use crate::problem::Problem;
 use crate::source::{Place, ReadError, Source};
@@ -56,10 +59,22 @@ pub(crate) enum LoadError {
 impl Lock {
     /// Reads a lockfile, shown to people under `name`; none is an empty lock.
     pub(crate) fn load(path: &Path, name: &str) -> Result<Self, LoadError> {
-        match Source::read(path, name) {
-            Ok(source) => Self::parse(&source).map_err(LoadError::Invalid),
-            Err(error) if error.is_not_found() => Ok(Self::default()),
-            Err(error) => Err(LoadError::Read(error)),
+        match source(path, name)? {
+            Some(source) => Self::parse(&source).map_err(LoadError::Invalid),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// The same, but a lockfile that git could not merge is what both sides agree on, and comes with the
+    /// names of the entries that they do not agree on.
+    pub(crate) fn load_agreed(path: &Path, name: &str) -> Result<(Self, Option<BTreeSet<String>>), LoadError> {
+        let Some(source) = source(path, name)? else { return Ok((Self::default(), None)) };
+        let Some(marker) = conflict::first_marker(&source) else {
+            return Ok((Self::parse(&source).map_err(LoadError::Invalid)?, None));
+        };
+        match conflict::agreed(&source) {
+            Some((lock, disputed)) => Ok((lock, Some(disputed))),
+            None => Err(LoadError::Invalid(vec![conflict::beyond_repair(&marker)])),
         }
     }
 
@@ -73,13 +88,16 @@ impl Lock {
         let text = self.to_string();
         match std::fs::read(path) {
             Ok(bytes) if bytes == text.as_bytes() => Ok(()),
-            _ => write_atomically(path, text.as_bytes(), 0o644),
+            _ => {
+                sweep(parent(path));
+                write_atomically(path, text.as_bytes(), 0o644)
+            }
         }
     }
 
     /// What differs in `new`, sorted by name.
     pub(crate) fn changes<'a>(&'a self, new: &'a Self) -> Vec<LockChange<'a>> {
-        let names: std::collections::BTreeSet<&String> = self.entries.keys().chain(new.entries.keys()).collect();
+        let names: BTreeSet<&String> = self.entries.keys().chain(new.entries.keys()).collect();
         let changes =
             names.into_iter().map(|name| LockChange { name, old: self.entries.get(name), new: new.entries.get(name) });
         changes.filter(|change| change.old != change.new).collect()
@@ -106,6 +124,15 @@ impl fmt::Display for LockChange<'_> {
         let digest = |entry: Option<&Entry>| entry.map_or("none".to_owned(), |entry| entry.digest.short());
         let tag = self.new.or(self.old).and_then(|entry| entry.tag.as_ref()).map_or("-", Tag::as_str);
         write!(formatter, "{}  {tag}  {} -> {}", self.name, digest(self.old), digest(self.new))
+    }
+}
+
+/// The text of a lockfile, if there is one.
+fn source(path: &Path, name: &str) -> Result<Option<Source>, LoadError> {
+    match Source::read(path, name) {
+        Ok(source) => Ok(Some(source)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(LoadError::Read(error)),
     }
 }
 

@@ -64,7 +64,6 @@ pub(crate) struct Overrides {
 }
 
 /// Parses and checks a manifest that nothing changes.
-#[cfg_attr(not(test), expect(dead_code, reason = "commands know of users and runs"))]
 pub(crate) fn parse(source: &Source, folder: &std::path::Path) -> Result<Manifest, Vec<Problem>> {
     parse_with(source, folder, &Overrides::default())
 }

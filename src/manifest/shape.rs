@@ -49,9 +49,10 @@ fn check_value(source: &Source, value: &Spanned<DeValue<'_>>, shape: &Shape, pat
             }
         }
         (Shape::List(inner), DeValue::Array(elements)) => {
+            let Some((list, above)) = path.split_last() else { return };
             for (number, element) in elements.iter().enumerate() {
-                let element_name = format!("{}[{number}]", path.last().copied().unwrap_or_default());
-                let path: Vec<&str> = path.iter().copied().rev().skip(1).rev().chain([&*element_name]).collect();
+                let name = format!("{list}[{number}]");
+                let path: Vec<&str> = above.iter().copied().chain([name.as_str()]).collect();
                 check_value(source, element, inner, &path, problems);
             }
         }

@@ -4,6 +4,8 @@ pub(crate) mod compression;
 pub(crate) mod config;
 pub(crate) mod digest;
 pub(crate) mod document;
+#[cfg(test)]
+mod hostile;
 pub(crate) mod image_name;
 pub(crate) mod platform;
 pub(crate) mod reference;

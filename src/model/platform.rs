@@ -138,9 +138,15 @@ impl Platform {
         self.to_string().replace('/', "-")
     }
 
-    /// True for the `unknown/unknown` under which builders file attestations.
+    /// True for the `unknown/unknown` under which builders file attestations, and for what is no name at
+    /// all: an image may say anything of itself, and this becomes a line of the lockfile.
     pub(crate) fn is_unknown(&self) -> bool {
-        self.os == "unknown" && self.architecture == "unknown"
+        let is_name = |part: &str| {
+            let is_of_name = |letter: u8| letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'_' | b'-');
+            part.starts_with(|letter: char| letter.is_ascii_alphanumeric()) && part.bytes().all(is_of_name)
+        };
+        let mut parts = [Some(&self.os), Some(&self.architecture), self.variant.as_ref()].into_iter().flatten();
+        !parts.all(|part| is_name(part)) || (self.os == "unknown" && self.architecture == "unknown")
     }
 
     fn known(&self) -> Option<(&'static str, &'static str, Option<u16>)> {

@@ -14,10 +14,14 @@ use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use crate::sandbox::refusal::{Attempt as _, Refusal};
 use crate::sandbox::{Container, RunFolder};
 
+/// Where a process finds its open files by number.
+const OPEN_FILES: &str = "/proc/self/fd";
+
 /// Mounts it where only this mount namespace sees it.
 ///
 /// The layers are named by open files: paths may hold any character, and are as long as they like,
-/// though all options together have to fit into a page.
+/// though all options together have to fit into a page. Relative to the folder of open files each is
+/// a few digits, so that there is room for the 500 layers that the kernel takes.
 pub(super) fn mount(container: &Container, folder: &RunFolder) -> Result<(), Refusal> {
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .attempt("make the mounts private below", "/")?;
@@ -52,7 +56,7 @@ fn mount_on_scratch(container: &Container, folder: &RunFolder) -> Result<rustix:
     let open = |path: &Path| open_path(path).attempt("open", path);
     let lowers = container.lowers.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
     let (upper, work) = (open(&upper)?, open(&work)?);
-    let by_number = |file: &OwnedFd| format!("/proc/self/fd/{}", file.as_raw_fd());
+    let by_number = |file: &OwnedFd| file.as_raw_fd().to_string();
     let options = format!(
         "lowerdir={},upperdir={},workdir={},index=off,{}",
         lowers.iter().map(by_number).collect::<Vec<_>>().join(":"),
@@ -61,12 +65,16 @@ fn mount_on_scratch(container: &Container, folder: &RunFolder) -> Result<rustix:
         // `userxattr` implies the others; naming them too is refused.
         if container.map.is_namespaced() { "userxattr" } else { "redirect_dir=off,metacopy=off" },
     );
+    let here = open(Path::new("."))?;
+    std::env::set_current_dir(OPEN_FILES).attempt("go to", OPEN_FILES)?;
     // What is written is thrown away or read at once: it need not reach the disk.
-    Ok(match mount_with(&folder.merged(), &format!("{options},volatile")) {
+    let mounted = match mount_with(&folder.merged(), &format!("{options},volatile")) {
         // Linux before 5.10 does not know it.
         Err(Errno::INVAL) => mount_with(&folder.merged(), &options),
         mounted => mounted,
-    })
+    };
+    rustix::process::fchdir(here).attempt("go back from", OPEN_FILES)?;
+    Ok(mounted)
 }
 
 fn mount_with(target: &Path, options: &str) -> rustix::io::Result<()> {

@@ -103,7 +103,7 @@ impl Bases<'_> {
         let Some(digest) = entry.platforms.get(platform) else {
             return Err(no_platform(name, entry, platform));
         };
-        let access = Access { anonymous: base.anonymous, ..Access::default() };
+        let access = self.skopeo.access(&entry.repository, base.anonymous);
         let reference = Reference::Digest(entry.repository.clone(), *digest);
         let bad = |source| BaseError::Image { reference: reference.to_string(), source };
         let bytes = self.document(digest, &reference, || self.skopeo.inspect_raw(&reference, &access))?;

@@ -11,7 +11,7 @@
 //! nothing, so its tree and its place in an overlay are the same thing.) A tree gets its name when it
 //! is whole and on disk: what has the name is complete, whatever was killed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -85,12 +85,15 @@ pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError
     let layers = request.own.chunks(1).rev();
     // A tree of no layers only stands in where there is nothing else.
     let base = (!request.base.is_empty() || request.own.is_empty()).then_some(request.base);
-    let (lowers, in_use) = layers
+    let (mut lowers, in_use): (Vec<_>, Vec<_>) = layers
         .chain(base)
         .map(|layers| Tree { layers, folder: &folder, request }.prepare())
         .collect::<Result<Vec<_>, _>>()?
         .into_iter()
         .unzip();
+    // Two layers may be the same, which an overlay refuses; below itself it shows nothing.
+    let mut above = BTreeSet::new();
+    lowers.retain(|tree| above.insert(tree.clone()));
     Ok(Rootfs { lowers, _in_use: in_use })
 }
 

@@ -7,7 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::termios::{OptionalActions, Termios};
 
 use crate::fs::{FileError, write_private};
-use crate::model::{ImageConfig, canonical_json};
+use crate::image::DEFAULT_PATH;
+use crate::model::ImageConfig;
 use crate::sandbox::{self, Bind, Container, Process, Refusal, RunFolder, Task};
 use crate::stage::rootfs::Rootfs;
 use crate::stage::runs::LiveRun;
@@ -15,8 +16,6 @@ use crate::tools::process::namespace::NamespaceError;
 use crate::tools::process::{ProcessError, shell_status};
 use crate::tools::{IdMap, Namespaces};
 
-/// Where engines look for programs if an image does not say.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The hostname of a container that has a network of its own and no name.
 const HOSTNAME: &str = "oci";
 /// What a container on the machine's network needs to know about it.
@@ -128,7 +127,10 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
         binds,
     }));
     // In a folder that is closed to others: the environment may hold secrets.
-    write_private(&run.folder.task(), &canonical_json(&task))?;
+    let path = run.folder.task();
+    // JSON is UTF-8, and the paths in the task may be anything.
+    let bytes = serde_json::to_vec(&task).map_err(|error| FileError::new("write", &path, error.into()))?;
+    write_private(&path, &bytes)?;
     let _terminal = request.options.terminal.then(TerminalMode::keep);
     let helper = sandbox::invocation(&run.folder.task()).namespaces(Namespaces::sandbox(request.map));
     match helper.attach(None) {

@@ -64,8 +64,8 @@ impl Store {
     /// Stores bytes. On `Ok` they are on disk under their digest.
     pub(crate) fn put(&self, bytes: &[u8]) -> Result<Digest, FileError> {
         let digest = Digest::of(bytes);
-        if std::fs::symlink_metadata(self.blob_path(&digest)).is_ok_and(|metadata| metadata.len() == bytes.len() as u64)
-        {
+        // Compared, for the file may be damaged, and whoever puts bytes hands the file on as these.
+        if std::fs::read(self.blob_path(&digest)).is_ok_and(|stored| stored == bytes) {
             return Ok(digest);
         }
         let mut file = self.start_blob()?;
@@ -156,6 +156,10 @@ mod tests {
             assert!(!path.exists());
             store.put(b"content").unwrap();
             assert!(store.verify(&digest).unwrap());
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, damage).unwrap();
+            store.put(b"content").unwrap();
+            assert!(store.verify(&digest).unwrap(), "what is put is there, whatever was");
         }
     }
 
@@ -175,5 +179,14 @@ mod tests {
     fn refuses_a_colon() {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(Store::open(&folder.path().join("a:b")), Err(super::super::OpenError::Colon { .. })));
+    }
+
+    #[test]
+    fn refuses_what_json_cannot_say() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(std::ffi::OsStr::from_bytes(b"a\xff"));
+        assert!(matches!(Store::open(&path), Err(super::super::OpenError::NotText { .. })));
     }
 }

@@ -5,7 +5,9 @@
 //! `index.json` last. Blobs are the store's own files under a second name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::fs::{FileContext, FileError, Lock, create_folder, link_or_copy, write_atomically};
@@ -80,6 +82,7 @@ impl Layout {
         if old != new || !self.index_path().exists() {
             self.write_index(&new)?;
             self.sweep(&needed)?;
+            crate::fs::sweep(&self.folder);
         }
         Ok(())
     }
@@ -109,11 +112,11 @@ impl Layout {
     }
 
     fn create(&self) -> Result<(), FileError> {
+        create_folder(&self.folder.join("blobs/sha256"))?;
         let marker = self.folder.join("oci-layout");
         if marker.exists() {
             return Ok(());
         }
-        create_folder(&self.folder.join("blobs/sha256"))?;
         write_atomically(&self.folder.join(".gitignore"), b"*\n", 0o644)?;
         write_atomically(&marker, OCI_LAYOUT, 0o644)
     }
@@ -145,7 +148,8 @@ impl Layout {
         let (from, to) = (store.blob_path(digest), self.blob_path(digest));
         match (std::fs::symlink_metadata(&from), std::fs::symlink_metadata(&to)) {
             (Err(_), _) => Ok(()),
-            (Ok(stored), Ok(linked)) if stored.len() == linked.len() => Ok(()),
+            // A younger blob replaced one that was damaged, and this may be that one's second name.
+            (Ok(stored), Ok(linked)) if stored.len() == linked.len() && !is_younger(&stored, &linked) => Ok(()),
             (Ok(_), linked) => {
                 if linked.is_ok() {
                     std::fs::remove_file(&to).context("replace", &to)?;
@@ -167,6 +171,10 @@ impl Layout {
         }
         Ok(())
     }
+}
+
+fn is_younger(left: &Metadata, right: &Metadata) -> bool {
+    (left.mtime(), left.mtime_nsec()) > (right.mtime(), right.mtime_nsec())
 }
 
 #[cfg(test)]
@@ -199,5 +207,29 @@ mod tests {
         let blobs = std::fs::read_dir(folder.path().join(".oci/blobs/sha256")).unwrap().count();
         assert_eq!(blobs, 2, "the manifest and the config of the one image left");
         assert!(!layout.blob_path(&one.digest).exists() && layout.blob_path(&two.digest).exists());
+    }
+
+    #[test]
+    fn what_is_made_again_in_the_store_is_made_again_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("cache")).unwrap();
+        let layout = Layout::new(folder.path().join(".oci"));
+        let image = image(&store, b"{}");
+        let images = BTreeMap::from([("a".to_owned(), image.clone())]);
+        layout.update(&store, &images, |_| true).unwrap();
+        // Both names are one file; a disk that flips a bit flips it in both.
+        let linked = layout.blob_path(&image.digest);
+        let whole = std::fs::read(&linked).unwrap();
+        std::fs::remove_file(&linked).unwrap();
+        std::fs::write(&linked, vec![b' '; whole.len()]).unwrap();
+        std::fs::rename(&linked, store.blob_path(&image.digest)).unwrap();
+        std::fs::hard_link(store.blob_path(&image.digest), &linked).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        store.put(&whole).unwrap();
+        layout.update(&store, &images, |_| true).unwrap();
+        assert_eq!(std::fs::read(&linked).unwrap(), whole);
+        std::fs::remove_dir_all(folder.path().join(".oci/blobs")).unwrap();
+        layout.update(&store, &images, |_| true).unwrap();
+        assert_eq!(std::fs::read(&linked).unwrap(), whole, "whoever removed them");
     }
 }

@@ -46,6 +46,12 @@ pub(crate) enum OpenError {
         help("skopeo and umoci end a path at a colon: set `[cache] dir` or `OCI_CACHE_DIR` to another folder")
     )]
     Colon { path: PathBuf },
+    #[error("the cache folder's path, `{}`, is not UTF-8", path.display())]
+    #[diagnostic(
+        code(oci::store::bad_path),
+        help("runc is told of it in JSON: set `[cache] dir` or `OCI_CACHE_DIR` to another folder")
+    )]
+    NotText { path: PathBuf },
     #[error("there is no folder to cache in: neither `OCI_CACHE_DIR`, `XDG_CACHE_HOME` nor `HOME` is set")]
     #[diagnostic(code(oci::store::no_folder), help("set `OCI_CACHE_DIR` to a folder that may be written"))]
     NoFolder,
@@ -60,6 +66,9 @@ impl Store {
         let root = std::path::absolute(root).map_err(|error| FileError::new("find", root, error))?;
         if root.as_os_str().as_encoded_bytes().contains(&b':') {
             return Err(OpenError::Colon { path: root });
+        }
+        if root.to_str().is_none() {
+            return Err(OpenError::NotText { path: root });
         }
         let store = Self { root, workspace: OnceLock::new() };
         let folders = [store.blobs().join("sha256"), store.rootfs(), store.runs(), store.tool_state(), store.logs()];

@@ -81,12 +81,9 @@ impl Cause {
     }
 
     /// True if the same call may well succeed a moment later.
-    #[cfg_attr(not(test), expect(dead_code, reason = "retries are not there yet"))]
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { .. } | Self::Unreachable | Self::Reset | Self::TimedOut { .. } | Self::RateLimited => true,
-            // A blob that was damaged on its way is whole the next time.
-            Self::DigestMismatch => true,
             Self::ServerError { status } => !matches!(status, 501 | 505),
             _ => false,
         }
@@ -365,15 +362,18 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_transient() {
-        for cause in
-            [refused("a"), Cause::Reset, Cause::TimedOut { limit: None }, Cause::RateLimited, Cause::DigestMismatch]
-        {
+        for cause in [refused("a"), Cause::Reset, Cause::TimedOut { limit: None }, Cause::RateLimited] {
             assert!(cause.is_transient(), "{cause:?}");
         }
         assert!(Cause::ServerError { status: 503 }.is_transient());
-        for cause in
-            [Cause::Unauthorised, Cause::Forbidden, Cause::Certificate, Cause::NoSuchRepository, Cause::DiskFull]
-        {
+        for cause in [
+            Cause::Unauthorised,
+            Cause::Forbidden,
+            Cause::Certificate,
+            Cause::NoSuchRepository,
+            Cause::DigestMismatch,
+            Cause::DiskFull,
+        ] {
             assert!(!cause.is_transient(), "{cause:?}");
         }
         assert!(!Cause::ServerError { status: 501 }.is_transient());

@@ -104,6 +104,17 @@ impl ToolError {
         self
     }
 
+    /// The same failure, after so many tries.
+    pub(crate) fn after(mut self, tries: u32) -> Self {
+        if let Self::Tool(failure) = &mut self
+            && tries > 1
+        {
+            let text = format!("it was tried {tries} times");
+            failure.evidence = Some(Evidence { text, next: failure.evidence.take().map(Box::new) });
+        }
+        self
+    }
+
     /// The same failure, blamed on another subject.
     pub(crate) fn about(mut self, subject: Subject) -> Self {
         if let Self::Tool(failure) = &mut self

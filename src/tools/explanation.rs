@@ -215,8 +215,6 @@ mod tests {
     use std::process::ExitStatus;
     use std::time::Duration;
 
-    use miette::{GraphicalReportHandler, GraphicalTheme};
-
     use super::*;
     use crate::model::{Digest, Tag};
     use crate::tools::process::Finished;
@@ -255,13 +253,6 @@ mod tests {
         let task = Task { tool: "skopeo", stage: "resolve", subject: app(), logs: Path::new("/nonexistent") };
         let evidence = "the answer has sha256:1111, and should have sha256:2222".to_owned();
         ToolError::untrue(&task, &Invocation::new("skopeo").argument("inspect"), Cause::DigestMismatch, evidence)
-    }
-
-    fn render(error: &ToolError) -> String {
-        let mut text = String::new();
-        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
-        handler.with_width(100).with_links(false).with_break_words(false).render_report(&mut text, error).unwrap();
-        text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -356,7 +347,7 @@ mod tests {
             ),
             failed("fetch", app(), ""),
         ];
-        let page = errors.iter().map(render).collect::<Vec<_>>().join("\n\n");
+        let page = errors.iter().map(|error| crate::diagnostic::rendered(error)).collect::<Vec<_>>().join("\n\n");
         insta::with_settings!({filters => vec![(r"oci-logs-\w{6}", "oci-logs-XXXXXX")]}, {
             insta::assert_snapshot!(page);
         });

@@ -188,3 +188,34 @@ fn one_failing_build_does_not_stop_the_others() {
     assert!(told.stdout().contains(&context.built("good")), "{told}");
     assert!(told.stderr().contains("missing"), "{told}");
 }
+
+#[test]
+fn results_that_cannot_be_written_are_a_failure() {
+    let context = TestContext::with_manifest("[build.empty]\nbase = \"scratch\"\n");
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = context.oci().arg("build").stdout(full()).stderr(std::process::Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let gone = context.oci().arg("build").stdout(writer).stderr(std::process::Stdio::null()).status().unwrap();
+    assert_eq!(gone.code(), Some(0), "a reader that has gone away has read what it wanted");
+}
+
+#[test]
+fn packages_that_meet_behind_a_link_of_the_base_must_agree() {
+    let registry = Registry::start();
+    images::push(&registry, Base::Merged, "library/merged", "1");
+    let context = TestContext::with_manifest(&format!(
+        r#"
+[base.merged]
+repository = "{}"
+tag = "1"
+[build.app]
+base = "merged"
+packages = [{{ text = "1", to = "/usr/bin/tool" }}, {{ text = "2", to = "/bin/tool" }}]
+"#,
+        registry.repository("library/merged")
+    ));
+    let conflict = context.run(["build"]).failure(1);
+    assert!(conflict.stderr().contains("two packages disagree about `/usr/bin/tool`"), "{conflict}");
+}

@@ -167,6 +167,20 @@ fn a_runtime_that_is_missing_is_125() {
 }
 
 #[test]
+fn a_flag_in_the_environment_is_on_or_off() {
+    let context = on_base("registry.invalid/library/busybox", "tag = \"1\"");
+    for value in ["1", "true", "yes"] {
+        let outcome = context.finish(context.oci().env("OCI_LOCKED", value).arg("build")).failure(1);
+        assert!(outcome.stderr().contains("`--locked` forbids"), "{value}: {}", outcome.stderr());
+    }
+    for value in ["0", "false", ""] {
+        let outcome =
+            context.finish(context.oci().env("OCI_LOCKED", value).env("OCI_OFFLINE", "1").arg("build")).failure(1);
+        assert!(outcome.stderr().contains("`--offline` forbids"), "{value}: {}", outcome.stderr());
+    }
+}
+
+#[test]
 fn locked_without_a_lockfile() {
     let context = on_base("registry.invalid/library/busybox", "tag = \"1\"");
     assert_outcome!(context.run(["build", "--locked"]).failure(1));

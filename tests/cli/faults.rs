@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -120,6 +120,39 @@ fn a_blob_of_the_store_that_was_damaged_is_fetched_again() {
     assert_eq!(registry.blob_downloads(&layer()), 2);
 }
 
-fn sha256(path: &std::path::Path) -> String {
+/// Changes one byte of a blob where it is, as a disk does: `.oci/` has the same file under another name.
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[40] ^= 1;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn what_was_damaged_in_the_store_is_never_published_and_made_again() {
+    let registry = Registry::start();
+    let context = project::script(&registry, "#!/bin/sh\n");
+    context.run(["build"]).success();
+    let manifest = context.built("app");
+    let read = |digest: &str| serde_json::from_slice::<Value>(&fs::read(stored(&context, digest)).unwrap()).unwrap();
+    let config = read(&manifest)["config"]["digest"].as_str().unwrap().to_owned();
+    let layer = read(&manifest)["layers"][1]["digest"].as_str().unwrap().to_owned();
+    let whole = |digest: &str| {
+        let linked = context.layout().join("blobs").join(digest.replace(':', "/"));
+        assert_eq!((sha256(&stored(&context, digest)), sha256(&linked)), (digest.to_owned(), digest.to_owned()));
+    };
+    for document in [&manifest, &config] {
+        flip(&stored(&context, document));
+        context.run(["build"]).success();
+        whole(document);
+    }
+    flip(&stored(&context, &layer));
+    let damaged = context.run(["publish"]).failure(1);
+    assert_outcome!(damaged);
+    context.run(["publish"]).success();
+    whole(&layer);
+}
+
+fn sha256(path: &Path) -> String {
     format!("sha256:{}", images::hex(&<sha2::Sha256 as sha2::Digest>::digest(fs::read(path).unwrap())))
 }

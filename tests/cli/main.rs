@@ -2,17 +2,26 @@
 //! command or promise; what they share is in [`support`].
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod add;
 mod build;
+mod causes;
+mod check;
+mod conflict;
+mod diagnostics;
 mod errors;
 mod example;
 mod faults;
 mod fetch;
 mod interop;
 mod lock;
+mod lock_many;
+mod outdated;
 mod publish;
 mod readme;
 mod reproducible;
+mod retry;
 mod rootless;
 mod run;
 mod support;
 mod surroundings;
+mod update;

@@ -83,3 +83,15 @@ fn nothing_names_a_machine_or_a_network() {
     }
     hold(&all, &[rules::names_no_machine]);
 }
+
+#[test]
+fn every_diagnostic_is_shown_in_a_snapshot() {
+    let code: Vec<String> = rust_files(&["src"]).iter().map(|file| file.without_tests().to_owned()).collect();
+    let snapshots: Vec<String> = files(&["src", "tests"])
+        .into_iter()
+        .filter(|file| file.path.ends_with(".snap"))
+        .map(|file| file.text)
+        .collect();
+    let unseen = rules::unseen_codes(&code.concat(), &snapshots.concat());
+    assert!(unseen.is_empty(), "no snapshot shows what a person sees of\n{}", unseen.join("\n"));
+}

@@ -1,11 +1,13 @@
 //! The rules: each is a function from one file to its complaints, and each is shown a file that breaks
 //! it.
 
+use std::collections::BTreeSet;
+
 use crate::file::{File, bare};
 
 /// The floors of the house, the lowest first. A file uses only what is on its own floor or below.
 const FLOORS: &[&[&str]] = &[
-    &["source", "problem", "fs", "parallel", "model", "suggest", "sanitize"],
+    &["source", "problem", "fs", "parallel", "model", "suggest", "sanitize", "mutation"],
     &["manifest", "lock", "store", "tools", "report"],
     &["layer", "image", "resolve", "sandbox"],
     &["stage"],
@@ -161,6 +163,27 @@ pub(crate) fn names_no_machine(file: &File) -> Vec<String> {
     names.iter().filter(|name| file.text.contains(*name)).map(|name| file.complain(format!("names `{name}`"))).collect()
 }
 
+/// The diagnostic codes of the source that no snapshot shows.
+pub(crate) fn unseen_codes(source: &str, snapshots: &str) -> Vec<String> {
+    let shown = codes(snapshots);
+    codes(source).into_iter().filter(|code| !shown.contains(code)).collect()
+}
+
+/// Everything that looks like `oci::module::what`.
+fn codes(text: &str) -> BTreeSet<String> {
+    let word = |text: &str| -> String {
+        text.chars()
+            .take_while(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || *letter == '_')
+            .collect()
+    };
+    let found = text.match_indices("oci::").filter_map(|(start, prefix)| {
+        let (module, rest) = text[start + prefix.len()..].split_once("::")?;
+        let what = word(rest);
+        (word(module) == module && !module.is_empty() && !what.is_empty()).then(|| format!("oci::{module}::{what}"))
+    });
+    found.collect()
+}
+
 #[track_caller]
 fn breaks(rule: fn(&File) -> Vec<String>, path: &str, text: &str) {
     assert_eq!(rule(&File::new(path, text)).len(), 1, "{text}");
@@ -213,4 +236,11 @@ fn the_rules_of_looks_can_fail() {
     keeps(names_the_concept, "src/store/utility.rs", "");
     breaks(names_no_machine, "README.md", &["see /wo", "rk/main"].concat());
     keeps(names_no_machine, "README.md", "see /workspace");
+}
+
+#[test]
+fn the_rule_of_snapshots_can_fail() {
+    let source = "code(oci::run::not_found) \"oci::run::not_found2\" `oci::main()` oci::\noci::x::";
+    assert_eq!(unseen_codes(source, "oci::run::not_found2\n"), ["oci::run::not_found"]);
+    assert_eq!(unseen_codes(source, "oci::run::not_found\n\noci::run::not_found2 x"), Vec::<String>::new());
 }

@@ -8,7 +8,7 @@ certificate it speaks HTTPS. RULES is a JSON file, read anew for each request: a
 
     {"match": "regular expression for 'METHOD /path'", "do": ACTION, "argument": X, "body": "...", "headers": {}}
 
-of which the first that matches counts. The actions:
+of which the first that matches counts; with `"times": N` it does only N times. The actions:
 
     status    answer with the status X
     replace   answer with `body` as if the registry had
@@ -18,6 +18,7 @@ of which the first that matches counts. The actions:
     hang      never answer
 """
 
+import collections
 import http.client
 import http.server
 import json
@@ -31,9 +32,19 @@ import threading
 UPSTREAM, RULES, *TLS = sys.argv[1:]
 
 
+LOCK = threading.Lock()
+USED = collections.Counter()
+
+
 def rule(request):
-    with open(RULES, encoding="utf-8") as file:
-        return next((rule for rule in json.load(file) if re.search(rule["match"], request)), {})
+    with LOCK, open(RULES, encoding="utf-8") as file:
+        # New rules are a new file, and begin anew.
+        written = os.fstat(file.fileno()).st_mtime_ns
+        for number, rule in enumerate(json.load(file)):
+            if re.search(rule["match"], request) and USED[written, number] < rule.get("times", sys.maxsize):
+                USED[written, number] += 1
+                return rule
+    return {}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -72,6 +83,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for name, value in self.headers.items():
             if name.lower() not in ("connection", "transfer-encoding", "content-length"):
                 upstream.putheader(name, value)
+        if TLS:
+            # So that the addresses it answers with are ours.
+            upstream.putheader("X-Forwarded-Proto", "https")
         upstream.putheader("Content-Length", str(len(body)))
         upstream.endheaders(body)
         response = upstream.getresponse()

@@ -72,6 +72,20 @@ pub(crate) fn seconds(duration: Duration) -> String {
     }
 }
 
+/// Waits. An interrupt ends it early, with an error.
+pub(crate) fn wait(duration: Duration) -> Result<(), ProcessError> {
+    let started = Instant::now();
+    loop {
+        if signal::pending().is_some() {
+            return Err(ProcessError::Interrupted);
+        }
+        match duration.saturating_sub(started.elapsed()) {
+            Duration::ZERO => return Ok(()),
+            left => std::thread::sleep(left.min(TICK)),
+        }
+    }
+}
+
 impl Invocation {
     /// A program by name, looked up on `PATH`, or by path. Its environment is empty but for `PATH`.
     pub(crate) fn new(program: impl Into<PathBuf>) -> Self {

@@ -64,7 +64,8 @@ impl Skopeo {
         let task = self.task("list the tags of", Subject::Repository(repository.clone()));
         let invocation =
             self.question("list-tags", repository, access)?.limit(limit).argument(format!("docker://{repository}"));
-        let bytes = self.run(&task, &invocation)?;
+        // Nobody waits for an explanation.
+        let bytes = self.run_once(&task, &invocation)?;
         let answer: Answer = serde_json::from_slice(&bytes)
             .map_err(|error| ToolError::untrue(&task, &invocation, Cause::Failed, error.to_string()))?;
         Ok(answer.tags.unwrap_or_default())

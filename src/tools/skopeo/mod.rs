@@ -9,15 +9,19 @@
 //! | [`Skopeo::push`] | `copy oci: docker://` | the digest in the registry |
 //! | [`Skopeo::mirror`] | `copy docker:// docker://` | the same |
 //!
+//! Calls that fail for a reason that may pass are made again ([`retry`]).
+//!
 //! What skopeo says is used for explanations only. What it did is read from what it made: bytes that we
 //! hash ourselves, files, and the digest file. Passwords never stand in an argument, where every user of
 //! the machine could read them: skopeo finds them in the files and helpers that the person configured.
 
 mod copy;
 mod inspect;
+mod retry;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -28,6 +32,7 @@ use crate::tools::error::ToolError;
 use crate::tools::{Cause, Invocation, Subject, Task, Version, environment};
 
 pub(crate) use copy::Layout;
+pub(crate) use retry::OnRetry;
 
 const TOOL: &str = "skopeo";
 /// The first version that has `copy --preserve-digests`.
@@ -37,13 +42,16 @@ const QUESTION_LIMIT: Duration = Duration::from_secs(60);
 /// For moving whole images.
 const COPY_LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Where the wrapper keeps what is its own; both are absolute paths.
-#[derive(Clone, Debug)]
+/// Where the wrapper keeps what is its own, in absolute paths, and what is known about registries.
 pub(crate) struct Settings {
     /// What skopeo remembers from run to run: which blobs are where, so that pushes can mount them.
     pub(crate) cache: PathBuf,
     /// The whole output of calls that failed.
     pub(crate) logs: PathBuf,
+    /// How registries are to be talked to, by `host[:port]`; of others nothing special is known.
+    pub(crate) registries: BTreeMap<String, Access>,
+    /// Told of every call that is about to be made again.
+    pub(crate) on_retry: OnRetry,
 }
 
 /// How a registry is to be talked to; paths are absolute.
@@ -80,7 +88,6 @@ impl Access {
 }
 
 /// The tool. Any number of threads may use it at once.
-#[derive(Debug)]
 pub(crate) struct Skopeo {
     program: PathBuf,
     settings: Settings,
@@ -91,6 +98,12 @@ impl Skopeo {
     /// The program by name or path. Nothing runs yet.
     pub(crate) fn new(program: &Path, settings: Settings) -> Self {
         Self { program: program.to_owned(), settings, version: OnceLock::new() }
+    }
+
+    /// How this repository's registry is to be talked to.
+    pub(crate) fn access(&self, repository: &Repository, anonymous: bool) -> Access {
+        let known = self.settings.registries.get(repository.registry());
+        Access { anonymous, ..known.cloned().unwrap_or_default() }
     }
 
     /// The version, read once.
@@ -118,8 +131,13 @@ impl Skopeo {
         Ok(environment::for_registries(invocation, &self.settings.cache)?)
     }
 
-    /// Runs it; a flag that it does not know means that it is too old.
+    /// Runs it, and again if what went wrong may pass.
     fn run(&self, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
+        retry::persist(&self.settings.on_retry, || self.run_once(task, invocation))
+    }
+
+    /// Runs it; a flag that it does not know means that it is too old.
+    fn run_once(&self, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
         task.run(invocation).map_err(|error| match &error {
             ToolError::Tool(failure) if failure.said.as_ref().is_some_and(|said| said.contains("unknown flag: ")) => {
                 match self.version() {

@@ -3,7 +3,7 @@
 mod causes;
 mod registry;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 
 use super::{Access, Version};
@@ -211,4 +211,17 @@ fn only_what_is_asked_for_weakens_a_connection() {
     // skopeo refuses to be given credentials and told to send none.
     let anonymous = Access { anonymous: true, credentials: file, ..Access::default() };
     assert_eq!(anonymous.flags(&far, ""), ["--no-creds"]);
+}
+
+#[test]
+fn every_registry_is_talked_to_as_its_settings_say() {
+    let settings = Access { insecure: true, certificates: Some("/certs".into()), ..Access::default() };
+    let registries = BTreeMap::from([("registry.example.com:5000".to_owned(), settings.clone())]);
+    let bench = Bench::with_registries(registries);
+    let access = |name: &str, anonymous| bench.skopeo.access(&Repository::parse(name).unwrap(), anonymous);
+    assert_eq!(access("registry.example.com:5000/a/b", false), settings);
+    assert_eq!(access("registry.example.com:5000/a/b", true), Access { anonymous: true, ..settings });
+    for other in ["registry.example.com/a", "registry.example.com:5001/a", "docker.io/registry.example.com"] {
+        assert_eq!(access(other, false), Access::default(), "{other}");
+    }
 }

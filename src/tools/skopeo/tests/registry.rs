@@ -1,5 +1,6 @@
 //! A real registry on a free loopback port, a proxy in front of it that breaks things, and images.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -145,8 +146,21 @@ impl Bench {
     }
 
     pub(super) fn with_program(program: impl AsRef<Path>) -> Self {
+        Self::with(program, BTreeMap::new())
+    }
+
+    pub(super) fn with_registries(registries: BTreeMap<String, Access>) -> Self {
+        Self::with("skopeo", registries)
+    }
+
+    fn with(program: impl AsRef<Path>, registries: BTreeMap<String, Access>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings { cache: folder.path().join("cache"), logs: folder.path().join("logs") };
+        let settings = Settings {
+            cache: folder.path().join("cache"),
+            logs: folder.path().join("logs"),
+            registries,
+            on_retry: Box::new(|_| {}),
+        };
         Self { skopeo: Skopeo::new(program.as_ref(), settings), folder }
     }
 

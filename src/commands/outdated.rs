@@ -1,0 +1,61 @@
+//! `oci outdated`: which bases' tags have moved since they were pinned. Writes nothing.
+
+use serde_json::json;
+
+use super::{Session, project};
+use crate::cli::OutdatedArguments;
+use crate::diagnostic::Failure;
+use crate::fs::FileError;
+use crate::model::{Digest, Tag};
+
+/// A base whose tag is not what is pinned.
+struct Moved {
+    name: String,
+    tag: Tag,
+    /// Nothing if it was never pinned as the manifest asks now.
+    locked: Option<Digest>,
+    current: Digest,
+}
+
+pub(super) fn run(session: &Session, arguments: &OutdatedArguments) -> Result<(), Failure> {
+    session.may_ask("oci outdated")?;
+    let mut pins = session.manifest.pins();
+    pins.retain(|_, (_, pin)| pin.tag.is_some());
+    let (current, errors) = session.resolver().current(&pins);
+    let moved: Vec<Moved> = current.into_iter().filter_map(|(name, current)| moved(session, name, current)).collect();
+    if moved.is_empty() && errors.is_empty() {
+        session.reporter.note("no tag has moved");
+    }
+    print(session, &moved)?;
+    match Failure::all(errors.into_iter().map(Failure::from)) {
+        Some(failure) => Err(failure),
+        None if arguments.exit_code && !moved.is_empty() => Err(super::no()),
+        None => Ok(()),
+    }
+}
+
+/// The base, if its tag is no longer what is pinned.
+fn moved(session: &Session, name: String, current: Digest) -> Option<Moved> {
+    let (base, pin) = session.manifest.pins().get(&name).copied()?;
+    let tag = pin.tag.clone()?;
+    let is_current = project::is_current(&session.lock, &name, (base, pin));
+    let locked = session.lock.entries.get(&name).filter(|_| is_current).map(|entry| entry.digest);
+    (locked != Some(current)).then_some(Moved { name, tag, locked, current })
+}
+
+fn print(session: &Session, moved: &[Moved]) -> Result<(), FileError> {
+    if session.json {
+        let bases: Vec<_> = moved
+            .iter()
+            .map(|base| {
+                json!({ "name": base.name, "tag": base.tag.as_str(), "locked": base.locked, "current": base.current })
+            })
+            .collect();
+        return super::print(&format!("{}\n", json!({ "outdated": bases })));
+    }
+    let lines = moved.iter().map(|base| {
+        let locked = base.locked.map_or_else(|| "none".to_owned(), |digest| digest.short());
+        format!("{}  {}  {locked} -> {}\n", base.name, base.tag, base.current.short())
+    });
+    super::print(&lines.collect::<String>())
+}

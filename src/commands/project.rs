@@ -1,0 +1,155 @@
+//! What is known without a store, a tool or a network: `oci.toml`, `oci.lock`, and in what they differ.
+//!
+//! A [`Project`] is both files, read and checked. A [`Difference`] is an entry of the lockfile that is
+//! not what the manifest asks for.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::overrides;
+use crate::cli::Global;
+use crate::diagnostic::{Failure, Status};
+use crate::lock::{LOCK_NAME, LoadError, Lock};
+use crate::manifest::{self, Base, Manifest, Pin};
+use crate::problem::Problem;
+use crate::source::{Place, Source};
+
+/// A folder that cannot be gone to.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("could not go to `{}`", path.display())]
+#[diagnostic(code(oci::cli::no_folder))]
+struct FolderError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Manifest and lockfile.
+pub(super) struct Project {
+    pub(super) manifest: Manifest,
+    pub(super) manifest_path: PathBuf,
+    pub(super) lock: Lock,
+    pub(super) lock_path: PathBuf,
+    /// The entries that git could not merge, if the lockfile has its conflict markers; they are not in
+    /// `lock`.
+    pub(super) disputed: Option<BTreeSet<String>>,
+}
+
+impl Project {
+    /// Reads and checks both files; asks nobody.
+    pub(super) fn open(global: &Global) -> Result<Self, Failure> {
+        Self::read(global, |path, name| Ok((Lock::load(path, name)?, None)))
+    }
+
+    /// The same, but a lockfile that git could not merge counts as what both sides agree on.
+    pub(super) fn open_merging(global: &Global) -> Result<Self, Failure> {
+        Self::read(global, Lock::load_agreed)
+    }
+
+    fn read(
+        global: &Global,
+        load: impl Fn(&Path, &str) -> Result<(Lock, Option<BTreeSet<String>>), LoadError>,
+    ) -> Result<Self, Failure> {
+        if let Some(folder) = &global.folder {
+            std::env::set_current_dir(folder)
+                .map_err(|source| super::invalid(FolderError { path: folder.clone(), source }))?;
+        }
+        let here =
+            std::env::current_dir().map_err(|source| super::invalid(FolderError { path: ".".into(), source }))?;
+        let path = manifest::discover(global.manifest_path.as_deref(), &here).map_err(super::invalid)?;
+        let manifest_path = here.join(path);
+        let folder = manifest_path.parent().unwrap_or(&here).to_owned();
+        let source = Source::read(&manifest_path, &shown(&manifest_path, &here)).map_err(super::invalid)?;
+        let overrides = overrides::read(global)?;
+        let manifest = manifest::parse_with(&source, &folder, &overrides).map_err(all_invalid)?;
+        overrides::check(&overrides, &manifest)?;
+        let lock_path = folder.join(LOCK_NAME);
+        let (lock, disputed) = load(&lock_path, &shown(&lock_path, &here)).map_err(|error| match error {
+            LoadError::Read(error) => super::invalid(error),
+            LoadError::Invalid(problems) => all_invalid(problems),
+        })?;
+        Ok(Self { manifest, manifest_path, lock, lock_path, disputed })
+    }
+}
+
+/// All problems of a file, as one failure.
+pub(super) fn all_invalid(problems: Vec<Problem>) -> Failure {
+    Failure::all(problems.into_iter().map(super::invalid))
+        .unwrap_or(Failure { reports: Vec::new(), status: Status::Invalid })
+}
+
+/// A path as the person would type it.
+fn shown(path: &Path, here: &Path) -> String {
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
+/// True if the lock has what this pin asks for. Asks nobody.
+pub(super) fn is_current(lock: &Lock, name: &str, (base, pin): (&Base, &Pin)) -> bool {
+    let entry = lock.entries.get(name);
+    entry.is_some_and(|entry| entry.is_current(&base.repository, pin.tag.as_ref(), pin.digest.as_ref()))
+}
+
+/// In what way an entry is not what the manifest asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drift {
+    Missing,
+    Stale,
+    Gone,
+}
+
+impl Drift {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Stale => "stale",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// An entry that is not what the manifest asks for.
+#[derive(Debug)]
+pub(super) struct Difference<'a> {
+    pub(super) name: String,
+    pub(super) drift: Drift,
+    /// Where the manifest asks for it; nothing if it no longer does.
+    pub(super) place: Option<&'a Place>,
+}
+
+/// A fact, for people.
+impl fmt::Display for Difference<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        match self.drift {
+            Drift::Missing => write!(formatter, "`{LOCK_NAME}` does not pin `{name}`"),
+            Drift::Stale => write!(formatter, "`{LOCK_NAME}` says something else about `{name}`"),
+            Drift::Gone => write!(formatter, "`{LOCK_NAME}` pins `{name}`, which `oci.toml` no longer has"),
+        }
+    }
+}
+
+/// All differences between what a manifest asks for and what a lock has, sorted by name. Asks nobody.
+pub(super) fn differences<'a>(manifest: &'a Manifest, lock: &Lock) -> Vec<Difference<'a>> {
+    let pins = manifest.pins();
+    let gone = lock.entries.keys().filter(|name| !pins.contains_key(*name));
+    let gone = gone.map(|name| Difference { name: name.clone(), drift: Drift::Gone, place: None });
+    let other = pins.iter().filter(|(name, pin)| !is_current(lock, name, **pin)).map(|(name, (_, pin))| {
+        let drift = if lock.entries.contains_key(name) { Drift::Stale } else { Drift::Missing };
+        Difference { name: name.clone(), drift, place: Some(&pin.place) }
+    });
+    let mut differences: Vec<_> = other.chain(gone).collect();
+    differences.sort_by(|one, other| one.name.cmp(&other.name));
+    differences
+}
+
+/// Differences as data.
+pub(super) fn as_json(differences: &[Difference<'_>]) -> serde_json::Value {
+    let entries: Vec<_> = differences
+        .iter()
+        .map(|difference| json!({ "name": difference.name, "state": difference.drift.as_str() }))
+        .collect();
+    json!({ "differences": entries })
+}

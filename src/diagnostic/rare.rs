@@ -1,0 +1,66 @@
+//! What a test of the program cannot make happen, or not on every machine, as a person would see it.
+//! The rest is shown by `tests/cli`, and `tests/house` fails if a code is shown nowhere.
+
+use std::io;
+
+use miette::Diagnostic;
+
+use super::rendered;
+use crate::image::ImageError;
+use crate::layer::LinkError;
+use crate::model::Digest;
+use crate::resolve::ResolveError;
+use crate::sandbox::Refusal;
+use crate::stage::base::BaseError;
+use crate::stage::rootfs::RootfsError;
+use crate::stage::run::RunError;
+use crate::store::BlobError;
+use crate::tools::ProcessError;
+use crate::tools::process::namespace::NamespaceError;
+
+fn all(errors: &[&dyn Diagnostic]) -> String {
+    errors.iter().map(|error| format!("{}\n", rendered(*error))).collect()
+}
+
+fn denied() -> io::Error {
+    io::ErrorKind::PermissionDenied.into()
+}
+
+fn reference() -> String {
+    "registry.example.com/acme/base:1".to_owned()
+}
+
+#[test]
+fn images_that_are_wrong_where_they_come_from() {
+    let bad = |source| BaseError::Image { reference: reference(), source };
+    insta::assert_snapshot!(all(&[
+        &bad(ImageError::NestedIndex),
+        &bad(ImageError::Layers { layers: 2, diff_ids: 1 }),
+        &BaseError::WrongPlatform {
+            reference: reference(),
+            expected: "linux/arm64".to_owned(),
+            found: "linux/amd64".to_owned(),
+        },
+        &BaseError::MissingLayer { reference: reference(), digest: Digest::of(b"layer") },
+        &ResolveError::NoPlatform { reference: reference() },
+        &BlobError::Mismatch { expected: Digest::of(b"expected"), found: Digest::of(b"found") },
+        &LinkError::MediaType("application/x-layer".to_owned()),
+        &LinkError::Read(io::ErrorKind::UnexpectedEof.into()),
+    ]));
+}
+
+#[test]
+fn machines_that_run_no_container() {
+    insta::assert_snapshot!(all(&[
+        &RunError::Namespace(NamespaceError::User { source: denied() }),
+        &NamespaceError::Map { stderr: "newuidmap: no\nnewuidmap: not allowed \u{1b}[31m".to_owned(), source: None },
+        &NamespaceError::Isolation { source: denied() },
+        &Refusal::UnmappedUser { user: 1000, group: 1001 },
+        &Refusal::Overlay { cause: denied().into() },
+        &Refusal::Runtime { message: "runc run failed: no \u{1b}[31mspace left".to_owned() },
+        &Refusal::Foreign { program: "server".to_owned(), machine: "aarch64".to_owned() },
+        &Refusal::Interrupted,
+        &RunError::Sandbox { source: ProcessError::Start { program: "oci".to_owned(), source: denied() } },
+        &RootfsError::Colon { path: "/cache/a:b".into() },
+    ]));
+}

@@ -1,0 +1,84 @@
+//! What passes is tried again, and seen; what stays is told after so many tries, or at once.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::faults::FaultyRegistry;
+use crate::support::images::{self, Base};
+use crate::support::snapshot::assert_outcome;
+use crate::support::{Outcome, Registry, TestContext, eventually};
+
+fn context(registry: &Registry, proxy: &FaultyRegistry) -> TestContext {
+    images::push(registry, Base::Busybox, "library/busybox", "1");
+    let repository = proxy.repository("library/busybox");
+    TestContext::with_manifest(&format!("[base.busybox]\nrepository = \"{repository}\"\ntag = \"1\"\n"))
+}
+
+fn again(outcome: &Outcome) -> usize {
+    outcome.stderr().matches("; trying again in ").count()
+}
+
+#[test]
+fn what_passes_is_seen_and_goes_well() {
+    let registry = Registry::start();
+    let proxy = FaultyRegistry::in_front_of(&registry);
+    let context = context(&registry, &proxy);
+    proxy.set_faults(&json!([{ "match": "GET .*/manifests/", "do": "close", "times": 1 }]));
+    let outcome = context.run(["lock"]).success();
+    assert_eq!(again(&outcome), 1, "{outcome}");
+    std::fs::remove_file(context.project().join("oci.lock")).unwrap();
+    proxy.set_faults(&json!([{ "match": "GET .*/manifests/", "do": "status", "argument": 503, "times": 2 }]));
+    let outcome = context.run(["lock"]).success();
+    assert_eq!(again(&outcome), 2, "{outcome}");
+    let layer = images::layers(Base::Busybox)[0].clone();
+    let half = json!([{ "match": format!("GET .*/blobs/{layer}"), "do": "truncate", "argument": 1000, "times": 1 }]);
+    proxy.set_faults(&half);
+    let outcome = context.run(["fetch"]).success();
+    assert_eq!(again(&outcome), 1, "{outcome}");
+}
+
+#[test]
+fn what_stays_says_how_often_it_was_tried() {
+    let registry = Registry::start();
+    let proxy = FaultyRegistry::in_front_of(&registry);
+    let context = context(&registry, &proxy);
+    proxy.set_faults(&json!([{ "match": "GET .*/manifests/", "do": "status", "argument": 500 }]));
+    let outcome = context.run(["lock"]).failure(1);
+    assert_eq!(again(&outcome), 4, "{outcome}");
+    assert_outcome!(outcome);
+}
+
+#[test]
+fn what_will_not_pass_is_told_at_once() {
+    let registry = Registry::start();
+    let proxy = FaultyRegistry::in_front_of(&registry);
+    let context = context(&registry, &proxy);
+    context.run(["lock"]).success();
+    std::fs::remove_dir_all(context.root().join("cache")).unwrap();
+    let status = |status: u16| json!([{ "match": "GET .*/manifests/", "do": "status", "argument": status }]);
+    let layer = images::layers(Base::Busybox)[0].clone();
+    let corrupt = json!([{ "match": format!("GET .*/blobs/{layer}"), "do": "corrupt", "argument": 10 }]);
+    let faults: [Value; 4] = [status(401), status(403), status(404), corrupt];
+    for fault in faults {
+        proxy.set_faults(&fault);
+        let outcome = context.run(["fetch"]).failure(1);
+        assert_eq!(again(&outcome), 0, "{fault} {outcome}");
+    }
+}
+
+#[test]
+fn an_interrupt_ends_the_waiting() {
+    let registry = Registry::start();
+    let proxy = FaultyRegistry::in_front_of(&registry);
+    let context = context(&registry, &proxy);
+    proxy.set_faults(&json!([{ "match": "GET .*/manifests/", "do": "status", "argument": 500 }]));
+    let mut locking = context.start(["lock"]);
+    eventually("it waits for four seconds", || locking.stderr().contains("trying again in 4 s"));
+    let started = Instant::now();
+    locking.signal(Signal::INT);
+    assert_eq!(locking.end(), None, "{}", locking.stderr());
+    assert!(started.elapsed() < Duration::from_secs(3));
+    assert_eq!(context.leftovers(), Vec::<String>::new());
+}
