@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::support::images::{blob, descriptor, read_json};
 use crate::support::podman::Storage;
+use crate::support::snapshot::assert_outcome;
 use crate::support::tools::succeed;
 use crate::support::{Registry, TestContext};
 
@@ -149,4 +150,18 @@ fn a_user_has_settings_too() {
     assert!(settings.join("oci/mine").is_dir());
     let told = run("[project]\nname = \"a\"\n").failure(2);
     assert!(told.stderr().contains("oci::manifest::unknown_key") && told.stderr().contains("config.toml"), "{told}");
+}
+
+#[test]
+fn values_that_none_takes() {
+    let context = TestContext::with_manifest(
+        "[vars]\nchannel = \"stable\"\n\n[build.app]\nbase = \"scratch\"\n\
+         repository = \"registry.example.com/acme/app\"\ntag = \"{git.sha}\"\n",
+    );
+    let told = [
+        context.run(["build", "--var", "channel"]).failure(2),
+        context.run(["build", "--var", "chanel=beta"]).failure(2),
+        context.finish(context.oci().env("PATH", "/nowhere").arg("publish")).failure(1),
+    ];
+    assert_outcome!(told.map(|told| told.to_string()).join("\n"));
 }
