@@ -31,6 +31,8 @@ pub(crate) enum Later {
     Archive,
     #[error("files of other images")]
     Image,
+    #[error("bases in layouts and archives")]
+    Layout,
     #[error("packaged targets")]
     Target,
     #[error("stages")]

@@ -202,14 +202,16 @@ impl Manifest {
 
     /// What a build needs that this release cannot do, each at its place.
     pub(crate) fn not_yet(&self, build: &Build) -> Vec<At<NotYetError>> {
-        let stage = match &build.base.value {
-            ImageName::Plain(name) if self.stages.contains_key(name) => {
-                Some(Placed::new(Later::Stage, build.base.place.clone()))
+        let kind = match &build.base.value {
+            ImageName::Plain(name) if self.stages.contains_key(name) => Some(Later::Stage),
+            ImageName::Plain(name) if !self.builds.contains_key(name) && !self.bases.contains_key(name) => {
+                Some(Later::Layout)
             }
             _ => None,
         };
+        let base = kind.map(|kind| Placed::new(kind, build.base.place.clone()));
         let layers = build.layers.iter().filter_map(|name| self.layers.get(&name.value));
-        let later = layers.flat_map(|layer| &layer.needs.later).chain(&build.needs.later).chain(&stage);
+        let later = layers.flat_map(|layer| &layer.needs.later).chain(&build.needs.later).chain(&base);
         later.map(NotYetError::at).collect()
     }
 

@@ -19,15 +19,6 @@ pub(crate) fn check_table(source: &Source, table: &DeTable<'_>, keys: &[Key], pa
                 let path: Vec<&str> = path.iter().copied().chain([written]).collect();
                 check_value(source, value, shape, &path, problems);
             }
-            Some(State::Later) => problems.push(
-                Problem::new(
-                    "oci::manifest::not_yet",
-                    format!("{} is not in this release yet", describe(path, written, value.get_ref())),
-                    &place,
-                    "part of the format, but not of this program",
-                )
-                .help(format!("take it out until a release of `oci` newer than {} has it", env!("CARGO_PKG_VERSION"))),
-            ),
             Some(State::Refused(reason)) => problems.push(
                 Problem::new("oci::manifest::refused_key", format!("`{written}` cannot be said here"), &place, "")
                     .help((*reason).to_owned()),
@@ -149,13 +140,6 @@ fn type_of(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
-    }
-}
-
-fn describe(path: &[&str], name: &str, value: &DeValue<'_>) -> String {
-    match (path, value) {
-        ([], DeValue::Table(_)) => format!("`[{name}]`"),
-        _ => format!("`{name}`"),
     }
 }
 

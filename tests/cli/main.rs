@@ -13,6 +13,7 @@ mod example;
 mod faults;
 mod fetch;
 mod interop;
+mod keys;
 mod lock;
 mod lock_many;
 mod outdated;

@@ -29,7 +29,7 @@ fn of(shape: &Shape) -> Map<String, Value> {
     }
 }
 
-/// Keys of a later release, and those that cannot be, are unknown here too.
+/// Keys that cannot be are unknown here too.
 fn table(keys: &[Key]) -> Map<String, Value> {
     let mut properties = Map::new();
     for key in keys {

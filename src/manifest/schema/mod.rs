@@ -43,18 +43,12 @@ pub(crate) struct Key {
 #[derive(Debug)]
 pub(crate) enum State {
     Known(&'static Shape),
-    /// Part of the format, but not of this release.
-    Later,
     /// Something people expect that cannot be; the reason.
     Refused(&'static str),
 }
 
 const fn key(name: &'static str, shape: &'static Shape, doc: &'static str) -> Key {
     Key { name, doc, state: State::Known(shape) }
-}
-
-const fn later(name: &'static str) -> Key {
-    Key { name, doc: "", state: State::Later }
 }
 
 const TEXT: &Shape = &Shape::Text;
@@ -107,7 +101,7 @@ const BASE: &[Key] = &[
     key("anonymous", BOOLEAN, "Never send credentials."),
     key("description", TEXT, "What the image is for."),
     key("digest", TEXT, "Pins the image: `sha256:` and 64 hexadecimal digits."),
-    later("layout"),
+    key("layout", TEXT, "Instead of a registry: an OCI layout folder `dir:tag`, an oci-archive or a docker-archive."),
     key("repository", TEXT, "Where the image is: `host/path`."),
     key("sha", TEXT, "The digest, without `sha256:`."),
     key("tag", TEXT, "Pinned to a digest by `oci lock`."),

@@ -8,8 +8,8 @@ use miette::Diagnostic;
 
 use super::{codes, read};
 use crate::diagnostic::{codes_of, rendered};
-use crate::manifest::{UserSettings, discover};
-use crate::source::Source;
+use crate::manifest::{NotYetError, UserSettings, discover};
+use crate::source::{At, Source};
 
 /// Title and manifest.
 type Case = (&'static str, &'static str);
@@ -30,7 +30,6 @@ const SHAPE: &[Case] = &[
         "an unknown key of a package",
         "[build.app]\nbase = \"scratch\"\npackages = [\"a\", { pth = \"dist\", to = \"/\" }]\n",
     ),
-    ("a key of a later release", "[base.a]\nlayout = \"a:latest\"\n"),
     ("a key that cannot be", "[build.app]\nbase = \"scratch\"\nhealthcheck = \"curl localhost\"\n"),
     (
         "another type",
@@ -152,6 +151,17 @@ repository = "ghcr.io/acme/d"
 [base.d.variants]
 short = "sha256:97"
 upper = "97C123C899C8C9CA46248F4002EC4173322E0A1086B386EFEFAC163C64967BA2"
+"#,
+    ),
+    (
+        "layouts",
+        r#"[base.a]
+layout = ""
+repository = "ghcr.io/acme/a"
+tag = "1"
+[base.b]
+layout = "dir:tag"
+digest = "sha256:97"
 "#,
     ),
     (
@@ -549,8 +559,7 @@ fn settings_of_a_user() {
     assert_eq!(UserSettings::parse(&Source::new("config.toml", "[x"), Path::new("/home")).unwrap_err().len(), 1);
 }
 
-#[test]
-fn what_this_release_cannot_build() {
+fn not_yet() -> Vec<At<NotYetError>> {
     let manifest = super::good(
         r#"[stage.tools]
 base = "scratch"
@@ -564,9 +573,20 @@ base = "tools"
 layers = ["l"]
 packages = [":server", { archive = "a.tar", to = "/" }]
 steps = ["true"]
+[base.local]
+layout = "dir:tag"
+[build.other]
+base = "local"
 "#,
     );
-    let errors = manifest.not_yet(&manifest.builds["app"]);
+    let mut errors = manifest.not_yet(&manifest.builds["app"]);
+    errors.extend(manifest.not_yet(&manifest.builds["other"]));
+    errors
+}
+
+#[test]
+fn what_this_release_cannot_build() {
+    let errors = not_yet();
     insta::assert_snapshot!("not_yet", errors.iter().map(|error| rendered(error)).collect::<Vec<_>>().join("\n\n"));
 }
 
@@ -575,6 +595,7 @@ fn no_code_is_without_a_snapshot() {
     let cases = PARTS.iter().flat_map(|(_, cases)| *cases);
     let mut shown: BTreeSet<String> = cases.flat_map(|(_, manifest)| codes(&read(manifest).unwrap_err())).collect();
     shown.extend(not_found().iter().map(|error| error.code().unwrap().to_string()));
+    shown.extend(not_yet().iter().map(|error| error.code().unwrap().to_string()));
     assert_eq!(shown, codes_of("manifest"));
 }
 

@@ -20,8 +20,9 @@ pub(super) fn bases(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, 
 }
 
 fn base(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Option<Base> {
-    // Of a later release, which was reported; it stands for all that would be missing here.
+    // What it means is for a later release: a build on it says so.
     if table.get("layout").is_some() {
+        check_layout(name, table, checker);
         return None;
     }
     let written = table.text("repository");
@@ -43,6 +44,30 @@ fn base(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Optio
         anonymous: table.boolean("anonymous").is_some_and(|anonymous| *anonymous),
         pins,
     })
+}
+
+/// A layout stands instead of a repository, and is one image.
+fn check_layout(name: &str, table: Table<'_>, checker: &mut Checker) {
+    if let Some(layout) = table.text("layout") {
+        value::host_path(&layout, checker);
+    }
+    for key in ["repository", "tag", "variants", "anonymous"] {
+        if let (Some(other), Some(layout)) = (table.key_place(key), table.key_place("layout")) {
+            checker.push(
+                Problem::new(
+                    "oci::manifest::clash",
+                    format!("`[base.{name}]` has both `{key}` and `layout`"),
+                    &other,
+                    "this is about a registry",
+                )
+                .also(&layout, "this is not in one")
+                .help("keep one of them; a tag stands behind the layout's path: `layout = \"dir:tag\"`".to_owned()),
+            );
+        }
+    }
+    if table.get("digest").is_some() || table.get("sha").is_some() {
+        pin(table, &table.source.place(0..0), name, checker);
+    }
 }
 
 fn pins(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> BTreeMap<Option<String>, Pin> {
