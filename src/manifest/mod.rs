@@ -115,8 +115,6 @@ pub(crate) struct RegistrySettings {
     pub(crate) cert_dir: Option<PathBuf>,
     /// The file with the credentials, instead of where skopeo looks.
     pub(crate) auth_file: Option<PathBuf>,
-    /// `host[:port][/path]`, tried first.
-    pub(crate) mirrors: Vec<String>,
 }
 
 /// `[base.NAME]`: an image from elsewhere.

@@ -19,6 +19,22 @@ pub(crate) fn check_table(source: &Source, table: &DeTable<'_>, keys: &[Key], pa
                 let path: Vec<&str> = path.iter().copied().chain([written]).collect();
                 check_value(source, value, shape, &path, problems);
             }
+            Some(State::Later(shape)) => {
+                problems.push(
+                    Problem::new(
+                        "oci::manifest::not_yet",
+                        format!("`{written}` has no effect in this release yet"),
+                        &place,
+                        "part of the format, but not of this program",
+                    )
+                    .help(format!(
+                        "take it out until a release of `oci` newer than {} has it",
+                        env!("CARGO_PKG_VERSION")
+                    )),
+                );
+                let path: Vec<&str> = path.iter().copied().chain([written]).collect();
+                check_value(source, value, shape, &path, problems);
+            }
             Some(State::Refused(reason)) => problems.push(
                 Problem::new("oci::manifest::refused_key", format!("`{written}` cannot be said here"), &place, "")
                     .help((*reason).to_owned()),

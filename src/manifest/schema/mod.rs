@@ -43,12 +43,18 @@ pub(crate) struct Key {
 #[derive(Debug)]
 pub(crate) enum State {
     Known(&'static Shape),
+    /// Part of the format, but without effect in this release: rather refused than silently nothing.
+    Later(&'static Shape),
     /// Something people expect that cannot be; the reason.
     Refused(&'static str),
 }
 
 const fn key(name: &'static str, shape: &'static Shape, doc: &'static str) -> Key {
     Key { name, doc, state: State::Known(shape) }
+}
+
+const fn later(name: &'static str, shape: &'static Shape, doc: &'static str) -> Key {
+    Key { name, doc, state: State::Later(shape) }
 }
 
 const TEXT: &Shape = &Shape::Text;
@@ -123,7 +129,7 @@ const REGISTRY: &[Key] = &[
     key("auth-file", TEXT, "The file with the credentials; default: where skopeo looks."),
     key("cert-dir", TEXT, "A folder with the registry's `ca.crt`."),
     key("insecure", BOOLEAN, "Plain HTTP or an unchecked certificate will do."),
-    key("mirrors", TEXTS, "Tried first: `host[:port][/path]`."),
+    later("mirrors", TEXTS, "Tried first: `host[:port][/path]`."),
 ];
 
 const MIRROR: &[Key] = &[
@@ -144,14 +150,14 @@ const TARGET: &[Key] = &[
 
 const POLICY: &[Key] = &[
     key("allow", TEXTS, "Patterns of repositories that a base may come from."),
-    key("max-age-days", &Shape::Integer, "How old a base may be."),
-    key("signatures", TEXT, "A containers `policy.json`."),
+    later("max-age-days", &Shape::Integer, "How old a base may be."),
+    later("signatures", TEXT, "A containers `policy.json`."),
 ];
 
 const CACHE: &[Key] = &[
     key("dir", TEXT, "The folder; default: `oci` under the user's cache folder."),
-    key("max-size", TEXT, "How large it may grow, such as `20GB`."),
-    key("registry", TEXT, "A repository that keeps layers for other machines."),
+    later("max-size", TEXT, "How large it may grow, such as `20GB`."),
+    later("registry", TEXT, "A repository that keeps layers for other machines."),
 ];
 
 const TOOLS: &[Key] = &[

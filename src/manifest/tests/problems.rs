@@ -75,7 +75,7 @@ source-date-epoch = -1
 [registry."ghcr.io/acme"]
 [registry."docker.io"]
 auth-file = ""
-mirrors = ["mirror", "https://mirror.example.com/", "mirror.example.com/Hub"]
+mirrors = ["mirror.example.com/hub"]
 [registry."index.docker.io"]
 "#,
     ),

@@ -60,7 +60,6 @@ fn registries() {
         insecure = true
         cert-dir = "certs"
         auth-file = "~/auth.json"
-        mirrors = ["localhost:5000", "mirror.example.com/hub"]
         [registry."index.docker.io"]
         auth-file = "/etc/auth.json"
         "#,
@@ -70,10 +69,9 @@ fn registries() {
     assert!(ghcr.insecure);
     assert_eq!(ghcr.cert_dir.as_deref(), Some(std::path::Path::new("/project/certs")));
     assert_eq!(ghcr.auth_file, Some(home.join("auth.json")));
-    assert_eq!(ghcr.mirrors, ["localhost:5000", "mirror.example.com/hub"]);
     let hub = &manifest.registries["docker.io"];
     assert_eq!(hub.auth_file.as_deref(), Some(std::path::Path::new("/etc/auth.json")));
-    assert!(!hub.insecure && hub.mirrors.is_empty() && manifest.registries.len() == 2);
+    assert!(!hub.insecure && manifest.registries.len() == 2);
 }
 
 #[test]
@@ -418,7 +416,6 @@ fn settings_of_a_user_count_where_the_manifest_is_silent() {
         [registry."ghcr.io"]
         insecure = true
         cert-dir = "certs"
-        mirrors = ["user.example.com"]
         [registry."index.docker.io"]
         auth-file = "/auth.json"
         insecure = true
@@ -430,7 +427,6 @@ fn settings_of_a_user_count_where_the_manifest_is_silent() {
         [registry."ghcr.io"]
         cert-dir = "/certs"
         auth-file = "/manifest.json"
-        mirrors = []
         [registry."docker.io"]
         insecure = false
         "#;
@@ -440,7 +436,7 @@ fn settings_of_a_user_count_where_the_manifest_is_silent() {
     assert_eq!(manifest.cache, path("/home/oci/cache"));
     assert_eq!((manifest.tools.skopeo, manifest.tools.runc), (path("/opt/skopeo"), path("crun")));
     let ghcr = &manifest.registries["ghcr.io"];
-    assert!(ghcr.insecure && ghcr.mirrors.is_empty());
+    assert!(ghcr.insecure);
     assert_eq!((&ghcr.cert_dir, &ghcr.auth_file), (&path("/home/oci/certs"), &path("/manifest.json")));
     let hub = &manifest.registries["docker.io"];
     assert_eq!((hub.insecure, &hub.auth_file), (false, &path("/auth.json")));

@@ -17,7 +17,6 @@ pub(super) struct WrittenRegistry {
     insecure: Option<bool>,
     cert_dir: Option<PathBuf>,
     auth_file: Option<PathBuf>,
-    mirrors: Option<Vec<String>>,
 }
 
 /// What a manifest and a user say of registries together. The manifest's word counts, but where files
@@ -29,7 +28,6 @@ pub(super) fn settings(
     for (host, user) in user {
         let registry = manifest.entry(host.clone()).or_default();
         registry.insecure = registry.insecure.or(user.insecure);
-        registry.mirrors = registry.mirrors.take().or_else(|| user.mirrors.clone());
         registry.cert_dir = user.cert_dir.clone().or_else(|| registry.cert_dir.take());
         registry.auth_file = user.auth_file.clone().or_else(|| registry.auth_file.take());
     }
@@ -38,7 +36,6 @@ pub(super) fn settings(
             insecure: registry.insecure.unwrap_or_default(),
             cert_dir: registry.cert_dir,
             auth_file: registry.auth_file,
-            mirrors: registry.mirrors.unwrap_or_default(),
         };
         (host, settings)
     });
@@ -88,38 +85,13 @@ fn host(name: &Placed<String>, checker: &mut Checker) -> Option<String> {
 }
 
 fn registry(table: Table<'_>, folder: &Path, checker: &mut Checker) -> WrittenRegistry {
-    let mirrors = table.texts("mirrors");
     WrittenRegistry {
         insecure: table.boolean("insecure").map(|insecure| insecure.value),
         cert_dir: path(table, "cert-dir", folder, checker),
         auth_file: path(table, "auth-file", folder, checker),
-        mirrors: mirrors.map(|mirrors| mirrors.iter().filter_map(|mirror| self::mirror(mirror, checker)).collect()),
     }
 }
 
 fn path(table: Table<'_>, key: &str, folder: &Path, checker: &mut Checker) -> Option<PathBuf> {
     value::path_from(folder, &table.text(key)?, checker)
-}
-
-/// `host[:port][/path]`.
-fn mirror(text: &Placed<String>, checker: &mut Checker) -> Option<String> {
-    match Repository::parse(&format!("{}/image", **text)) {
-        Ok(_) => Some(text.value.clone()),
-        Err(error) => {
-            let reason = match &error {
-                RepositoryError::Short { .. } => "it begins with a host, such as `mirror.example.com`".to_owned(),
-                error => error.to_string(),
-            };
-            let help = match &error {
-                RepositoryError::Scheme { .. } => {
-                    let rest = text.split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
-                    Some(format!("write `\"{rest}\"`"))
-                }
-                _ => None,
-            };
-            let message = format!("`{}` is no mirror", **text);
-            checker.push(Problem::new("oci::manifest::bad_registry", message, &text.place, reason).help(help));
-            None
-        }
-    }
 }
