@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::Session;
+use super::overrides;
 use super::project::{self, Project};
 use crate::cli::{AddArguments, Global};
 use crate::diagnostic::Failure;
@@ -54,7 +55,7 @@ pub(super) fn run(global: &Global, arguments: &AddArguments) -> Result<(), Failu
     }
     let text = with_base(project.manifest.source.text(), name, &image).map_err(super::invalid)?;
     let path = project.manifest_path.clone();
-    project.manifest = checked(&project.manifest, &text)?;
+    project.manifest = checked(&project.manifest, &text, global)?;
     let mut session = Session::with(project, global)?;
     session.may_ask("oci add")?;
     let old = session.lock.clone();
@@ -72,9 +73,9 @@ fn taken(name: &str, base: &Base, image: &str) -> At<AddError> {
 }
 
 /// The manifest as it would be, free of problems.
-fn checked(manifest: &Manifest, text: &str) -> Result<Manifest, Failure> {
+fn checked(manifest: &Manifest, text: &str, global: &Global) -> Result<Manifest, Failure> {
     let source = Source::new(format!("{}, as it would be", manifest.source.name()), text);
-    manifest::parse(&source, &manifest.folder).map_err(project::all_invalid)
+    manifest::parse_with(&source, &manifest.folder, &overrides::read(global)?).map_err(project::all_invalid)
 }
 
 /// The image as a person writes it.

@@ -19,7 +19,6 @@ pub(crate) mod variable;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::problem::Problem;
 pub(crate) use discover::discover;
 use later::Later;
 pub(crate) use later::{Needs, NotYetError};
@@ -64,7 +63,8 @@ pub(crate) struct Overrides {
 }
 
 /// Parses and checks a manifest that nothing changes.
-pub(crate) fn parse(source: &Source, folder: &std::path::Path) -> Result<Manifest, Vec<Problem>> {
+#[cfg(test)]
+pub(crate) fn parse(source: &Source, folder: &std::path::Path) -> Result<Manifest, Vec<crate::problem::Problem>> {
     parse_with(source, folder, &Overrides::default())
 }
 

@@ -67,3 +67,17 @@ fn an_image_that_does_not_exist() {
     let image = format!("{}:3.12-slm", registry.repository("library/python"));
     assert_outcome!(refused(["add", "python", &image], 1));
 }
+
+/// What is added is checked as the rest was.
+#[test]
+fn with_the_variables_of_the_run() {
+    let registry = Registry::start();
+    images::push(&registry, Base::Busybox, "library/busybox", "1");
+    let repository = registry.repository("library/busybox");
+    let manifest =
+        format!("[vars]\nof = \"\"\n\n[base.a]\nrepository = \"{repository}\"\ntag = \"{{var.of}}\"\n");
+    let context = TestContext::with_manifest(&manifest);
+    context.run(["add", "b", &format!("{repository}:1")]).failure(2);
+    context.run(["add", "--var", "of=1", "b", &format!("{repository}:1")]).success();
+    assert!(context.read("oci.toml").ends_with("tag = \"1\"\n"));
+}
