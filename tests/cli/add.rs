@@ -74,8 +74,7 @@ fn with_the_variables_of_the_run() {
     let registry = Registry::start();
     images::push(&registry, Base::Busybox, "library/busybox", "1");
     let repository = registry.repository("library/busybox");
-    let manifest =
-        format!("[vars]\nof = \"\"\n\n[base.a]\nrepository = \"{repository}\"\ntag = \"{{var.of}}\"\n");
+    let manifest = format!("[vars]\nof = \"\"\n\n[base.a]\nrepository = \"{repository}\"\ntag = \"{{var.of}}\"\n");
     let context = TestContext::with_manifest(&manifest);
     context.run(["add", "b", &format!("{repository}:1")]).failure(2);
     context.run(["add", "--var", "of=1", "b", &format!("{repository}:1")]).success();
