@@ -104,18 +104,7 @@ fn place(text: &str) -> Place {
 }
 
 fn package(content: PackageContent, name: &str) -> Package {
-    Package {
-        place: place(name),
-        content,
-        owner: None,
-        mode: None,
-        folder_mode: None,
-        include: Vec::new(),
-        exclude: Vec::new(),
-        optional: false,
-        follow: false,
-        foreign: false,
-    }
+    Package::new(place(name), content)
 }
 
 pub(super) fn path(path: &str) -> Package {

@@ -27,6 +27,24 @@ pub(crate) struct Package {
     pub(crate) foreign: bool,
 }
 
+impl Package {
+    /// A package of which nothing more is said.
+    pub(crate) fn new(place: Place, content: PackageContent) -> Self {
+        Self {
+            place,
+            content,
+            owner: None,
+            mode: None,
+            folder_mode: None,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            optional: false,
+            follow: false,
+            foreign: false,
+        }
+    }
+}
+
 /// What a package holds.
 #[derive(Clone, Debug)]
 pub(crate) enum PackageContent {

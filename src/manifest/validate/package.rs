@@ -19,7 +19,10 @@ pub(super) fn packages(table: Table<'_>, needs: &mut Needs, checker: &mut Checke
 fn package(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option<Package> {
     if let Some(path) = value.text() {
         let place = path.place.clone();
-        return Some(plain(place, PackageContent::Path { path: host_path(path, None, needs, checker)?, to: None }));
+        return Some(Package::new(
+            place,
+            PackageContent::Path { path: host_path(path, None, needs, checker)?, to: None },
+        ));
     }
     let table = value.table()?;
     let place = value.place();
@@ -33,24 +36,9 @@ fn package(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option
         optional: flag(table, "optional"),
         follow: flag(table, "follow"),
         foreign: flag(table, "foreign"),
-        ..plain(place, content?)
+        ..Package::new(place, content?)
     };
     Some(package)
-}
-
-fn plain(place: Place, content: PackageContent) -> Package {
-    Package {
-        place,
-        content,
-        owner: None,
-        mode: None,
-        folder_mode: None,
-        include: Vec::new(),
-        exclude: Vec::new(),
-        optional: false,
-        follow: false,
-        foreign: false,
-    }
 }
 
 fn flag(table: Table<'_>, key: &str) -> bool {
