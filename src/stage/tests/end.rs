@@ -1,5 +1,6 @@
 //! Signals, kills, and what is left afterwards: nothing.
 
+use super::terminal::Terminal;
 use super::*;
 
 #[test]
@@ -83,21 +84,11 @@ fn a_terminals_signal_comes_once() {
     for terminal in [false, true] {
         let script = "trap 'echo got' INT; echo ready; i=0; while [ $i -lt 15 ]; do sleep 0.1; i=$((i+1)); done";
         let command = lab.command(&Request { terminal, ..lab.shell(script) });
-        let words = std::iter::once(command.get_program()).chain(command.get_args());
-        let line = shell_words::join(words.map(|word| word.to_string_lossy()));
-        let mut command = Command::new("script");
-        command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        assert_eq!(line.trim(), "ready");
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(b"\x03").unwrap();
-        let mut rest = String::new();
-        stdout.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest.matches("got").count(), 1, "{rest}");
-        assert!(child.wait().unwrap().success());
+        let mut terminal = Terminal::start(&command);
+        assert_eq!(terminal.line().trim(), "ready");
+        terminal.press(b"\x03");
+        let (status, shown) = terminal.end();
+        assert_eq!((status, shown.matches("got").count()), (Some(0), 1), "{shown}");
     }
 }
 

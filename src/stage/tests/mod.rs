@@ -5,6 +5,7 @@
 mod end;
 mod root;
 mod start;
+mod terminal;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{PermissionsExt, chown};

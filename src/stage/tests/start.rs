@@ -1,5 +1,6 @@
 //! What a container is started with, and what is said where none can be.
 
+use super::terminal::Terminal;
 use super::*;
 
 #[test]
@@ -106,14 +107,9 @@ fn the_network_of_the_machine() {
 fn a_terminal_works() {
     for lab in labs() {
         let request = Request { terminal: true, ..lab.shell("tty; echo $TERM; [ -t 2 ] && exit 6") };
-        let command = lab.command(&request);
-        let line = shell_words::join(
-            std::iter::once(command.get_program()).chain(command.get_args()).map(|word| word.to_string_lossy()),
-        );
-        let output = Command::new("script").args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).output().unwrap();
-        let (status, stdout, stderr) = text(&output);
-        assert_eq!(status, Some(6), "{stdout}{stderr}");
-        assert!(stdout.contains("/dev/pts/0\r\nxterm\r\n"), "{stdout}");
+        let (status, shown) = Terminal::start(&lab.command(&request)).end();
+        assert_eq!(status, Some(6), "{shown}");
+        assert!(shown.contains("/dev/pts/0\r\nxterm\r\n"), "{shown}");
         assert!(lab.is_clean());
     }
 }
