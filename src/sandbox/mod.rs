@@ -27,6 +27,7 @@ mod reentry;
 mod refusal;
 mod root;
 mod runtime_config;
+mod seccomp;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::sandbox::account::Account;
-use crate::sandbox::{Bind, Container};
+use crate::sandbox::{Bind, Container, seccomp};
 use crate::tools::IdMap;
 
 /// The capabilities of a container's root.
@@ -84,6 +84,9 @@ pub(super) fn build(container: &Container, account: &Account, root: &Path) -> Va
             "readonlyPaths": READ_ONLY,
         },
     });
+    if let Some(profile) = seccomp::profile() {
+        config["linux"]["seccomp"] = profile;
+    }
     if !container.map.is_namespaced() {
         // Root may make device files, so it must not open what they stand for.
         config["linux"]["resources"] = json!({ "devices": [{ "allow": false, "access": "rwm" }] });

@@ -2,6 +2,7 @@
 //! started as `… __test_run REQUEST.json`, does what `oci run` does. Here is what the tests stand on: a
 //! [`Lab`] with a cache and an image, and [`Request`]s to run in it.
 
+mod confined;
 mod end;
 mod root;
 mod start;
