@@ -69,7 +69,7 @@ pub(super) fn run(global: &Global, arguments: &AddArguments) -> Result<(), Failu
 
 fn taken(name: &str, base: &Base, image: &str) -> At<AddError> {
     let error = AddError::NameTaken { name: name.to_owned(), image: sanitize::name(image) };
-    At::new(error, &base.repository.place, format!("`{name}`"))
+    At::new(error, &base.origin.place, format!("`{name}`"))
 }
 
 /// The manifest as it would be, free of problems.

@@ -89,7 +89,7 @@ fn shown(path: &Path, here: &Path) -> String {
 /// True if the lock has what this pin asks for. Asks nobody.
 pub(super) fn is_current(lock: &Lock, name: &str, (base, pin): (&Base, &Pin)) -> bool {
     let entry = lock.entries.get(name);
-    entry.is_some_and(|entry| entry.is_current(&base.repository, pin.tag.as_ref(), pin.digest.as_ref()))
+    entry.is_some_and(|entry| entry.is_current(&base.origin, pin.tag.as_ref(), pin.digest.as_ref()))
 }
 
 /// In what way an entry is not what the manifest asks for.

@@ -174,7 +174,7 @@ fn build(session: &mut Session, manifest: &Manifest, name: &str, wanted: Option<
     }
     let built = outcome.built.remove(name).and_then(|mut built| built.platforms.remove(&platform));
     let Some(built) = built else { return Err(unknown(manifest, name).into()) };
-    executor.complete(&built).map_err(|error| At::new(error, &build.base.place, ""))?;
+    executor.complete(&built)?;
     let program = match (&build.entrypoint, build.packages.first()) {
         (Some(words), _) => Some(&words.place),
         (None, Some(package)) if built.program.is_some() => Some(&package.place),
@@ -206,7 +206,7 @@ fn base(
     let fetched =
         bases.load(&name, base, entry, &platform).and_then(|image| bases.fetch_layers(&image).map(|()| image));
     let image = fetched.map_err(|error| {
-        let place = if error.is_about_reference() { &pin.place } else { &base.repository.place };
+        let place = if error.is_about_reference() { &pin.place } else { &base.origin.place };
         At::new(error, place, "")
     })?;
     Ok(Target {

@@ -149,14 +149,18 @@ impl Session {
         Err(super::invalid(ForbiddenError { command, flag }))
     }
 
-    /// An error for each of these entries if no registry may be asked, or no entry changed.
+    /// An error for each of these entries if no registry may be asked, or no entry changed. Who looks into a
+    /// layout asks nobody.
     fn may_change(&self, pins: &Pins<'_>) -> Result<(), Failure> {
         if !self.locked && !self.offline {
             return Ok(());
         }
         let flag = if self.locked { "`--locked` forbids to change it" } else { "`--offline` forbids to ask" };
         let mut differences = project::differences(&self.manifest, &self.lock);
-        differences.retain(|difference| pins.contains_key(&difference.name));
+        differences.retain(|difference| {
+            let pin = pins.get(&difference.name);
+            pin.is_some_and(|(base, _)| self.locked || base.origin.repository().is_some())
+        });
         let problems = differences.iter().filter_map(|difference| {
             let problem = Problem::new("oci::lock::stale", format!("{difference}, and {flag}"), difference.place?, "");
             Some(problem.help("run `oci lock`, and commit `oci.lock`".to_owned()))
@@ -178,7 +182,7 @@ impl Session {
     }
 
     pub(super) fn resolver(&self) -> Resolver<'_> {
-        Resolver { skopeo: &self.skopeo, store: &self.store, reporter: &*self.reporter }
+        Resolver { skopeo: &self.skopeo, store: &self.store, reporter: &*self.reporter, folder: &self.manifest.folder }
     }
 
     pub(super) fn executor(&self) -> Executor<'_> {

@@ -117,12 +117,19 @@ impl Executor<'_> {
     }
 
     pub(crate) fn bases(&self) -> Bases<'_> {
-        Bases { store: self.store, skopeo: self.skopeo, reporter: self.reporter, offline: self.offline }
+        Bases {
+            store: self.store,
+            skopeo: self.skopeo,
+            reporter: self.reporter,
+            folder: self.folder(),
+            offline: self.offline,
+        }
     }
 
     /// The layers of an image that came from elsewhere, brought into the store.
-    pub(crate) fn complete(&self, built: &BuiltImage) -> Result<(), BaseError> {
-        built.base.as_ref().map_or(Ok(()), |base| self.bases().fetch_layers(base))
+    pub(crate) fn complete(&self, built: &BuiltImage) -> Result<(), At<BaseError>> {
+        let Some(base) = &built.base else { return Ok(()) };
+        self.bases().fetch_layers(base).map_err(|error| At::new(error, &base.place, ""))
     }
 
     /// Every base that the plan's builds stand on, for every platform that they have. A base that fails
@@ -166,7 +173,7 @@ impl Executor<'_> {
                 At::new(error, &build.base.place, format!("wanted for {platform}"))
             }
             (_, _, Some((base, pin))) => {
-                let place = if error.is_about_reference() { &pin.place } else { &base.repository.place };
+                let place = if error.is_about_reference() { &pin.place } else { &base.origin.place };
                 At::new(error, place, "")
             }
         }
@@ -240,14 +247,15 @@ impl Executor<'_> {
         Ok(BuiltImage { image, manifest, program: made.program, base })
     }
 
-    /// Name and digest for `org.opencontainers.image.base.*`.
-    fn base_name(&self, build: &Build) -> Option<(String, Digest)> {
+    /// Name and digest for `org.opencontainers.image.base.*`. A layout gives no name: its path means something
+    /// on this disk alone.
+    fn base_name(&self, build: &Build) -> Option<(Option<String>, Digest)> {
         self.manifest.pin(&build.base.value)?;
         let entry = self.lock.entries.get(&build.base.value.to_string())?;
-        let name = match &entry.tag {
-            Some(tag) => format!("{}:{tag}", entry.repository),
-            None => format!("{}@{}", entry.repository, entry.digest),
-        };
+        let name = entry.origin.repository().map(|repository| match &entry.tag {
+            Some(tag) => format!("{repository}:{tag}"),
+            None => format!("{repository}@{}", entry.digest),
+        });
         Some((name, entry.digest))
     }
 

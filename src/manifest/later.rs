@@ -31,8 +31,6 @@ pub(crate) enum Later {
     Archive,
     #[error("files of other images")]
     Image,
-    #[error("bases in layouts and archives")]
-    Layout,
     #[error("packaged targets")]
     Target,
     #[error("stages")]

@@ -28,7 +28,7 @@ use template::Template;
 pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, UserSettings, parse_with};
 use variable::VariableValue;
 
-use crate::model::{Compression, Digest, ImageName, Platform, Repository, Tag};
+use crate::model::{Compression, Digest, ImageName, Origin, Platform, Tag};
 use crate::source::{At, Place, Placed, Source};
 
 /// A whole `oci.toml`, free of contradictions that can be seen without a network.
@@ -120,13 +120,15 @@ pub(crate) struct RegistrySettings {
 /// `[base.NAME]`: an image from elsewhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Base {
-    pub(crate) repository: Placed<Repository>,
+    pub(crate) origin: Placed<Origin>,
+    /// A registry gets no credentials.
     pub(crate) anonymous: bool,
-    /// By variant; `None` is the base that has none.
+    /// By variant; `None` is the base that has none, as a layout never has.
     pub(crate) pins: BTreeMap<Option<String>, Pin>,
 }
 
-/// Which image of a repository is meant: a tag, a digest, or a digest with the tag it once had.
+/// Which image of its origin is meant: a tag, a digest, or a digest with the tag it once had. In a layout
+/// it may be neither: there the name is a part of the origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Pin {
     /// The value to blame if it cannot be had.
@@ -202,9 +204,6 @@ impl Manifest {
     pub(crate) fn not_yet(&self, build: &Build) -> Vec<At<NotYetError>> {
         let kind = match &build.base.value {
             ImageName::Plain(name) if self.stages.contains_key(name) => Some(Later::Stage),
-            ImageName::Plain(name) if !self.builds.contains_key(name) && !self.bases.contains_key(name) => {
-                Some(Later::Layout)
-            }
             _ => None,
         };
         let base = kind.map(|kind| Placed::new(kind, build.base.place.clone()));

@@ -7,6 +7,7 @@ pub(crate) mod document;
 #[cfg(test)]
 mod hostile;
 pub(crate) mod image_name;
+pub(crate) mod origin;
 pub(crate) mod platform;
 pub(crate) mod reference;
 
@@ -15,5 +16,6 @@ pub(crate) use config::ImageConfig;
 pub(crate) use digest::{ChainId, DiffId, Digest};
 pub(crate) use document::{Descriptor, Document, ImageManifest, Index, canonical_json};
 pub(crate) use image_name::ImageName;
+pub(crate) use origin::{LayoutPath, Origin};
 pub(crate) use platform::Platform;
 pub(crate) use reference::{Reference, Repository, Tag};

@@ -133,7 +133,12 @@ const BASE: &[Key] = &[
     key("anonymous", BOOLEAN, "Never send credentials."),
     key("description", TEXT, "What the image is for."),
     key("digest", TEXT, "Pins the image: `sha256:` and 64 hexadecimal digits."),
-    key("layout", TEXT, "Instead of a registry: an OCI layout folder `dir:tag`, an oci-archive or a docker-archive."),
+    key(
+        "layout",
+        TEXT,
+        "Instead of a registry, a path: an OCI layout folder, a tar of one, or what `docker save` wrote. `PATH:NAME` \
+         says which image, if there are several.",
+    ),
     key("repository", TEXT, "Where the image is: `host/path`."),
     key("sha", TEXT, "The digest, without `sha256:`."),
     key("tag", TEXT, "Pinned to a digest by `oci lock`."),

@@ -88,12 +88,13 @@ pub(super) fn policy(root: Table<'_>, folder: &Path, bases: &BTreeMap<String, Ba
     }
     let (Some(patterns), Some(allow)) = (table.texts("allow"), table.key_place("allow")) else { return };
     let patterns: Vec<_> = patterns.iter().filter_map(|pattern| value::check_glob(pattern, checker)).collect();
+    // What is in a layout came from no repository.
     for base in bases.values() {
-        let repository = base.repository.to_string();
+        let Some(repository) = base.origin.repository().map(ToString::to_string) else { continue };
         if !patterns.iter().any(|pattern| pattern.is_match(&repository)) {
             let message = format!("`{repository}` is not allowed by `[policy]`");
             checker.push(
-                Problem::new("oci::manifest::not_allowed", message, &base.repository.place, "no pattern matches it")
+                Problem::new("oci::manifest::not_allowed", message, &base.origin.place, "no pattern matches it")
                     .also(&allow, "what is allowed")
                     .help("take the image from a repository that is allowed, or add this one to `allow`".to_owned()),
             );
