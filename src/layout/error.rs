@@ -26,7 +26,7 @@ pub(crate) enum LayoutError {
     )]
     Unrecognised { path: String },
     #[error("`{path}` is compressed with {by}")]
-    #[diagnostic(code(oci::layout::compressed), help("unpack it first: its layers are compressed by themselves"))]
+    #[diagnostic(code(oci::layout::compressed), help("unpack it first: `{by} -d {path}`"))]
     Compressed { path: String, by: &'static str },
     #[error("`{path}` is {found}")]
     #[diagnostic(code(oci::layout::other_kind), help("leave `{prefix}` out, or name another file"))]

@@ -14,9 +14,10 @@
 mod container;
 mod docker;
 mod error;
+mod files;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use sha2::Digest as _;
@@ -29,12 +30,9 @@ use crate::model::{Digest, Document, ImageConfig, Index, LayoutPath, Platform, R
 use crate::sanitize;
 use crate::store::Store;
 
-use container::{Container, Content, OpenError};
 pub(crate) use error::LayoutError;
+use files::Files;
 
-/// More than any manifest, index or configuration has.
-const LARGEST_DOCUMENT: u64 = 32 << 20;
-const LARGEST_BLOCK: usize = 256 << 10;
 /// What names an image in an index: the spec's annotation, and the one of containerd and Docker.
 const NAMES: [&str; 2] = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
 
@@ -68,13 +66,6 @@ struct Named {
 enum Piece {
     Bytes(Vec<u8>),
     Member(String),
-}
-
-/// The files, and the path that errors show.
-#[derive(Debug)]
-struct Files {
-    path: String,
-    container: Container,
 }
 
 impl Layout {
@@ -197,89 +188,6 @@ impl Layout {
             _ => "pin one of them by its `digest`, too".to_owned(),
         };
         LayoutError::Several { path: self.files.path.clone(), count, help }
-    }
-}
-
-impl Files {
-    /// The files at the longest path that exists, and the name behind it.
-    fn open<'a>(path: &'a LayoutPath, folder: &Path) -> Result<(Self, Option<&'a str>), LayoutError> {
-        let mut shortest = "";
-        for (written, name) in path.readings() {
-            shortest = written;
-            let full = folder.join(written);
-            let shown = sanitize::name(written);
-            match Container::open(&full) {
-                Ok(container) => return Ok((Self { path: shown, container }, name)),
-                Err(OpenError::Absent) => {}
-                Err(OpenError::NotTar(Some(by))) => return Err(LayoutError::Compressed { path: shown, by }),
-                Err(OpenError::NotTar(None)) => return Err(LayoutError::Unrecognised { path: shown }),
-                Err(OpenError::Damaged(members)) => {
-                    return Err(LayoutError::DamagedArchive { path: shown, members });
-                }
-                Err(OpenError::Io(error)) => return Err(FileError::new("read", &full, error).into()),
-            }
-        }
-        Err(LayoutError::not_found(shortest, folder))
-    }
-
-    /// What the files are; an error if that is not what was said.
-    fn kind(&self, said: Option<LayoutKind>) -> Result<LayoutKind, LayoutError> {
-        let path = || self.path.clone();
-        let has = |member: &str| Ok::<bool, LayoutError>(self.member(member)?.is_some());
-        let is_folder = matches!(self.container, Container::Folder(_));
-        let is_docker = !is_folder && has("manifest.json")?;
-        let found = match (has("oci-layout")? && has("index.json")?, is_docker) {
-            // Docker writes both at once since its version 25.
-            (_, true) if said == Some(LayoutKind::DockerArchive) => LayoutKind::DockerArchive,
-            (true, _) if is_folder => LayoutKind::Folder,
-            (true, _) => LayoutKind::OciArchive,
-            (false, true) => LayoutKind::DockerArchive,
-            (false, false) => return Err(LayoutError::Unrecognised { path: path() }),
-        };
-        match said {
-            Some(said) if said != found => Err(LayoutError::OtherKind { path: path(), found, prefix: said.prefix() }),
-            _ => Ok(found),
-        }
-    }
-
-    fn member(&self, name: &str) -> Result<Option<Content<'_>>, LayoutError> {
-        self.container.member(name).map_err(|error| LayoutError::unreadable(name, &self.path, error))
-    }
-
-    /// The bytes of a small member.
-    fn document(&self, name: &str) -> Result<Option<Vec<u8>>, LayoutError> {
-        let Some(mut content) = self.member(name)? else { return Ok(None) };
-        if content.size > LARGEST_DOCUMENT {
-            let error = io::Error::other(format!("it has {} bytes, more than any document of an image", content.size));
-            return Err(LayoutError::unreadable(name, &self.path, error));
-        }
-        let mut bytes = Vec::new();
-        self.each_block(name, &mut content, |block| {
-            bytes.extend_from_slice(block);
-            Ok(())
-        })?;
-        Ok(Some(bytes))
-    }
-
-    /// Hands the bytes of a member on, block by block. On `Ok` it was all of them.
-    fn each_block(
-        &self,
-        name: &str,
-        content: &mut Content<'_>,
-        mut take: impl FnMut(&[u8]) -> Result<(), LayoutError>,
-    ) -> Result<(), LayoutError> {
-        let unreadable = |error| LayoutError::unreadable(name, &self.path, error);
-        let mut block = vec![0; usize::try_from(content.size).unwrap_or(usize::MAX).clamp(1, LARGEST_BLOCK)];
-        let mut left = content.size;
-        while left > 0 {
-            let length = content.read(&mut block).map_err(unreadable)?;
-            if length == 0 {
-                return Err(unreadable(io::ErrorKind::UnexpectedEof.into()));
-            }
-            take(&block[..length])?;
-            left = left.saturating_sub(length as u64);
-        }
-        Ok(())
     }
 }
 

@@ -1,10 +1,12 @@
 //! Layouts and archives of every kind, and what may be wrong with them.
 
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::files::LARGEST_DOCUMENT;
 use super::*;
 use crate::diagnostic::{codes_of, rendered};
 use crate::model::document::media_type;
