@@ -21,9 +21,9 @@ struct Moved {
 }
 
 pub(super) fn run(session: &Session, arguments: &OutdatedArguments) -> Result<(), Failure> {
-    session.may_ask("oci outdated")?;
     let mut pins = session.manifest.pins();
     pins.retain(|_, (base, pin)| what_moves(base, pin).is_some());
+    session.may_ask("oci outdated", &pins)?;
     let (current, errors) = session.resolver().current(&pins);
     let moved: Vec<Moved> = current.into_iter().filter_map(|(name, current)| moved(session, name, current)).collect();
     if moved.is_empty() && errors.is_empty() {

@@ -186,6 +186,37 @@ fn a_layout_that_changed_is_told_and_never_used_until_it_is_pinned() {
 }
 
 #[test]
+fn offline_only_registries_cannot_be_asked() {
+    let context = TestContext::with_manifest(
+        "[base.local]\nlayout = \"local\"\n[base.remote]\nrepository = \"registry.invalid/remote\"\ntag = \"1\"\n",
+    );
+    save(&context, Base::Busybox, "oci", "local:1");
+    let refused = context.run(["lock", "--offline"]).failure(1).stderr();
+    assert!(refused.contains("`remote`") && !refused.contains("`local`"), "{refused}");
+    context.run(["update", "--offline"]).failure(2);
+    context.write("oci.toml", "[base.local]\nlayout = \"local\"\n");
+    context.run(["update", "--locked"]).failure(2);
+    assert!(!context.project().join("oci.lock").exists());
+    context.run(["update", "--offline"]).success();
+    assert_eq!(context.run(["outdated", "--offline", "--exit-code"]).success().stdout(), "");
+    assert!(context.run(["build", "--frozen"]).failure(2).stderr().contains("oci::plan::nothing_to_build"));
+}
+
+#[test]
+fn a_link_in_the_base_is_followed() {
+    for kind in ["oci", "docker-archive"] {
+        let context = TestContext::with_manifest(
+            "[base.local]\nlayout = \"base:x/base:1\"\n\n[build.app]\nbase = \"local\"\n\
+             packages = [{ path = \"app\", to = \"/bin/app\" }]\n",
+        );
+        context.write_program("app", "#!/bin/sh\nls -d /bin/app /usr/bin/app\nstat -c %F /bin\n");
+        save(&context, Base::Merged, kind, "base:x/base:1");
+        let told = context.run(["run", "-q", "app"]).success().stdout();
+        assert_eq!(told, "/bin/app\n/usr/bin/app\nsymbolic link\n", "{kind}");
+    }
+}
+
+#[test]
 fn a_digest_in_the_manifest_pins_one_of_several() {
     let (digest, _) = images::manifest(Base::Merged, images::architecture());
     let context = TestContext::with_manifest(&format!("[base.local]\nlayout = \"base\"\ndigest = \"{digest}\"\n"));
