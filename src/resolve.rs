@@ -92,7 +92,7 @@ impl Resolver<'_> {
         (entries.collect(), errors)
     }
 
-    /// What the tag of every pin that has one stands for now, whatever digest it is pinned to. Keeps nothing.
+    /// What every pin's tag or layout, if it has one, stands for now, whatever digest it is pinned to. Keeps nothing.
     pub(crate) fn current(&self, pins: &Pins<'_>) -> (BTreeMap<String, Digest>, Vec<At<ResolveError>>) {
         let tagged = |base: &Base, pin: &Pin| Some(Reference::Tag(base.origin.repository()?.clone(), pin.tag.clone()?));
         let ask = |reference: &Reference, access: &Access| Ok(Digest::of(&self.skopeo.inspect_raw(reference, access)?));

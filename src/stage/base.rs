@@ -57,7 +57,7 @@ pub(crate) enum BaseError {
     #[error("`{reference}` is not in the cache, and `--offline` forbids to ask the registry")]
     #[diagnostic(code(oci::fetch::offline), help("run `oci fetch` once without `--offline`"))]
     Offline { reference: String },
-    #[error("the registry sent `{reference}` without its layer `{digest}`")]
+    #[error("`{reference}` came without its layer `{digest}`, or with one of another size")]
     #[diagnostic(code(oci::fetch::missing_layer))]
     MissingLayer { reference: String, digest: Digest },
 }
