@@ -168,7 +168,7 @@ fn a_layout_that_changed_is_told_and_never_used_until_it_is_pinned() {
     save(&context, Base::Merged, "oci", "vendor/base:latest");
     context.run(["lock", "--check"]).success();
     context.run(["check"]).success();
-    let refused = context.run(["build", "--frozen"]).failure(1);
+    let refused = context.run(["build", "-q", "--frozen"]).failure(1);
     assert_outcome!(refused);
     for arguments in [["run", "app"], ["run", "local"]] {
         assert!(context.run(arguments).failure(125).stderr().contains("oci::fetch::layout_changed"));
@@ -260,7 +260,7 @@ fn what_is_wrong_with_it_is_shown_at_its_line() {
                 "[base.local]\nlayout = \"{path}\"\n\n[build.app]\nbase = \"local\"\npackages = [{{ text = \"\", to = \"/x\" }}]\n"
             ),
         );
-        writeln!(text, "===== {path}\n{}", context.run(["build", "--complete"]).failure(1)).unwrap();
+        writeln!(text, "===== {path}\n{}", context.run(["build", "-q", "--complete"]).failure(1)).unwrap();
     }
     assert_outcome!(text.replace(images::architecture(), "[ARCHITECTURE]"));
 }
