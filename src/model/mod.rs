@@ -1,5 +1,6 @@
 //! The field's own types: text becomes one of these at the edge, and is believed afterwards.
 
+pub(crate) mod byte_size;
 pub(crate) mod compression;
 pub(crate) mod config;
 pub(crate) mod digest;
@@ -10,6 +11,7 @@ pub(crate) mod image_name;
 pub(crate) mod platform;
 pub(crate) mod reference;
 
+pub(crate) use byte_size::ByteSize;
 pub(crate) use compression::Compression;
 pub(crate) use config::ImageConfig;
 pub(crate) use digest::{ChainId, DiffId, Digest};
