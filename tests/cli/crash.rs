@@ -2,6 +2,7 @@
 //! half done is left or believed.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::support::ordinary::Ids;
+use crate::support::tools::search_path;
 use crate::support::{Registry, TestContext, eventually, project};
 
 /// Moments, the same in every run of the test.
@@ -148,6 +151,27 @@ fn a_publish_that_is_killed() {
         assert_eq!(registry.digest("acme/both", "latest"), context.built("both"));
         is_whole(&context);
     }
+}
+
+/// Between fork and exec it holds whatever its parent holds: had it waited on, so would later runs.
+#[test]
+fn a_child_that_waits_for_its_ids_ends_with_its_parent() {
+    let registry = Registry::start();
+    let context = project::script(&registry, "#!/bin/sh\n");
+    context.run(["fetch"]).success();
+    let slow = context.root().join("slow");
+    fs::create_dir(&slow).unwrap();
+    fs::write(slow.join("newuidmap"), "#!/bin/sh\nexec sleep 1000\n").unwrap();
+    fs::set_permissions(slow.join("newuidmap"), fs::Permissions::from_mode(0o755)).unwrap();
+    let oci = context.as_ordinary_user(Ids::Subordinate);
+    let mut command = oci();
+    command.args(["run", "app"]).env("PATH", format!("{}:{}", slow.display(), search_path()));
+    let mut running = context.start_command(&mut command);
+    let processes = || context.leftovers().into_iter().filter(|left| left.starts_with("process ")).collect::<Vec<_>>();
+    eventually("newuidmap is asked", || processes().iter().any(|process| process.contains("sleep 1000")));
+    running.signal(Signal::KILL);
+    running.end();
+    eventually("nobody waits", || processes().is_empty());
 }
 
 #[test]
