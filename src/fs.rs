@@ -100,11 +100,25 @@ impl Unnamed {
 
     /// Syncs it and gives it its name. On `Ok` the content is on disk under that name.
     pub(crate) fn commit(self, path: &Path, mode: u32) -> Result<(), FileError> {
-        let permissions = std::fs::Permissions::from_mode(mode);
-        self.file.as_file().set_permissions(permissions).context("set the mode of", path)?;
-        self.file.as_file().sync_all().context("write", path)?;
+        self.finish(path, mode)?;
         self.file.persist(path).map_err(|error| FileError::new("write", path, error.error))?;
         sync_folder(parent(path))
+    }
+
+    /// The same, but gives the file back if something has the name already, which stays.
+    pub(crate) fn commit_new(self, path: &Path, mode: u32) -> Result<Option<Self>, FileError> {
+        self.finish(path, mode)?;
+        match self.file.persist_noclobber(path) {
+            Ok(_) => sync_folder(parent(path)).map(|()| None),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(Some(Self { file: error.file })),
+            Err(error) => Err(FileError::new("write", path, error.error)),
+        }
+    }
+
+    fn finish(&self, path: &Path, mode: u32) -> Result<(), FileError> {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        self.file.as_file().set_permissions(permissions).context("set the mode of", path)?;
+        self.file.as_file().sync_all().context("write", path)
     }
 }
 

@@ -111,7 +111,14 @@ impl Store {
 
     /// Names a blob that was hashed while it was written. On `Ok` it is on disk.
     pub(crate) fn commit_blob(&self, file: Unnamed, digest: &Digest) -> Result<(), FileError> {
-        file.commit(&self.blob_path(digest), MODE)?;
+        let mut file = file;
+        while let Some(unnamed) = file.commit_new(&self.blob_path(digest), MODE)? {
+            // Another process was quicker. One copy is enough, and some may rely on it already.
+            if self.verify(digest)? {
+                return Ok(());
+            }
+            file = unnamed;
+        }
         self.added(digest);
         Ok(())
     }
@@ -122,6 +129,9 @@ impl Store {
         let found = hash(&file).context("read", path)?;
         if found != *digest {
             return Err(BlobError::Mismatch { expected: *digest, found });
+        }
+        if self.verify(digest)? {
+            return Ok(());
         }
         crate::fs::adopt(path, &self.blob_path(digest), MODE)?;
         self.added(digest);
@@ -206,6 +216,28 @@ mod tests {
         std::fs::write(&path, b"right").unwrap();
         store.adopt(&path, &digest).unwrap();
         assert!(store.verify(&digest).unwrap() && !path.exists());
+    }
+
+    #[test]
+    fn what_is_there_and_whole_is_not_replaced() {
+        use std::os::unix::fs::MetadataExt;
+
+        let (_folder, store) = store();
+        let digest = Digest::of(b"content");
+        let inode = || std::fs::metadata(store.blob_path(&digest)).unwrap().ino();
+        let commit = || {
+            let mut file = store.start_blob().unwrap();
+            io::Write::write_all(&mut file, b"content").unwrap();
+            store.commit_blob(file, &digest).unwrap();
+        };
+        commit();
+        let first = inode();
+        commit();
+        assert_eq!(inode(), first);
+        std::fs::remove_file(store.blob_path(&digest)).unwrap();
+        std::fs::write(store.blob_path(&digest), b"CONTENT").unwrap();
+        commit();
+        assert!(store.verify(&digest).unwrap());
     }
 
     #[test]
