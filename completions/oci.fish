@@ -48,6 +48,7 @@ complete -c oci -n "__fish_oci_needs_command" -f -a "fetch" -d 'Bring everything
 complete -c oci -n "__fish_oci_needs_command" -f -a "build" -d 'Build images'
 complete -c oci -n "__fish_oci_needs_command" -f -a "run" -d 'Build an image if need be, and run it'
 complete -c oci -n "__fish_oci_needs_command" -f -a "publish" -d 'Build images if need be, and push every tag'
+complete -c oci -n "__fish_oci_needs_command" -f -a "cache" -d 'Look after what is kept for later builds and runs, of all projects'
 complete -c oci -n "__fish_oci_needs_command" -f -a "schema" -d 'Print the JSON Schema of `oci.toml`, for editors'
 complete -c oci -n "__fish_oci_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c oci -n "__fish_oci_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -199,6 +200,103 @@ complete -c oci -n "__fish_oci_using_subcommand publish" -l frozen -d '`--locked
 complete -c oci -n "__fish_oci_using_subcommand publish" -l json -d 'Results and errors as JSON'
 complete -c oci -n "__fish_oci_using_subcommand publish" -s q -l quiet -d 'Say nothing but results, warnings and errors'
 complete -c oci -n "__fish_oci_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -l verbose -d 'Say more; `-v` before or after any command but `run`'
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -f -a "dir" -d 'Print the cache folder'
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -f -a "size" -d 'Print what the cache takes on the disk, by kind'
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -f -a "prune" -d 'Remove leftovers, and what was used least recently until the cache is small enough'
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -f -a "clean" -d 'Remove everything that no running `oci` uses'
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -f -a "verify" -d 'Read everything, and set aside what is damaged; return 1 if something was'
+complete -c oci -n "__fish_oci_using_subcommand cache; and not __fish_seen_subcommand_from dir size prune clean verify help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from dir" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from dir" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from dir" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from dir" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from dir" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from dir" -s v -d 'Say more'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from dir" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from dir" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from dir" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from dir" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from dir" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from dir" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from size" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from size" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from size" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from size" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from size" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from size" -s v -d 'Say more'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from size" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from size" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from size" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from size" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from size" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from size" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from prune" -l max-size -d 'How large the cache may be, such as `20GB` [default: `[cache] max-size`, else without limit]' -r
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from prune" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from prune" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from prune" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from prune" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from prune" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from prune" -s v -d 'Say more'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from prune" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from prune" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from prune" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from prune" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from clean" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from clean" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from clean" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from clean" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from clean" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from clean" -s v -d 'Say more'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from clean" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from clean" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from clean" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from clean" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from clean" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from clean" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from verify" -s C -l directory -d 'Go to this folder first' -r -F
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from verify" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from verify" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from verify" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from verify" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from verify" -s v -d 'Say more'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from verify" -l locked -d 'Fail if `oci.lock` would have to change'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from verify" -l offline -d 'Ask no registry'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from verify" -l frozen -d '`--locked` and `--offline`'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from verify" -l json -d 'Results and errors as JSON'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "dir" -d 'Print the cache folder'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "size" -d 'Print what the cache takes on the disk, by kind'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Remove leftovers, and what was used least recently until the cache is small enough'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "clean" -d 'Remove everything that no running `oci` uses'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Read everything, and set aside what is damaged; return 1 if something was'
+complete -c oci -n "__fish_oci_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c oci -n "__fish_oci_using_subcommand schema" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand schema" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand schema" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
@@ -227,15 +325,21 @@ complete -c oci -n "__fish_oci_using_subcommand completions" -l json -d 'Results
 complete -c oci -n "__fish_oci_using_subcommand completions" -s q -l quiet -d 'Say nothing but results, warnings and errors'
 complete -c oci -n "__fish_oci_using_subcommand completions" -l verbose -d 'Say more; `-v` before or after any command but `run`'
 complete -c oci -n "__fish_oci_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "check" -d 'Check `oci.toml` and `oci.lock`, and nothing else: offline, in milliseconds'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "add" -d 'Add a base to `oci.toml`, and pin it'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "lock" -d 'Pin every base to a digest in `oci.lock`'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "update" -d 'Pin bases to what their tags stand for now'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "outdated" -d 'List the bases whose tags have moved'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "fetch" -d 'Bring everything that a later `--offline` build or run needs'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "build" -d 'Build images'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "run" -d 'Build an image if need be, and run it'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "publish" -d 'Build images if need be, and push every tag'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "schema" -d 'Print the JSON Schema of `oci.toml`, for editors'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "completions" -d 'Print completions for a shell'
-complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish schema completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish cache schema completions help" -f -a "check" -d 'Check `oci.toml` and `oci.lock`, and nothing else: offline, in milliseconds'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish cache schema completions help" -f -a "add" -d 'Add a base to `oci.toml`, and pin it'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish cache schema completions help" -f -a "lock" -d 'Pin every base to a digest in `oci.lock`'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish cache schema completions help" -f -a "update" -d 'Pin bases to what their tags stand for now'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish cache schema completions help" -f -a "outdated" -d 'List the bases whose tags have moved'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish cache schema completions help" -f -a "fetch" -d 'Bring everything that a later `--offline` build or run needs'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish cache schema completions help" -f -a "build" -d 'Build images'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish cache schema completions help" -f -a "run" -d 'Build an image if need be, and run it'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish cache schema completions help" -f -a "publish" -d 'Build images if need be, and push every tag'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish cache schema completions help" -f -a "cache" -d 'Look after what is kept for later builds and runs, of all projects'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish cache schema completions help" -f -a "schema" -d 'Print the JSON Schema of `oci.toml`, for editors'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish cache schema completions help" -f -a "completions" -d 'Print completions for a shell'
+complete -c oci -n "__fish_oci_using_subcommand help; and not __fish_seen_subcommand_from check add lock update outdated fetch build run publish cache schema completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c oci -n "__fish_oci_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "dir" -d 'Print the cache folder'
+complete -c oci -n "__fish_oci_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "size" -d 'Print what the cache takes on the disk, by kind'
+complete -c oci -n "__fish_oci_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "prune" -d 'Remove leftovers, and what was used least recently until the cache is small enough'
+complete -c oci -n "__fish_oci_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "clean" -d 'Remove everything that no running `oci` uses'
+complete -c oci -n "__fish_oci_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "verify" -d 'Read everything, and set aside what is damaged; return 1 if something was'

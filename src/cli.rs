@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::model::ByteSize;
+
 /// Builds, runs and publishes container images from `oci.toml` and `oci.lock`, without a daemon.
 #[derive(Debug, Parser)]
 #[command(name = "oci", version, max_term_width = 100, arg_required_else_help = true)]
@@ -91,6 +93,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Build images if need be, and push every tag
     Publish(PublishArguments),
+    /// Look after what is kept for later builds and runs, of all projects
+    Cache(CacheArguments),
     /// Print the JSON Schema of `oci.toml`, for editors
     Schema,
     /// Print completions for a shell
@@ -241,6 +245,44 @@ pub(crate) struct PublishArguments {
     /// Only these platforms; needs `--tag`, so that no tag loses platforms
     #[arg(long = "platform", value_name = "PLATFORM", env = "OCI_PLATFORM", value_delimiter = ',')]
     pub(crate) platforms: Vec<String>,
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CacheArguments {
+    #[command(subcommand)]
+    pub(crate) command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Print the cache folder
+    Dir(Verbose),
+    /// Print what the cache takes on the disk, by kind
+    Size(Verbose),
+    /// Remove leftovers, and what was used least recently until the cache is small enough
+    Prune(PruneArguments),
+    /// Remove everything that no running `oci` uses
+    Clean(Verbose),
+    /// Read everything, and set aside what is damaged; return 1 if something was
+    Verify(Verbose),
+}
+
+impl CacheCommand {
+    pub(crate) fn verbose(&self) -> Verbose {
+        match self {
+            Self::Prune(arguments) => arguments.verbose,
+            Self::Dir(verbose) | Self::Size(verbose) | Self::Clean(verbose) | Self::Verify(verbose) => *verbose,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PruneArguments {
+    /// How large the cache may be, such as `20GB` [default: `[cache] max-size`, else without limit]
+    #[arg(long, value_name = "SIZE", value_parser = ByteSize::parse)]
+    pub(crate) max_size: Option<ByteSize>,
     #[command(flatten)]
     pub(crate) verbose: Verbose,
 }

@@ -33,6 +33,7 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
             "the layers of the bases are not in .oci/, since nothing needed them: `oci fetch {names}` brings them"
         ));
     }
+    session.hold_size(false);
     failure.map_or(Ok(()), Err)
 }
 

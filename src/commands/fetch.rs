@@ -40,6 +40,7 @@ pub(super) fn run(session: &mut Session, arguments: &FetchArguments) -> Result<(
     if layout.folder().exists() {
         layout.update(&session.store, &BTreeMap::new(), |name| manifest.builds.contains_key(name))?;
     }
+    session.hold_size(false);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod add;
 mod build;
+mod cache;
 mod check;
 mod completions;
 mod destination;
@@ -40,6 +41,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Build(arguments) => build::run(&mut open(arguments.verbose)?, &arguments)?,
         Command::Publish(arguments) => publish::run(&mut open(arguments.verbose)?, &arguments)?,
         Command::Run(arguments) => return run::run(&global, &arguments),
+        Command::Cache(arguments) => cache::run(&with(arguments.command.verbose()), &arguments.command)?,
         Command::Schema => schema::print()?,
         Command::Completions(arguments) => completions::print(arguments.shell)?,
     }

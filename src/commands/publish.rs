@@ -95,6 +95,7 @@ pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result
         let lines = published.iter().map(|(_, repository, digest, _)| format!("{}@{digest}\n", repository.value));
         super::print(&lines.collect::<String>())?;
     }
+    session.hold_size(false);
     Failure::all(failures).map_or(Ok(()), Err)
 }
 

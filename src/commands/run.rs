@@ -67,7 +67,7 @@ pub(super) fn run(global: &Global, arguments: &RunArguments) -> Result<ExitCode,
         if arguments.entrypoint.is_some() {
             target.program = None;
         }
-        start(&session, &target, options)
+        start(session, &target, options)
     });
     started.map_err(|failure| match failure.status {
         Status::NotFound | Status::NotExecutable => failure,
@@ -79,12 +79,12 @@ fn exit_code(status: i32) -> ExitCode {
     ExitCode::from(u8::try_from(status).unwrap_or(1))
 }
 
-fn start(session: &Session, target: &Target, mut options: RunOptions) -> Result<ExitCode, Failure> {
+fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<ExitCode, Failure> {
     // Asked for by the manifest, it is given where there is one.
     options.terminal |= target.terminal && std::io::stdin().is_terminal();
     let map = IdMap::detect();
     let umoci = Umoci::new(session.tool("umoci"), session.store.logs());
-    let blobs: Vec<LayerBlob> = target.image.layers.iter().map(|layer| blob(session, layer)).collect();
+    let blobs: Vec<LayerBlob> = target.image.layers.iter().map(|layer| blob(&session, layer)).collect();
     let (base, own) = blobs.split_at(target.from_elsewhere);
     let request = RootfsRequest {
         base,
@@ -97,12 +97,16 @@ fn start(session: &Session, target: &Target, mut options: RunOptions) -> Result<
         subject: &target.name,
     };
     let rootfs = prepare(&request).map_err(|error| At::new(error, &target.place, ""))?;
+    session.hold_size(rootfs.is_new);
+    let (runs, runc) = (session.store.runs(), session.tool("runc"));
+    // A run may take days: from here on only its root filesystem is in use.
+    drop(session);
     let request = RunRequest {
         config: &target.image.config,
         rootfs: &rootfs,
         options: &options,
-        runs: &session.store.runs(),
-        runc: &session.tool("runc"),
+        runs: &runs,
+        runc: &runc,
         map: &map,
     };
     match crate::stage::run::run(&request) {

@@ -9,13 +9,13 @@ use crate::cli::Global;
 use crate::diagnostic::{Failure, Status};
 use crate::executor::{Built, Executor, Outcome};
 use crate::lock::{LOCK_NAME, Lock};
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, Cache, Manifest};
 use crate::model::Platform;
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::report::{Lines, Reporter, Verbosity};
 use crate::resolve::{Pins, Resolver};
-use crate::stage::{rootfs, runs};
+use crate::stage::{prune, runs, trees};
 use crate::store::{Layout, Store};
 use crate::tools::IdMap;
 use crate::tools::skopeo::{Access, OnRetry, Settings, Skopeo};
@@ -74,7 +74,7 @@ impl Session {
     /// A session for a project that was read before.
     pub(super) fn with(project: Project, global: &Global) -> Result<Self, Failure> {
         let Project { manifest, lock, lock_path, .. } = project;
-        let store = Store::open(&cache_folder(&manifest)?)?;
+        let store = Store::open(&cache_folder(&manifest.cache)?)?;
         let reporter: Arc<dyn Reporter> = Arc::new(Lines::new(verbosity(global)));
         sweep(&store, &tool("OCI_RUNC", manifest.tools.runc.as_deref(), "runc"), &*reporter);
         let settings = Settings {
@@ -239,6 +239,20 @@ impl Session {
         Ok(())
     }
 
+    /// Holds the cache to `[cache] max-size`, if this process made it larger: by what it stored, or as told.
+    /// What others use, and this process, stays.
+    pub(super) fn hold_size(&self, has_grown: bool) {
+        let Some(limit) = self.manifest.cache.max_size.filter(|_| has_grown || self.store.has_grown()) else { return };
+        match prune::prune(&self.store, &IdMap::detect(), limit) {
+            Ok(pruned) if pruned.size > limit => {
+                self.reporter.detail(&format!("the cache holds {}, more than {limit}: all is in use", pruned.size));
+            }
+            Ok(_) => {}
+            // What was asked for is done.
+            Err(error) => self.reporter.note(&format!("the cache is larger than {limit}: {error}")),
+        }
+    }
+
     /// The program for umoci, or for runc.
     pub(super) fn tool(&self, name: &str) -> PathBuf {
         match name {
@@ -249,12 +263,12 @@ impl Session {
 }
 
 /// Removes what killed runs left. What cannot be removed now is no reason not to go on.
-fn sweep(store: &Store, runc: &Path, reporter: &dyn Reporter) {
+pub(super) fn sweep(store: &Store, runc: &Path, reporter: &dyn Reporter) {
     let map = IdMap::detect();
     if let Err(error) = runs::sweep(&store.runs(), runc, &map) {
         reporter.detail(&error.to_string());
     }
-    if let Err(error) = rootfs::sweep(store.root(), &map) {
+    if let Err(error) = trees::sweep(store.root(), &map) {
         reporter.detail(&error.to_string());
     }
 }
@@ -287,13 +301,14 @@ fn on_retry(reporter: Arc<dyn Reporter>) -> OnRetry {
 }
 
 /// The environment's word on a tool, the manifest's, or its plain name.
-fn tool(variable: &str, written: Option<&Path>, name: &str) -> PathBuf {
+pub(super) fn tool(variable: &str, written: Option<&Path>, name: &str) -> PathBuf {
     let from_environment = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     from_environment.or_else(|| written.map(Path::to_owned)).unwrap_or_else(|| name.into())
 }
 
-fn cache_folder(manifest: &Manifest) -> Result<PathBuf, Failure> {
-    match (&manifest.cache, std::env::var_os("OCI_CACHE_DIR").filter(|value| !value.is_empty())) {
+/// The environment's word on the cache folder, the manifest's or the user's, or the usual place.
+pub(super) fn cache_folder(cache: &Cache) -> Result<PathBuf, Failure> {
+    match (&cache.folder, std::env::var_os("OCI_CACHE_DIR").filter(|value| !value.is_empty())) {
         (Some(folder), None) => Ok(folder.clone()),
         _ => Ok(Store::default_root()?),
     }

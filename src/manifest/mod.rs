@@ -19,7 +19,7 @@ pub(crate) mod variable;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub(crate) use discover::discover;
+pub(crate) use discover::{DiscoverError, discover};
 use later::Later;
 pub(crate) use later::{Needs, NotYetError};
 pub(crate) use package::{Package, PackageContent};
@@ -28,7 +28,7 @@ use template::Template;
 pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, UserSettings, parse_with};
 use variable::VariableValue;
 
-use crate::model::{Compression, Digest, ImageName, Origin, Platform, Tag};
+use crate::model::{ByteSize, Compression, Digest, ImageName, Origin, Platform, Tag};
 use crate::source::{At, Place, Placed, Source};
 
 /// A whole `oci.toml`, free of contradictions that can be seen without a network.
@@ -46,8 +46,7 @@ pub(crate) struct Manifest {
     pub(crate) tools: Tools,
     /// By registry, `host` or `host:port`.
     pub(crate) registries: BTreeMap<String, RegistrySettings>,
-    /// `[cache] dir`.
-    pub(crate) cache: Option<PathBuf>,
+    pub(crate) cache: Cache,
     /// `[vars]`, with the values of this run.
     pub(crate) variables: BTreeMap<String, String>,
 }
@@ -103,6 +102,21 @@ impl Tools {
             umoci: self.umoci.or_else(|| others.umoci.clone()),
             runc: self.runc.or_else(|| others.runc.clone()),
         }
+    }
+}
+
+/// `[cache]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cache {
+    /// `dir`.
+    pub(crate) folder: Option<PathBuf>,
+    pub(crate) max_size: Option<ByteSize>,
+}
+
+impl Cache {
+    /// This, and the other where this says nothing.
+    fn or(self, other: &Self) -> Self {
+        Self { folder: self.folder.or_else(|| other.folder.clone()), max_size: self.max_size.or(other.max_size) }
     }
 }
 

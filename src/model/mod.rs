@@ -1,5 +1,6 @@
 //! The field's own types: text becomes one of these at the edge, and is believed afterwards.
 
+pub(crate) mod byte_size;
 pub(crate) mod compression;
 pub(crate) mod config;
 pub(crate) mod digest;
@@ -11,6 +12,7 @@ pub(crate) mod origin;
 pub(crate) mod platform;
 pub(crate) mod reference;
 
+pub(crate) use byte_size::ByteSize;
 pub(crate) use compression::Compression;
 pub(crate) use config::ImageConfig;
 pub(crate) use digest::{ChainId, DiffId, Digest};

@@ -162,7 +162,7 @@ impl Failure {
             }
             Cause::BlobAbsent { .. } => "bring the base's layers here first: `oci fetch`".to_owned(),
             Cause::DiskFull => {
-                "free some space, `oci cache prune` for instance, then run the command again; nothing was lost"
+                "free some space, `oci cache clean` for instance, then run the command again; nothing was lost"
                     .to_owned()
             }
             Cause::Missing => self.where_to_get("install it"),

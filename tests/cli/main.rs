@@ -4,10 +4,13 @@
 
 mod add;
 mod build;
+mod cache;
 mod causes;
 mod check;
 mod conflict;
+mod crash;
 mod diagnostics;
+mod disk;
 mod errors;
 mod example;
 mod faults;

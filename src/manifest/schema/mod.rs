@@ -194,7 +194,7 @@ const POLICY: &[Key] = &[
 
 const CACHE: &[Key] = &[
     key("dir", TEXT, "The folder; default: `oci` under the user's cache folder."),
-    later("max-size", TEXT, "How large it may grow, such as `20GB`."),
+    key("max-size", TEXT, "How large it may grow, such as `20GB`; default: without limit."),
     later("registry", TEXT, "A repository that keeps layers for other machines."),
 ];
 

@@ -1,13 +1,13 @@
 //! `[package.NAME]`, `[mirror.NAME]`, `[policy]` and `[cache]`: checked for every problem. But for
-//! `[policy] allow` and `[cache] dir`, what they mean is for a later release.
+//! `[policy] allow` and `[cache]`, what they mean is for a later release.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::manifest::Base;
 use crate::manifest::read::{Table, Value};
 use crate::manifest::validate::{Checker, value};
-use crate::model::ImageName;
+use crate::manifest::{Base, Cache};
+use crate::model::{ByteSize, ImageName};
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
@@ -102,27 +102,22 @@ pub(super) fn policy(root: Table<'_>, folder: &Path, bases: &BTreeMap<String, Ba
     }
 }
 
-/// `[cache]`: its folder.
-pub(super) fn cache(root: Table<'_>, folder: &Path, checker: &mut Checker) -> Option<PathBuf> {
-    let table = root.table("cache")?;
+/// `[cache]`: its folder, and how large it may grow.
+pub(super) fn cache(root: Table<'_>, folder: &Path, checker: &mut Checker) -> Cache {
+    let Some(table) = root.table("cache") else { return Cache::default() };
     if let Some(text) = table.text("registry") {
         value::repository(&text, checker);
     }
-    if let Some(text) = table.text("max-size").filter(|text| !is_size(text)) {
-        let message = format!("`{}` is no size", *text);
-        checker.push(
-            Problem::new("oci::manifest::bad_number", message, &text.place, "")
-                .help("write a number and its unit, such as `20GB`".to_owned()),
-        );
-    }
-    value::path_from(folder, &table.text("dir")?, checker)
-}
-
-fn is_size(text: &str) -> bool {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let units = ["", "B", "KB", "MB", "GB", "TB", "KIB", "MIB", "GIB", "TIB"];
-    number.parse::<u32>().is_ok() && units.contains(&unit.trim_start().to_uppercase().as_str())
+    let max_size = table.text("max-size").and_then(|text| match ByteSize::parse(&text) {
+        Ok(size) => Some(size),
+        Err(error) => {
+            let message = format!("`{}` is no size", *text);
+            let problem = Problem::new("oci::manifest::bad_number", message, &text.place, "");
+            checker.push(problem.help(error.to_string()));
+            None
+        }
+    });
+    Cache { folder: table.text("dir").and_then(|text| value::path_from(folder, &text, checker)), max_size }
 }
 
 fn missing(table: &str, key: &str, place: &Place, checker: &mut Checker) {

@@ -200,6 +200,11 @@ impl Running {
         });
     }
 
+    /// True if it goes on no more.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
+    }
+
     /// Sends it a signal, and nobody else.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
