@@ -150,7 +150,7 @@ pub(crate) struct OutdatedArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct FetchArguments {
-    /// Builds, bases or variants; all, if none is named
+    /// Builds, stages, bases or variants; all, if none is named
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
     /// Only these platforms
@@ -162,7 +162,7 @@ pub(crate) struct FetchArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct BuildArguments {
-    /// Builds; all, if none is named
+    /// Builds or stages; all builds, if none is named
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
     /// Only these platforms
@@ -177,7 +177,7 @@ pub(crate) struct BuildArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// A build, a base or a variant
+    /// A build, a stage, a base or a variant
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// Replace the image's arguments

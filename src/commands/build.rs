@@ -22,11 +22,8 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
         session.update_layout(&plan, &outcome)?;
     }
     print(session, &plan, &outcome)?;
-    let shallow: Vec<&str> = plan.steps.iter().filter(|step| step.asked_for).map(|step| step.name).collect();
-    let shallow: Vec<&str> = shallow
-        .into_iter()
-        .filter(|name| outcome.built.get(*name).is_some_and(|built| session.is_shallow(built)))
-        .collect();
+    let is_shallow = |name: &&str| outcome.built.get(*name).is_some_and(|built| session.is_shallow(built));
+    let shallow: Vec<&str> = plan.asked_for().map(|image| image.name).filter(is_shallow).collect();
     if !shallow.is_empty() {
         let names = shallow.join(" ");
         session.reporter.note(&format!(
@@ -38,9 +35,8 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
 
 /// `NAME  sha256:…` for each image that was asked for.
 fn print(session: &Session, plan: &Plan<'_>, outcome: &Outcome) -> Result<(), FileError> {
-    let asked_for = plan.steps.iter().filter(|step| step.asked_for);
     let built: Vec<(&str, &Built)> =
-        asked_for.filter_map(|step| Some((step.name, outcome.built.get(step.name)?))).collect();
+        plan.asked_for().filter_map(|image| Some((image.name, outcome.built.get(image.name)?))).collect();
     if session.json {
         let images: Vec<_> = built.iter().map(|(name, built)| as_json(name, built)).collect();
         return super::print(&format!("{}\n", json!({ "images": images })));

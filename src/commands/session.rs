@@ -191,6 +191,7 @@ impl Session {
             offline: self.offline,
             workers: self.workers,
             epoch: self.epoch,
+            fail_fast: false,
         }
     }
 
@@ -208,11 +209,11 @@ impl Session {
     }
 
     pub(super) fn update_layout(&self, plan: &Plan<'_>, outcome: &Outcome) -> Result<(), Failure> {
-        let asked_for = plan.steps.iter().filter(|step| step.asked_for);
-        let images: BTreeMap<_, _> = asked_for
-            .filter_map(|step| Some((step.name.to_owned(), outcome.built.get(step.name)?.descriptor.clone())))
-            .collect();
-        Ok(self.layout().update(&self.store, &images, |name| self.manifest.builds.contains_key(name))?)
+        let built = plan.asked_for().filter_map(|image| {
+            let built = outcome.built.get(image.name)?;
+            Some((image.name.to_owned(), built.descriptor.clone()))
+        });
+        Ok(self.layout().update(&self.store, &built.collect(), |name| self.manifest.image(name).is_some())?)
     }
 
     /// True if layers of the image's base are not in the store.

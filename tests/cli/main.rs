@@ -24,6 +24,7 @@ mod reproducible;
 mod retry;
 mod rootless;
 mod run;
+mod stages;
 mod support;
 mod surroundings;
 mod update;
