@@ -8,6 +8,7 @@ use super::project::{self, Project};
 use crate::cli::Global;
 use crate::diagnostic::{Failure, Status};
 use crate::executor::{Built, Executor, Outcome};
+use crate::layer::Compressors;
 use crate::lock::{LOCK_NAME, Lock};
 use crate::manifest::{self, Manifest};
 use crate::model::Platform;
@@ -30,7 +31,7 @@ pub(super) struct Session {
     lock_path: PathBuf,
     locked: bool,
     offline: bool,
-    workers: usize,
+    compressors: Compressors,
     epoch: i64,
 }
 
@@ -96,7 +97,7 @@ impl Session {
             lock_path,
             locked: global.locked || global.frozen,
             offline: global.offline || global.frozen,
-            workers: global.jobs.map_or(processors, usize::from),
+            compressors: Compressors::new(global.jobs.map_or(processors, usize::from)),
         })
     }
 
@@ -189,7 +190,7 @@ impl Session {
             skopeo: &self.skopeo,
             reporter: &*self.reporter,
             offline: self.offline,
-            workers: self.workers,
+            compressors: &self.compressors,
             epoch: self.epoch,
         }
     }

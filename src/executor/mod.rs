@@ -11,7 +11,7 @@ use std::path::Path;
 
 use crate::fs::FileError;
 use crate::image::{Addition, Image, ImageError, annotations};
-use crate::layer::{LayerError, LinkError};
+use crate::layer::{Compressors, LayerError, LinkError};
 use crate::lock::Lock;
 use crate::manifest::{Build, Manifest, NotYetError};
 use crate::model::document::media_type;
@@ -37,8 +37,8 @@ pub(crate) struct Executor<'a> {
     pub(crate) skopeo: &'a Skopeo,
     pub(crate) reporter: &'a dyn Reporter,
     pub(crate) offline: bool,
-    /// Threads that compress.
-    pub(crate) workers: usize,
+    /// Shared by all layers.
+    pub(crate) compressors: &'a Compressors,
     /// Seconds since 1970 that everything carries.
     pub(crate) epoch: i64,
 }
