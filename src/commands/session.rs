@@ -8,6 +8,7 @@ use super::project::{self, Project};
 use crate::cli::Global;
 use crate::diagnostic::{Failure, Status};
 use crate::executor::{Built, Executor, Outcome};
+use crate::layer::Compressors;
 use crate::lock::{LOCK_NAME, Lock};
 use crate::manifest::{self, Manifest};
 use crate::model::Platform;
@@ -31,6 +32,7 @@ pub(super) struct Session {
     locked: bool,
     offline: bool,
     workers: usize,
+    compressors: Compressors,
     epoch: i64,
 }
 
@@ -85,6 +87,7 @@ impl Session {
         };
         let skopeo = Skopeo::new(&tool("OCI_SKOPEO", manifest.tools.skopeo.as_deref(), "skopeo"), settings);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = global.jobs.map_or(processors, usize::from);
         Ok(Self {
             epoch: epoch(&manifest).map_err(super::invalid)?,
             manifest,
@@ -96,7 +99,8 @@ impl Session {
             lock_path,
             locked: global.locked || global.frozen,
             offline: global.offline || global.frozen,
-            workers: global.jobs.map_or(processors, usize::from),
+            workers,
+            compressors: Compressors::new(workers),
         })
     }
 
@@ -190,6 +194,7 @@ impl Session {
             reporter: &*self.reporter,
             offline: self.offline,
             workers: self.workers,
+            compressors: &self.compressors,
             epoch: self.epoch,
             fail_fast: false,
         }

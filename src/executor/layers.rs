@@ -109,7 +109,7 @@ impl Executor<'_> {
     ) -> Result<Layer, BuildError> {
         let activity = self.reporter.begin(Stage::Layer, created_by.trim_start_matches("oci: "));
         let settled = tree.settle();
-        let options = WriteOptions { epoch: self.epoch, compression, workers: self.workers };
+        let options = WriteOptions { epoch: self.epoch, compression, compressors: self.compressors };
         let mut blob = self.store.start_blob()?;
         let written = tree.write(&options, &mut blob).map_err(|error| match error {
             WriteError::Package(error) => BuildError::Layer(error),

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use crate::fs::FileError;
 use crate::image::{Image, ImageError};
-use crate::layer::{LayerError, LinkError};
+use crate::layer::{Compressors, LayerError, LinkError};
 use crate::lock::Lock;
 use crate::manifest::{Build, Manifest, NotYetError};
 use crate::model::{Descriptor, ImageName, Platform};
@@ -36,6 +36,8 @@ pub(crate) struct Executor<'a> {
     pub(crate) offline: bool,
     /// How many threads keep a processor busy.
     pub(crate) workers: usize,
+    /// Shared by all layers.
+    pub(crate) compressors: &'a Compressors,
     /// Seconds since 1970 that everything carries.
     pub(crate) epoch: i64,
     /// Begin nothing more once something failed.

@@ -11,7 +11,7 @@
 //! The key types: a [`Tree`] is all that a layer will hold, [`path::LayerPath`] a path in it,
 //! [`compress::WrittenLayer`] what the written blob is, and [`BaseLinks`] what is a link in the image below.
 
-pub(crate) mod compress;
+mod compress;
 mod elf;
 mod error;
 mod fingerprint;
@@ -27,6 +27,7 @@ mod tree;
 mod walk;
 mod write;
 
+pub(crate) use compress::Compressors;
 pub(crate) use error::{LayerError, WriteError};
 pub(crate) use link::{BaseLinks, LayerLinks, LinkError};
 pub(crate) use scan::ScanRequest;

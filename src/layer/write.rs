@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{OFlags, fstat};
 
-use crate::layer::compress::{Blocks, WrittenLayer, pack};
+use crate::layer::compress::{Blocks, Compressors, WrittenLayer, pack};
 use crate::layer::tree::{Entry, Kind, Origin, Stamp};
 use crate::layer::{LayerError, Tree, WriteError, elf, error, tar};
 use crate::model::Compression;
@@ -15,12 +15,12 @@ use crate::source::At;
 
 /// How a layer is written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct WriteOptions {
+pub(crate) struct WriteOptions<'a> {
     /// The time that every entry carries, in seconds since 1970.
     pub(crate) epoch: i64,
     pub(crate) compression: Compression,
-    /// Threads that compress; the bytes do not depend on it.
-    pub(crate) workers: usize,
+    /// The process's; the bytes do not depend on how many there are.
+    pub(crate) compressors: &'a Compressors,
 }
 
 impl Tree {
@@ -30,10 +30,10 @@ impl Tree {
     /// scanned. On an error `out` holds something broken that nobody may use.
     pub(crate) fn write(
         &self,
-        options: &WriteOptions,
+        options: &WriteOptions<'_>,
         out: &mut (impl Write + Send),
     ) -> Result<WrittenLayer, WriteError> {
-        pack(options.compression, options.workers, self.size(), out, |blocks| {
+        pack(options.compression, options.compressors, out, |blocks| {
             let mut header = Vec::with_capacity(4 * tar::BLOCK);
             for entry in &self.entries {
                 header.clear();
@@ -49,7 +49,7 @@ impl Tree {
         })
     }
 
-    fn put_content(&self, entry: &Entry, blocks: &mut Blocks) -> Result<(), WriteError> {
+    fn put_content(&self, entry: &Entry, blocks: &mut Blocks<'_>) -> Result<(), WriteError> {
         match &entry.kind {
             Kind::Folder(_) | Kind::Link(_) => Ok(()),
             Kind::Text(text) => blocks.put(text),
@@ -252,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_file_that_changes_is_an_error() {
-        let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+        let compressors = Compressors::new(1);
+        let options = WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors };
         let changes: [fn(&Path); 6] = [
             |path| std::fs::write(path, "").unwrap(),
             |path| std::fs::write(path, "longer than it was").unwrap(),
@@ -283,7 +284,8 @@ mod tests {
         let mut project = Project::new(&[]);
         std::fs::copy("/proc/self/exe", project.path("app")).unwrap();
         project.platform = Platform::host();
-        let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+        let compressors = Compressors::new(1);
+        let options = WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors };
         let write = |project: &Project, package| project.scan(&[package]).unwrap().write(&options, &mut io::sink());
         assert!(write(&project, path("app")).is_ok());
         project.platform = Platform::parse("linux/s390x").unwrap();
