@@ -141,6 +141,7 @@ complete -c oci -n "__fish_oci_using_subcommand fetch" -l json -d 'Results and e
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s q -l quiet -d 'Say nothing but results, warnings and errors'
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_using_subcommand build" -l platform -d 'Only these platforms' -r
+complete -c oci -n "__fish_oci_using_subcommand build" -l metadata-file -d 'Write what was built to this file, as JSON' -r -F
 complete -c oci -n "__fish_oci_using_subcommand build" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand build" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand build" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
@@ -149,6 +150,9 @@ complete -c oci -n "__fish_oci_using_subcommand build" -l color -d 'Colour error
 always\t''
 never\t''"
 complete -c oci -n "__fish_oci_using_subcommand build" -l complete -d 'Bring the bases\' layers into `.oci/` too'
+complete -c oci -n "__fish_oci_using_subcommand build" -l no-cache -d 'Make every layer anew'
+complete -c oci -n "__fish_oci_using_subcommand build" -l fail-fast -d 'Begin nothing more once a build failed'
+complete -c oci -n "__fish_oci_using_subcommand build" -l dry-run -d 'Print what would be done and why, and do nothing: write nothing, start nothing, ask nobody'
 complete -c oci -n "__fish_oci_using_subcommand build" -s v -d 'Say more'
 complete -c oci -n "__fish_oci_using_subcommand build" -l locked -d 'Fail if `oci.lock` would have to change'
 complete -c oci -n "__fish_oci_using_subcommand build" -l offline -d 'Ask no registry'

@@ -182,12 +182,13 @@ never\:""))' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'*::names -- Builds, bases or variants; all, if none is named:_default' \
+'*::names -- Builds, stages, bases or variants; all, if none is named:_default' \
 && ret=0
 ;;
 (build)
 _arguments "${_arguments_options[@]}" : \
 '*--platform=[Only these platforms]:PLATFORM:_default' \
+'--metadata-file=[Write what was built to this file, as JSON]:PATH:_files' \
 '-C+[Go to this folder first]:DIR:_files' \
 '--directory=[Go to this folder first]:DIR:_files' \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
@@ -198,6 +199,9 @@ _arguments "${_arguments_options[@]}" : \
 always\:""
 never\:""))' \
 '--complete[Bring the bases'\'' layers into \`.oci/\` too]' \
+'--no-cache[Make every layer anew]' \
+'--fail-fast[Begin nothing more once a build failed]' \
+'(--complete --metadata-file)--dry-run[Print what would be done and why, and do nothing\: write nothing, start nothing, ask nobody]' \
 '-v[Say more]' \
 '--locked[Fail if \`oci.lock\` would have to change]' \
 '--offline[Ask no registry]' \
@@ -207,7 +211,7 @@ never\:""))' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'*::names -- Builds; all, if none is named:_default' \
+'*::names -- Builds or stages; all builds, if none is named:_default' \
 && ret=0
 ;;
 (run)
@@ -248,7 +252,7 @@ never\:""))' \
 '--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-':name -- A build, a base or a variant:_default' \
+':name -- A build, a stage, a base or a variant:_default' \
 '*::arguments -- Replace the image'\''s arguments:_default' \
 && ret=0
 ;;

@@ -171,6 +171,18 @@ pub(crate) struct BuildArguments {
     /// Bring the bases' layers into `.oci/` too
     #[arg(long)]
     pub(crate) complete: bool,
+    /// Make every layer anew
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Begin nothing more once a build failed
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// Write what was built to this file, as JSON
+    #[arg(long, value_name = "PATH")]
+    pub(crate) metadata_file: Option<PathBuf>,
+    /// Print what would be done and why, and do nothing: write nothing, start nothing, ask nobody
+    #[arg(long, conflicts_with_all = ["complete", "metadata_file"])]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) verbose: Verbose,
 }

@@ -2,12 +2,10 @@
 
 use std::fmt::Write;
 
-use serde_json::json;
-
-use super::{Session, session};
+use super::{Session, metadata, session};
 use crate::cli::BuildArguments;
 use crate::diagnostic::Failure;
-use crate::executor::{Built, Outcome};
+use crate::executor::{BuildOptions, Built, Outcome};
 use crate::fs::FileError;
 use crate::plan::Plan;
 
@@ -16,10 +14,14 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
     let manifest = session.manifest.clone();
     let plan = Plan::new(&manifest, &arguments.names, &platforms).map_err(super::invalid)?;
     session.lock_needed(&plan.bases())?;
-    let (outcome, failure) = session.build(&plan)?;
+    let (outcome, failure) =
+        session.build(&plan, BuildOptions { fail_fast: arguments.fail_fast, anew: arguments.no_cache })?;
     if arguments.complete {
         session.complete(&outcome)?;
         session.update_layout(&plan, &outcome)?;
+    }
+    if let Some(path) = &arguments.metadata_file {
+        metadata::write(path, &metadata::of(&plan, &outcome))?;
     }
     print(session, &plan, &outcome)?;
     let is_shallow = |name: &&str| outcome.built.get(*name).is_some_and(|built| session.is_shallow(built));
@@ -35,33 +37,15 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
 
 /// `NAME  sha256:…` for each image that was asked for.
 fn print(session: &Session, plan: &Plan<'_>, outcome: &Outcome) -> Result<(), FileError> {
+    if session.json {
+        return super::print(&format!("{}\n", metadata::of(plan, outcome)));
+    }
     let built: Vec<(&str, &Built)> =
         plan.asked_for().filter_map(|image| Some((image.name, outcome.built.get(image.name)?))).collect();
-    if session.json {
-        let images: Vec<_> = built.iter().map(|(name, built)| as_json(name, built)).collect();
-        return super::print(&format!("{}\n", json!({ "images": images })));
-    }
     let width = built.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::new();
     for (name, built) in built {
         let _ = writeln!(text, "{name:width$}  {}", built.descriptor.digest);
     }
     super::print(&text)
-}
-
-fn as_json(name: &str, built: &Built) -> serde_json::Value {
-    let platforms: serde_json::Map<_, _> = built
-        .platforms
-        .iter()
-        .map(|(platform, image)| {
-            (platform.to_string(), json!({ "digest": image.manifest.digest, "size": image.manifest.size }))
-        })
-        .collect();
-    json!({
-        "name": name,
-        "digest": built.descriptor.digest,
-        "media-type": built.descriptor.media_type,
-        "size": built.descriptor.size,
-        "platforms": platforms,
-    })
 }

@@ -7,6 +7,7 @@ mod completions;
 mod destination;
 mod fetch;
 mod lock;
+mod metadata;
 mod outdated;
 mod overrides;
 mod project;

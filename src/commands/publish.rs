@@ -8,7 +8,7 @@ use super::destination::{Destination, Surroundings};
 use super::{Session, session};
 use crate::cli::PublishArguments;
 use crate::diagnostic::{Failure, Status};
-use crate::executor::Built;
+use crate::executor::{BuildOptions, Built};
 use crate::fs::FileError;
 use crate::manifest::{Build, Manifest};
 use crate::model::document::media_type;
@@ -73,7 +73,7 @@ pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result
     check(&asked_for, &manifest, &tags)?;
     let destinations = destinations(&asked_for, &tags, session)?;
     session.lock_needed(&plan.bases())?;
-    let (outcome, failure) = session.build(&plan)?;
+    let (outcome, failure) = session.build(&plan, BuildOptions::default())?;
     let mut failures: Vec<Failure> = failure.into_iter().collect();
     let mut published = Vec::new();
     for (image, destination) in asked_for.iter().zip(&destinations) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::project::{self, Project};
 use crate::cli::Global;
 use crate::diagnostic::{Failure, Status};
-use crate::executor::{Built, Executor, Outcome};
+use crate::executor::{BuildOptions, Built, Executor, Outcome};
 use crate::layer::Compressors;
 use crate::lock::{LOCK_NAME, Lock};
 use crate::manifest::{self, Manifest};
@@ -196,13 +196,13 @@ impl Session {
             workers: self.workers,
             compressors: &self.compressors,
             epoch: self.epoch,
-            fail_fast: false,
+            options: BuildOptions::default(),
         }
     }
 
     /// Builds a plan and puts what was built into `.oci/`. What failed is in the second part.
-    pub(super) fn build(&self, plan: &Plan<'_>) -> Result<(Outcome, Option<Failure>), Failure> {
-        let mut outcome = self.executor().run(plan);
+    pub(super) fn build(&self, plan: &Plan<'_>, options: BuildOptions) -> Result<(Outcome, Option<Failure>), Failure> {
+        let mut outcome = Executor { options, ..self.executor() }.run(plan);
         let errors = std::mem::take(&mut outcome.errors);
         self.update_layout(plan, &outcome)?;
         Ok((outcome, Failure::all(errors.into_iter().map(Failure::from))))

@@ -90,8 +90,8 @@ impl Executor<'_> {
     /// A layer, from the store or made. On `Ok` it is in the store.
     pub(super) fn layer(&self, part: &Part, key: &Digest, compression: Compression) -> Result<Layer, BuildError> {
         match self.known_layer(key)? {
-            Some(layer) => Ok(layer),
-            None => self.make_layer(part, key, compression),
+            Some(layer) if !self.options.anew => Ok(layer),
+            _ => self.make_layer(part, key, compression),
         }
     }
 

@@ -40,8 +40,16 @@ pub(crate) struct Executor<'a> {
     pub(crate) compressors: &'a Compressors,
     /// Seconds since 1970 that everything carries.
     pub(crate) epoch: i64,
+    pub(crate) options: BuildOptions,
+}
+
+/// What one build does differently.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct BuildOptions {
     /// Begin nothing more once something failed.
     pub(crate) fail_fast: bool,
+    /// Make layers that were made before too.
+    pub(crate) anew: bool,
 }
 
 /// What was built, and what was not.

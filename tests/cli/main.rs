@@ -12,6 +12,7 @@ mod errors;
 mod example;
 mod faults;
 mod fetch;
+mod graph;
 mod interop;
 mod keys;
 mod lock;

@@ -208,7 +208,7 @@ impl<'a> Building<'a> {
 
     fn fail(&self, of: (usize, Work), errors: Vec<BuildError>) {
         locked(&self.errors).entry(of).or_default().extend(errors);
-        if self.executor.fail_fast {
+        if self.executor.options.fail_fast {
             self.schedule.stop();
         }
     }
