@@ -73,12 +73,24 @@ impl Session {
         Self::with(Project::open(global)?, global)
     }
 
+    /// The same, to look at things alone: nothing is made or removed, not even what killed runs left.
+    pub(super) fn look(global: &Global) -> Result<Self, Failure> {
+        let project = Project::open(global)?;
+        let store = Store::look(&cache_folder(&project.manifest)?)?;
+        Self::over(store, project, global)
+    }
+
     /// A session for a project that was read before.
     pub(super) fn with(project: Project, global: &Global) -> Result<Self, Failure> {
+        let store = Store::open(&cache_folder(&project.manifest)?)?;
+        let session = Self::over(store, project, global)?;
+        sweep(&session.store, &session.tool("runc"), &*session.reporter);
+        Ok(session)
+    }
+
+    fn over(store: Store, project: Project, global: &Global) -> Result<Self, Failure> {
         let Project { manifest, lock, lock_path, .. } = project;
-        let store = Store::open(&cache_folder(&manifest)?)?;
         let reporter: Arc<dyn Reporter> = Arc::new(Lines::new(verbosity(global)));
-        sweep(&store, &tool("OCI_RUNC", manifest.tools.runc.as_deref(), "runc"), &*reporter);
         let settings = Settings {
             cache: store.tool_state(),
             logs: store.logs(),
@@ -120,6 +132,14 @@ impl Session {
         needed.retain(|name, pin| names.contains(name) && !project::is_current(&self.lock, name, *pin));
         self.resolve(&needed)?;
         Ok(!needed.is_empty())
+    }
+
+    /// Which of these entries would have to be resolved; an error for each if that is forbidden.
+    pub(super) fn unresolved(&self, names: &BTreeSet<String>) -> Result<Pins<'_>, Failure> {
+        let mut needed = self.manifest.pins();
+        needed.retain(|name, pin| names.contains(name) && !project::is_current(&self.lock, name, *pin));
+        self.may_change(&needed)?;
+        Ok(needed)
     }
 
     /// Every entry of the manifest, and no other, is in the lock; those of `again` are resolved even if

@@ -12,43 +12,57 @@ use crate::model::{Descriptor, Digest, Index, Platform, canonical_json};
 use crate::stage::base::BaseImage;
 
 impl Executor<'_> {
-    /// The image that a build makes of the one below, with its documents in the store.
+    /// The image that a build makes of the one below, with its documents in the store, and whether it is
+    /// new there.
     pub(super) fn assemble(
         &self,
         build: &Build,
         (below, base): (&Image, Option<&BaseImage>),
         layers: &[AddedLayer],
         program: Option<String>,
-    ) -> Result<BuiltImage, BuildError> {
-        let addition =
-            Addition { build, layers, program: program.clone(), epoch: self.epoch, base: self.base_name(build) };
-        let image = below.derive(&addition)?;
+    ) -> Result<(BuiltImage, bool), BuildError> {
+        let image = self.derive(build, below, layers, program.clone())?;
         let (config, manifest) = image.documents();
+        let descriptor = Descriptor::of(media_type::MANIFEST, &manifest);
+        let is_new = !self.store.has(&descriptor);
         self.store.put(&config)?;
         self.store.put(&manifest)?;
-        let manifest = Descriptor::of(media_type::MANIFEST, &manifest);
-        Ok(BuiltImage { image, manifest, program, base: base.cloned() })
+        Ok((BuiltImage { image, manifest: descriptor, program, base: base.cloned() }, is_new))
+    }
+
+    /// The image that a build makes of the one below. Nothing is read or written.
+    pub(super) fn derive(
+        &self,
+        build: &Build,
+        below: &Image,
+        layers: &[AddedLayer],
+        program: Option<String>,
+    ) -> Result<Image, BuildError> {
+        let addition = Addition { build, layers, program, epoch: self.epoch, base: self.base_name(build) };
+        Ok(below.derive(&addition)?)
     }
 
     /// One platform is its manifest; several are an index, which is in the store then.
     pub(super) fn index(
         &self,
         build: &Build,
-        platforms: &BTreeMap<Platform, BuiltImage>,
+        manifests: &BTreeMap<Platform, Descriptor>,
     ) -> Result<Descriptor, FileError> {
-        let mut manifests = platforms.iter().map(|(platform, built)| Descriptor {
-            platform: Some(DescriptorPlatform::from(platform)),
-            ..built.manifest.clone()
-        });
-        if platforms.len() == 1
-            && let Some(manifest) = manifests.next()
-        {
-            return Ok(manifest);
+        match manifests.iter().next() {
+            Some((platform, manifest)) if manifests.len() == 1 => Ok(for_platform(platform, manifest)),
+            _ => {
+                let index = self.index_document(build, manifests);
+                self.store.put(&index)?;
+                Ok(Descriptor::of(media_type::INDEX, &index))
+            }
         }
+    }
+
+    /// The bytes of an index.
+    pub(super) fn index_document(&self, build: &Build, manifests: &BTreeMap<Platform, Descriptor>) -> Vec<u8> {
         let annotations = annotations(build, self.base_name(build).as_ref());
-        let index = canonical_json(&Index::new(manifests.collect(), annotations));
-        self.store.put(&index)?;
-        Ok(Descriptor::of(media_type::INDEX, &index))
+        let manifests = manifests.iter().map(|(platform, manifest)| for_platform(platform, manifest));
+        canonical_json(&Index::new(manifests.collect(), annotations))
     }
 
     /// Name and digest for `org.opencontainers.image.base.*`.
@@ -61,4 +75,8 @@ impl Executor<'_> {
         };
         Some((name, entry.digest))
     }
+}
+
+fn for_platform(platform: &Platform, manifest: &Descriptor) -> Descriptor {
+    Descriptor { platform: Some(DescriptorPlatform::from(platform)), ..manifest.clone() }
 }

@@ -24,6 +24,13 @@ pub(super) struct Part {
     shared: bool,
 }
 
+impl Part {
+    /// What it is made of, for people.
+    pub(super) fn title(&self) -> &str {
+        self.created_by.trim_start_matches("oci: ")
+    }
+}
+
 /// Packages that are one layer.
 struct Group<'a> {
     packages: &'a [Package],
@@ -87,27 +94,32 @@ impl Executor<'_> {
         }))
     }
 
-    /// A layer, from the store or made. On `Ok` it is in the store.
-    pub(super) fn layer(&self, part: &Part, key: &Digest, compression: Compression) -> Result<Layer, BuildError> {
+    /// A layer, from the store or made, and whether it was made. On `Ok` it is in the store.
+    pub(super) fn layer(
+        &self,
+        part: &Part,
+        key: &Digest,
+        compression: Compression,
+    ) -> Result<(Layer, bool), BuildError> {
         match self.known_layer(key)? {
-            Some(layer) if !self.options.anew => Ok(layer),
-            _ => self.make_layer(part, key, compression),
+            Some(layer) if !self.options.anew => Ok((layer, false)),
+            _ => Ok((self.make_layer(part, key, compression)?, true)),
         }
     }
 
     /// The layer that was made for a key before, if its blob is still there.
-    fn known_layer(&self, key: &Digest) -> Result<Option<Layer>, BuildError> {
-        let record = self.store.recall::<Record>("layer", key)?;
-        Ok(record.map(|record| record.layer).filter(|layer| self.store.has(&layer.descriptor)))
+    pub(super) fn known_layer(&self, key: &Digest) -> Result<Option<Layer>, BuildError> {
+        Ok(self.recorded_layer(key)?.filter(|layer| self.store.has(&layer.descriptor)))
     }
 
-    fn make_layer(
-        &self,
-        Part { tree, created_by, .. }: &Part,
-        key: &Digest,
-        compression: Compression,
-    ) -> Result<Layer, BuildError> {
-        let activity = self.reporter.begin(Stage::Layer, created_by.trim_start_matches("oci: "));
+    /// The same, whether or not its blob is there.
+    pub(super) fn recorded_layer(&self, key: &Digest) -> Result<Option<Layer>, BuildError> {
+        Ok(self.store.recall::<Record>("layer", key)?.map(|record| record.layer))
+    }
+
+    fn make_layer(&self, part: &Part, key: &Digest, compression: Compression) -> Result<Layer, BuildError> {
+        let Part { tree, .. } = part;
+        let activity = self.reporter.begin(Stage::Layer, part.title());
         let settled = tree.settle();
         let options = WriteOptions { epoch: self.epoch, compression, compressors: self.compressors };
         let mut blob = self.store.start_blob()?;
@@ -119,6 +131,7 @@ impl Executor<'_> {
         self.store.commit_blob(blob, &written.digest)?;
         let descriptor = Descriptor::new(compression.media_type(), written.digest, written.size);
         let layer = Layer { descriptor, diff_id: written.diff_id };
+        self.keep_inputs(tree, key, compression)?;
         // A file that may still change without its stat showing it is read again next time.
         if settled {
             self.store.record("layer", key, &Record { layer: layer.clone() })?;

@@ -7,17 +7,21 @@
 
 mod building;
 mod documents;
+mod forecast;
 mod layers;
+mod reasons;
 mod schedule;
 
 use std::collections::BTreeMap;
 
+pub(crate) use forecast::{Foreseen, State};
+
 use crate::fs::FileError;
 use crate::image::{Image, ImageError};
 use crate::layer::{Compressors, LayerError, LinkError};
-use crate::lock::Lock;
+use crate::lock::{Entry, Lock};
 use crate::manifest::{Build, Manifest, NotYetError};
-use crate::model::{Descriptor, ImageName, Platform};
+use crate::model::{Descriptor, ImageName, Platform, Reference};
 use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::source::At;
@@ -130,6 +134,24 @@ impl Executor<'_> {
             return Err(At::new(error, &build.base.place, ""));
         };
         self.bases().load(&name, base, entry, platform).map_err(|error| self.blame(build, platform, error))
+    }
+
+    /// The commands by which manifest and config of a base are brought.
+    fn commands_to_load(&self, name: &ImageName, entry: &Entry, platform: &Platform) -> Vec<String> {
+        let Some((digest, (base, _))) = entry.platforms.get(platform).zip(self.manifest.pin(name)) else {
+            return Vec::new();
+        };
+        let access = self.skopeo.access(&entry.repository, base.anonymous);
+        let reference = Reference::Digest(entry.repository.clone(), *digest);
+        vec![
+            self.skopeo.inspect_raw_command(&reference, &access).to_string(),
+            self.skopeo.inspect_config_command(&reference, &access).to_string(),
+        ]
+    }
+
+    /// The command by which the layers of a base are brought, into a folder that it is started in.
+    fn command_to_fetch(&self, base: &BaseImage) -> String {
+        self.skopeo.fetch_command(&base.reference(), base.access()).to_string()
     }
 
     /// A platform that is missing is the fault of the line that asks for it, all else of the base's.

@@ -20,6 +20,7 @@ mod link;
 mod path;
 mod resolve;
 mod scan;
+mod stamps;
 mod tar;
 #[cfg(test)]
 mod testing;
@@ -29,7 +30,9 @@ mod write;
 
 pub(crate) use compress::Compressors;
 pub(crate) use error::{LayerError, WriteError};
+pub(crate) use fingerprint::WRITER_VERSION;
 pub(crate) use link::{BaseLinks, LayerLinks, LinkError};
 pub(crate) use scan::ScanRequest;
+pub(crate) use stamps::Stamps;
 pub(crate) use tree::{Tree, reconcile};
 pub(crate) use write::WriteOptions;

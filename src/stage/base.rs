@@ -85,6 +85,16 @@ pub(crate) struct BaseImage {
 }
 
 impl BaseImage {
+    /// As in the lockfile.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How its registry is to be talked to.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// `repository@digest`, by which it can be fetched.
     pub(crate) fn reference(&self) -> Reference {
         Reference::Digest(self.repository.clone(), self.digest)

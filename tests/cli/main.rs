@@ -8,6 +8,7 @@ mod causes;
 mod check;
 mod conflict;
 mod diagnostics;
+mod dry_run;
 mod errors;
 mod example;
 mod faults;

@@ -75,7 +75,8 @@ struct PackedLayer {
     created_by: String,
     /// Taken by whoever makes it.
     part: Mutex<Option<Part>>,
-    layer: OnceLock<Layer>,
+    /// With whether it was made now.
+    layer: OnceLock<(Layer, bool)>,
 }
 
 /// A node's image.
@@ -89,6 +90,14 @@ impl Whole {
         match self {
             Self::Elsewhere(base) => &base.image,
             Self::Made(built) => &built.image,
+        }
+    }
+
+    /// Of its manifest.
+    fn digest(&self) -> Digest {
+        match self {
+            Self::Elsewhere(base) => base.digest,
+            Self::Made(built) => built.manifest.digest,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, OnceLock};
 use super::{Building, Packed, PackedLayer, Progress, Whole, Work, locked};
 use crate::executor::BuildError;
 use crate::executor::layers::{Part, program, resolve};
+use crate::executor::reasons::Last;
 use crate::executor::schedule::Pool;
 use crate::image::AddedLayer;
 use crate::model::Digest;
@@ -113,11 +114,11 @@ impl Building<'_> {
         let Some(part) = locked(&packed.part).take() else { return Ok(()) };
         let known = locked(&self.made).get(&packed.key).cloned();
         let made = match known {
-            Some(layer) => Ok(layer),
+            Some(layer) => Ok((layer, false)),
             None => self.executor.layer(&part, &packed.key, self.plan.images[image].build.compression),
         };
         let made = made.map_err(|error| vec![error])?;
-        locked(&self.made).insert(packed.key, made.clone());
+        locked(&self.made).insert(packed.key, made.0.clone());
         let _ = packed.layer.set(made);
         Ok(())
     }
@@ -133,20 +134,33 @@ impl Building<'_> {
             .layers
             .iter()
             .map(|PackedLayer { layer, created_by, .. }| {
-                Some(AddedLayer { layer: layer.get()?.clone(), created_by: created_by.clone() })
+                Some(AddedLayer { layer: layer.get()?.0.clone(), created_by: created_by.clone() })
             })
             .collect();
         if let Some(layers) = layers {
             let build = self.plan.images[image].build;
             let built = self.executor.assemble(build, (&below, base), &layers, packed.program.clone());
-            let _ = self.progress[number].whole.set(Whole::Made(built.map_err(|error| vec![error])?));
+            let (built, is_new) = built.map_err(|error| vec![error])?;
+            if is_new || packed.layers.iter().any(|layer| layer.layer.get().is_some_and(|(_, made)| *made)) {
+                self.keep_last(number, packed).map_err(|error| vec![error])?;
+            }
+            let _ = self.progress[number].whole.set(Whole::Made(built));
         }
         Ok(())
     }
 
+    /// Keeps what the next plan is explained by.
+    fn keep_last(&self, number: usize, packed: &Packed) -> Result<(), BuildError> {
+        let Node { origin: Origin::Made(image), platform, base, .. } = self.graph.nodes[number] else { return Ok(()) };
+        let base = base.and_then(|base| self.progress[base].whole.get()).map(Whole::digest);
+        let layers = packed.layers.iter().map(|layer| (layer.created_by.clone(), layer.key)).collect();
+        self.executor.keep_last(self.plan.images[image].name, platform, &Last { base, layers })
+    }
+
     pub(super) fn index(&self, image: usize) -> Result<(), Vec<BuildError>> {
         if let Some(platforms) = self.platforms(image) {
-            let index = self.executor.index(self.plan.images[image].build, &platforms);
+            let manifests = platforms.into_iter().map(|(platform, built)| (platform, built.manifest)).collect();
+            let index = self.executor.index(self.plan.images[image].build, &manifests);
             let _ = self.indexes[image].set(index.map_err(|error| vec![error.into()])?);
         }
         Ok(())
