@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildError, Executor};
 use crate::image::{AddedLayer, Image, Layer};
-use crate::layer::{BaseLinks, LayerLinks, ScanRequest, Tree, WriteError, WriteOptions, reconcile};
+use crate::layer::{
+    BaseLinks, EarlierBlocks, LayerLinks, ScanRequest, Tree, WRITER_VERSION, WriteError, WriteOptions, reconcile,
+};
 use crate::manifest::package::expand;
 use crate::manifest::{Build, Package, PackageContent};
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
@@ -37,6 +39,17 @@ struct Key {
     fingerprint: String,
     platform: String,
     epoch: i64,
+    compression: Compression,
+}
+
+/// What a layer keeps while its packages change: layers of one slot have many blocks in common.
+#[derive(Serialize)]
+struct Slot<'a> {
+    writer: u32,
+    /// It need not be UTF-8.
+    folder: &'a [u8],
+    created_by: &'a str,
+    platform: String,
     compression: Compression,
 }
 
@@ -125,7 +138,9 @@ impl Executor<'_> {
         }
         let activity = self.reporter.begin(Stage::Layer, created_by.trim_start_matches("oci: "));
         let settled = tree.settle();
-        let options = WriteOptions { epoch: self.epoch, compression, compressors: self.compressors };
+        let slot = self.slot(created_by, platform, compression);
+        let earlier = tree.is_worth_remembering(compression).then(|| EarlierBlocks::recall(self.store, &slot).into());
+        let options = WriteOptions { epoch: self.epoch, compression, compressors: self.compressors, earlier };
         let mut blob = self.store.start_blob()?;
         let written = tree.write(&options, &mut blob).map_err(|error| match error {
             WriteError::Package(error) => BuildError::Layer(error),
@@ -133,6 +148,9 @@ impl Executor<'_> {
             WriteError::Interrupted { .. } => BuildError::Interrupted,
         })?;
         self.store.commit_blob(blob, &written.digest)?;
+        if let Some(blocks) = written.blocks {
+            blocks.record(self.store, &slot)?;
+        }
         let descriptor = Descriptor::new(compression.media_type(), written.digest, written.size);
         let layer = Layer { descriptor, diff_id: written.diff_id };
         // A file that may still change without its stat showing it is read again next time.
@@ -141,6 +159,17 @@ impl Executor<'_> {
         }
         activity.done();
         Ok(layer)
+    }
+
+    fn slot(&self, created_by: &str, platform: &Platform, compression: Compression) -> Digest {
+        let slot = Slot {
+            writer: WRITER_VERSION,
+            folder: self.folder().as_os_str().as_encoded_bytes(),
+            created_by,
+            platform: platform.to_string(),
+            compression,
+        };
+        Digest::of(&canonical_json(&slot))
     }
 
     /// What is a link in the image below. Its layers are fetched for this, each once.

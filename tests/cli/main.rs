@@ -14,6 +14,7 @@ mod faults;
 mod fetch;
 mod interop;
 mod keys;
+mod large;
 mod lock;
 mod lock_many;
 mod outdated;
