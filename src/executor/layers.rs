@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildError, Executor};
 use crate::image::{Image, Layer};
-use crate::layer::{BaseLinks, LayerLinks, ScanRequest, Tree, WriteError, WriteOptions, reconcile};
+use crate::layer::{
+    BaseLinks, EarlierBlocks, LayerLinks, ScanRequest, Tree, WRITER_VERSION, WriteError, WriteOptions, reconcile,
+};
 use crate::manifest::package::expand;
 use crate::manifest::{Build, Package, PackageContent};
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
@@ -44,6 +46,17 @@ struct Key {
     fingerprint: String,
     platform: String,
     epoch: i64,
+    compression: Compression,
+}
+
+/// What a layer keeps while its packages change: layers of one slot have many blocks in common.
+#[derive(Serialize)]
+struct Slot<'a> {
+    writer: u32,
+    /// It need not be UTF-8.
+    folder: &'a [u8],
+    created_by: &'a str,
+    platform: String,
     compression: Compression,
 }
 
@@ -99,11 +112,12 @@ impl Executor<'_> {
         &self,
         part: &Part,
         key: &Digest,
+        platform: &Platform,
         compression: Compression,
     ) -> Result<(Layer, bool), BuildError> {
         match self.known_layer(key)? {
             Some(layer) if !self.options.anew => Ok((layer, false)),
-            _ => Ok((self.make_layer(part, key, compression)?, true)),
+            _ => Ok((self.make_layer(part, key, platform, compression)?, true)),
         }
     }
 
@@ -117,11 +131,22 @@ impl Executor<'_> {
         Ok(self.store.recall::<Record>("layer", key)?.map(|record| record.layer))
     }
 
-    fn make_layer(&self, part: &Part, key: &Digest, compression: Compression) -> Result<Layer, BuildError> {
-        let Part { tree, .. } = part;
+    fn make_layer(
+        &self,
+        part: &Part,
+        key: &Digest,
+        platform: &Platform,
+        compression: Compression,
+    ) -> Result<Layer, BuildError> {
+        let Part { tree, created_by, .. } = part;
         let activity = self.reporter.begin(Stage::Layer, part.title());
         let settled = tree.settle();
-        let options = WriteOptions { epoch: self.epoch, compression, compressors: self.compressors };
+        let slot = self.slot(created_by, platform, compression);
+        let earlier = tree.is_worth_remembering(compression).then(|| match self.options.anew {
+            true => EarlierBlocks::default().into(),
+            false => EarlierBlocks::recall(self.store, &slot).into(),
+        });
+        let options = WriteOptions { epoch: self.epoch, compression, compressors: self.compressors, earlier };
         let mut blob = self.store.start_blob()?;
         let written = tree.write(&options, &mut blob).map_err(|error| match error {
             WriteError::Package(error) => BuildError::Layer(error),
@@ -129,6 +154,9 @@ impl Executor<'_> {
             WriteError::Interrupted { .. } => BuildError::Interrupted,
         })?;
         self.store.commit_blob(blob, &written.digest)?;
+        if let Some(blocks) = written.blocks {
+            blocks.record(self.store, &slot)?;
+        }
         let descriptor = Descriptor::new(compression.media_type(), written.digest, written.size);
         let layer = Layer { descriptor, diff_id: written.diff_id };
         self.keep_inputs(tree, key, compression)?;
@@ -138,6 +166,17 @@ impl Executor<'_> {
         }
         activity.done();
         Ok(layer)
+    }
+
+    fn slot(&self, created_by: &str, platform: &Platform, compression: Compression) -> Digest {
+        let slot = Slot {
+            writer: WRITER_VERSION,
+            folder: self.manifest.folder.as_os_str().as_encoded_bytes(),
+            created_by,
+            platform: platform.to_string(),
+            compression,
+        };
+        Digest::of(&canonical_json(&slot))
     }
 
     /// True if it is known what is a link in this layer, or the layer is here, whole.

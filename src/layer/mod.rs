@@ -1,6 +1,7 @@
 //! Layers from packages: the same content gives the same bytes, wherever and whenever it is packed.
 //!
-//! On disk there is nothing here: a layer is written to where the caller says.
+//! On disk there are only records of the blocks that layers are made of, see [`EarlierBlocks`]: a layer is
+//! written to where the caller says.
 //!
 //! The flow: [`Tree::scan`] looks at names and stats and knows every entry of the layer;
 //! [`reconcile`] makes the layers of one build agree; [`Tree::needs_base`] and [`Tree::resolve`] put
@@ -28,7 +29,7 @@ mod tree;
 mod walk;
 mod write;
 
-pub(crate) use compress::Compressors;
+pub(crate) use compress::{Compressors, EarlierBlocks};
 pub(crate) use error::{LayerError, WriteError};
 pub(crate) use fingerprint::WRITER_VERSION;
 pub(crate) use link::{BaseLinks, LayerLinks, LinkError};

@@ -553,7 +553,8 @@ mod tests {
                 rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65534)).unwrap();
             }
             let compressors = Compressors::new(1);
-            let options = WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors };
+            let options =
+                WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors, earlier: None };
             let unwritable = project.scan(&[path("secret")]).unwrap().write(&options, &mut std::io::sink());
             (project.problems(&[path("p")]), unwritable.map_err(|error| error.to_string()))
         };

@@ -88,7 +88,8 @@ pub(super) fn listing(tree: &Tree) -> Vec<String> {
 
 pub(super) fn written(tree: &Tree, workers: usize) -> (WrittenLayer, Vec<u8>) {
     let compressors = Compressors::new(workers);
-    let options = WriteOptions { epoch: 1_700_000_000, compression: Compression::Gzip, compressors: &compressors };
+    let options =
+        WriteOptions { epoch: 1_700_000_000, compression: Compression::Gzip, compressors: &compressors, earlier: None };
     let mut out = Vec::new();
     let written = tree.write(&options, &mut out).unwrap();
     (written, out)

@@ -16,6 +16,7 @@ mod fetch;
 mod graph;
 mod interop;
 mod keys;
+mod large;
 mod lock;
 mod lock_many;
 mod outdated;

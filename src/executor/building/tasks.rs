@@ -107,7 +107,7 @@ impl Building<'_> {
     }
 
     pub(super) fn layer(&self, number: usize, layer: usize) -> Result<(), Vec<BuildError>> {
-        let Node { origin: Origin::Made(image), .. } = self.graph.nodes[number] else { return Ok(()) };
+        let Node { origin: Origin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
         let Some(packed) = self.progress[number].packed.get().and_then(|packed| packed.layers.get(layer)) else {
             return Ok(());
         };
@@ -115,7 +115,7 @@ impl Building<'_> {
         let known = locked(&self.made).get(&packed.key).cloned();
         let made = match known {
             Some(layer) => Ok((layer, false)),
-            None => self.executor.layer(&part, &packed.key, self.plan.images[image].build.compression),
+            None => self.executor.layer(&part, &packed.key, platform, self.plan.images[image].build.compression),
         };
         let made = made.map_err(|error| vec![error])?;
         locked(&self.made).insert(packed.key, made.0.clone());

@@ -1,7 +1,7 @@
 //! A stream of bytes, cut in blocks, hashed, compressed on all workers, hashed again and written.
 //!
 //! The flow: the caller's thread fills a [`Block`] and hashes it (the diff ID); a worker compresses
-//! it; one thread hashes the compressed blocks (the digest) and writes them in their order. Workers
+//! it, or copies it from an [earlier layer](EarlierBlocks) that had the same one; one thread hashes the compressed blocks (the digest) and writes them in their order. Workers
 //! and blocks are [`Compressors`], which all layers that are written at once share; nothing is copied
 //! on the way.
 //!
@@ -9,6 +9,7 @@
 //! what. Where blocks end depends on the content alone: after a MiB, or where the caller
 //! says [`Blocks::may_cut`].
 
+mod earlier;
 mod packer;
 mod pool;
 
@@ -21,6 +22,8 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use sha2::{Digest as _, Sha256};
 
+use earlier::PackedBlock;
+pub(crate) use earlier::{BlockList, EarlierBlocks};
 pub(crate) use pool::Compressors;
 use pool::{Block, Task, Work};
 
@@ -32,7 +35,7 @@ use crate::tools::signal;
 const SHORTEST: usize = 256 << 10;
 
 /// A layer's blob that was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WrittenLayer {
     /// Of the blob.
     pub(crate) digest: Digest,
@@ -42,6 +45,8 @@ pub(crate) struct WrittenLayer {
     pub(crate) diff_id: DiffId,
     /// Of the tar, in bytes.
     pub(crate) uncompressed: u64,
+    /// To copy from another time, if that was asked for.
+    pub(crate) blocks: Option<BlockList>,
 }
 
 /// The plain end of the stream.
@@ -70,18 +75,21 @@ struct Consumed {
     digest: Option<Digest>,
     size: u64,
     blocks: u64,
+    remembered: Vec<PackedBlock>,
 }
 
-/// Writes what `produce` puts in the stream to `out`, compressed.
+/// Writes what `produce` puts in the stream to `out`, compressed. With `earlier` blocks the bytes are
+/// the same, sooner, and come with a list for the next time.
 ///
 /// Any number of threads may do so at once with the same `compressors`.
 pub(crate) fn pack<W: Write + Send>(
     compression: Compression,
     compressors: &Compressors,
+    earlier: Option<Arc<EarlierBlocks>>,
     out: &mut W,
     produce: impl FnOnce(&mut Blocks<'_>) -> Result<(), WriteError>,
 ) -> Result<WrittenLayer, WriteError> {
-    let task = Arc::new(Task { compression, is_stopped: AtomicBool::new(false) });
+    let task = Arc::new(Task { compression, earlier, is_stopped: AtomicBool::new(false) });
     let (pass_on, packed) = unbounded();
     thread::scope(|scope| {
         let stop = || task.is_stopped.store(true, Ordering::Relaxed);
@@ -100,13 +108,15 @@ pub(crate) fn pack<W: Write + Send>(
         let produced = produce(&mut blocks).and_then(|()| blocks.finish()).inspect_err(|_| stop());
         let consumed = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         // If writing failed, that is also why nothing more could be produced.
-        let Consumed { digest, size, blocks } = consumed.map_err(WriteError::Output)?;
+        let Consumed { digest, size, blocks, remembered } = consumed.map_err(WriteError::Output)?;
         let produced = produced?;
         if blocks != produced.blocks {
             return Err(stopped());
         }
         let Produced { diff_id, uncompressed, .. } = produced;
-        Ok(WrittenLayer { digest: digest.unwrap_or(diff_id.0), size, diff_id, uncompressed })
+        let digest = digest.unwrap_or(diff_id.0);
+        let blocks = task.earlier.is_some().then(|| BlockList::new(digest, remembered));
+        Ok(WrittenLayer { digest, size, diff_id, uncompressed, blocks })
     })
 }
 
@@ -200,6 +210,7 @@ fn write(compression: Compression, out: &mut impl Write, packed: Receiver<io::Re
     let mut hasher = (compression != Compression::None).then(Sha256::new);
     let mut size = 0;
     let mut early = BTreeMap::new();
+    let mut remembered = Vec::new();
     let mut blocks = 0;
     for block in packed {
         let block = block?;
@@ -214,11 +225,14 @@ fn write(compression: Compression, out: &mut impl Write, packed: Receiver<io::Re
             };
             out.write_all(bytes)?;
             size += bytes.len() as u64;
+            if let Some(block) = block.remembered {
+                block.remember(&mut remembered);
+            }
             blocks += 1;
         }
     }
     out.flush()?;
-    Ok(Consumed { digest: hasher.map(Digest::finish), size, blocks })
+    Ok(Consumed { digest: hasher.map(Digest::finish), size, blocks, remembered })
 }
 
 /// FNV-1a: small, fixed for ever, and good enough to pick names by.
@@ -239,7 +253,8 @@ mod tests {
 
     fn packed(compression: Compression, workers: usize, bytes: &[u8]) -> (WrittenLayer, Vec<u8>) {
         let mut out = Vec::new();
-        let written = pack(compression, &Compressors::new(workers), &mut out, |blocks| blocks.put(bytes)).unwrap();
+        let written =
+            pack(compression, &Compressors::new(workers), None, &mut out, |blocks| blocks.put(bytes)).unwrap();
         (written, out)
     }
 
@@ -273,7 +288,7 @@ mod tests {
             }
             assert!(plain == bytes);
             for workers in 2..=8 {
-                assert!(packed(compression, workers, &bytes) == (written, out.clone()), "{workers}");
+                assert!(packed(compression, workers, &bytes) == (written.clone(), out.clone()), "{workers}");
             }
         }
     }
@@ -301,7 +316,7 @@ mod tests {
         let stream = |grown: usize| {
             let mut out = Vec::new();
             let file = noise(4096);
-            pack(Compression::Gzip, &Compressors::new(2), &mut out, |blocks| {
+            pack(Compression::Gzip, &Compressors::new(2), None, &mut out, |blocks| {
                 for number in 0..2000 {
                     blocks.may_cut(format!("dir/{number}").as_bytes())?;
                     blocks.put(&file[number..])?;
@@ -337,13 +352,16 @@ mod tests {
         let compressors = Compressors::new(2);
         for compression in [Compression::Gzip, Compression::None] {
             for room in [0, 3 << 20] {
-                let error = pack(compression, &compressors, &mut Full(room), |blocks| blocks.put(&bytes)).unwrap_err();
+                let error =
+                    pack(compression, &compressors, None, &mut Full(room), |blocks| blocks.put(&bytes)).unwrap_err();
                 assert!(matches!(error, WriteError::Output(error) if error.kind() == io::ErrorKind::StorageFull));
             }
         }
         // Nothing of it is left where another layer would miss it.
         assert_eq!(
-            pack(Compression::Gzip, &compressors, &mut io::sink(), |blocks| blocks.put(&bytes)).unwrap().uncompressed,
+            pack(Compression::Gzip, &compressors, None, &mut io::sink(), |blocks| blocks.put(&bytes))
+                .unwrap()
+                .uncompressed,
             bytes.len() as u64
         );
     }
@@ -356,7 +374,7 @@ mod tests {
         let streams: Vec<_> = (0..24).map(|number| (kinds[number % 3], &bytes[number * 1000..])).collect();
         let together = crate::parallel::map(&streams, streams.len(), |(compression, bytes)| {
             let mut out = Vec::new();
-            (pack(*compression, &compressors, &mut out, |blocks| blocks.put(bytes)).unwrap(), out)
+            (pack(*compression, &compressors, None, &mut out, |blocks| blocks.put(bytes)).unwrap(), out)
         });
         for ((compression, bytes), layer) in streams.iter().zip(together) {
             assert!(packed(*compression, 1, bytes) == layer);
@@ -369,7 +387,7 @@ mod tests {
         let bytes = noise(4 * BLOCK);
         let numbers: Vec<usize> = (0..12).collect();
         let results = crate::parallel::map(&numbers, numbers.len(), |number| {
-            pack(Compression::Gzip, &compressors, &mut io::sink(), |blocks| {
+            pack(Compression::Gzip, &compressors, None, &mut io::sink(), |blocks| {
                 blocks.put(&bytes)?;
                 if number % 2 == 0 { Ok(()) } else { Err(WriteError::Interrupted { signal: 15 }) }
             })

@@ -14,6 +14,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use super::earlier::{EarlierBlocks, PackedBlock};
 use super::packer::Packer;
 use crate::model::Compression;
 
@@ -36,6 +37,8 @@ pub(crate) struct Compressors {
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) compression: Compression,
+    /// Where blocks may be copied from; nothing if none are to be remembered either.
+    pub(super) earlier: Option<Arc<EarlierBlocks>>,
     /// Nobody wants the rest.
     pub(super) is_stopped: AtomicBool,
 }
@@ -55,6 +58,8 @@ pub(super) struct Block {
     /// How many of the plain bytes count.
     length: usize,
     packed_length: usize,
+    /// What it is remembered by, if that was asked for.
+    pub(super) remembered: Option<PackedBlock>,
     buffers: Buffers,
     home: Sender<Buffers>,
 }
@@ -98,7 +103,7 @@ impl Compressors {
         // The channel does not end while `give_back` is here.
         let mut buffers = buffers.unwrap_or_else(|| self.free.recv().unwrap_or_default());
         buffers.plain.resize(BLOCK, 0);
-        Block { number, length: 0, packed_length: 0, buffers, home: self.give_back.clone() }
+        Block { number, length: 0, packed_length: 0, remembered: None, buffers, home: self.give_back.clone() }
     }
 
     /// Has a block compressed. An error if there is not a single thread to do it.
@@ -129,8 +134,7 @@ fn compress(queue: &Receiver<Work>) {
         if task.is_stopped.load(Ordering::Relaxed) {
             continue;
         }
-        let packed =
-            Packer::reuse(&mut packer, task.compression).and_then(|packer| block.compress(packer)).map(|()| block);
+        let packed = block.compress(&task, &mut packer).map(|()| block);
         // Its writer may have failed.
         let _ = pass_on.send(packed);
     }
@@ -157,8 +161,18 @@ impl Block {
         &self.buffers.plain[start..self.length]
     }
 
-    fn compress(&mut self, packer: &mut Packer) -> io::Result<()> {
-        self.packed_length = packer.pack(&self.buffers.plain[..self.length], &mut self.buffers.packed)?;
+    fn compress(&mut self, task: &Task, packer: &mut Option<Packer>) -> io::Result<()> {
+        let Buffers { plain, packed } = &mut self.buffers;
+        let plain = &plain[..self.length];
+        let mut compress = |packed: &mut Vec<u8>| Packer::reuse(packer, task.compression)?.pack(plain, packed);
+        match &task.earlier {
+            Some(earlier) => {
+                let block = earlier.pack(plain, packed, compress)?;
+                self.packed_length = block.length();
+                self.remembered = Some(block);
+            }
+            None => self.packed_length = compress(packed)?,
+        }
         Ok(())
     }
 }
@@ -191,7 +205,7 @@ mod tests {
     fn threads_start_as_they_are_needed() {
         let pool = Compressors::new(2);
         let (pass_on, packed) = unbounded();
-        let task = Arc::new(Task { compression: Compression::Gzip, is_stopped: AtomicBool::new(false) });
+        let task = Arc::new(Task { compression: Compression::Gzip, earlier: None, is_stopped: AtomicBool::new(false) });
         for (number, threads) in [(0, 1), (1, 2), (2, 2)] {
             let (task, pass_on) = (Arc::clone(&task), pass_on.clone());
             pool.submit(Work { block: pool.block(number), task, pass_on }).unwrap();
