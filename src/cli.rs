@@ -49,6 +49,9 @@ pub(crate) struct Global {
     /// Say more; `-v` before or after any command but `run`
     #[arg(long, global = true, env = "OCI_VERBOSE", value_parser = FalseyValueParser::new())]
     pub(crate) verbose: bool,
+    /// How work that goes on is shown
+    #[arg(long, value_name = "HOW", global = true, env = "OCI_PROGRESS", default_value = "auto")]
+    pub(crate) progress: HowProgress,
     /// Colour errors
     #[arg(long, value_name = "WHEN", global = true, env = "OCI_COLOR", default_value = "auto")]
     pub(crate) color: When,
@@ -61,6 +64,17 @@ pub(crate) enum When {
     Auto,
     Always,
     Never,
+}
+
+/// How to show work that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HowProgress {
+    /// With bars on a terminal, unless `CI` is set; else as lines
+    Auto,
+    /// As lines
+    Plain,
+    /// Not at all
+    None,
 }
 
 /// `-v`, where it is not `--volume`.

@@ -1,15 +1,17 @@
 //! `oci build`: images into `.oci/`.
 
 use std::fmt::Write;
+use std::time::{Duration, Instant};
 
 use super::{Session, metadata, session};
 use crate::cli::BuildArguments;
 use crate::diagnostic::Failure;
-use crate::executor::{BuildOptions, Built, Outcome};
+use crate::executor::{BuildOptions, Built, Outcome, Tally};
 use crate::fs::FileError;
 use crate::plan::Plan;
 
 pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(), Failure> {
+    let started = Instant::now();
     let platforms = session::platforms(&arguments.platforms)?;
     let manifest = session.manifest.clone();
     let plan = Plan::new(&manifest, &arguments.names, &platforms).map_err(super::invalid)?;
@@ -32,7 +34,20 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
             "the layers of the bases are not in .oci/, since nothing needed them: `oci fetch {names}` brings them"
         ));
     }
+    session.reporter.note(&summary(&plan, &outcome, started.elapsed()));
     failure.map_or(Ok(()), Err)
+}
+
+/// What was built, what of it was there already, and how long it took.
+fn summary(plan: &Plan<'_>, outcome: &Outcome, elapsed: Duration) -> String {
+    let several = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let wanted = plan.asked_for().count();
+    let built = match plan.asked_for().filter(|image| outcome.built.contains_key(image.name)).count() {
+        built if built == wanted => several(built, "image"),
+        built => format!("{built} of {}", several(wanted, "image")),
+    };
+    let Tally { packed, cached } = outcome.layers;
+    format!("{built} built in {:.1} s: {} packed, {cached} cached", elapsed.as_secs_f64(), several(packed, "layer"))
 }
 
 /// `NAME  sha256:…` for each image that was asked for.

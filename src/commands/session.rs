@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::project::{self, Project};
-use crate::cli::Global;
+use crate::cli::{Global, HowProgress};
 use crate::diagnostic::{Failure, Status};
 use crate::executor::{BuildOptions, Built, Executor, Outcome};
 use crate::layer::Compressors;
@@ -14,7 +14,7 @@ use crate::manifest::{self, Manifest};
 use crate::model::Platform;
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::report::{Lines, Reporter, Verbosity};
+use crate::report::{self, Progress, Reporter, Verbosity};
 use crate::resolve::{Pins, Resolver};
 use crate::stage::{rootfs, runs};
 use crate::store::{Layout, Store};
@@ -90,7 +90,7 @@ impl Session {
 
     fn over(store: Store, project: Project, global: &Global) -> Result<Self, Failure> {
         let Project { manifest, lock, lock_path, .. } = project;
-        let reporter: Arc<dyn Reporter> = Arc::new(Lines::new(verbosity(global)));
+        let reporter: Arc<dyn Reporter> = report::reporter(verbosity(global), progress(global));
         let settings = Settings {
             cache: store.tool_state(),
             logs: store.logs(),
@@ -284,6 +284,15 @@ pub(super) fn verbosity(global: &Global) -> Verbosity {
         (true, _) => Verbosity::Quiet,
         (false, true) => Verbosity::Verbose,
         (false, false) => Verbosity::Normal,
+    }
+}
+
+/// With results as data, what is told beside them is lines.
+fn progress(global: &Global) -> Progress {
+    match global.progress {
+        HowProgress::Auto if !global.json => Progress::Auto,
+        HowProgress::Auto | HowProgress::Plain => Progress::Lines,
+        HowProgress::None => Progress::Nothing,
     }
 }
 

@@ -148,7 +148,8 @@ impl Executor<'_> {
         });
         let options = WriteOptions { epoch: self.epoch, compression, compressors: self.compressors, earlier };
         let mut blob = self.store.start_blob()?;
-        let written = tree.write(&options, &mut blob).map_err(|error| match error {
+        let mut out = activity.meter().counting(&mut blob);
+        let written = tree.write(&options, &mut out).map_err(|error| match error {
             WriteError::Package(error) => BuildError::Layer(error),
             WriteError::Output(source) => crate::fs::FileError::new("write", blob.path(), source).into(),
             WriteError::Interrupted { .. } => BuildError::Interrupted,

@@ -63,6 +63,16 @@ pub(crate) struct Outcome {
     pub(crate) built: BTreeMap<String, Built>,
     /// In the order of the plan.
     pub(crate) errors: Vec<BuildError>,
+    pub(crate) layers: Tally,
+}
+
+/// What became of the layers that images add to their bases.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// Made now.
+    pub(crate) packed: usize,
+    /// Found: made before, or for another image.
+    pub(crate) cached: usize,
 }
 
 /// A build's result. On disk in the store, but for the layers of bases that are shallow.

@@ -166,6 +166,8 @@ impl Bases<'_> {
             }
         }
         let scratch = self.store.scratch()?;
+        activity.meter().expect(base.manifest.layers.iter().map(|layer| layer.size).sum());
+        activity.meter().watch(scratch.path());
         let files = self.skopeo.fetch(&base.repository, &base.digest, &present, scratch.path(), &base.access)?;
         for (digest, path) in files {
             if base.manifest.layers.iter().any(|layer| layer.digest == digest) {

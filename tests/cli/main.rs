@@ -20,6 +20,7 @@ mod large;
 mod lock;
 mod lock_many;
 mod outdated;
+mod progress;
 mod publish;
 mod readme;
 mod registries;

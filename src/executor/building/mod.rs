@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::layers::Part;
 use super::schedule::{Pool, Schedule, Ticket};
-use super::{BuildError, Built, BuiltImage, Executor, Outcome};
+use super::{BuildError, Built, BuiltImage, Executor, Outcome, Tally};
 use crate::image::{Image, Layer};
 use crate::model::{Descriptor, Digest, Platform};
 use crate::plan::{Graph, Node, Origin, Plan};
@@ -275,6 +275,11 @@ impl<'a> Building<'a> {
             Some((image.name.to_owned(), Built { descriptor, platforms: self.platforms(number)? }))
         });
         let built = built.collect();
+        let packed = self.progress.iter().filter_map(|progress| progress.packed.get());
+        let made: Vec<bool> =
+            packed.flat_map(|packed| &packed.layers).filter_map(|layer| Some(layer.layer.get()?.1)).collect();
+        let packed = made.iter().filter(|made| **made).count();
+        let layers = Tally { packed, cached: made.len() - packed };
         let mut told = BTreeSet::new();
         let mut errors = Vec::new();
         for ((node, _), failed) in self.errors.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -285,6 +290,6 @@ impl<'a> Building<'a> {
             };
             errors.extend(failed.into_iter().filter(|error| told.insert((image, error.to_string()))));
         }
-        Outcome { built, errors }
+        Outcome { built, errors, layers }
     }
 }
