@@ -15,6 +15,8 @@ mod layer;
 mod manifest;
 #[path = "../src/model/mod.rs"]
 mod model;
+#[path = "../src/parallel.rs"]
+mod parallel;
 #[path = "../src/problem.rs"]
 mod problem;
 #[path = "../src/sanitize.rs"]

@@ -333,7 +333,7 @@ mod tests {
         for (number, change) in changes.into_iter().enumerate() {
             for compression in [Compression::Gzip, Compression::None] {
                 let project = Project::new(&[]);
-                project.file("a", &vec![b'a'; 12 << 20], 0o644);
+                project.file("a", &vec![b'a'; 8 << 20], 0o644);
                 let tree = project.scan(&[path("a")]).unwrap();
                 assert!(tree.settle());
                 let path = project.path("a");
