@@ -12,7 +12,7 @@
 //! The key types: a [`Tree`] is all that a layer will hold, [`path::LayerPath`] a path in it,
 //! [`compress::WrittenLayer`] what the written blob is, and [`BaseLinks`] what is a link in the image below.
 
-mod compress;
+pub(crate) mod compress;
 mod elf;
 mod error;
 mod fingerprint;

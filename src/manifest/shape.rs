@@ -63,13 +63,13 @@ fn check_value(source: &Source, value: &Spanned<DeValue<'_>>, shape: &Shape, pat
                 check_value(source, element, inner, &path, problems);
             }
         }
-        (Shape::Map(inner), DeValue::Table(table)) => {
+        (Shape::Map(inner) | Shape::Named(inner), DeValue::Table(table)) => {
             for (name, value) in table {
                 let path: Vec<&str> = path.iter().copied().chain([name.get_ref().as_ref()]).collect();
                 check_value(source, value, inner, &path, problems);
             }
         }
-        (Shape::Table(keys), DeValue::Table(table)) => check_table(source, table, keys, path, problems),
+        (Shape::Table(keys, _), DeValue::Table(table)) => check_table(source, table, keys, path, problems),
         (Shape::Either(shapes), found) => match shapes.iter().find(|shape| fits(shape, found)) {
             Some(shape) => check_value(source, value, shape, path, problems),
             None => problems.push(wrong_type(source, value, shape, path)),
@@ -85,7 +85,7 @@ fn fits(shape: &Shape, value: &DeValue<'_>) -> bool {
         Shape::False => value.as_bool() == Some(false),
         Shape::Integer => value.is_integer(),
         Shape::List(_) => value.is_array(),
-        Shape::Map(_) | Shape::Table(_) => value.is_table(),
+        Shape::Map(_) | Shape::Named(_) | Shape::Table(..) => value.is_table(),
         Shape::Either(shapes) => shapes.iter().any(|shape| fits(shape, value)),
     }
 }
@@ -141,7 +141,7 @@ fn name_of(shape: &Shape) -> String {
         Shape::Integer => "a whole number".to_owned(),
         Shape::List(Shape::Text) => "a list of strings".to_owned(),
         Shape::List(_) => "a list".to_owned(),
-        Shape::Map(_) | Shape::Table(_) => "a table".to_owned(),
+        Shape::Map(_) | Shape::Named(_) | Shape::Table(..) => "a table".to_owned(),
         Shape::Either(shapes) => shapes.iter().map(name_of).collect::<Vec<_>>().join(" or "),
     }
 }

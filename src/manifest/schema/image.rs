@@ -1,9 +1,9 @@
 //! The keys of images: builds, stages, what they inherit, packages and steps.
 
-use super::{BOOLEAN, Key, Shape, State, TEXT, TEXT_OR_FALSE, TEXT_OR_TEXTS, TEXTS, key};
+use super::{BOOLEAN, Key, Rule, Shape, State, TEXT, TEXT_OR_FALSE, TEXT_OR_TEXTS, TEXTS, key};
 use crate::model::Compression;
 
-const PACKAGES: &Shape = &Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(PACKAGE)]));
+const PACKAGES: &Shape = &Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(PACKAGE, PACKAGE_RULES)]));
 
 // What builds, stages and `[defaults]` have in common.
 const ANNOTATIONS: Key = key("annotations", &Shape::Map(TEXT), "Annotations of every manifest and of the index.");
@@ -11,7 +11,7 @@ const ARGS: Key = key("args", TEXT_OR_TEXTS, "Arguments of the entrypoint.");
 const BASE: Key = key("base", TEXT, "The image to start from: `scratch`, `NAME` or `NAME#VARIANT`.");
 const COMPRESSION: Key = key(
     "compression",
-    &Shape::Either(&[Shape::OneOf(&Compression::NAMES), Shape::Table(COMPRESSION_KEYS)]),
+    &Shape::Either(&[Shape::OneOf(&Compression::NAMES), Shape::Table(COMPRESSION_KEYS, &[Rule::One(&["kind"])])]),
     "How layers are compressed; default: `gzip`.",
 );
 const DESCRIPTION: Key = key("description", TEXT, "What the image is for.");
@@ -40,7 +40,7 @@ const REPOSITORY: Key = key("repository", TEXT_OR_TEXTS, "Where `oci publish` pu
 const SQUASH: Key = key("squash-packages", BOOLEAN, "All packages become one layer.");
 const STEPS: Key = key(
     "steps",
-    &Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(STEP)])),
+    &Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(STEP, &[Rule::One(&["run"])])])),
     "Commands run in the image, a layer each.",
 );
 const STOP_SIGNAL: Key = key("stop-signal", TEXT, "The signal that ends the program, such as `SIGTERM`.");
@@ -74,6 +74,8 @@ pub(super) const BUILD: &[Key] = &[
     VOLUMES,
     WORKDIR,
 ];
+
+pub(super) const BUILD_RULES: &[Rule] = &[Rule::One(&["base"]), Rule::AtMostOne(&["tag", "tags"])];
 
 pub(super) const DEFAULTS: &[Key] = &[
     ANNOTATIONS,
@@ -117,13 +119,15 @@ pub(super) const STAGE: &[Key] = &[
     WORKDIR,
 ];
 
+pub(super) const STAGE_RULES: &[Rule] = &[Rule::One(&["base"])];
+
 const STEP: &[Key] = &[
     key("cache", TEXTS, "Folders kept between builds, never in the image."),
     key("env", &Shape::Map(TEXT_OR_FALSE), "Variables of this step; `false` removes."),
-    key("mounts", &Shape::List(&Shape::Table(MOUNT)), "What is there while the step runs."),
+    key("mounts", &Shape::List(&Shape::Table(MOUNT, MOUNT_RULES)), "What is there while the step runs."),
     key("network", &Shape::OneOf(&["host", "none"]), "This machine's network; default: `none`."),
     key("run", TEXT_OR_TEXTS, "A text for the shell, or a list that is run without one."),
-    key("secrets", &Shape::List(&Shape::Table(SECRET)), "What only the step sees, and nothing keeps."),
+    key("secrets", &Shape::List(&Shape::Table(SECRET, SECRET_RULES)), "What only the step sees, and nothing keeps."),
     key("shell", TEXTS, "What runs a text; default: `/bin/sh -ec`."),
     key("user", TEXT, "Who runs it; default: the user of the image that it starts from."),
     key("workdir", TEXT, "The folder that it starts in."),
@@ -136,11 +140,16 @@ const MOUNT: &[Key] = &[
     key("to", TEXT, "Where it is seen."),
 ];
 
+const MOUNT_RULES: &[Rule] =
+    &[Rule::One(&["path", "tmpfs"]), Rule::With("image", "path"), Rule::With("path", "to"), Rule::With("to", "path")];
+
 const SECRET: &[Key] = &[
     key("env", TEXT, "A variable of the environment."),
     key("file", TEXT, "A file."),
     key("to", TEXT, "Where the file is seen."),
 ];
+
+const SECRET_RULES: &[Rule] = &[Rule::One(&["env", "file"]), Rule::With("file", "to"), Rule::With("to", "file")];
 
 pub(super) const LAYER: &[Key] = &[key("packages", PACKAGES, "What is in the layer.")];
 
@@ -167,4 +176,14 @@ const PACKAGE: &[Key] = &[
     key("target", TEXT, "What the link leads to."),
     key("text", TEXT, "The content of a small file."),
     key("to", TEXT, "Where it goes in the image."),
+];
+
+const PACKAGE_RULES: &[Rule] = &[
+    Rule::One(&["archive", "folder", "link", "path", "text"]),
+    Rule::With("image", "path"),
+    Rule::With("link", "target"),
+    Rule::With("target", "link"),
+    Rule::With("text", "to"),
+    Rule::With("archive", "to"),
+    Rule::With("strip", "archive"),
 ];

@@ -2,7 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Key, MANIFEST, Shape, State};
+use super::{Key, MANIFEST, Rule, Shape, State};
+
+/// [`crate::model::image_name::check`], as a pattern.
+const NAME: &str = "^[a-z0-9]+([._-][a-z0-9]+)*$";
+const NAME_LENGTH: usize = 100;
 
 /// The JSON Schema (2020-12) of the whole file. It knows names, types and choices; what a value means
 /// is known to the program alone.
@@ -11,7 +15,7 @@ pub(crate) fn json_schema() -> Value {
     schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
     schema.insert("title".to_owned(), json!("oci.toml"));
     schema.insert("description".to_owned(), json!("What a project's OCI images are made of."));
-    schema.extend(table(MANIFEST));
+    schema.extend(table(MANIFEST, &[]));
     Value::Object(schema)
 }
 
@@ -24,13 +28,18 @@ fn of(shape: &Shape) -> Map<String, Value> {
         Shape::OneOf(names) => object([("enum", json!(names))]),
         Shape::List(inner) => object([("type", json!("array")), ("items", of(inner).into())]),
         Shape::Map(inner) => object([("type", json!("object")), ("additionalProperties", of(inner).into())]),
-        Shape::Table(keys) => table(keys),
+        Shape::Named(inner) => object([
+            ("type", json!("object")),
+            ("propertyNames", json!({ "pattern": NAME, "maxLength": NAME_LENGTH })),
+            ("additionalProperties", of(inner).into()),
+        ]),
+        Shape::Table(keys, rules) => table(keys, rules),
         Shape::Either(shapes) => object([("anyOf", shapes.iter().map(of).collect())]),
     }
 }
 
 /// Keys that cannot be are unknown here too.
-fn table(keys: &[Key]) -> Map<String, Value> {
+fn table(keys: &[Key], rules: &[Rule]) -> Map<String, Value> {
     let mut properties = Map::new();
     for key in keys {
         if let State::Known(shape) = key.state {
@@ -39,7 +48,22 @@ fn table(keys: &[Key]) -> Map<String, Value> {
             properties.insert(key.name.to_owned(), property.into());
         }
     }
-    object([("type", json!("object")), ("properties", properties.into()), ("additionalProperties", json!(false))])
+    let mut schema =
+        object([("type", json!("object")), ("properties", properties.into()), ("additionalProperties", json!(false))]);
+    if !rules.is_empty() {
+        schema.insert("allOf".to_owned(), rules.iter().map(of_rule).collect());
+    }
+    schema
+}
+
+fn of_rule(rule: &Rule) -> Value {
+    let one = |names: &[&str]| -> Value { names.iter().map(|name| json!({ "required": [name] })).collect() };
+    match rule {
+        Rule::One([name]) => json!({ "required": [name] }),
+        Rule::One(names) => json!({ "oneOf": one(names) }),
+        Rule::AtMostOne(names) => json!({ "anyOf": [{ "oneOf": one(names) }, { "not": { "anyOf": one(names) } }] }),
+        Rule::With(name, needed) => json!({ "dependentRequired": { *name: [needed] } }),
+    }
 }
 
 fn object<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
@@ -47,10 +71,14 @@ fn object<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::LazyLock;
+
     use toml::de::{DeTable, DeValue};
 
     use super::*;
+    use crate::model::image_name;
+    use crate::source::Source;
 
     /// A TOML text as JSON, as editors see it.
     fn json_of(text: &str) -> Value {
@@ -74,8 +102,18 @@ mod tests {
         object_of(DeTable::parse(text).unwrap().get_ref())
     }
 
-    fn accepts(text: &str) -> bool {
-        jsonschema::validator_for(&json_schema()).unwrap().is_valid(&json_of(text))
+    /// What the schema has against a TOML text.
+    pub(crate) fn objections(text: &str) -> Vec<String> {
+        static SCHEMA: LazyLock<jsonschema::Validator> =
+            LazyLock::new(|| jsonschema::validator_for(&json_schema()).unwrap());
+        SCHEMA.iter_errors(&json_of(text)).map(|error| error.to_string()).collect()
+    }
+
+    /// What the schema refuses, the program refuses too.
+    fn assert_refused(text: &str) {
+        assert_ne!(objections(text), Vec::<String>::new(), "{text}");
+        let source = Source::new("oci.toml", text);
+        assert!(crate::manifest::parse(&source, std::path::Path::new(".")).is_err(), "{text}");
     }
 
     #[test]
@@ -88,9 +126,19 @@ mod tests {
         let readme = include_str!("../../../README.md");
         let example = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
         for text in [include_str!("../../../oci.toml.example"), include_str!("../tests/ahead.toml"), example, ""] {
-            let schema = jsonschema::validator_for(&json_schema()).unwrap();
-            let errors: Vec<String> = schema.iter_errors(&json_of(text)).map(|error| error.to_string()).collect();
-            assert_eq!(errors, Vec::<String>::new());
+            assert_eq!(objections(text), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_program() {
+        let long = "a".repeat(NAME_LENGTH);
+        let longer = format!("{long}a");
+        for name in
+            ["a", "a-b_c.d9", "0", &long, &longer, "", "-a", "a-", "a--b", "a.-b", "A", "ä", "a b", "a#b", "a/b"]
+        {
+            let text = format!("[layer.\"{name}\"]\n");
+            assert_eq!(objections(&text).is_empty(), image_name::check(name).is_ok(), "{name}");
         }
     }
 
@@ -108,13 +156,32 @@ mod tests {
             "compression = { kind = \"zstd\", level = \"9\" }",
             "packages = [{ pth = \"dist\" }]",
             "packages = [1]",
+            "packages = [{ to = \"/app\" }]",
+            "packages = [{ path = \"a\", text = \"b\", to = \"/app\" }]",
+            "packages = [{ link = \"/a\" }]",
+            "packages = [{ text = \"a\" }]",
+            "packages = [{ image = \"a\" }]",
+            "steps = [{ user = \"root\" }]",
+            "steps = [{ run = \"true\", secrets = [{ file = \"a\" }] }]",
+            "steps = [{ run = \"true\", mounts = [{ path = \"a\", tmpfs = \"/a\", to = \"/b\" }] }]",
+            "compression = { level = 3 }",
             "steps = [{ run = \"true\", network = \"bridge\" }]",
             "terminal = \"yes\"",
         ] {
-            assert!(!accepts(&format!("[build.app]\nbase = \"scratch\"\n{lines}\n")), "{lines}");
+            assert_refused(&format!("[build.app]\nbase = \"scratch\"\n{lines}\n"));
         }
         for text in [
             "[biuld.app]\n",
+            "[build.app]\n",
+            "[build.App]\nbase = \"scratch\"\n",
+            "[build.app]\nbase = \"scratch\"\ntag = \"1\"\ntags = [\"2\"]\n",
+            "[stage.app]\nworkdir = \"/\"\n",
+            "[base.a]\ntag = \"1\"\n",
+            "[base.a]\nrepository = \"r.example/a\"\nlayout = \"vendor/a\"\n",
+            "[base.a]\nrepository = \"r.example/a\"\n[base.a.variants]\n\"a b\" = \"1\"\n",
+            "[package.a]\noutput = \"a\"\n",
+            "[package.a]\ncommand = [\"make\"]\noutput = \"a\"\noutputs = [\"a\"]\n",
+            "[mirror.a]\nsource = \"a\"\n",
             "base = \"scratch\"\n",
             "[project]\nname = 1\n",
             "[project]\nsource-date-epoch = \"0\"\n",
@@ -124,7 +191,7 @@ mod tests {
             "[vars]\na = 1\n",
             "[registry.\"ghcr.io\"]\ninsecure = \"yes\"\n",
         ] {
-            assert!(!accepts(text), "{text}");
+            assert_refused(text);
         }
     }
 }

@@ -8,7 +8,7 @@ mod json;
 
 pub(crate) use json::json_schema;
 
-use image::{BUILD, DEFAULTS, LAYER, STAGE};
+use image::{BUILD, BUILD_RULES, DEFAULTS, LAYER, STAGE, STAGE_RULES};
 
 /// What a value may look like.
 #[derive(Debug)]
@@ -24,10 +24,24 @@ pub(crate) enum Shape {
     List(&'static Shape),
     /// A table whose keys a person chooses.
     Map(&'static Shape),
-    /// A table with these keys.
-    Table(&'static [Key]),
+    /// The same, where the keys are names that the manifest or the command line calls things by.
+    Named(&'static Shape),
+    /// A table with these keys, about which the rules hold.
+    Table(&'static [Key], &'static [Rule]),
     /// Any of these, told apart by their TOML types.
     Either(&'static [Shape]),
+}
+
+/// What keys of one table have to do with each other. Validation says it in better words, with places;
+/// from here editors know it.
+#[derive(Debug)]
+pub(crate) enum Rule {
+    /// One of these is there, and no other of them.
+    One(&'static [&'static str]),
+    /// At most one of these is there.
+    AtMostOne(&'static [&'static str]),
+    /// Where the first is, the second is needed.
+    With(&'static str, &'static str),
 }
 
 /// A key of a table.
@@ -64,18 +78,26 @@ const TEXT_OR_FALSE: &Shape = &Shape::Either(&[Shape::Text, Shape::False]);
 const BOOLEAN: &Shape = &Shape::Boolean;
 /// The whole file.
 pub(crate) const MANIFEST: &[Key] = &[
-    key("base", &Shape::Map(&Shape::Table(BASE)), "Images from elsewhere, pinned by `oci.lock`."),
-    key("build", &Shape::Map(&Shape::Table(BUILD)), "Images to build."),
-    key("cache", &Shape::Table(CACHE), "Where what was built is kept."),
-    key("defaults", &Shape::Table(DEFAULTS), "What every build inherits that does not say otherwise."),
-    key("layer", &Shape::Map(&Shape::Table(LAYER)), "Layers that builds share, each with packages of its own."),
-    key("mirror", &Shape::Map(&Shape::Table(MIRROR)), "Copies of images in other repositories."),
-    key("package", &Shape::Map(&Shape::Table(TARGET)), "Packaged targets: what a command makes, for each platform."),
-    key("policy", &Shape::Table(POLICY), "What bases have to be like."),
-    key("project", &Shape::Table(PROJECT), "What all images of the project have in common."),
-    key("registry", &Shape::Map(&Shape::Table(REGISTRY)), "How registries are talked to, by `host` or `host:port`."),
-    key("stage", &Shape::Map(&Shape::Table(STAGE)), "Images to build from, never published."),
-    key("tools", &Shape::Table(TOOLS), "The programs that do the work."),
+    key("base", &Shape::Named(&Shape::Table(BASE, BASE_RULES)), "Images from elsewhere, pinned by `oci.lock`."),
+    key("build", &Shape::Named(&Shape::Table(BUILD, BUILD_RULES)), "Images to build."),
+    key("cache", &Shape::Table(CACHE, &[]), "Where what was built is kept."),
+    key("defaults", &Shape::Table(DEFAULTS, &[]), "What every build inherits that does not say otherwise."),
+    key("layer", &Shape::Named(&Shape::Table(LAYER, &[])), "Layers that builds share, each with packages of its own."),
+    key("mirror", &Shape::Named(&Shape::Table(MIRROR, MIRROR_RULES)), "Copies of images in other repositories."),
+    key(
+        "package",
+        &Shape::Named(&Shape::Table(TARGET, TARGET_RULES)),
+        "Packaged targets: what a command makes, for each platform.",
+    ),
+    key("policy", &Shape::Table(POLICY, &[]), "What bases have to be like."),
+    key("project", &Shape::Table(PROJECT, &[]), "What all images of the project have in common."),
+    key(
+        "registry",
+        &Shape::Map(&Shape::Table(REGISTRY, &[])),
+        "How registries are talked to, by `host` or `host:port`.",
+    ),
+    key("stage", &Shape::Named(&Shape::Table(STAGE, STAGE_RULES)), "Images to build from, never published."),
+    key("tools", &Shape::Table(TOOLS, &[]), "The programs that do the work."),
     key(
         "vars",
         &Shape::Map(TEXT),
@@ -85,9 +107,13 @@ pub(crate) const MANIFEST: &[Key] = &[
 
 /// The user's own settings.
 pub(crate) const USER: &[Key] = &[
-    key("cache", &Shape::Table(CACHE), "Where what was built is kept."),
-    key("registry", &Shape::Map(&Shape::Table(REGISTRY)), "How registries are talked to, by `host` or `host:port`."),
-    key("tools", &Shape::Table(TOOLS), "The programs that do the work."),
+    key("cache", &Shape::Table(CACHE, &[]), "Where what was built is kept."),
+    key(
+        "registry",
+        &Shape::Map(&Shape::Table(REGISTRY, &[])),
+        "How registries are talked to, by `host` or `host:port`.",
+    ),
+    key("tools", &Shape::Table(TOOLS, &[]), "The programs that do the work."),
 ];
 
 const PROJECT: &[Key] = &[
@@ -113,10 +139,13 @@ const BASE: &[Key] = &[
     key("tag", TEXT, "Pinned to a digest by `oci lock`."),
     key(
         "variants",
-        &Shape::Map(&Shape::Either(&[Shape::Text, Shape::Table(VARIANT)])),
+        &Shape::Named(&Shape::Either(&[Shape::Text, Shape::Table(VARIANT, DIGEST_RULES)])),
         "Several images of one repository by name: a tag, a digest, or a table.",
     ),
 ];
+
+const BASE_RULES: &[Rule] = &[Rule::One(&["repository", "layout"]), Rule::AtMostOne(&["digest", "sha", "variants"])];
+const DIGEST_RULES: &[Rule] = &[Rule::AtMostOne(&["digest", "sha"])];
 
 const VARIANT: &[Key] = &[
     key("description", TEXT, "What the variant is for."),
@@ -139,6 +168,8 @@ const MIRROR: &[Key] = &[
     key("tags", TEXTS, "The tags of the copy."),
 ];
 
+const MIRROR_RULES: &[Rule] = &[Rule::One(&["source"]), Rule::One(&["repository"])];
+
 const TARGET: &[Key] = &[
     key("command", TEXT_OR_TEXTS, "What makes it: a list, or a text for the shell."),
     key("cwd", TEXT, "The folder that the command starts in."),
@@ -147,6 +178,8 @@ const TARGET: &[Key] = &[
     key("output", TEXT, "The file or folder that it makes."),
     key("outputs", TEXTS, "The files or folders that it makes."),
 ];
+
+const TARGET_RULES: &[Rule] = &[Rule::One(&["command"]), Rule::One(&["output", "outputs"])];
 
 const POLICY: &[Key] = &[
     key("allow", TEXTS, "Patterns of repositories that a base may come from."),
@@ -167,7 +200,8 @@ const TOOLS: &[Key] = &[
 ];
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    pub(crate) use super::json::tests::objections;
     use super::*;
 
     fn check(keys: &[Key]) {
@@ -181,8 +215,17 @@ mod tests {
 
     fn descend(shape: &Shape) {
         match shape {
-            Shape::Table(keys) => check(keys),
-            Shape::List(inner) | Shape::Map(inner) => descend(inner),
+            Shape::Table(keys, rules) => {
+                check(keys);
+                let named = rules.iter().flat_map(|rule| match rule {
+                    Rule::One(names) | Rule::AtMostOne(names) => names.to_vec(),
+                    Rule::With(name, needed) => vec![*name, *needed],
+                });
+                for name in named {
+                    assert!(keys.iter().any(|key| key.name == name), "{name}");
+                }
+            }
+            Shape::List(inner) | Shape::Map(inner) | Shape::Named(inner) => descend(inner),
             Shape::Either(shapes) => shapes.iter().for_each(descend),
             Shape::Text | Shape::Boolean | Shape::False | Shape::Integer | Shape::OneOf(_) => {}
         }

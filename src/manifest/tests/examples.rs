@@ -26,8 +26,8 @@ fn the_example_is_right() {
 fn the_example_has_every_key() {
     fn known(shape: &Shape, path: &str, keys: &mut BTreeSet<String>) {
         match shape {
-            Shape::Table(table) => table_keys(table, path, keys),
-            Shape::List(inner) | Shape::Map(inner) => known(inner, path, keys),
+            Shape::Table(table, _) => table_keys(table, path, keys),
+            Shape::List(inner) | Shape::Map(inner) | Shape::Named(inner) => known(inner, path, keys),
             Shape::Either(shapes) => shapes.iter().for_each(|shape| known(shape, path, keys)),
             Shape::Text | Shape::Boolean | Shape::False | Shape::Integer | Shape::OneOf(_) => {}
         }
@@ -48,10 +48,10 @@ fn the_example_has_every_key() {
             (DeValue::Array(array), Shape::List(inner)) => {
                 array.iter().for_each(|value| written(value.get_ref(), inner, path, keys));
             }
-            (DeValue::Table(table), Shape::Map(inner)) => {
+            (DeValue::Table(table), Shape::Map(inner) | Shape::Named(inner)) => {
                 table.values().for_each(|value| written(value.get_ref(), inner, path, keys));
             }
-            (DeValue::Table(table), Shape::Table(shapes)) => written_table(table, shapes, path, keys),
+            (DeValue::Table(table), Shape::Table(shapes, _)) => written_table(table, shapes, path, keys),
             _ => {}
         }
     }

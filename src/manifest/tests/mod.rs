@@ -7,6 +7,7 @@ mod values;
 
 use std::path::Path;
 
+use crate::manifest::schema::tests::objections;
 use crate::manifest::{Manifest, parse};
 use crate::problem::Problem;
 use crate::source::Source;
@@ -15,8 +16,9 @@ fn read(text: &str) -> Result<Manifest, Vec<Problem>> {
     parse(&Source::new("oci.toml", text), Path::new("/project"))
 }
 
-/// A manifest that is right.
+/// A manifest that is right, for the program and for editors.
 fn good(text: &str) -> Manifest {
+    assert_eq!(objections(text), Vec::<String>::new(), "{text}");
     read(text).unwrap_or_else(|problems| panic!("{problems:#?}\nin\n{text}"))
 }
 
