@@ -126,6 +126,7 @@ impl Skopeo {
         destination: &Reference,
     ) -> Result<Digest, ToolError> {
         let task = self.task(stage, Subject::Image(destination.clone()));
+        fs::create_folder(&self.settings.cache)?;
         let digest_file = fs::Unnamed::new(&self.settings.cache)?;
         let command = invocation
             .argument("--digestfile")
