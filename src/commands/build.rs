@@ -34,7 +34,10 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
             "the layers of the bases are not in .oci/, since nothing needed them: `oci fetch {names}` brings them"
         ));
     }
-    session.reporter.note(&summary(&plan, &outcome, started.elapsed()));
+    // Where nothing was built, the errors say it all.
+    if !outcome.built.is_empty() {
+        session.reporter.note(&summary(&plan, &outcome, started.elapsed()));
+    }
     failure.map_or(Ok(()), Err)
 }
 

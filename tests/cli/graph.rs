@@ -97,8 +97,7 @@ fn with_fail_fast_nothing_more_begins() {
 #[test]
 fn an_interrupt_ends_it_and_leaves_nothing() {
     let context = fleet();
-    let large: Vec<u8> = (0..40_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    let large = context.write("large", &large);
+    let large = context.write_large("large", 40 << 20, 0);
     for number in 0..12 {
         let own = context.project().join(format!("own{number}"));
         std::fs::remove_file(&own).unwrap();

@@ -90,9 +90,8 @@ fn project() -> TestContext {
         "[build.one]\nbase = \"scratch\"\npackages = [\"large1\"]\n[build.two]\nbase = \"scratch\"\npackages = [\"large2\"]\n\
          [build.bad]\nbase = \"scratch\"\npackages = [\"missing\"]\n",
     );
-    let noise: Vec<u8> = (0..40_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    context.write("large1", &noise);
-    context.write("large2", &noise[1..]);
+    context.write_large("large1", 40 << 20, 0);
+    context.write_large("large2", 40 << 20, 1);
     context
 }
 
