@@ -101,7 +101,7 @@ impl Unnamed {
     /// Syncs it and gives it its name. On `Ok` the content is on disk under that name.
     pub(crate) fn commit(self, path: &Path, mode: u32) -> Result<(), FileError> {
         self.finish(path, mode)?;
-        self.file.persist(path).map_err(|error| FileError::new("write", path, error.error))?;
+        self.name(path)?;
         sync_folder(parent(path))
     }
 
@@ -115,10 +115,26 @@ impl Unnamed {
         }
     }
 
+    /// Gives it its name, but after a crash of the machine it may be empty or not there: for what can be
+    /// done without.
+    pub(crate) fn commit_unsynced(self, path: &Path, mode: u32) -> Result<(), FileError> {
+        self.set_mode(path, mode)?;
+        self.name(path)
+    }
+
     fn finish(&self, path: &Path, mode: u32) -> Result<(), FileError> {
-        let permissions = std::fs::Permissions::from_mode(mode);
-        self.file.as_file().set_permissions(permissions).context("set the mode of", path)?;
+        self.set_mode(path, mode)?;
         self.file.as_file().sync_all().context("write", path)
+    }
+
+    fn set_mode(&self, path: &Path, mode: u32) -> Result<(), FileError> {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        self.file.as_file().set_permissions(permissions).context("set the mode of", path)
+    }
+
+    fn name(self, path: &Path) -> Result<(), FileError> {
+        self.file.persist(path).map_err(|error| FileError::new("write", path, error.error))?;
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Layers from packages: the same content gives the same bytes, wherever and whenever it is packed.
 //!
-//! On disk there is nothing here: a layer is written to where the caller says.
+//! On disk there are only records of the blocks that layers are made of, see [`EarlierBlocks`]: a layer is
+//! written to where the caller says.
 //!
 //! The flow: [`Tree::scan`] looks at names and stats and knows every entry of the layer;
 //! [`reconcile`] makes the layers of one build agree; [`Tree::needs_base`] and [`Tree::resolve`] put
@@ -20,6 +21,7 @@ mod link;
 mod path;
 mod resolve;
 mod scan;
+mod stamps;
 mod tar;
 #[cfg(test)]
 mod testing;
@@ -27,8 +29,11 @@ mod tree;
 mod walk;
 mod write;
 
+pub(crate) use compress::{Compressors, EarlierBlocks};
 pub(crate) use error::{LayerError, WriteError};
+pub(crate) use fingerprint::WRITER_VERSION;
 pub(crate) use link::{BaseLinks, LayerLinks, LinkError};
 pub(crate) use scan::ScanRequest;
+pub(crate) use stamps::Stamps;
 pub(crate) use tree::{Tree, reconcile};
 pub(crate) use write::WriteOptions;

@@ -216,17 +216,16 @@ impl PackageScan<'_> {
             packs_git: names_git(written) || self.package.include.iter().any(|pattern| names_git(pattern)),
         };
         let before = self.entries.len();
-        let mut walk = Walk {
+        let walk = Walk {
             filter,
             follow: self.package.follow,
             root: root.clone(),
             folder: self.request.folder,
             place: &self.package.place,
-            found: Vec::new(),
-            problems,
         };
-        walk.run(host);
-        for found in walk.found {
+        let (found, walked) = walk.run(host);
+        problems.extend(walked);
+        for found in found {
             let default = match found.kind {
                 Kind::Folder(_) => folder_mode(&found.path),
                 Kind::Link(_) => LINK_MODE,
@@ -349,8 +348,8 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
-    use crate::layer::WriteOptions;
     use crate::layer::testing::{Project, folder, link, path, path_to, placed, text};
+    use crate::layer::{Compressors, WriteOptions};
     use crate::model::Compression;
 
     #[test]
@@ -552,7 +551,9 @@ mod tests {
             if rustix::process::geteuid().is_root() {
                 rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65534)).unwrap();
             }
-            let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+            let compressors = Compressors::new(1);
+            let options =
+                WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors, earlier: None };
             let unwritable = project.scan(&[path("secret")]).unwrap().write(&options, &mut std::io::sink());
             (project.problems(&[path("p")]), unwritable.map_err(|error| error.to_string()))
         };

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::layer::compress::WrittenLayer;
+use crate::layer::compress::{Compressors, WrittenLayer};
 use crate::layer::tree::{Claim, Kind};
 use crate::layer::{LayerError, ScanRequest, Tree, WriteOptions};
 use crate::manifest::package::{Mode, Owner};
@@ -87,7 +87,9 @@ pub(super) fn listing(tree: &Tree) -> Vec<String> {
 }
 
 pub(super) fn written(tree: &Tree, workers: usize) -> (WrittenLayer, Vec<u8>) {
-    let options = WriteOptions { epoch: 1_700_000_000, compression: Compression::Gzip, workers };
+    let compressors = Compressors::new(workers);
+    let options =
+        WriteOptions { epoch: 1_700_000_000, compression: Compression::Gzip, compressors: &compressors, earlier: None };
     let mut out = Vec::new();
     let written = tree.write(&options, &mut out).unwrap();
     (written, out)

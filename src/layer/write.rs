@@ -4,36 +4,49 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{OFlags, fstat};
 
-use crate::layer::compress::{Blocks, WrittenLayer, pack};
+use crate::layer::compress::{Blocks, Compressors, EarlierBlocks, WrittenLayer, pack};
 use crate::layer::tree::{Entry, Kind, Origin, Stamp};
 use crate::layer::{LayerError, Tree, WriteError, elf, error, tar};
 use crate::model::Compression;
 use crate::source::At;
 
+/// The least content of a layer whose blocks are worth remembering: less is compressed sooner than
+/// it is looked up and recorded.
+const WORTH_REMEMBERING: u64 = 8 << 20;
+
 /// How a layer is written.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WriteOptions {
+#[derive(Clone, Debug)]
+pub(crate) struct WriteOptions<'a> {
     /// The time that every entry carries, in seconds since 1970.
     pub(crate) epoch: i64,
     pub(crate) compression: Compression,
-    /// Threads that compress; the bytes do not depend on it.
-    pub(crate) workers: usize,
+    /// The process's; the bytes do not depend on how many there are.
+    pub(crate) compressors: &'a Compressors,
+    /// Blocks that need not be compressed again; with nothing here none are remembered either. The
+    /// bytes do not depend on them.
+    pub(crate) earlier: Option<Arc<EarlierBlocks>>,
 }
 
 impl Tree {
+    /// Whether a layer of this tree should take blocks from one before it.
+    pub(crate) fn is_worth_remembering(&self, compression: Compression) -> bool {
+        compression != Compression::None && self.entries.iter().map(Entry::size).sum::<u64>() >= WORTH_REMEMBERING
+    }
+
     /// Writes the layer to `out` in one pass.
     ///
     /// On `Ok` every file was, from before it was read until after, as it was when the tree was
     /// scanned. On an error `out` holds something broken that nobody may use.
     pub(crate) fn write(
         &self,
-        options: &WriteOptions,
+        options: &WriteOptions<'_>,
         out: &mut (impl Write + Send),
     ) -> Result<WrittenLayer, WriteError> {
-        pack(options.compression, options.workers, self.size(), out, |blocks| {
+        pack(options.compression, options.compressors, options.earlier.clone(), out, |blocks| {
             let mut header = Vec::with_capacity(4 * tar::BLOCK);
             for entry in &self.entries {
                 header.clear();
@@ -49,7 +62,7 @@ impl Tree {
         })
     }
 
-    fn put_content(&self, entry: &Entry, blocks: &mut Blocks) -> Result<(), WriteError> {
+    fn put_content(&self, entry: &Entry, blocks: &mut Blocks<'_>) -> Result<(), WriteError> {
         match &entry.kind {
             Kind::Folder(_) | Kind::Link(_) => Ok(()),
             Kind::Text(text) => blocks.put(text),
@@ -174,7 +187,7 @@ mod tests {
         assert_eq!((layer.size, layer.digest), (bytes.len() as u64, Digest::of(&bytes)));
         let other = project(true);
         for workers in 1..=8 {
-            assert!(written(&other.scan(&packages()).unwrap(), workers) == (layer, bytes.clone()), "{workers}");
+            assert!(written(&other.scan(&packages()).unwrap(), workers) == (layer.clone(), bytes.clone()), "{workers}");
         }
     }
 
@@ -252,7 +265,9 @@ mod tests {
 
     #[test]
     fn a_file_that_changes_is_an_error() {
-        let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+        let compressors = Compressors::new(1);
+        let options =
+            WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors, earlier: None };
         let changes: [fn(&Path); 6] = [
             |path| std::fs::write(path, "").unwrap(),
             |path| std::fs::write(path, "longer than it was").unwrap(),
@@ -278,12 +293,65 @@ mod tests {
         }
     }
 
+    /// Does something when the first bytes arrive: then most of a long file is still to be read.
+    struct Meanwhile<F: FnOnce()>(Option<F>);
+
+    impl<F: FnOnce()> Write for Meanwhile<F> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Some(act) = self.0.take() {
+                act();
+            }
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_an_error() {
+        let compressors = Compressors::new(1);
+        let changes: [fn(&Path); 7] = [
+            |path| OpenOptions::new().write(true).open(path).unwrap().set_len(3 << 20).unwrap(),
+            |path| OpenOptions::new().write(true).open(path).unwrap().set_len(0).unwrap(),
+            |path| OpenOptions::new().append(true).open(path).unwrap().write_all(b"more").unwrap(),
+            |path| OpenOptions::new().write(true).open(path).unwrap().write_all(b"other").unwrap(),
+            |path| {
+                // What was read already, with the time put back.
+                let file = OpenOptions::new().write(true).open(path).unwrap();
+                let before = file.metadata().unwrap().modified().unwrap();
+                (&file).write_all(b"other").unwrap();
+                file.set_modified(before).unwrap();
+            },
+            |path| std::fs::remove_file(path).unwrap(),
+            |path| {
+                std::fs::copy(path, path.with_extension("new")).unwrap();
+                std::fs::rename(path.with_extension("new"), path).unwrap();
+            },
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            for compression in [Compression::Gzip, Compression::None] {
+                let project = Project::new(&[]);
+                project.file("a", &vec![b'a'; 8 << 20], 0o644);
+                let tree = project.scan(&[path("a")]).unwrap();
+                assert!(tree.settle());
+                let path = project.path("a");
+                let options = WriteOptions { epoch: 0, compression, compressors: &compressors, earlier: None };
+                let error = tree.write(&options, &mut Meanwhile(Some(|| change(&path)))).unwrap_err();
+                assert_eq!(miette::Diagnostic::code(&error).unwrap().to_string(), "oci::layer::changed", "{number}");
+            }
+        }
+    }
+
     #[test]
     fn a_program_for_another_machine_is_an_error() {
         let mut project = Project::new(&[]);
         std::fs::copy("/proc/self/exe", project.path("app")).unwrap();
         project.platform = Platform::host();
-        let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+        let compressors = Compressors::new(1);
+        let options =
+            WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors, earlier: None };
         let write = |project: &Project, package| project.scan(&[package]).unwrap().write(&options, &mut io::sink());
         assert!(write(&project, path("app")).is_ok());
         project.platform = Platform::parse("linux/s390x").unwrap();

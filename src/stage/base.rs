@@ -10,7 +10,7 @@ use crate::layout::{Layout, LayoutError};
 use crate::lock::Entry;
 use crate::manifest::Base;
 use crate::model::{Digest, ImageManifest, Origin, Platform, Reference};
-use crate::report::{Reporter, Stage};
+use crate::report::{Meter, Reporter, Stage};
 use crate::sanitize;
 use crate::source::Place;
 use crate::store::{BlobError, Store};
@@ -114,6 +114,21 @@ pub(crate) struct BaseImage {
     supply: Supply,
 }
 
+impl BaseImage {
+    /// As in the lockfile.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The image in a registry, and how that is to be talked to, if it is in one.
+    pub(crate) fn in_registry(&self) -> Option<(&Reference, &Access)> {
+        match &self.supply {
+            Supply::Registry { reference, access } => Some((reference, access)),
+            Supply::Layout { .. } => None,
+        }
+    }
+}
+
 impl Bases<'_> {
     /// Manifest and config of a base for a platform, from the store if it has them, else from where it is.
     /// A layout has to have what is pinned, whatever the store has.
@@ -189,7 +204,9 @@ impl Bases<'_> {
         let platform = base.image.config.platform();
         let activity = self.reporter.begin(Stage::Fetch, format!("{} for {platform}", base.name));
         match &base.supply {
-            Supply::Registry { reference, access } => self.download(base, reference, access)?,
+            Supply::Registry { reference, access } => {
+                self.download(base, (reference, access), activity.meter())?;
+            }
             Supply::Layout { layout, .. } => {
                 for layer in base.manifest.layers.iter().filter(|layer| !self.store.has(layer)) {
                     layout.store_blob(&layer.digest, self.store)?;
@@ -203,7 +220,12 @@ impl Bases<'_> {
         Ok(())
     }
 
-    fn download(&self, base: &BaseImage, reference: &Reference, access: &Access) -> Result<(), BaseError> {
+    fn download(
+        &self,
+        base: &BaseImage,
+        (reference, access): (&Reference, &Access),
+        meter: &Meter,
+    ) -> Result<(), BaseError> {
         let mut present = Vec::new();
         for layer in base.manifest.layers.iter().filter(|layer| self.store.has(layer)) {
             if self.store.verify(&layer.digest)? {
@@ -211,6 +233,8 @@ impl Bases<'_> {
             }
         }
         let scratch = self.store.scratch()?;
+        meter.expect(base.manifest.layers.iter().map(|layer| layer.size).sum());
+        meter.watch(scratch.path());
         let files = self.skopeo.fetch(reference.repository(), &base.digest, &present, scratch.path(), access)?;
         for (digest, path) in files {
             if base.manifest.layers.iter().any(|layer| layer.digest == digest) {

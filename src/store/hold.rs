@@ -20,7 +20,7 @@ impl Store {
     /// Looks at a blob. On `Ok` it is there, and stays until this process ends, or drops its store.
     pub(super) fn hold(&self, digest: &Digest) -> io::Result<Metadata> {
         // Where nothing can be written, nobody is kept from anything.
-        let workspace = self.workspace().ok();
+        let workspace = (!self.only_looks).then(|| self.workspace().ok()).flatten();
         let path = self.blob_path(digest);
         let metadata = std::fs::symlink_metadata(&path)?;
         if let Some(workspace) = workspace

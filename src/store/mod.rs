@@ -41,6 +41,8 @@ pub(crate) struct Store {
     /// Made when something is first looked for or worked on.
     workspace: OnceLock<Workspace>,
     grown: AtomicBool,
+    /// Nothing is to be changed.
+    only_looks: bool,
 }
 
 /// A cache folder that cannot be one.
@@ -76,7 +78,13 @@ impl Store {
         if root.to_str().is_none() {
             return Err(OpenError::NotText { path: root });
         }
-        Ok(Self { root, workspace: OnceLock::new(), grown: AtomicBool::new(false) })
+        Ok(Self { root, workspace: OnceLock::new(), grown: AtomicBool::new(false), only_looks: false })
+    }
+
+    /// The same, to be looked at alone: whatever is asked of it, it makes, removes, marks and sets aside
+    /// nothing. A folder that is not there is an empty store.
+    pub(crate) fn look(root: &Path) -> Result<Self, OpenError> {
+        Ok(Self { only_looks: true, ..Self::at(root)? })
     }
 
     /// Opens the store, makes its folders where they are missing, and sweeps what killed processes left.

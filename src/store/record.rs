@@ -20,8 +20,10 @@ impl Store {
         let path = self.record_path(kind, key);
         match std::fs::read(&path) {
             Ok(bytes) => {
-                // One that cannot be marked is forgotten earlier, which is no harm.
-                let _ = crate::fs::mark_used(&path);
+                if !self.only_looks {
+                    // One that cannot be marked is forgotten earlier, which is no harm.
+                    let _ = crate::fs::mark_used(&path);
+                }
                 Ok(serde_json::from_slice(&bytes).ok())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -29,16 +31,33 @@ impl Store {
         }
     }
 
+    /// Keeps something that can be done without, as a record: it is whole or not there, but not made to
+    /// last before this returns.
+    pub(crate) fn note(&self, kind: &str, key: &Digest, note: &impl Serialize) -> Result<(), FileError> {
+        let (file, path) = self.prepare_record(kind, key, note)?;
+        file.commit_unsynced(&path, 0o644)
+    }
+
     /// Records a result: the last act of a stage, once all that the result names is stored.
     pub(crate) fn record(&self, kind: &str, key: &Digest, result: &impl Serialize) -> Result<(), FileError> {
+        let (file, path) = self.prepare_record(kind, key, result)?;
+        file.commit(&path, 0o644)
+    }
+
+    fn prepare_record(
+        &self,
+        kind: &str,
+        key: &Digest,
+        content: &impl Serialize,
+    ) -> Result<(Unnamed, PathBuf), FileError> {
         let path = self.record_path(kind, key);
         if let Some(folder) = path.parent() {
             create_folder(folder)?;
         }
         let mut file = Unnamed::new(self.temporary()?)?;
-        file.write_all(&canonical_json(result)).context("write", &path)?;
+        file.write_all(&canonical_json(content)).context("write", &path)?;
         self.grow();
-        file.commit(&path, 0o644)
+        Ok((file, path))
     }
 }
 

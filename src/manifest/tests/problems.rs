@@ -571,6 +571,7 @@ fn not_yet() -> Vec<At<NotYetError>> {
     let manifest = super::good(
         r#"[stage.tools]
 base = "scratch"
+platform = "host"
 [package.server]
 command = "make"
 output = "server"
@@ -583,7 +584,9 @@ packages = [":server", { archive = "a.tar", to = "/" }]
 steps = ["true"]
 "#,
     );
-    manifest.not_yet(&manifest.builds["app"])
+    let mut errors = manifest.not_yet(&manifest.builds["app"]);
+    errors.extend(manifest.not_yet(&manifest.stages["tools"]));
+    errors
 }
 
 #[test]

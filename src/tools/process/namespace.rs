@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 
 use crate::fs::write_private;
@@ -93,8 +93,13 @@ pub(super) fn start(
     };
     let ((told, tell), (answered, answer)) =
         pipes().map_err(|error| NamespaceError::Isolation { source: error.into() })?;
-    let (user, isolated) = (namespaces.map.is_namespaced(), namespaces.isolated);
-    let child = Arc::new(Child { parent: rustix::process::getpid(), tell, answered, user, isolated });
+    let child = Arc::new(Child {
+        tell,
+        answered,
+        parent: rustix::process::getpid(),
+        user: namespaces.map.is_namespaced(),
+        isolated: namespaces.isolated,
+    });
     let witness = Witness { told: told.into(), answer: answer.into(), map: namespaces.map.clone() };
 
     let expression = expression.before_spawn(move |command| {
@@ -122,9 +127,9 @@ const REFUSED: u8 = 0;
 
 /// What the forked child works with; it was made before the fork.
 struct Child {
-    parent: Pid,
     tell: OwnedFd,
     answered: OwnedFd,
+    parent: Pid,
     user: bool,
     isolated: bool,
 }
@@ -134,11 +139,8 @@ impl Child {
     fn enter(&self) -> io::Result<()> {
         if self.user {
             unshare(UnshareFlags::NEWUSER)?;
-            // From here it waits, for a parent that may be killed. (To become someone else forgets such a wish.)
-            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-            if rustix::process::getppid() != Some(self.parent) {
-                return Err(Errno::SRCH.into());
-            }
+            // With the change of credentials the kernel forgot it, and nobody would end the wait below.
+            super::die_with(self.parent)?;
             let pid = rustix::process::getpid().as_raw_nonzero().get();
             rustix::io::write(&self.tell, &pid.to_ne_bytes())?;
             // Not the end of the pipe but a byte says no: a fork holds every pipe open at both ends.

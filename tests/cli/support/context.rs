@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -59,6 +60,21 @@ impl TestContext {
         let path = self.project().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Writes a large file of the project that is some work to compress, a piece at a time: what a test
+    /// holds in memory counts for what it starts, too.
+    pub(crate) fn write_large(&self, path: &str, size: usize, seed: u32) -> PathBuf {
+        const PIECE: u32 = 1 << 20;
+        let path = self.write(path, "");
+        let mut file = fs::File::options().append(true).open(&path).unwrap();
+        for number in 0..u32::try_from(size).unwrap() / PIECE {
+            let start = number * PIECE + seed;
+            let piece: Vec<u8> =
+                (start..start + PIECE).map(|at| (at.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+            file.write_all(&piece).unwrap();
+        }
         path
     }
 
