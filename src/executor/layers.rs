@@ -95,7 +95,7 @@ impl Executor<'_> {
         let mut errors = Vec::new();
         for Group { packages, .. } in groups {
             let exclude = &self.manifest.project.exclude;
-            let request = ScanRequest { packages, folder: self.folder(), exclude, platform };
+            let request = ScanRequest { packages, folder: self.folder(), exclude, platform, store: self.store };
             match Tree::scan(&request) {
                 Ok(tree) => trees.push(tree),
                 Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
@@ -192,6 +192,9 @@ fn describe(package: &Package, platform: &Platform) -> String {
             format!("{} to {}", expand(path, platform), expand(to, platform))
         }
         PackageContent::Path { path, to: None } => expand(path, platform),
+        PackageContent::Archive { archive, to, .. } => {
+            format!("{} to {}", expand(archive, platform), expand(to, platform))
+        }
         PackageContent::Text { to, .. } => format!("text to {}", expand(to, platform)),
         PackageContent::Link { link, target } => format!("link {} to {target}", expand(link, platform)),
         PackageContent::Folder { folder } => format!("folder {}", expand(folder, platform)),

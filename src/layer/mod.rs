@@ -2,7 +2,8 @@
 //!
 //! On disk there is nothing here: a layer is written to where the caller says.
 //!
-//! The flow: [`Tree::scan`] looks at names and stats and knows every entry of the layer;
+//! The flow: [`Tree::scan`] looks at names and stats and knows every entry of the layer ([`archive`] says
+//! what archives hold);
 //! [`reconcile`] makes the layers of one build agree; [`Tree::needs_base`] and [`Tree::resolve`] put
 //! entries where the base's links lead; [`Tree::fingerprint`] says whether a layer of before is still
 //! right; [`Tree::settle`] waits until a change of a file would show; and [`Tree::write`] reads every
@@ -11,11 +12,13 @@
 //! The key types: a [`Tree`] is all that a layer will hold, [`path::LayerPath`] a path in it,
 //! [`compress::WrittenLayer`] what the written blob is, and [`BaseLinks`] what is a link in the image below.
 
+mod archive;
 pub(crate) mod compress;
 mod elf;
 mod error;
 mod fingerprint;
 mod glob;
+mod host;
 mod link;
 mod path;
 mod resolve;
