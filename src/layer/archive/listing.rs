@@ -113,6 +113,9 @@ impl Listing {
             Ok(()) => Ok(Self(members)),
             Err(None) => Err(Unlistable::NotAnArchive),
             Err(Some(source)) => {
+                // Every decompressor has its own words for it.
+                let is_short = source.kind() == io::ErrorKind::UnexpectedEof;
+                let source = if is_short { damaged("it ends in its middle") } else { source };
                 let after = members.pop().map(|member: Member| member.name);
                 Err(Unlistable::Damaged { after, source })
             }
