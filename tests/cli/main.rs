@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod add;
+mod archives;
 mod build;
 mod causes;
 mod check;
@@ -24,6 +25,8 @@ mod reproducible;
 mod retry;
 mod rootless;
 mod run;
+mod schemas;
 mod support;
 mod surroundings;
+mod unpack;
 mod update;
