@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildError, Executor};
 use crate::image::{AddedLayer, Image, Layer};
-use crate::layer::{BaseLinks, LayerLinks, ScanRequest, Tree, WriteError, WriteOptions, reconcile};
+use crate::layer::{BaseLinks, Difference, LayerLinks, ScanRequest, Tree, WriteError, WriteOptions, reconcile};
 use crate::manifest::package::expand;
 use crate::manifest::{Build, Package, PackageContent};
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
@@ -62,6 +62,9 @@ impl Executor<'_> {
             trees = resolve(trees, &links)?;
             // What was apart may have met behind a link.
             agree(&mut trees)?;
+            for difference in Difference::all(trees.iter(), &links) {
+                self.reporter.warning(&difference.to_string());
+            }
         }
         // A layer that is shared has no say in what its image runs.
         let program = trees.get(build.layers.len()).and_then(Tree::entrypoint);

@@ -14,6 +14,7 @@
 
 mod archive;
 pub(crate) mod compress;
+mod difference;
 mod elf;
 mod error;
 mod fingerprint;
@@ -30,6 +31,7 @@ mod tree;
 mod walk;
 mod write;
 
+pub(crate) use difference::Difference;
 pub(crate) use error::{LayerError, WriteError};
 pub(crate) use link::{BaseLinks, LayerLinks, LinkError};
 pub(crate) use scan::ScanRequest;

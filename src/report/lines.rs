@@ -45,6 +45,7 @@ impl Reporter for Lines {
                 self.line(Verbosity::Normal, &format!("{} {subject} ({})", stage.verbs().1, seconds(elapsed)));
             }
             Event::Note { text } => self.line(Verbosity::Normal, text),
+            Event::Warning { text } => self.line(Verbosity::Quiet, &format!("warning: {text}")),
             Event::Detail { text } => self.line(Verbosity::Verbose, text),
         }
     }

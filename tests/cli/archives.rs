@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use crate::support::TestContext;
 use crate::support::ordinary::Ids;
 use crate::support::snapshot::assert_outcome;
 use crate::support::tools::{static_busybox, succeed, tool};
+use crate::support::{Base, Registry, TestContext, images};
 
 const MANIFEST: &str = "[build.app]\nbase = \"scratch\"\npackages = [{ archive = \"root.tar.xz\", to = \"/\" }]\n";
 
@@ -87,4 +87,35 @@ fn what_is_wrong_with_an_archive_is_told_at_its_line() {
     assert_outcome!(context.run(["build"]).failure(1));
     fs::remove_file(&archive).unwrap();
     assert_outcome!(context.run(["build"]).failure(1));
+}
+
+#[test]
+fn a_folder_that_is_not_like_the_bases_is_a_warning() {
+    let registry = Registry::start();
+    images::push(&registry, Base::Merged, "library/merged", "1");
+    let context = TestContext::new();
+    let manifest = |more: &str| {
+        let packages = format!("{{ text = \"x\", to = \"/bin/x\" }}, {{ text = \"y\", to = \"/root/y\" }}{more}");
+        context.write(
+            "oci.toml",
+            format!(
+                "[base.merged]\nrepository = \"{}\"\ntag = \"1\"\n[build.app]\nbase = \"merged\"\npackages = [{packages}]\n",
+                registry.repository("library/merged")
+            ),
+        );
+    };
+    manifest("");
+    let told = context.run(["build", "-q"]).success();
+    assert_eq!(told.stderr(), "");
+    manifest(", { archive = \"a.tar\", to = \"/root\" }");
+    fs::create_dir(context.project().join("a")).unwrap();
+    context.write("a/file", "");
+    let archive = context.project().join("a.tar");
+    let pack = ["--mode=0770", "--owner=0", "--group=0", "-C"];
+    succeed(tool("tar").arg("-cf").arg(archive).args(pack).arg(context.project().join("a")).arg("."));
+    let warning = "warning: `/root` becomes 0770 of 0:0, and in the base it is 0700 of 0:0; to keep that, add the package \
+                   `{ folder = \"/root\", mode = \"0700\", owner = \"0:0\" }`\n";
+    assert_eq!(context.run(["build", "-q"]).success().stderr(), warning);
+    manifest(", { archive = \"a.tar\", to = \"/root\" }, { folder = \"/root\", mode = \"0700\", owner = \"0:0\" }");
+    assert_eq!(context.run(["build", "-q"]).success().stderr(), "");
 }
