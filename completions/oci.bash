@@ -95,7 +95,7 @@ _oci() {
 
     case "${cmd}" in
         oci)
-            opts="-C -j -q -h -V --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help --version check add lock update outdated fetch build run publish schema completions help"
+            opts="-C -j -q -h -V --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --progress --color --help --version check add lock update outdated fetch build run publish schema completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -125,6 +125,10 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -137,7 +141,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__add)
-            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -165,6 +169,10 @@ _oci() {
                     ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -179,13 +187,17 @@ _oci() {
             return 0
             ;;
         oci__subcmd__build)
-            opts="-v -C -j -q -h --platform --complete --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --platform --complete --no-cache --fail-fast --metadata-file --dry-run --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metadata-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -211,6 +223,10 @@ _oci() {
                     ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -225,7 +241,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__check)
-            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -253,6 +269,10 @@ _oci() {
                     ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -267,7 +287,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__completions)
-            opts="-C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help bash elvish fish powershell zsh"
+            opts="-C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --progress --color --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -297,6 +317,10 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -309,7 +333,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__fetch)
-            opts="-v -C -j -q -h --platform --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --platform --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -341,6 +365,10 @@ _oci() {
                     ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -537,7 +565,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__lock)
-            opts="-v -C -j -q -h --check --dry-run --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --check --dry-run --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -565,6 +593,10 @@ _oci() {
                     ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -579,7 +611,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__outdated)
-            opts="-v -C -j -q -h --exit-code --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --exit-code --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -609,6 +641,10 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -621,7 +657,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__publish)
-            opts="-v -C -j -q -h --tag --platform --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --tag --platform --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -659,6 +695,10 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -671,7 +711,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__run)
-            opts="-e -v -t -i -p -C -j -q -h --env --env-file --volume --terminal --interactive --entrypoint --user --workdir --network --read-only --platform --publish --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help"
+            opts="-e -v -t -i -p -C -j -q -h --env --env-file --volume --terminal --interactive --entrypoint --user --workdir --network --read-only --platform --publish --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -749,6 +789,10 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -761,7 +805,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__schema)
-            opts="-C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help"
+            opts="-C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -789,6 +833,10 @@ _oci() {
                     ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -803,7 +851,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__update)
-            opts="-v -C -j -q -h --dry-run --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --dry-run --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -831,6 +879,10 @@ _oci() {
                     ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)

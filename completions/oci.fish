@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_oci_global_optspecs
-    string join \n C/directory= manifest-path= locked offline frozen j/jobs= var= json q/quiet verbose color= h/help V/version
+    string join \n C/directory= manifest-path= locked offline frozen j/jobs= var= json q/quiet verbose progress= color= h/help V/version
 end
 
 function __fish_oci_needs_command
@@ -28,6 +28,9 @@ complete -c oci -n "__fish_oci_needs_command" -s C -l directory -d 'Go to this f
 complete -c oci -n "__fish_oci_needs_command" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_needs_command" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
 complete -c oci -n "__fish_oci_needs_command" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_needs_command" -l progress -d 'How work that goes on is shown' -r -f -a "auto\t'With bars on a terminal, unless `CI` is set; else as lines'
+plain\t'As lines'
+none\t'Not at all'"
 complete -c oci -n "__fish_oci_needs_command" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -55,6 +58,9 @@ complete -c oci -n "__fish_oci_using_subcommand check" -s C -l directory -d 'Go 
 complete -c oci -n "__fish_oci_using_subcommand check" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand check" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
 complete -c oci -n "__fish_oci_using_subcommand check" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand check" -l progress -d 'How work that goes on is shown' -r -f -a "auto\t'With bars on a terminal, unless `CI` is set; else as lines'
+plain\t'As lines'
+none\t'Not at all'"
 complete -c oci -n "__fish_oci_using_subcommand check" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -69,6 +75,9 @@ complete -c oci -n "__fish_oci_using_subcommand add" -s C -l directory -d 'Go to
 complete -c oci -n "__fish_oci_using_subcommand add" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand add" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
 complete -c oci -n "__fish_oci_using_subcommand add" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand add" -l progress -d 'How work that goes on is shown' -r -f -a "auto\t'With bars on a terminal, unless `CI` is set; else as lines'
+plain\t'As lines'
+none\t'Not at all'"
 complete -c oci -n "__fish_oci_using_subcommand add" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -83,6 +92,9 @@ complete -c oci -n "__fish_oci_using_subcommand lock" -s C -l directory -d 'Go t
 complete -c oci -n "__fish_oci_using_subcommand lock" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand lock" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
 complete -c oci -n "__fish_oci_using_subcommand lock" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand lock" -l progress -d 'How work that goes on is shown' -r -f -a "auto\t'With bars on a terminal, unless `CI` is set; else as lines'
+plain\t'As lines'
+none\t'Not at all'"
 complete -c oci -n "__fish_oci_using_subcommand lock" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -99,6 +111,9 @@ complete -c oci -n "__fish_oci_using_subcommand update" -s C -l directory -d 'Go
 complete -c oci -n "__fish_oci_using_subcommand update" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand update" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
 complete -c oci -n "__fish_oci_using_subcommand update" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand update" -l progress -d 'How work that goes on is shown' -r -f -a "auto\t'With bars on a terminal, unless `CI` is set; else as lines'
+plain\t'As lines'
+none\t'Not at all'"
 complete -c oci -n "__fish_oci_using_subcommand update" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -114,6 +129,9 @@ complete -c oci -n "__fish_oci_using_subcommand outdated" -s C -l directory -d '
 complete -c oci -n "__fish_oci_using_subcommand outdated" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand outdated" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
 complete -c oci -n "__fish_oci_using_subcommand outdated" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand outdated" -l progress -d 'How work that goes on is shown' -r -f -a "auto\t'With bars on a terminal, unless `CI` is set; else as lines'
+plain\t'As lines'
+none\t'Not at all'"
 complete -c oci -n "__fish_oci_using_subcommand outdated" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -130,6 +148,9 @@ complete -c oci -n "__fish_oci_using_subcommand fetch" -s C -l directory -d 'Go 
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand fetch" -l progress -d 'How work that goes on is shown' -r -f -a "auto\t'With bars on a terminal, unless `CI` is set; else as lines'
+plain\t'As lines'
+none\t'Not at all'"
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -141,14 +162,21 @@ complete -c oci -n "__fish_oci_using_subcommand fetch" -l json -d 'Results and e
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s q -l quiet -d 'Say nothing but results, warnings and errors'
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_using_subcommand build" -l platform -d 'Only these platforms' -r
+complete -c oci -n "__fish_oci_using_subcommand build" -l metadata-file -d 'Write what was built to this file, as JSON' -r -F
 complete -c oci -n "__fish_oci_using_subcommand build" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand build" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand build" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
 complete -c oci -n "__fish_oci_using_subcommand build" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand build" -l progress -d 'How work that goes on is shown' -r -f -a "auto\t'With bars on a terminal, unless `CI` is set; else as lines'
+plain\t'As lines'
+none\t'Not at all'"
 complete -c oci -n "__fish_oci_using_subcommand build" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
 complete -c oci -n "__fish_oci_using_subcommand build" -l complete -d 'Bring the bases\' layers into `.oci/` too'
+complete -c oci -n "__fish_oci_using_subcommand build" -l no-cache -d 'Make every layer anew'
+complete -c oci -n "__fish_oci_using_subcommand build" -l fail-fast -d 'Begin nothing more once a build failed'
+complete -c oci -n "__fish_oci_using_subcommand build" -l dry-run -d 'Print what would be done and why, and do nothing: write nothing, start nothing, ask nobody'
 complete -c oci -n "__fish_oci_using_subcommand build" -s v -d 'Say more'
 complete -c oci -n "__fish_oci_using_subcommand build" -l locked -d 'Fail if `oci.lock` would have to change'
 complete -c oci -n "__fish_oci_using_subcommand build" -l offline -d 'Ask no registry'
@@ -170,6 +198,9 @@ complete -c oci -n "__fish_oci_using_subcommand run" -s C -l directory -d 'Go to
 complete -c oci -n "__fish_oci_using_subcommand run" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand run" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l progress -d 'How work that goes on is shown' -r -f -a "auto\t'With bars on a terminal, unless `CI` is set; else as lines'
+plain\t'As lines'
+none\t'Not at all'"
 complete -c oci -n "__fish_oci_using_subcommand run" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -189,6 +220,9 @@ complete -c oci -n "__fish_oci_using_subcommand publish" -s C -l directory -d 'G
 complete -c oci -n "__fish_oci_using_subcommand publish" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand publish" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
 complete -c oci -n "__fish_oci_using_subcommand publish" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand publish" -l progress -d 'How work that goes on is shown' -r -f -a "auto\t'With bars on a terminal, unless `CI` is set; else as lines'
+plain\t'As lines'
+none\t'Not at all'"
 complete -c oci -n "__fish_oci_using_subcommand publish" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -203,6 +237,9 @@ complete -c oci -n "__fish_oci_using_subcommand schema" -s C -l directory -d 'Go
 complete -c oci -n "__fish_oci_using_subcommand schema" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand schema" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
 complete -c oci -n "__fish_oci_using_subcommand schema" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand schema" -l progress -d 'How work that goes on is shown' -r -f -a "auto\t'With bars on a terminal, unless `CI` is set; else as lines'
+plain\t'As lines'
+none\t'Not at all'"
 complete -c oci -n "__fish_oci_using_subcommand schema" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -217,6 +254,9 @@ complete -c oci -n "__fish_oci_using_subcommand completions" -s C -l directory -
 complete -c oci -n "__fish_oci_using_subcommand completions" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand completions" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
 complete -c oci -n "__fish_oci_using_subcommand completions" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
+complete -c oci -n "__fish_oci_using_subcommand completions" -l progress -d 'How work that goes on is shown' -r -f -a "auto\t'With bars on a terminal, unless `CI` is set; else as lines'
+plain\t'As lines'
+none\t'Not at all'"
 complete -c oci -n "__fish_oci_using_subcommand completions" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"

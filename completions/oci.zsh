@@ -21,6 +21,9 @@ _oci() {
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -52,6 +55,9 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -74,6 +80,9 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -98,6 +107,9 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -122,6 +134,9 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -146,6 +161,9 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -170,6 +188,9 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -182,22 +203,29 @@ never\:""))' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'*::names -- Builds, bases or variants; all, if none is named:_default' \
+'*::names -- Builds, stages, bases or variants; all, if none is named:_default' \
 && ret=0
 ;;
 (build)
 _arguments "${_arguments_options[@]}" : \
 '*--platform=[Only these platforms]:PLATFORM:_default' \
+'--metadata-file=[Write what was built to this file, as JSON]:PATH:_files' \
 '-C+[Go to this folder first]:DIR:_files' \
 '--directory=[Go to this folder first]:DIR:_files' \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
 '--complete[Bring the bases'\'' layers into \`.oci/\` too]' \
+'--no-cache[Make every layer anew]' \
+'--fail-fast[Begin nothing more once a build failed]' \
+'(--complete --metadata-file)--dry-run[Print what would be done and why, and do nothing\: write nothing, start nothing, ask nobody]' \
 '-v[Say more]' \
 '--locked[Fail if \`oci.lock\` would have to change]' \
 '--offline[Ask no registry]' \
@@ -207,7 +235,7 @@ never\:""))' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'*::names -- Builds; all, if none is named:_default' \
+'*::names -- Builds or stages; all builds, if none is named:_default' \
 && ret=0
 ;;
 (run)
@@ -231,6 +259,9 @@ none\:"Only a loopback of its own"))' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -248,7 +279,7 @@ never\:""))' \
 '--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-':name -- A build, a base or a variant:_default' \
+':name -- A build, a stage, a base or a variant:_default' \
 '*::arguments -- Replace the image'\''s arguments:_default' \
 && ret=0
 ;;
@@ -262,6 +293,9 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -285,6 +319,9 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -307,6 +344,9 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \

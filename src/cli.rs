@@ -49,6 +49,9 @@ pub(crate) struct Global {
     /// Say more; `-v` before or after any command but `run`
     #[arg(long, global = true, env = "OCI_VERBOSE", value_parser = FalseyValueParser::new())]
     pub(crate) verbose: bool,
+    /// How work that goes on is shown
+    #[arg(long, value_name = "HOW", global = true, env = "OCI_PROGRESS", default_value = "auto")]
+    pub(crate) progress: HowProgress,
     /// Colour errors
     #[arg(long, value_name = "WHEN", global = true, env = "OCI_COLOR", default_value = "auto")]
     pub(crate) color: When,
@@ -61,6 +64,17 @@ pub(crate) enum When {
     Auto,
     Always,
     Never,
+}
+
+/// How to show work that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HowProgress {
+    /// With bars on a terminal, unless `CI` is set; else as lines
+    Auto,
+    /// As lines
+    Plain,
+    /// Not at all
+    None,
 }
 
 /// `-v`, where it is not `--volume`.
@@ -150,7 +164,7 @@ pub(crate) struct OutdatedArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct FetchArguments {
-    /// Builds, bases or variants; all, if none is named
+    /// Builds, stages, bases or variants; all, if none is named
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
     /// Only these platforms
@@ -162,7 +176,7 @@ pub(crate) struct FetchArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct BuildArguments {
-    /// Builds; all, if none is named
+    /// Builds or stages; all builds, if none is named
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
     /// Only these platforms
@@ -171,13 +185,25 @@ pub(crate) struct BuildArguments {
     /// Bring the bases' layers into `.oci/` too
     #[arg(long)]
     pub(crate) complete: bool,
+    /// Make every layer anew
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Begin nothing more once a build failed
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// Write what was built to this file, as JSON
+    #[arg(long, value_name = "PATH")]
+    pub(crate) metadata_file: Option<PathBuf>,
+    /// Print what would be done and why, and do nothing: write nothing, start nothing, ask nobody
+    #[arg(long, conflicts_with_all = ["complete", "metadata_file"])]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) verbose: Verbose,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// A build, a base or a variant
+    /// A build, a stage, a base or a variant
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// Replace the image's arguments

@@ -63,6 +63,15 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(
     file.commit(path, mode)
 }
 
+/// As [`write_atomically`], but after a crash of the machine the file may be empty or not there: for what
+/// can be done without.
+pub(crate) fn write_unsynced(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let mut file = Unnamed::new(parent(path))?;
+    file.write_all(bytes).context("write", path)?;
+    file.set_mode(path, mode)?;
+    file.name(path)
+}
+
 /// A file on its way to its name: invisible, and removed if it is dropped, until [`Unnamed::commit`].
 pub(crate) struct Unnamed {
     file: tempfile::NamedTempFile,
@@ -100,11 +109,20 @@ impl Unnamed {
 
     /// Syncs it and gives it its name. On `Ok` the content is on disk under that name.
     pub(crate) fn commit(self, path: &Path, mode: u32) -> Result<(), FileError> {
-        let permissions = std::fs::Permissions::from_mode(mode);
-        self.file.as_file().set_permissions(permissions).context("set the mode of", path)?;
+        self.set_mode(path, mode)?;
         self.file.as_file().sync_all().context("write", path)?;
-        self.file.persist(path).map_err(|error| FileError::new("write", path, error.error))?;
+        self.name(path)?;
         sync_folder(parent(path))
+    }
+
+    fn set_mode(&self, path: &Path, mode: u32) -> Result<(), FileError> {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        self.file.as_file().set_permissions(permissions).context("set the mode of", path)
+    }
+
+    fn name(self, path: &Path) -> Result<(), FileError> {
+        self.file.persist(path).map_err(|error| FileError::new("write", path, error.error))?;
+        Ok(())
     }
 }
 

@@ -66,6 +66,13 @@ pub(crate) type Pins<'a> = BTreeMap<String, (&'a Base, &'a Pin)>;
 type Question = (Reference, bool);
 
 impl Resolver<'_> {
+    /// The command that asks what a pin stands for.
+    pub(crate) fn command(&self, (base, pin): (&Base, &Pin)) -> Option<String> {
+        let reference = pinned(base, pin)?;
+        let access = self.skopeo.access(reference.repository(), base.anonymous);
+        Some(self.skopeo.inspect_raw_command(&reference, &access).to_string())
+    }
+
     /// The entry of every pin, and the errors of those that have none.
     pub(crate) fn resolve(&self, pins: &Pins<'_>) -> (BTreeMap<String, Entry>, Vec<At<ResolveError>>) {
         let (answers, errors) = self.ask_all(pins, pinned, |reference, access| self.ask(reference, access));

@@ -1,4 +1,4 @@
-//! `oci run`: a build, a base or a variant, in a container of its own.
+//! `oci run`: a build, a stage, a base or a variant, in a container of its own.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -139,7 +139,7 @@ fn target(session: &mut Session, arguments: &RunArguments) -> Result<Target, Fai
         None => None,
     };
     match ImageName::parse(&arguments.name) {
-        Ok(ImageName::Plain(name)) if manifest.builds.contains_key(&name) => build(session, &manifest, &name, wanted),
+        Ok(ImageName::Plain(name)) if manifest.image(&name).is_some() => made(session, &manifest, &name, wanted),
         Ok(name) if manifest.pin(&name).is_some() => base(session, &manifest, &name, wanted),
         _ => Err(unknown(&manifest, &arguments.name).into()),
     }
@@ -148,7 +148,7 @@ fn target(session: &mut Session, arguments: &RunArguments) -> Result<Target, Fai
 fn unknown(manifest: &Manifest, written: &str) -> TargetError {
     let name = written.strip_prefix(':').unwrap_or(written).to_owned();
     let pins = manifest.pins();
-    let known = manifest.builds.keys().chain(pins.keys()).map(String::as_str);
+    let known = manifest.builds.keys().chain(manifest.stages.keys()).chain(pins.keys()).map(String::as_str);
     let help = suggest::help("the images are", &name, known);
     TargetError::Unknown { manifest: manifest.source.name().to_owned(), name, help }
 }
@@ -162,8 +162,8 @@ fn choose(wanted: Option<Platform>, known: &[Platform]) -> Platform {
     })
 }
 
-fn build(session: &mut Session, manifest: &Manifest, name: &str, wanted: Option<Platform>) -> Result<Target, Failure> {
-    let Some(build) = manifest.builds.get(name) else { return Err(unknown(manifest, name).into()) };
+fn made(session: &mut Session, manifest: &Manifest, name: &str, wanted: Option<Platform>) -> Result<Target, Failure> {
+    let Some((_, build)) = manifest.image(name) else { return Err(unknown(manifest, name).into()) };
     let platform = choose(wanted, &manifest.platforms(build));
     let plan = Plan::new(manifest, &[name.to_owned()], std::slice::from_ref(&platform)).map_err(super::invalid)?;
     session.lock_needed(&plan.bases())?;

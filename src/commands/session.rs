@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::project::{self, Project};
-use crate::cli::Global;
+use crate::cli::{Global, HowProgress};
 use crate::diagnostic::{Failure, Status};
-use crate::executor::{Built, Executor, Outcome};
+use crate::executor::{BuildOptions, Built, Executor, Outcome};
+use crate::layer::Compressors;
 use crate::lock::{LOCK_NAME, Lock};
 use crate::manifest::{self, Manifest};
 use crate::model::Platform;
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::report::{Lines, Reporter, Verbosity};
+use crate::report::{self, Progress, Reporter, Verbosity};
 use crate::resolve::{Pins, Resolver};
 use crate::stage::{rootfs, runs};
 use crate::store::{Layout, Store};
@@ -31,6 +32,7 @@ pub(super) struct Session {
     locked: bool,
     offline: bool,
     workers: usize,
+    compressors: Compressors,
     epoch: i64,
 }
 
@@ -71,12 +73,24 @@ impl Session {
         Self::with(Project::open(global)?, global)
     }
 
+    /// The same, to look at things alone: nothing is made or removed, not even what killed runs left.
+    pub(super) fn look(global: &Global) -> Result<Self, Failure> {
+        let project = Project::open(global)?;
+        let store = Store::look(&cache_folder(&project.manifest)?)?;
+        Self::over(store, project, global)
+    }
+
     /// A session for a project that was read before.
     pub(super) fn with(project: Project, global: &Global) -> Result<Self, Failure> {
+        let store = Store::open(&cache_folder(&project.manifest)?)?;
+        let session = Self::over(store, project, global)?;
+        sweep(&session.store, &session.tool("runc"), &*session.reporter);
+        Ok(session)
+    }
+
+    fn over(store: Store, project: Project, global: &Global) -> Result<Self, Failure> {
         let Project { manifest, lock, lock_path, .. } = project;
-        let store = Store::open(&cache_folder(&manifest)?)?;
-        let reporter: Arc<dyn Reporter> = Arc::new(Lines::new(verbosity(global)));
-        sweep(&store, &tool("OCI_RUNC", manifest.tools.runc.as_deref(), "runc"), &*reporter);
+        let reporter: Arc<dyn Reporter> = report::reporter(verbosity(global), progress(global));
         let settings = Settings {
             cache: store.tool_state(),
             logs: store.logs(),
@@ -85,6 +99,7 @@ impl Session {
         };
         let skopeo = Skopeo::new(&tool("OCI_SKOPEO", manifest.tools.skopeo.as_deref(), "skopeo"), settings);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = global.jobs.map_or(processors, usize::from);
         Ok(Self {
             epoch: epoch(&manifest).map_err(super::invalid)?,
             manifest,
@@ -96,7 +111,8 @@ impl Session {
             lock_path,
             locked: global.locked || global.frozen,
             offline: global.offline || global.frozen,
-            workers: global.jobs.map_or(processors, usize::from),
+            workers,
+            compressors: Compressors::new(workers),
         })
     }
 
@@ -116,6 +132,14 @@ impl Session {
         needed.retain(|name, pin| names.contains(name) && !project::is_current(&self.lock, name, *pin));
         self.resolve(&needed)?;
         Ok(!needed.is_empty())
+    }
+
+    /// Which of these entries would have to be resolved; an error for each if that is forbidden.
+    pub(super) fn unresolved(&self, names: &BTreeSet<String>) -> Result<Pins<'_>, Failure> {
+        let mut needed = self.manifest.pins();
+        needed.retain(|name, pin| names.contains(name) && !project::is_current(&self.lock, name, *pin));
+        self.may_change(&needed)?;
+        Ok(needed)
     }
 
     /// Every entry of the manifest, and no other, is in the lock; those of `again` are resolved even if
@@ -190,13 +214,15 @@ impl Session {
             reporter: &*self.reporter,
             offline: self.offline,
             workers: self.workers,
+            compressors: &self.compressors,
             epoch: self.epoch,
+            options: BuildOptions::default(),
         }
     }
 
     /// Builds a plan and puts what was built into `.oci/`. What failed is in the second part.
-    pub(super) fn build(&self, plan: &Plan<'_>) -> Result<(Outcome, Option<Failure>), Failure> {
-        let mut outcome = self.executor().run(plan);
+    pub(super) fn build(&self, plan: &Plan<'_>, options: BuildOptions) -> Result<(Outcome, Option<Failure>), Failure> {
+        let mut outcome = Executor { options, ..self.executor() }.run(plan);
         let errors = std::mem::take(&mut outcome.errors);
         self.update_layout(plan, &outcome)?;
         Ok((outcome, Failure::all(errors.into_iter().map(Failure::from))))
@@ -208,11 +234,11 @@ impl Session {
     }
 
     pub(super) fn update_layout(&self, plan: &Plan<'_>, outcome: &Outcome) -> Result<(), Failure> {
-        let asked_for = plan.steps.iter().filter(|step| step.asked_for);
-        let images: BTreeMap<_, _> = asked_for
-            .filter_map(|step| Some((step.name.to_owned(), outcome.built.get(step.name)?.descriptor.clone())))
-            .collect();
-        Ok(self.layout().update(&self.store, &images, |name| self.manifest.builds.contains_key(name))?)
+        let built = plan.asked_for().filter_map(|image| {
+            let built = outcome.built.get(image.name)?;
+            Some((image.name.to_owned(), built.descriptor.clone()))
+        });
+        Ok(self.layout().update(&self.store, &built.collect(), |name| self.manifest.image(name).is_some())?)
     }
 
     /// True if layers of the image's base are not in the store.
@@ -258,6 +284,15 @@ pub(super) fn verbosity(global: &Global) -> Verbosity {
         (true, _) => Verbosity::Quiet,
         (false, true) => Verbosity::Verbose,
         (false, false) => Verbosity::Normal,
+    }
+}
+
+/// With results as data, what is told beside them is lines.
+fn progress(global: &Global) -> Progress {
+    match global.progress {
+        HowProgress::Auto if !global.json => Progress::Auto,
+        HowProgress::Auto | HowProgress::Plain => Progress::Lines,
+        HowProgress::None => Progress::Nothing,
     }
 }
 

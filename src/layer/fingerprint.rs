@@ -89,7 +89,8 @@ fn now() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-fn put_entry(record: &mut Vec<u8>, entry: &Entry, foreign: bool) {
+/// Everything of an entry that decides the layer's bytes.
+pub(super) fn put_entry(record: &mut Vec<u8>, entry: &Entry, foreign: bool) {
     put_bytes(record, entry.path.as_bytes());
     for number in [entry.mode.0, entry.owner.uid, entry.owner.gid] {
         record.extend(number.to_le_bytes());

@@ -33,6 +33,8 @@ pub(crate) struct ScanRequest<'a> {
     pub(crate) platform: &'a Platform,
     /// Knows what is in archives that were read before.
     pub(crate) store: &'a Store,
+    /// What is read of an archive now is known from then on.
+    pub(crate) records: bool,
 }
 
 pub(super) type Problem = At<LayerError>;
@@ -312,8 +314,8 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
-    use crate::layer::WriteOptions;
     use crate::layer::testing::{Project, folder, link, path, path_to, placed, text};
+    use crate::layer::{Compressors, WriteOptions};
     use crate::model::Compression;
 
     #[test]
@@ -515,7 +517,9 @@ mod tests {
             if rustix::process::geteuid().is_root() {
                 rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65534)).unwrap();
             }
-            let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+            let compressors = Compressors::new(1);
+            let options =
+                WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors, earlier: None };
             let unwritable = project.scan(&[path("secret")]).unwrap().write(&options, &mut std::io::sink());
             (project.problems(&[path("p")]), unwritable.map_err(|error| error.to_string()))
         };

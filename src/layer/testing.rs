@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::layer::compress::WrittenLayer;
+use crate::layer::compress::{Compressors, WrittenLayer};
 use crate::layer::tree::{Claim, Kind};
 use crate::layer::{LayerError, ScanRequest, Tree, WriteOptions};
 use crate::manifest::package::{Mode, Owner};
@@ -61,7 +61,14 @@ impl Project {
 
     pub(super) fn scan(&self, packages: &[Package]) -> Result<Tree, Vec<At<LayerError>>> {
         let (folder, store) = (self.folder(), &self.store);
-        Tree::scan(&ScanRequest { packages, folder, exclude: &self.exclude, platform: &self.platform, store })
+        Tree::scan(&ScanRequest {
+            packages,
+            folder,
+            exclude: &self.exclude,
+            platform: &self.platform,
+            store,
+            records: true,
+        })
     }
 
     /// The code of every problem, with its message.
@@ -92,7 +99,9 @@ pub(super) fn listing(tree: &Tree) -> Vec<String> {
 }
 
 pub(super) fn written(tree: &Tree, workers: usize) -> (WrittenLayer, Vec<u8>) {
-    let options = WriteOptions { epoch: 1_700_000_000, compression: Compression::Gzip, workers };
+    let compressors = Compressors::new(workers);
+    let options =
+        WriteOptions { epoch: 1_700_000_000, compression: Compression::Gzip, compressors: &compressors, earlier: None };
     let mut out = Vec::new();
     let written = tree.write(&options, &mut out).unwrap();
     (written, out)

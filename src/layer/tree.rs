@@ -205,11 +205,6 @@ impl Tree {
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
-
-    /// The size of everything in it, tar headers not counted.
-    pub(crate) fn size(&self) -> u64 {
-        self.entries.iter().map(Entry::size).sum()
-    }
 }
 
 impl Entry {

@@ -4,37 +4,50 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{OFlags, fstat};
 
 use crate::layer::archive::Contents;
-use crate::layer::compress::{Blocks, WrittenLayer, pack};
+use crate::layer::compress::{Blocks, Compressors, EarlierBlocks, WrittenLayer, pack};
 use crate::layer::tree::{Entry, Kind, Origin, Stamp};
 use crate::layer::{LayerError, Tree, WriteError, elf, error, tar};
 use crate::model::Compression;
 use crate::source::At;
 
+/// The least content of a layer whose blocks are worth remembering: less is compressed sooner than
+/// it is looked up and recorded.
+const WORTH_REMEMBERING: u64 = 8 << 20;
+
 /// How a layer is written.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WriteOptions {
+#[derive(Clone, Debug)]
+pub(crate) struct WriteOptions<'a> {
     /// The time that every entry carries, in seconds since 1970.
     pub(crate) epoch: i64,
     pub(crate) compression: Compression,
-    /// Threads that compress; the bytes do not depend on it.
-    pub(crate) workers: usize,
+    /// The process's; the bytes do not depend on how many there are.
+    pub(crate) compressors: &'a Compressors,
+    /// Blocks that need not be compressed again; with nothing here none are remembered either. The
+    /// bytes do not depend on them.
+    pub(crate) earlier: Option<Arc<EarlierBlocks>>,
 }
 
 impl Tree {
+    /// Whether a layer of this tree should take blocks from one before it.
+    pub(crate) fn is_worth_remembering(&self, compression: Compression) -> bool {
+        compression != Compression::None && self.entries.iter().map(Entry::size).sum::<u64>() >= WORTH_REMEMBERING
+    }
+
     /// Writes the layer to `out` in one pass.
     ///
     /// On `Ok` every file was, from before it was read until after, as it was when the tree was
     /// scanned. On an error `out` holds something broken that nobody may use.
     pub(crate) fn write(
         &self,
-        options: &WriteOptions,
+        options: &WriteOptions<'_>,
         out: &mut (impl Write + Send),
     ) -> Result<WrittenLayer, WriteError> {
-        pack(options.compression, options.workers, self.size(), out, |blocks| {
+        pack(options.compression, options.compressors, options.earlier.clone(), out, |blocks| {
             let mut header = Vec::with_capacity(4 * tar::BLOCK);
             let mut archives = Contents::new(self);
             let further_names = self.further_names();
@@ -56,7 +69,12 @@ impl Tree {
         })
     }
 
-    fn put_content(&self, entry: &Entry, archives: &mut Contents<'_>, blocks: &mut Blocks) -> Result<(), WriteError> {
+    fn put_content(
+        &self,
+        entry: &Entry,
+        archives: &mut Contents<'_>,
+        blocks: &mut Blocks<'_>,
+    ) -> Result<(), WriteError> {
         let origin = &self.origins[entry.origin];
         let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
         match &entry.kind {
@@ -87,7 +105,7 @@ impl Tree {
         size: u64,
         origin: &Origin,
         shown: impl Fn() -> String,
-        blocks: &mut Blocks,
+        blocks: &mut Blocks<'_>,
     ) -> Result<(), WriteError> {
         let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
         let mut left = size;
@@ -199,7 +217,7 @@ mod tests {
         assert_eq!((layer.size, layer.digest), (bytes.len() as u64, Digest::of(&bytes)));
         let other = project(true);
         for workers in 1..=8 {
-            assert!(written(&other.scan(&packages()).unwrap(), workers) == (layer, bytes.clone()), "{workers}");
+            assert!(written(&other.scan(&packages()).unwrap(), workers) == (layer.clone(), bytes.clone()), "{workers}");
         }
     }
 
@@ -277,7 +295,9 @@ mod tests {
 
     #[test]
     fn a_file_that_changes_is_an_error() {
-        let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+        let compressors = Compressors::new(1);
+        let options =
+            WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors, earlier: None };
         let changes: [fn(&Path); 6] = [
             |path| std::fs::write(path, "").unwrap(),
             |path| std::fs::write(path, "longer than it was").unwrap(),
@@ -308,7 +328,9 @@ mod tests {
         let mut project = Project::new(&[]);
         std::fs::copy("/proc/self/exe", project.path("app")).unwrap();
         project.platform = Platform::host();
-        let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+        let compressors = Compressors::new(1);
+        let options =
+            WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors, earlier: None };
         let write = |project: &Project, package| project.scan(&[package]).unwrap().write(&options, &mut io::sink());
         assert!(write(&project, path("app")).is_ok());
         project.platform = Platform::parse("linux/s390x").unwrap();

@@ -33,8 +33,8 @@ pub(crate) enum Later {
     Layout,
     #[error("packaged targets")]
     Target,
-    #[error("stages")]
-    Stage,
+    #[error("stages that run on this machine's platform")]
+    HostPlatform,
     #[error("steps")]
     Steps,
 }

@@ -142,7 +142,7 @@ pub(crate) struct SharedLayer {
     pub(crate) needs: Needs,
 }
 
-/// `[build.NAME]`: an image to build.
+/// `[build.NAME]` or `[stage.NAME]`: an image to build, or to build from.
 #[derive(Clone, Debug)]
 pub(crate) struct Build {
     /// The table's name in its header.
@@ -167,7 +167,7 @@ pub(crate) struct Build {
     pub(crate) labels: BTreeMap<String, Option<String>>,
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) description: Option<String>,
-    /// What it says itself; else its base's, if that is a build, else the project's.
+    /// What it says itself; else its base's, if that is made here, else the project's.
     pub(crate) platforms: Option<Vec<Placed<Platform>>>,
     pub(crate) compression: Compression,
     pub(crate) terminal: bool,
@@ -184,16 +184,26 @@ pub(crate) enum Change {
 }
 
 impl Manifest {
-    /// The platforms of a build: its own, those of a base that is a build, or the project's.
+    /// The build or stage of this name, with the name as the manifest keeps it.
+    pub(crate) fn image(&self, name: &str) -> Option<(&str, &Build)> {
+        let found = self.builds.get_key_value(name).or_else(|| self.stages.get_key_value(name));
+        found.map(|(name, build)| (name.as_str(), build))
+    }
+
+    /// The platforms of an image: its own, those of a base that is made here, or the project's.
     pub(crate) fn platforms<'a>(&'a self, build: &'a Build) -> Vec<Platform> {
         let mut build = build;
         loop {
             if let Some(platforms) = &build.platforms {
                 return platforms.iter().map(|platform| platform.value.clone()).collect();
             }
-            match &build.base.value {
-                ImageName::Plain(name) if self.builds.contains_key(name) => build = &self.builds[name],
-                _ => return self.project.platforms.clone(),
+            let base = match &build.base.value {
+                ImageName::Plain(name) => self.image(name),
+                _ => None,
+            };
+            match base {
+                Some((_, base)) => build = base,
+                None => return self.project.platforms.clone(),
             }
         }
     }
@@ -201,8 +211,7 @@ impl Manifest {
     /// What a build needs that this release cannot do, each at its place.
     pub(crate) fn not_yet(&self, build: &Build) -> Vec<At<NotYetError>> {
         let kind = match &build.base.value {
-            ImageName::Plain(name) if self.stages.contains_key(name) => Some(Later::Stage),
-            ImageName::Plain(name) if !self.builds.contains_key(name) && !self.bases.contains_key(name) => {
+            ImageName::Plain(name) if self.image(name).is_none() && !self.bases.contains_key(name) => {
                 Some(Later::Layout)
             }
             _ => None,

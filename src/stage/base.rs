@@ -85,6 +85,16 @@ pub(crate) struct BaseImage {
 }
 
 impl BaseImage {
+    /// As in the lockfile.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How its registry is to be talked to.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// `repository@digest`, by which it can be fetched.
     pub(crate) fn reference(&self) -> Reference {
         Reference::Digest(self.repository.clone(), self.digest)
@@ -156,6 +166,8 @@ impl Bases<'_> {
             }
         }
         let scratch = self.store.scratch()?;
+        activity.meter().expect(base.manifest.layers.iter().map(|layer| layer.size).sum());
+        activity.meter().watch(scratch.path());
         let files = self.skopeo.fetch(&base.repository, &base.digest, &present, scratch.path(), &base.access)?;
         for (digest, path) in files {
             if base.manifest.layers.iter().any(|layer| layer.digest == digest) {

@@ -35,6 +35,8 @@ pub(crate) struct Store {
     root: PathBuf,
     /// Made when something is first worked on.
     workspace: OnceLock<Workspace>,
+    /// Nothing is to be changed.
+    only_looks: bool,
 }
 
 /// A cache folder that cannot be one.
@@ -61,16 +63,16 @@ pub(crate) enum OpenError {
 }
 
 impl Store {
+    /// The store as it is, to be looked at: it makes, removes and sets aside nothing. A folder that is
+    /// not there is an empty store.
+    pub(crate) fn look(root: &Path) -> Result<Self, OpenError> {
+        let root = checked(root)?;
+        Ok(Self { root, workspace: OnceLock::new(), only_looks: true })
+    }
+
     /// Opens the store, and makes its folders where they are missing.
     pub(crate) fn open(root: &Path) -> Result<Self, OpenError> {
-        let root = std::path::absolute(root).map_err(|error| FileError::new("find", root, error))?;
-        if root.as_os_str().as_encoded_bytes().contains(&b':') {
-            return Err(OpenError::Colon { path: root });
-        }
-        if root.to_str().is_none() {
-            return Err(OpenError::NotText { path: root });
-        }
-        let store = Self { root, workspace: OnceLock::new() };
+        let store = Self { root: checked(root)?, workspace: OnceLock::new(), only_looks: false };
         let folders = [store.blobs().join("sha256"), store.rootfs(), store.runs(), store.tool_state(), store.logs()];
         for folder in folders.into_iter().chain([store.root.join("tmp"), store.root.join("locks")]) {
             // Most often all is there: one look is cheaper than a walk down the path.
@@ -145,4 +147,16 @@ impl Store {
         let parent = self.temporary()?;
         tempfile::Builder::new().tempdir_in(parent).map_err(|error| FileError::new("create a folder in", parent, error))
     }
+}
+
+/// The cache folder's absolute path, if the tools can be told of it.
+fn checked(root: &Path) -> Result<PathBuf, OpenError> {
+    let root = std::path::absolute(root).map_err(|error| FileError::new("find", root, error))?;
+    if root.as_os_str().as_encoded_bytes().contains(&b':') {
+        return Err(OpenError::Colon { path: root });
+    }
+    if root.to_str().is_none() {
+        return Err(OpenError::NotText { path: root });
+    }
+    Ok(root)
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::fs::{FileError, create_folder, write_atomically};
+use crate::fs::{FileError, create_folder, write_atomically, write_unsynced};
 use crate::model::{Digest, canonical_json};
 use crate::store::Store;
 
@@ -23,6 +23,16 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(FileError::new("read", &path, error)),
         }
+    }
+
+    /// Keeps something that can be done without, as a record: it is whole or not there, but not made to
+    /// last before this returns.
+    pub(crate) fn note(&self, kind: &str, key: &Digest, note: &impl Serialize) -> Result<(), FileError> {
+        let path = self.record_path(kind, key);
+        if let Some(folder) = path.parent() {
+            create_folder(folder)?;
+        }
+        write_unsynced(&path, &canonical_json(note), 0o644)
     }
 
     /// Records a result: the last act of a stage, once all that the result names is stored.

@@ -69,14 +69,15 @@ impl Archived {
 }
 
 impl Archive {
-    /// All that the archive holds, without reading it where the store knows it by its stat.
-    fn listing(&self, store: &Store, shown: &str) -> Result<Listing, LayerError> {
+    /// All that the archive holds, without reading it where the store knows it by its stat. With `records`
+    /// the store knows it from then on.
+    fn listing(&self, store: &Store, records: bool, shown: &str) -> Result<Listing, LayerError> {
         let key = self.key();
         if let Some(known) = store.recall("archive", &key)? {
             return Ok(known);
         }
         // Only what can no longer change without its stat showing it may be known again.
-        let settled = settle(std::iter::once(self.stamp.changed));
+        let settled = records && settle(std::iter::once(self.stamp.changed));
         let failed = |source| unreadable(shown.to_owned(), source);
         let file = open(&self.host).map_err(failed)?;
         let listing = file.try_clone().and_then(Stream::new).map_err(failed).and_then(|mut stream| {

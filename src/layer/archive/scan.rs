@@ -36,7 +36,7 @@ impl PackageScan<'_> {
         let root = self.destination_root(to)?;
         let workplace = self.request.store.workplace();
         let archive = Arc::new(Archive { host: host.into(), stamp: Stamp::of(&stat), workplace });
-        let listing = archive.listing(self.request.store, &shown).map_err(blame)?;
+        let listing = archive.listing(self.request.store, self.request.records, &shown).map_err(blame)?;
         let include = Globs::compile(&self.package.include)?;
         let exclude = Globs::compile(&self.package.exclude)?;
         let selection = Selection { strip, include: &include, exclude: &exclude, to: &root };

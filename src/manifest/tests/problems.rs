@@ -563,6 +563,7 @@ fn not_yet() -> Vec<At<NotYetError>> {
     let manifest = super::good(
         r#"[stage.tools]
 base = "scratch"
+platform = "host"
 [package.server]
 command = "make"
 output = "server"
@@ -581,6 +582,7 @@ base = "local"
     );
     let mut errors = manifest.not_yet(&manifest.builds["app"]);
     errors.extend(manifest.not_yet(&manifest.builds["other"]));
+    errors.extend(manifest.not_yet(&manifest.stages["tools"]));
     errors
 }
 

@@ -61,15 +61,17 @@ impl Skopeo {
         }
         let reference = Reference::Digest(repository.clone(), *manifest);
         let task = self.task("fetch", Subject::Image(reference.clone()));
-        let invocation = self
-            .copy()?
-            .arguments(access.flags(repository, "src-"))
-            .arguments([format!("docker://{reference}"), "oci:image:fetched".to_owned()])
-            .folder(scratch);
+        let invocation = self.prepared(self.fetch_command(&reference, access).folder(scratch), COPY_LIMIT)?;
         self.run(&task, &invocation)?;
         let mut fetched = files(&blobs)?;
         fetched.retain(|(digest, _)| !linked.contains(digest));
         Ok(fetched)
+    }
+
+    /// The command of [`Skopeo::fetch`]; it is run in a folder of its own.
+    pub(crate) fn fetch_command(&self, image: &Reference, access: &Access) -> Invocation {
+        let copy = self.copy().arguments(access.flags(image.repository(), "src-"));
+        copy.arguments([format!("docker://{image}"), "oci:image:fetched".to_owned()])
     }
 
     /// Uploads an image, or with `all` an index and every image in it, and gives the digest that it has
@@ -84,7 +86,7 @@ impl Skopeo {
         all: bool,
         access: &Access,
     ) -> Result<Digest, ToolError> {
-        let mut invocation = self.copy()?.arguments(all.then_some("--all"));
+        let mut invocation = self.copy().arguments(all.then_some("--all"));
         if let Some(blobs) = layout.blobs {
             invocation = invocation.argument("--src-shared-blob-dir").argument(blobs);
         }
@@ -103,7 +105,7 @@ impl Skopeo {
         all: bool,
     ) -> Result<Digest, ToolError> {
         let invocation = self
-            .copy()?
+            .copy()
             .arguments(all.then_some("--all"))
             .arguments(source_access.flags(source.repository(), "src-"))
             .arguments(destination_access.flags(destination.repository(), "dest-"));
@@ -125,10 +127,11 @@ impl Skopeo {
     ) -> Result<Digest, ToolError> {
         let task = self.task(stage, Subject::Image(destination.clone()));
         let digest_file = fs::Unnamed::new(&self.settings.cache)?;
-        let invocation = invocation
+        let command = invocation
             .argument("--digestfile")
             .argument(digest_file.path())
             .arguments([source, format!("docker://{destination}")]);
+        let invocation = self.prepared(command, COPY_LIMIT)?;
         self.run(&task, &invocation).map_err(|error| match error.cause() {
             // It is not the tag that is missing where one is made.
             Some(Cause::TagNotFound { .. } | Cause::DigestNotFound) => error.because(Cause::NoSuchRepository),
@@ -149,8 +152,8 @@ impl Skopeo {
 
     /// `copy`, quiet, and without the right to change a digest: left to itself skopeo compresses layers
     /// that are not, and swaps others for equivalent ones.
-    fn copy(&self) -> Result<Invocation, ToolError> {
-        Ok(self.invocation(COPY_LIMIT)?.arguments(["copy", "--quiet", "--preserve-digests"]))
+    fn copy(&self) -> Invocation {
+        self.command().arguments(["copy", "--quiet", "--preserve-digests"])
     }
 }
 

@@ -19,10 +19,7 @@ impl Skopeo {
     /// not do it.
     pub(crate) fn inspect_raw(&self, reference: &Reference, access: &Access) -> Result<Vec<u8>, ToolError> {
         let task = self.task("resolve", Subject::Image(reference.clone()));
-        let invocation = self
-            .question("inspect", reference.repository(), access)?
-            .argument("--raw")
-            .argument(format!("docker://{reference}"));
+        let invocation = self.prepared(self.inspect_raw_command(reference, access), QUESTION_LIMIT)?;
         let bytes = self.run(&task, &invocation).map_err(|error| self.with_nearest_tags(error, reference, access))?;
         match reference {
             Reference::Digest(_, digest) => verified(bytes, digest, &task, &invocation),
@@ -40,10 +37,7 @@ impl Skopeo {
     ) -> Result<Vec<u8>, ToolError> {
         let reference = Reference::Digest(repository.clone(), *manifest);
         let task = self.task("resolve", Subject::Image(reference.clone()));
-        let invocation = self
-            .question("inspect", repository, access)?
-            .arguments(["--config", "--raw"])
-            .argument(format!("docker://{reference}"));
+        let invocation = self.prepared(self.inspect_config_command(&reference, access), QUESTION_LIMIT)?;
         let bytes = self.run(&task, &invocation)?;
         verified(bytes, config, &task, &invocation)
     }
@@ -62,8 +56,8 @@ impl Skopeo {
             tags: Option<Vec<String>>,
         }
         let task = self.task("list the tags of", Subject::Repository(repository.clone()));
-        let invocation =
-            self.question("list-tags", repository, access)?.limit(limit).argument(format!("docker://{repository}"));
+        let command = self.question("list-tags", repository, access).argument(format!("docker://{repository}"));
+        let invocation = self.prepared(command, limit)?;
         // Nobody waits for an explanation.
         let bytes = self.run_once(&task, &invocation)?;
         let answer: Answer = serde_json::from_slice(&bytes)
@@ -71,8 +65,20 @@ impl Skopeo {
         Ok(answer.tags.unwrap_or_default())
     }
 
-    fn question(&self, command: &str, repository: &Repository, access: &Access) -> Result<Invocation, ToolError> {
-        Ok(self.invocation(QUESTION_LIMIT)?.argument(command).arguments(access.flags(repository, "")))
+    /// The command of [`Skopeo::inspect_raw`].
+    pub(crate) fn inspect_raw_command(&self, reference: &Reference, access: &Access) -> Invocation {
+        let question = self.question("inspect", reference.repository(), access);
+        question.argument("--raw").argument(format!("docker://{reference}"))
+    }
+
+    /// The command of [`Skopeo::inspect_config`].
+    pub(crate) fn inspect_config_command(&self, image: &Reference, access: &Access) -> Invocation {
+        let question = self.question("inspect", image.repository(), access);
+        question.arguments(["--config", "--raw"]).argument(format!("docker://{image}"))
+    }
+
+    fn question(&self, command: &str, repository: &Repository, access: &Access) -> Invocation {
+        self.command().argument(command).arguments(access.flags(repository, ""))
     }
 
     /// A registry gives one answer for an unknown tag and an unknown repository. The list of tags tells

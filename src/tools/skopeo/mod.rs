@@ -127,10 +127,14 @@ impl Skopeo {
         Task { tool: TOOL, stage, subject, logs: &self.settings.logs }
     }
 
-    /// skopeo with these arguments. A trust policy of the machine's does not apply: digests are pinned.
-    fn invocation(&self, limit: Duration) -> Result<Invocation, ToolError> {
-        let invocation = Invocation::new(&self.program).argument("--insecure-policy").limit(limit);
-        Ok(environment::for_registries(invocation, &self.settings.cache)?)
+    /// skopeo, to be shown. A trust policy of the machine's does not apply: digests are pinned.
+    fn command(&self) -> Invocation {
+        Invocation::new(&self.program).argument("--insecure-policy")
+    }
+
+    /// The same, to be run.
+    fn prepared(&self, command: Invocation, limit: Duration) -> Result<Invocation, ToolError> {
+        Ok(environment::for_registries(command.limit(limit), &self.settings.cache)?)
     }
 
     /// Runs it, and again if what went wrong may pass.
