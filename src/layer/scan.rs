@@ -1,4 +1,4 @@
-//! From packages to the entries of a layer, by looking at names and stats alone.
+//! From packages to the entries of a layer, by looking at names and stats alone, and at what archives hold.
 //!
 //! Each package is looked at by itself, all problems are gathered, and [`Tree::assemble`] makes one
 //! tree of what was found. Folders are read by [`super::walk`].
@@ -40,7 +40,8 @@ pub(crate) struct ScanRequest<'a> {
 pub(super) type Problem = At<LayerError>;
 
 impl Tree {
-    /// Looks at everything that the packages put in; no file is opened.
+    /// Looks at everything that the packages put in; no file is opened but an archive that the store does not
+    /// know.
     ///
     /// The errors are those of all packages.
     pub(crate) fn scan(request: &ScanRequest<'_>) -> Result<Self, Vec<Problem>> {

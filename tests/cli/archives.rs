@@ -79,14 +79,14 @@ fn what_is_wrong_with_an_archive_is_told_at_its_line() {
     let archive = context.project().join("root.tar");
     let pack = |arguments: &[&str]| succeed(tool("tar").arg("-cf").arg(&archive).args(arguments));
     pack(&["-P", "-C", "/", "/dev/null", "/dev/zero"]);
-    assert_outcome!(context.run(["build"]).failure(1));
+    assert_outcome!(context.run(["build", "-q"]).failure(1));
     let whole = fs::read(context.project().join("root.tar.xz")).unwrap();
     context.write("root.tar", &whole[..whole.len() / 2]);
-    assert_outcome!(context.run(["build"]).failure(1));
+    assert_outcome!(context.run(["build", "-q"]).failure(1));
     context.write("root.tar", "PK");
-    assert_outcome!(context.run(["build"]).failure(1));
+    assert_outcome!(context.run(["build", "-q"]).failure(1));
     fs::remove_file(&archive).unwrap();
-    assert_outcome!(context.run(["build"]).failure(1));
+    assert_outcome!(context.run(["build", "-q"]).failure(1));
 }
 
 #[test]

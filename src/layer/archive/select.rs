@@ -48,19 +48,25 @@ impl Selection<'_> {
         let mut faults = Faults { archive, found: Vec::new() };
         let (names, linked) = self.names(listing, &mut faults);
         let mut wanted = BTreeSet::new();
+        let mut climbed = None;
         for (path, name) in names.iter().filter(|(path, _)| self.selects(path)) {
             wanted.insert(path);
-            // Folders that the archive has above it go in too, as they are there.
-            for above in path.folders_above().chain([LayerPath::root()]) {
-                let Some((above, folder)) = names.get_key_value(&above) else { continue };
-                if listing.0[folder.member].kind != MemberKind::Folder {
-                    faults.add(&listing.0[name.given_by].name, Fault::Below(shown(above.as_bytes())));
-                    break;
-                }
-                if !wanted.insert(above) {
-                    break;
-                }
+            let parent = path.parent();
+            if parent.is_some() && parent == climbed {
+                continue;
             }
+            // Folders that the archive has above it go in too, as they are there.
+            let is_fine = path.folders_above().chain([LayerPath::root()]).all(|above| {
+                let Some((above, folder)) = names.get_key_value(&above) else { return true };
+                let is_folder = listing.0[folder.member].kind == MemberKind::Folder;
+                if is_folder {
+                    wanted.insert(above);
+                } else {
+                    faults.add(&listing.0[name.given_by].name, Fault::Below(shown(above.as_bytes())));
+                }
+                is_folder
+            });
+            climbed = parent.filter(|_| is_fine);
         }
         let mut taken = Vec::with_capacity(wanted.len());
         for path in wanted {
