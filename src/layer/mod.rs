@@ -14,7 +14,7 @@
 //! [`compress::WrittenLayer`] what the written blob is, and [`BaseLinks`] what is a link in the image below.
 
 mod archive;
-mod compress;
+pub(crate) mod compress;
 mod difference;
 mod elf;
 mod error;

@@ -214,17 +214,16 @@ impl PackageScan<'_> {
             packs_git: names_git(written) || self.package.include.iter().any(|pattern| names_git(pattern)),
         };
         let before = self.entries.len();
-        let mut walk = Walk {
+        let walk = Walk {
             filter,
             follow: self.package.follow,
             root: root.clone(),
             folder: self.request.folder,
             place: &self.package.place,
-            found: Vec::new(),
-            problems,
         };
-        walk.run(host);
-        for found in walk.found {
+        let (found, walked) = walk.run(host);
+        problems.extend(walked);
+        for found in found {
             let default = match found.kind {
                 Kind::Folder(_) => folder_mode(&found.path),
                 Kind::Link(_) => LINK_MODE,

@@ -323,6 +323,57 @@ mod tests {
         }
     }
 
+    /// Does something when the first bytes arrive: then most of a long file is still to be read.
+    struct Meanwhile<F: FnOnce()>(Option<F>);
+
+    impl<F: FnOnce()> Write for Meanwhile<F> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Some(act) = self.0.take() {
+                act();
+            }
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_an_error() {
+        let compressors = Compressors::new(1);
+        let changes: [fn(&Path); 7] = [
+            |path| OpenOptions::new().write(true).open(path).unwrap().set_len(3 << 20).unwrap(),
+            |path| OpenOptions::new().write(true).open(path).unwrap().set_len(0).unwrap(),
+            |path| OpenOptions::new().append(true).open(path).unwrap().write_all(b"more").unwrap(),
+            |path| OpenOptions::new().write(true).open(path).unwrap().write_all(b"other").unwrap(),
+            |path| {
+                // What was read already, with the time put back.
+                let file = OpenOptions::new().write(true).open(path).unwrap();
+                let before = file.metadata().unwrap().modified().unwrap();
+                (&file).write_all(b"other").unwrap();
+                file.set_modified(before).unwrap();
+            },
+            |path| std::fs::remove_file(path).unwrap(),
+            |path| {
+                std::fs::copy(path, path.with_extension("new")).unwrap();
+                std::fs::rename(path.with_extension("new"), path).unwrap();
+            },
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            for compression in [Compression::Gzip, Compression::None] {
+                let project = Project::new(&[]);
+                project.file("a", &vec![b'a'; 8 << 20], 0o644);
+                let tree = project.scan(&[path("a")]).unwrap();
+                assert!(tree.settle());
+                let path = project.path("a");
+                let options = WriteOptions { epoch: 0, compression, compressors: &compressors, earlier: None };
+                let error = tree.write(&options, &mut Meanwhile(Some(|| change(&path)))).unwrap_err();
+                assert_eq!(miette::Diagnostic::code(&error).unwrap().to_string(), "oci::layer::changed", "{number}");
+            }
+        }
+    }
+
     #[test]
     fn a_program_for_another_machine_is_an_error() {
         let mut project = Project::new(&[]);

@@ -93,6 +93,7 @@ fn an_earlier_layer_that_is_damaged_or_gone_does_no_harm() {
 
 /// Runs it, and says how many bytes of memory it had at most.
 fn peak(command: &mut Command) -> u64 {
+    #[expect(clippy::zombie_processes, reason = "wait4 below waits for it")]
     let child = command.stdout(Stdio::null()).spawn().unwrap();
     let mut status = 0;
     // SAFETY: rusage is plain data, for which zeros are a valid value.

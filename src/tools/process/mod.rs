@@ -224,11 +224,7 @@ impl Invocation {
 fn tie_to_parent(command: &mut Command, own_proc: bool) {
     let parent = rustix::process::getpid();
     let hook = move || {
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-        // It may have died before that. The first process of a PID namespace sees no parent.
-        if rustix::process::getppid().is_some_and(|now| now != parent) {
-            return Err(rustix::io::Errno::SRCH.into());
-        }
+        die_with(parent)?;
         rustix::process::umask(Mode::WGRP | Mode::WOTH);
         for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
             // SAFETY: `signal` is safe between fork and exec, and the default action is no function of ours.
@@ -241,6 +237,16 @@ fn tie_to_parent(command: &mut Command, own_proc: bool) {
     };
     // SAFETY: between fork and exec the hook makes system calls alone and allocates nothing.
     unsafe { command.pre_exec(hook) };
+}
+
+/// Has the kernel kill this process when its parent is gone.
+fn die_with(parent: Pid) -> rustix::io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // It may have died before that. The first process of a PID namespace sees no parent.
+    match rustix::process::getppid().is_some_and(|now| now != parent) {
+        true => Err(rustix::io::Errno::SRCH),
+        false => Ok(()),
+    }
 }
 
 /// SIGTERM, some grace, SIGKILL: to the group, since a grandchild may hold our pipes open.
