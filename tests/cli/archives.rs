@@ -119,3 +119,14 @@ fn a_folder_that_is_not_like_the_bases_is_a_warning() {
     manifest(", { archive = \"a.tar\", to = \"/root\" }, { folder = \"/root\", mode = \"0700\", owner = \"0:0\" }");
     assert_eq!(context.run(["build", "-q"]).success().stderr(), "");
 }
+
+#[test]
+fn a_plan_says_what_an_archive_holds_and_remembers_nothing() {
+    let context = packed(MANIFEST);
+    let told = context.run(["build", "--dry-run"]).success();
+    assert!(told.stdout().contains("root.tar.xz to /"), "{told}");
+    let listings = context.root().join("cache/oci/records/archive");
+    assert!(!listings.exists());
+    context.run(["build"]).success();
+    assert_eq!(fs::read_dir(&listings).unwrap().count(), 1);
+}
