@@ -138,7 +138,11 @@ fn scan(folder: &Path, name: &str) -> Tree {
     let path = Placed::new(name.to_owned(), source.place(0..name.len()));
     let package = Package::new(path.place.clone(), PackageContent::Path { path, to: None });
     let platform = Platform::host();
-    Tree::scan(&ScanRequest { packages: &[package], folder, exclude: &[], platform: &platform }).expect("a tree")
+    // What a store costs to open is nothing beside what is measured.
+    let store = Store::open(&folder.join("cache")).expect("a store");
+    let (packages, platform) = (&[package], &platform);
+    Tree::scan(&ScanRequest { packages, folder, exclude: &[], platform, store: &store, records: false })
+        .expect("a tree")
 }
 
 fn write(

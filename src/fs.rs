@@ -148,6 +148,12 @@ impl Write for Unnamed {
     }
 }
 
+/// A file without a name in `folder`, for what memory has no room for: gone when it is closed, however
+/// the process ends.
+pub(crate) fn nameless(folder: &Path) -> Result<File, FileError> {
+    tempfile::tempfile_in(folder).context("create a file in", folder)
+}
+
 /// Removes the files that killed processes did not finish in this folder; what cannot be removed stays.
 pub(crate) fn sweep(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };

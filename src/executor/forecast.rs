@@ -153,7 +153,7 @@ impl Forecast<'_> {
         if !later.is_empty() {
             return Err(later.into_iter().map(BuildError::from).collect());
         }
-        let mut parts = self.executor.scan(image.build, node.platform)?;
+        let mut parts = self.executor.scan(image.build, node.platform, false)?;
         if parts.iter().any(|part| part.tree.needs_base()) {
             match self.links(node).map_err(|error| vec![error])? {
                 Some(links) => parts = resolve(parts, &links)?,

@@ -67,13 +67,15 @@ struct Record {
 }
 
 impl Executor<'_> {
-    /// What will be a layer each, lowest first, in agreement with each other; no file is opened.
-    pub(super) fn scan(&self, build: &Build, platform: &Platform) -> Result<Vec<Part>, Vec<BuildError>> {
+    /// What will be a layer each, lowest first, in agreement with each other. No file is opened but an archive
+    /// that the store does not know; `records` says whether the store may know it from then on.
+    pub(super) fn scan(&self, build: &Build, platform: &Platform, records: bool) -> Result<Vec<Part>, Vec<BuildError>> {
         let mut parts = Vec::new();
         let mut errors = Vec::new();
         for Group { packages, created_by, shared } in self.groups(build, platform) {
             let exclude = &self.manifest.project.exclude;
-            let request = ScanRequest { packages, folder: &self.manifest.folder, exclude, platform };
+            let (folder, store) = (&*self.manifest.folder, self.store);
+            let request = ScanRequest { packages, folder, exclude, platform, store, records };
             match Tree::scan(&request) {
                 Ok(tree) => parts.push(Part { tree, created_by, shared }),
                 Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
@@ -244,6 +246,9 @@ fn describe(package: &Package, platform: &Platform) -> String {
             format!("{} to {}", expand(path, platform), expand(to, platform))
         }
         PackageContent::Path { path, to: None } => expand(path, platform),
+        PackageContent::Archive { archive, to, .. } => {
+            format!("{} to {}", expand(archive, platform), expand(to, platform))
+        }
         PackageContent::Text { to, .. } => format!("text to {}", expand(to, platform)),
         PackageContent::Link { link, target } => format!("link {} to {target}", expand(link, platform)),
         PackageContent::Folder { folder } => format!("folder {}", expand(folder, platform)),

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest as _, Sha256};
 
 use crate::layer::Tree;
+use crate::layer::archive::Archived;
 use crate::layer::tree::{Entry, Kind, Stamp, Time};
 use crate::model::Digest;
 
@@ -29,8 +30,13 @@ impl Tree {
         let mut record = Vec::with_capacity(512);
         record.extend(WRITER_VERSION.to_le_bytes());
         put_bytes(&mut record, self.platform.to_string().as_bytes());
-        for entry in &self.entries {
+        let further_names = self.further_names();
+        for (index, entry) in self.entries.iter().enumerate() {
             put_entry(&mut record, entry, self.origins[entry.origin].foreign);
+            if let Some(first) = further_names.get(&index) {
+                record.push(b'h');
+                put_bytes(&mut record, self.entries[*first].path.as_bytes());
+            }
             hasher.update(&record);
             record.clear();
         }
@@ -47,6 +53,7 @@ impl Tree {
     pub(crate) fn settle(&self) -> bool {
         let changes = self.entries.iter().filter_map(|entry| match &entry.kind {
             Kind::File { stamp, .. } => Some(stamp.changed),
+            Kind::Archived(archived) => Some(archived.archive.stamp.changed),
             _ => None,
         });
         settle(changes)
@@ -54,7 +61,7 @@ impl Tree {
 }
 
 /// As [`Tree::settle`], of files that were changed at these times.
-fn settle(changes: impl Iterator<Item = Time>) -> bool {
+pub(super) fn settle(changes: impl Iterator<Item = Time>) -> bool {
     let wait = unsettled(changes, now());
     std::thread::sleep(wait.unwrap_or_default());
     wait.is_some()
@@ -86,6 +93,11 @@ pub(super) fn put_entry(record: &mut Vec<u8>, entry: &Entry, foreign: bool) {
     for number in [entry.mode.0, entry.owner.uid, entry.owner.gid] {
         record.extend(number.to_le_bytes());
     }
+    for (name, value) in entry.attributes.iter().flat_map(|attributes| attributes.iter()) {
+        record.push(b'x');
+        put_bytes(record, name);
+        put_bytes(record, value);
+    }
     match &entry.kind {
         Kind::Folder(_) => record.push(b'd'),
         Kind::File { stamp, .. } => {
@@ -100,10 +112,16 @@ pub(super) fn put_entry(record: &mut Vec<u8>, entry: &Entry, foreign: bool) {
             record.push(b'l');
             put_bytes(record, target);
         }
+        Kind::Archived(Archived { archive, offset, size, .. }) => {
+            record.extend([b'a', u8::from(foreign)]);
+            put_stamp(record, &archive.stamp);
+            record.extend(offset.to_le_bytes());
+            record.extend(size.to_le_bytes());
+        }
     }
 }
 
-fn put_stamp(record: &mut Vec<u8>, stamp: &Stamp) {
+pub(super) fn put_stamp(record: &mut Vec<u8>, stamp: &Stamp) {
     for number in [stamp.device, stamp.inode, stamp.size] {
         record.extend(number.to_le_bytes());
     }

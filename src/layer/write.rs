@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::{OFlags, fstat};
 
+use crate::layer::archive::Contents;
 use crate::layer::compress::{Blocks, Compressors, EarlierBlocks, WrittenLayer, pack};
 use crate::layer::tree::{Entry, Kind, Origin, Stamp};
 use crate::layer::{LayerError, Tree, WriteError, elf, error, tar};
@@ -48,68 +49,97 @@ impl Tree {
     ) -> Result<WrittenLayer, WriteError> {
         pack(options.compression, options.compressors, options.earlier.clone(), out, |blocks| {
             let mut header = Vec::with_capacity(4 * tar::BLOCK);
-            for entry in &self.entries {
+            let mut archives = Contents::new(self);
+            let further_names = self.further_names();
+            for (index, entry) in self.entries.iter().enumerate() {
                 header.clear();
-                tar::put_header(entry, options.epoch, &mut header);
-                if matches!(entry.kind, Kind::File { .. } | Kind::Text(_)) {
+                let same_as = further_names.get(&index).map(|first| &self.entries[*first].path);
+                tar::put_header(entry, same_as, options.epoch, &mut header);
+                if matches!(entry.kind, Kind::File { .. } | Kind::Text(_) | Kind::Archived(_)) {
                     blocks.may_cut(entry.path.as_bytes())?;
                 }
                 blocks.put(&header)?;
-                self.put_content(entry, blocks)?;
+                if same_as.is_some() {
+                    continue;
+                }
+                self.put_content(entry, &mut archives, blocks)?;
                 blocks.put(&tar::END[..tar::padding(entry.size())])?;
             }
             blocks.put(&tar::END)
         })
     }
 
-    fn put_content(&self, entry: &Entry, blocks: &mut Blocks<'_>) -> Result<(), WriteError> {
+    fn put_content(
+        &self,
+        entry: &Entry,
+        archives: &mut Contents<'_>,
+        blocks: &mut Blocks<'_>,
+    ) -> Result<(), WriteError> {
+        let origin = &self.origins[entry.origin];
+        let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
         match &entry.kind {
             Kind::Folder(_) | Kind::Link(_) => Ok(()),
             Kind::Text(text) => blocks.put(text),
             Kind::File { host, stamp } => {
-                let origin = &self.origins[entry.origin];
-                let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
                 let shown = || error::shown(host, &self.folder);
-                let unreadable = |source: io::Error| blame(unreadable(shown(), source));
-                let mut file = open(host).map_err(unreadable)?;
-                let mut left = stamp.size;
-                while left > 0 {
-                    let read = blocks.fill(&mut file, left)?.map_err(unreadable)?;
-                    if read.is_empty() {
-                        return Err(blame(LayerError::Changed { path: shown() }));
-                    }
-                    if left == stamp.size {
-                        self.check_architecture(host, read, origin).map_err(blame)?;
-                    }
-                    left -= read.len() as u64;
-                }
+                let unreadable = |source: io::Error| unreadable(shown(), source);
+                let mut file = open(host).map_err(unreadable).map_err(blame)?;
+                self.copy(&mut file, stamp.size, origin, shown, blocks)?;
                 // The same file with the same times: nobody wrote to it since the scan.
-                let now = fstat(&file).map_err(|errno| unreadable(errno.into()))?;
+                let now = fstat(&file).map_err(|errno| blame(unreadable(errno.into())))?;
                 if Stamp::of(&now) == *stamp { Ok(()) } else { Err(blame(LayerError::Changed { path: shown() })) }
+            }
+            Kind::Archived(archived) => {
+                let shown = || archived.shown(&entry.path, &self.folder);
+                let content = archives.seek(archived).map_err(blame)?;
+                self.copy(content, archived.size, origin, shown, blocks)?;
+                archives.check(archived).map_err(blame)
             }
         }
     }
 
-    fn check_architecture(&self, host: &Path, start: &[u8], origin: &Origin) -> Result<(), LayerError> {
+    /// Appends `size` bytes of the file, which is shown so in messages.
+    fn copy(
+        &self,
+        file: &mut File,
+        size: u64,
+        origin: &Origin,
+        shown: impl Fn() -> String,
+        blocks: &mut Blocks<'_>,
+    ) -> Result<(), WriteError> {
+        let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
+        let mut left = size;
+        while left > 0 {
+            let read = blocks.fill(file, left)?.map_err(|source| blame(unreadable(shown(), source)))?;
+            if read.is_empty() {
+                return Err(blame(LayerError::Changed { path: shown() }));
+            }
+            if left == size {
+                self.check_architecture(read, origin, &shown).map_err(blame)?;
+            }
+            left -= read.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn check_architecture(&self, start: &[u8], origin: &Origin, shown: impl Fn() -> String) -> Result<(), LayerError> {
         match elf::foreign_architecture(start, &self.platform) {
-            Some(architecture) if !origin.foreign => Err(LayerError::WrongArchitecture {
-                path: error::shown(host, &self.folder),
-                architecture,
-                platform: self.platform.to_string(),
-            }),
+            Some(architecture) if !origin.foreign => {
+                Err(LayerError::WrongArchitecture { path: shown(), architecture, platform: self.platform.to_string() })
+            }
             _ => Ok(()),
         }
     }
 }
 
 /// Opens a file that may have become anything since the scan: a FIFO must not make us wait.
-fn open(host: &Path) -> io::Result<File> {
+pub(super) fn open(host: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(host)
 }
 
 /// Why it could not be read; what is no file any more was one when it was scanned.
-fn unreadable(path: String, source: io::Error) -> LayerError {
+pub(super) fn unreadable(path: String, source: io::Error) -> LayerError {
     match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
             LayerError::Changed { path }

@@ -27,8 +27,6 @@ pub(crate) struct Needs {
 /// A part of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Later {
-    #[error("archives")]
-    Archive,
     #[error("files of other images")]
     Image,
     #[error("packaged targets")]

@@ -52,6 +52,7 @@ pub(super) fn line(event: Event<'_>) -> Option<(Verbosity, String)> {
             (Verbosity::Normal, format!("{} {subject} ({:.1} s)", stage.verbs().1, elapsed.as_secs_f64()))
         }
         Event::Note { text } => (Verbosity::Normal, text.to_owned()),
+        Event::Warning { text } => (Verbosity::Quiet, format!("warning: {text}")),
         Event::Detail { text } => (Verbosity::Verbose, text.to_owned()),
         Event::Ended { .. } => return None,
     })

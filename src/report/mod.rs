@@ -65,6 +65,10 @@ pub(crate) enum Event<'a> {
     Note {
         text: &'a str,
     },
+    /// Something that may be a mistake; told to those too who want it quiet.
+    Warning {
+        text: &'a str,
+    },
     /// Something for those who asked for more.
     Detail {
         text: &'a str,
@@ -121,6 +125,10 @@ impl dyn Reporter + '_ {
 
     pub(crate) fn note(&self, text: &str) {
         self.report(Event::Note { text });
+    }
+
+    pub(crate) fn warning(&self, text: &str) {
+        self.report(Event::Warning { text });
     }
 
     pub(crate) fn detail(&self, text: &str) {

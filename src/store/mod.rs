@@ -153,6 +153,11 @@ impl Store {
         self.grown.load(Ordering::Relaxed)
     }
 
+    /// A folder with room for files without a name.
+    pub(crate) fn workplace(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
     /// Takes the lock of this name, held until it is dropped; `waiting` is called before a wait for it.
     pub(crate) fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, FileError> {
         Lock::exclusive(&self.root.join("locks").join(name), waiting)

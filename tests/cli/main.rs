@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod add;
+mod archives;
 mod build;
 mod cache;
 mod causes;
@@ -32,7 +33,9 @@ mod reproducible;
 mod retry;
 mod rootless;
 mod run;
+mod schemas;
 mod stages;
 mod support;
 mod surroundings;
+mod unpack;
 mod update;

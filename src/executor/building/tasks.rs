@@ -8,6 +8,7 @@ use crate::executor::layers::{Part, program, resolve};
 use crate::executor::reasons::Last;
 use crate::executor::schedule::Pool;
 use crate::image::AddedLayer;
+use crate::layer::Difference;
 use crate::model::Digest;
 use crate::plan::{Node, Origin};
 use crate::source::At;
@@ -56,7 +57,7 @@ impl Building<'_> {
 
     pub(super) fn scan(&self, number: usize) -> Result<(), Vec<BuildError>> {
         let Node { origin: Origin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
-        let parts = self.executor.scan(self.plan.images[image].build, platform)?;
+        let parts = self.executor.scan(self.plan.images[image].build, platform, true)?;
         if !parts.iter().any(|part| part.tree.needs_base()) {
             self.pack(number, parts);
             return Ok(());
@@ -77,7 +78,11 @@ impl Building<'_> {
         }
         let links = self.executor.links(self.plan.images[image].build, &below.0).map_err(|error| vec![error])?;
         let parts = std::mem::take(&mut *locked(&self.progress[number].parts));
-        self.pack(number, resolve(parts, &links)?);
+        let parts = resolve(parts, &links)?;
+        for difference in Difference::all(parts.iter().map(|part| &part.tree), &links) {
+            self.executor.reporter.warning(&difference.to_string());
+        }
+        self.pack(number, parts);
         Ok(())
     }
 

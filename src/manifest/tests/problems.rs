@@ -580,7 +580,7 @@ packages = [{ image = "tools", path = "/x" }]
 [build.app]
 base = "tools"
 layers = ["l"]
-packages = [":server", { archive = "a.tar", to = "/" }]
+packages = [":server"]
 steps = ["true"]
 "#,
     );

@@ -335,6 +335,16 @@ fn package_forms() {
     assert!(matches!(&link, PackageContent::Link { link, target } if link.value == "/a" && target == "../{arch}"));
     let folder = package(r#"{ folder = "/a/" }"#).content;
     assert!(matches!(&folder, PackageContent::Folder { folder } if folder.value == "/a/"));
+    let archive = package(r#"{ archive = "a-{arch}.tar", to = "/x/../{cpu}/", strip = 2 }"#).content;
+    let PackageContent::Archive { archive, to, strip } = archive else { panic!("{archive:?}") };
+    assert_eq!((archive.as_str(), to.as_str(), strip), ("a-{arch}.tar", "/{cpu}/", 2));
+    for (archive, code) in [
+        (r#"{ archive = "a.tar" }"#, "missing_key"),
+        (r#"{ archive = "a.tar", to = "/", follow = true }"#, "bad_package"),
+        (r#"{ archive = "a.tar", to = "/", strip = -1 }"#, "bad_number"),
+    ] {
+        assert_eq!(refused(&format!("packages = [{archive}]")), [code], "{archive}");
+    }
     let flags = package(r#"{ path = "a", optional = true, follow = true, foreign = true }"#);
     assert!(flags.optional && flags.follow && flags.foreign);
 }

@@ -21,12 +21,17 @@ pub(crate) struct TestContext {
 
 impl TestContext {
     pub(crate) fn new() -> Self {
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// One whose folder is in another.
+    pub(crate) fn within(parent: &Path) -> Self {
         // podman makes a name of a layout's path, and names are lower case.
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
         let name = format!("oci-test-{:x}-{count:x}-{now:x}", std::process::id());
-        let context = Self { folder: tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir().unwrap() };
+        let context = Self { folder: tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir_in(parent).unwrap() };
         for folder in ["project", "home", "cache", "run", "tmp"] {
             fs::create_dir(context.folder.path().join(folder)).unwrap();
         }
