@@ -137,7 +137,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__add)
-            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -179,7 +179,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__build)
-            opts="-v -C -j -q -h --platform --complete --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --platform --complete --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -225,7 +225,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__check)
-            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -309,7 +309,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__fetch)
-            opts="-v -C -j -q -h --platform --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --platform --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -537,7 +537,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__lock)
-            opts="-v -C -j -q -h --check --dry-run --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --check --dry-run --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -579,7 +579,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__outdated)
-            opts="-v -C -j -q -h --exit-code --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --exit-code --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -621,7 +621,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__publish)
-            opts="-v -C -j -q -h --tag --platform --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --tag --platform --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -803,7 +803,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__update)
-            opts="-v -C -j -q -h --dry-run --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --dry-run --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -64,6 +64,7 @@ complete -c oci -n "__fish_oci_using_subcommand check" -l offline -d 'Ask no reg
 complete -c oci -n "__fish_oci_using_subcommand check" -l frozen -d '`--locked` and `--offline`'
 complete -c oci -n "__fish_oci_using_subcommand check" -l json -d 'Results and errors as JSON'
 complete -c oci -n "__fish_oci_using_subcommand check" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand check" -l verbose -d 'Say more; `-v` before or after any command but `run`'
 complete -c oci -n "__fish_oci_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_using_subcommand add" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand add" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
@@ -78,6 +79,7 @@ complete -c oci -n "__fish_oci_using_subcommand add" -l offline -d 'Ask no regis
 complete -c oci -n "__fish_oci_using_subcommand add" -l frozen -d '`--locked` and `--offline`'
 complete -c oci -n "__fish_oci_using_subcommand add" -l json -d 'Results and errors as JSON'
 complete -c oci -n "__fish_oci_using_subcommand add" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand add" -l verbose -d 'Say more; `-v` before or after any command but `run`'
 complete -c oci -n "__fish_oci_using_subcommand add" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_using_subcommand lock" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand lock" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
@@ -94,6 +96,7 @@ complete -c oci -n "__fish_oci_using_subcommand lock" -l offline -d 'Ask no regi
 complete -c oci -n "__fish_oci_using_subcommand lock" -l frozen -d '`--locked` and `--offline`'
 complete -c oci -n "__fish_oci_using_subcommand lock" -l json -d 'Results and errors as JSON'
 complete -c oci -n "__fish_oci_using_subcommand lock" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand lock" -l verbose -d 'Say more; `-v` before or after any command but `run`'
 complete -c oci -n "__fish_oci_using_subcommand lock" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_using_subcommand update" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand update" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
@@ -109,6 +112,7 @@ complete -c oci -n "__fish_oci_using_subcommand update" -l offline -d 'Ask no re
 complete -c oci -n "__fish_oci_using_subcommand update" -l frozen -d '`--locked` and `--offline`'
 complete -c oci -n "__fish_oci_using_subcommand update" -l json -d 'Results and errors as JSON'
 complete -c oci -n "__fish_oci_using_subcommand update" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand update" -l verbose -d 'Say more; `-v` before or after any command but `run`'
 complete -c oci -n "__fish_oci_using_subcommand update" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_using_subcommand outdated" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand outdated" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
@@ -124,6 +128,7 @@ complete -c oci -n "__fish_oci_using_subcommand outdated" -l offline -d 'Ask no 
 complete -c oci -n "__fish_oci_using_subcommand outdated" -l frozen -d '`--locked` and `--offline`'
 complete -c oci -n "__fish_oci_using_subcommand outdated" -l json -d 'Results and errors as JSON'
 complete -c oci -n "__fish_oci_using_subcommand outdated" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand outdated" -l verbose -d 'Say more; `-v` before or after any command but `run`'
 complete -c oci -n "__fish_oci_using_subcommand outdated" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l platform -d 'Only these platforms' -r
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s C -l directory -d 'Go to this folder first' -r -F
@@ -139,6 +144,7 @@ complete -c oci -n "__fish_oci_using_subcommand fetch" -l offline -d 'Ask no reg
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l frozen -d '`--locked` and `--offline`'
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l json -d 'Results and errors as JSON'
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand fetch" -l verbose -d 'Say more; `-v` before or after any command but `run`'
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_using_subcommand build" -l platform -d 'Only these platforms' -r
 complete -c oci -n "__fish_oci_using_subcommand build" -s C -l directory -d 'Go to this folder first' -r -F
@@ -155,6 +161,7 @@ complete -c oci -n "__fish_oci_using_subcommand build" -l offline -d 'Ask no reg
 complete -c oci -n "__fish_oci_using_subcommand build" -l frozen -d '`--locked` and `--offline`'
 complete -c oci -n "__fish_oci_using_subcommand build" -l json -d 'Results and errors as JSON'
 complete -c oci -n "__fish_oci_using_subcommand build" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand build" -l verbose -d 'Say more; `-v` before or after any command but `run`'
 complete -c oci -n "__fish_oci_using_subcommand build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_using_subcommand run" -s e -l env -d 'Set a variable; without `=`, pass it on' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l env-file -d 'Set the variables of a file, `NAME=VALUE` a line' -r -F
@@ -198,6 +205,7 @@ complete -c oci -n "__fish_oci_using_subcommand publish" -l offline -d 'Ask no r
 complete -c oci -n "__fish_oci_using_subcommand publish" -l frozen -d '`--locked` and `--offline`'
 complete -c oci -n "__fish_oci_using_subcommand publish" -l json -d 'Results and errors as JSON'
 complete -c oci -n "__fish_oci_using_subcommand publish" -s q -l quiet -d 'Say nothing but results, warnings and errors'
+complete -c oci -n "__fish_oci_using_subcommand publish" -l verbose -d 'Say more; `-v` before or after any command but `run`'
 complete -c oci -n "__fish_oci_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c oci -n "__fish_oci_using_subcommand schema" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand schema" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F

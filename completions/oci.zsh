@@ -62,6 +62,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -84,6 +85,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':name -- What the base is to be called:_default' \
@@ -110,6 +112,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -133,6 +136,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::names -- Bases or variants; all, if none is named:_default' \
@@ -157,6 +161,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -180,6 +185,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::names -- Builds, bases or variants; all, if none is named:_default' \
@@ -205,6 +211,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::names -- Builds; all, if none is named:_default' \
@@ -272,6 +279,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::names -- Builds; all that have a repository, if none is named:_default' \

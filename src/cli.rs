@@ -67,7 +67,8 @@ pub(crate) enum When {
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Verbose {
     /// Say more
-    #[arg(short = 'v', hide = true)]
+    // Not of the name of the global option, which it would hide.
+    #[arg(id = "v", short = 'v', hide = true)]
     pub(crate) verbose: bool,
 }
 
