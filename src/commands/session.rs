@@ -18,7 +18,7 @@ use crate::resolve::{Pins, Resolver};
 use crate::stage::{rootfs, runs};
 use crate::store::{Layout, Store};
 use crate::tools::IdMap;
-use crate::tools::skopeo::{Access, OnRetry, Settings, Skopeo};
+use crate::tools::skopeo::{Access, OnMirror, OnRetry, Settings, Skopeo};
 
 pub(super) struct Session {
     pub(super) manifest: Manifest,
@@ -82,6 +82,7 @@ impl Session {
             logs: store.logs(),
             registries: registries(&manifest),
             on_retry: on_retry(Arc::clone(&reporter)),
+            on_mirror: on_mirror(Arc::clone(&reporter)),
         };
         let skopeo = Skopeo::new(&tool("OCI_SKOPEO", manifest.tools.skopeo.as_deref(), "skopeo"), settings);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -269,6 +270,7 @@ fn registries(manifest: &Manifest) -> BTreeMap<String, Access> {
             anonymous: false,
             certificates: settings.cert_dir.clone(),
             credentials: settings.auth_file.clone(),
+            mirrors: settings.mirrors.clone(),
         };
         (registry.clone(), access)
     });
@@ -278,6 +280,14 @@ fn registries(manifest: &Manifest) -> BTreeMap<String, Access> {
 /// Says that something did not work and is tried again, as it happens.
 fn on_retry(reporter: Arc<dyn Reporter>) -> OnRetry {
     Box::new(move |retry| reporter.note(&retry.to_string()))
+}
+
+/// Says that a mirror did not help; that it lacks an image, only to who asked for more.
+fn on_mirror(reporter: Arc<dyn Reporter>) -> OnMirror {
+    Box::new(move |passed_over| match passed_over.is_normal() {
+        true => reporter.detail(&passed_over.to_string()),
+        false => reporter.note(&passed_over.to_string()),
+    })
 }
 
 /// The environment's word on a tool, the manifest's, or its plain name.

@@ -28,7 +28,7 @@ use template::Template;
 pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, UserSettings, parse_with};
 use variable::VariableValue;
 
-use crate::model::{Compression, Digest, ImageName, Platform, Repository, Tag};
+use crate::model::{Compression, Digest, ImageName, Platform, RegistryMirror, Repository, Tag};
 use crate::source::{At, Place, Placed, Source};
 
 /// A whole `oci.toml`, free of contradictions that can be seen without a network.
@@ -115,6 +115,8 @@ pub(crate) struct RegistrySettings {
     pub(crate) cert_dir: Option<PathBuf>,
     /// The file with the credentials, instead of where skopeo looks.
     pub(crate) auth_file: Option<PathBuf>,
+    /// Asked before the registry, in this order.
+    pub(crate) mirrors: Vec<RegistryMirror>,
 }
 
 /// `[base.NAME]`: an image from elsewhere.

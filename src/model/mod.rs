@@ -16,4 +16,4 @@ pub(crate) use digest::{ChainId, DiffId, Digest};
 pub(crate) use document::{Descriptor, Document, ImageManifest, Index, canonical_json};
 pub(crate) use image_name::ImageName;
 pub(crate) use platform::Platform;
-pub(crate) use reference::{Reference, Repository, Tag};
+pub(crate) use reference::{Reference, RegistryMirror, Repository, Tag};

@@ -80,6 +80,21 @@ impl Cause {
         matches!(self, Self::TagNotFound { .. } | Self::DigestNotFound | Self::NotAManifest | Self::DigestMismatch)
     }
 
+    /// True if who was asked has no such thing.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::TagNotFound { .. } | Self::DigestNotFound | Self::NoSuchRepository)
+    }
+
+    /// True if this machine is to blame, and not who was asked.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::DiskFull | Self::Missing | Self::TooOld { .. } | Self::Interrupted)
+    }
+
+    /// True if whoever was asked would not have answered another question either.
+    pub(crate) fn is_of_connection(&self) -> bool {
+        self.is_transient() || matches!(self, Self::UnknownHost { .. } | Self::Certificate | Self::PlainHttp)
+    }
+
     /// True if the same call may well succeed a moment later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {

@@ -16,6 +16,7 @@ mod interop;
 mod keys;
 mod lock;
 mod lock_many;
+mod mirrors;
 mod outdated;
 mod publish;
 mod readme;

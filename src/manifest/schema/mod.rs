@@ -158,7 +158,7 @@ const REGISTRY: &[Key] = &[
     key("auth-file", TEXT, "The file with the credentials; default: where skopeo looks."),
     key("cert-dir", TEXT, "A folder with the registry's `ca.crt`."),
     key("insecure", BOOLEAN, "Plain HTTP or an unchecked certificate will do."),
-    later("mirrors", TEXTS, "Tried first: `host[:port][/path]`."),
+    key("mirrors", TEXTS, "Asked first, in this order: `host[:port][/path]`."),
 ];
 
 const MIRROR: &[Key] = &[

@@ -59,14 +59,17 @@ impl Skopeo {
                 linked.push(*digest);
             }
         }
-        let reference = Reference::Digest(repository.clone(), *manifest);
-        let task = self.task("fetch", Subject::Image(reference.clone()));
-        let invocation = self
-            .copy()?
-            .arguments(access.flags(repository, "src-"))
-            .arguments([format!("docker://{reference}"), "oci:image:fetched".to_owned()])
-            .folder(scratch);
-        self.run(&task, &invocation)?;
+        // What a mirror that failed half-way did bring is not downloaded again.
+        self.read(repository, access, |source| {
+            let reference = Reference::Digest(source.repository.clone(), *manifest);
+            let task = self.task("fetch", Subject::Image(reference.clone()));
+            let invocation = self
+                .copy()?
+                .arguments(source.access.flags(&source.repository, "src-"))
+                .arguments([format!("docker://{reference}"), "oci:image:fetched".to_owned()])
+                .folder(scratch);
+            self.run_at(source, &task, &invocation)
+        })?;
         let mut fetched = files(&blobs)?;
         fetched.retain(|(digest, _)| !linked.contains(digest));
         Ok(fetched)

@@ -9,7 +9,8 @@
 //! | [`Skopeo::push`] | `copy oci: docker://` | the digest in the registry |
 //! | [`Skopeo::mirror`] | `copy docker:// docker://` | the same |
 //!
-//! Calls that fail for a reason that may pass are made again ([`retry`]).
+//! What is read comes from a registry's mirrors first ([`source`]). Calls that fail for a reason that may
+//! pass are made again ([`retry`]).
 //!
 //! What skopeo says is used for explanations only. What it did is read from what it made: bytes that we
 //! hash ourselves, files, and the digest file. Passwords never stand in an argument, where every user of
@@ -18,22 +19,24 @@
 mod copy;
 mod inspect;
 mod retry;
+mod source;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use crate::model::Repository;
+use crate::model::{RegistryMirror, Repository};
 use crate::tools::error::ToolError;
 use crate::tools::{Cause, Invocation, Subject, Task, Version, environment};
 
 pub(crate) use copy::Layout;
 pub(crate) use retry::OnRetry;
 use retry::Patience;
+pub(crate) use source::OnMirror;
 
 const TOOL: &str = "skopeo";
 /// The first version that has `copy --preserve-digests`.
@@ -53,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) registries: BTreeMap<String, Access>,
     /// Told of every call that is about to be made again.
     pub(crate) on_retry: OnRetry,
+    /// Told of every mirror that did not help.
+    pub(crate) on_mirror: OnMirror,
 }
 
 /// How a registry is to be talked to; paths are absolute.
@@ -66,6 +71,8 @@ pub(crate) struct Access {
     pub(crate) certificates: Option<PathBuf>,
     /// The file with the credentials, instead of where skopeo looks by itself.
     pub(crate) credentials: Option<PathBuf>,
+    /// Asked first, in this order, for what is read; each as its own registry's settings say.
+    pub(crate) mirrors: Vec<RegistryMirror>,
 }
 
 impl Access {
@@ -94,12 +101,20 @@ pub(crate) struct Skopeo {
     settings: Settings,
     version: OnceLock<Version>,
     patience: Patience,
+    /// Those that do not work, and why.
+    lost_mirrors: Mutex<BTreeMap<RegistryMirror, String>>,
 }
 
 impl Skopeo {
     /// The program by name or path. Nothing runs yet.
     pub(crate) fn new(program: &Path, settings: Settings) -> Self {
-        Self { program: program.to_owned(), settings, version: OnceLock::new(), patience: Patience::default() }
+        Self {
+            program: program.to_owned(),
+            settings,
+            version: OnceLock::new(),
+            patience: Patience::default(),
+            lost_mirrors: Mutex::default(),
+        }
     }
 
     /// How this repository's registry is to be talked to.

@@ -160,6 +160,7 @@ impl Bench {
             logs: folder.path().join("logs"),
             registries,
             on_retry: Box::new(|_| {}),
+            on_mirror: Box::new(|_| {}),
         };
         Self { skopeo: Skopeo::new(program.as_ref(), settings), folder }
     }
