@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_oci_global_optspecs
-    string join \n C/directory= manifest-path= locked offline frozen j/jobs= var= json q/quiet verbose color= h/help V/version
+    string join \n C/directory= manifest-path= locked offline frozen j/jobs= network-timeout= var= json q/quiet verbose color= h/help V/version
 end
 
 function __fish_oci_needs_command
@@ -27,6 +27,7 @@ end
 complete -c oci -n "__fish_oci_needs_command" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_needs_command" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_needs_command" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_needs_command" -l network-timeout -d 'How long a registry may be silent [default: 60, and 180 in the middle of a transfer]' -r
 complete -c oci -n "__fish_oci_needs_command" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_needs_command" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
@@ -54,6 +55,7 @@ complete -c oci -n "__fish_oci_needs_command" -f -a "help" -d 'Print this messag
 complete -c oci -n "__fish_oci_using_subcommand check" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand check" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand check" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand check" -l network-timeout -d 'How long a registry may be silent [default: 60, and 180 in the middle of a transfer]' -r
 complete -c oci -n "__fish_oci_using_subcommand check" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand check" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
@@ -69,6 +71,7 @@ complete -c oci -n "__fish_oci_using_subcommand check" -s h -l help -d 'Print he
 complete -c oci -n "__fish_oci_using_subcommand add" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand add" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand add" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand add" -l network-timeout -d 'How long a registry may be silent [default: 60, and 180 in the middle of a transfer]' -r
 complete -c oci -n "__fish_oci_using_subcommand add" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand add" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
@@ -84,6 +87,7 @@ complete -c oci -n "__fish_oci_using_subcommand add" -s h -l help -d 'Print help
 complete -c oci -n "__fish_oci_using_subcommand lock" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand lock" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand lock" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand lock" -l network-timeout -d 'How long a registry may be silent [default: 60, and 180 in the middle of a transfer]' -r
 complete -c oci -n "__fish_oci_using_subcommand lock" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand lock" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
@@ -101,6 +105,7 @@ complete -c oci -n "__fish_oci_using_subcommand lock" -s h -l help -d 'Print hel
 complete -c oci -n "__fish_oci_using_subcommand update" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand update" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand update" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand update" -l network-timeout -d 'How long a registry may be silent [default: 60, and 180 in the middle of a transfer]' -r
 complete -c oci -n "__fish_oci_using_subcommand update" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand update" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
@@ -117,6 +122,7 @@ complete -c oci -n "__fish_oci_using_subcommand update" -s h -l help -d 'Print h
 complete -c oci -n "__fish_oci_using_subcommand outdated" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand outdated" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand outdated" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand outdated" -l network-timeout -d 'How long a registry may be silent [default: 60, and 180 in the middle of a transfer]' -r
 complete -c oci -n "__fish_oci_using_subcommand outdated" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand outdated" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
@@ -134,6 +140,7 @@ complete -c oci -n "__fish_oci_using_subcommand fetch" -l platform -d 'Only thes
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand fetch" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand fetch" -l network-timeout -d 'How long a registry may be silent [default: 60, and 180 in the middle of a transfer]' -r
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand fetch" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
@@ -150,6 +157,7 @@ complete -c oci -n "__fish_oci_using_subcommand build" -l platform -d 'Only thes
 complete -c oci -n "__fish_oci_using_subcommand build" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand build" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand build" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand build" -l network-timeout -d 'How long a registry may be silent [default: 60, and 180 in the middle of a transfer]' -r
 complete -c oci -n "__fish_oci_using_subcommand build" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand build" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
@@ -176,6 +184,7 @@ complete -c oci -n "__fish_oci_using_subcommand run" -s p -l publish -d 'Refused
 complete -c oci -n "__fish_oci_using_subcommand run" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand run" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand run" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l network-timeout -d 'How long a registry may be silent [default: 60, and 180 in the middle of a transfer]' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
@@ -195,6 +204,7 @@ complete -c oci -n "__fish_oci_using_subcommand publish" -l platform -d 'Only th
 complete -c oci -n "__fish_oci_using_subcommand publish" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand publish" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand publish" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand publish" -l network-timeout -d 'How long a registry may be silent [default: 60, and 180 in the middle of a transfer]' -r
 complete -c oci -n "__fish_oci_using_subcommand publish" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand publish" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
@@ -210,6 +220,7 @@ complete -c oci -n "__fish_oci_using_subcommand publish" -s h -l help -d 'Print 
 complete -c oci -n "__fish_oci_using_subcommand schema" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand schema" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand schema" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand schema" -l network-timeout -d 'How long a registry may be silent [default: 60, and 180 in the middle of a transfer]' -r
 complete -c oci -n "__fish_oci_using_subcommand schema" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand schema" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
@@ -224,6 +235,7 @@ complete -c oci -n "__fish_oci_using_subcommand schema" -s h -l help -d 'Print h
 complete -c oci -n "__fish_oci_using_subcommand completions" -s C -l directory -d 'Go to this folder first' -r -F
 complete -c oci -n "__fish_oci_using_subcommand completions" -l manifest-path -d 'The manifest, instead of the nearest `oci.toml` at or above the current folder' -r -F
 complete -c oci -n "__fish_oci_using_subcommand completions" -s j -l jobs -d 'How many threads work, at most [default: one for each processor]' -r
+complete -c oci -n "__fish_oci_using_subcommand completions" -l network-timeout -d 'How long a registry may be silent [default: 60, and 180 in the middle of a transfer]' -r
 complete -c oci -n "__fish_oci_using_subcommand completions" -l var -d 'Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`' -r
 complete -c oci -n "__fish_oci_using_subcommand completions" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''

@@ -20,6 +20,7 @@ _oci() {
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
@@ -51,6 +52,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
@@ -74,6 +76,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
@@ -99,6 +102,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
@@ -124,6 +128,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
@@ -149,6 +154,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
@@ -174,6 +180,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
@@ -199,6 +206,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
@@ -237,6 +245,7 @@ none\:"Only a loopback of its own"))' \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
@@ -268,6 +277,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
@@ -292,6 +302,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
@@ -314,6 +325,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""

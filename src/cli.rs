@@ -37,6 +37,9 @@ pub(crate) struct Global {
     /// How many threads work, at most [default: one for each processor]
     #[arg(short, long, value_name = "N", global = true, env = "OCI_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
+    /// How long a registry may be silent [default: 60, and 180 in the middle of a transfer]
+    #[arg(long, value_name = "SECONDS", global = true, env = "OCI_NETWORK_TIMEOUT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) network_timeout: Option<u32>,
     /// Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`
     #[arg(long = "var", value_name = "NAME=VALUE", global = true)]
     pub(crate) variables: Vec<String>,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::project::{self, Project};
 use crate::cli::Global;
@@ -81,6 +82,7 @@ impl Session {
             cache: store.tool_state(),
             logs: store.logs(),
             registries: registries(&manifest),
+            timeout: global.network_timeout.map(|seconds| Duration::from_secs(seconds.into())),
             on_retry: on_retry(Arc::clone(&reporter)),
             on_mirror: on_mirror(Arc::clone(&reporter)),
         };

@@ -33,6 +33,10 @@ pub(crate) enum Cause {
     TimedOut {
         limit: Option<Duration>,
     },
+    /// A transfer in which nothing moved for so long.
+    Stalled {
+        limit: Duration,
+    },
     /// The registry's certificate was not accepted.
     Certificate,
     /// The registry speaks HTTP where HTTPS was expected.
@@ -98,7 +102,8 @@ impl Cause {
     /// True if the same call may well succeed a moment later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Refused { .. } | Self::Unreachable | Self::Reset | Self::TimedOut { .. } | Self::RateLimited => true,
+            Self::Refused { .. } | Self::Unreachable | Self::Reset => true,
+            Self::TimedOut { .. } | Self::Stalled { .. } | Self::RateLimited => true,
             Self::ServerError { status } => !matches!(status, 501 | 505),
             _ => false,
         }

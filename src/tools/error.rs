@@ -76,6 +76,10 @@ impl ToolError {
                 failure.cause = Cause::TimedOut { limit: Some(limit) };
                 failure.hear(&stderr, task.logs);
             }
+            ProcessError::Stalled { limit, stderr } => {
+                failure.cause = Cause::Stalled { limit };
+                failure.hear(&stderr, task.logs);
+            }
         }
         failure.seal()
     }

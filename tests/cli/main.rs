@@ -25,6 +25,7 @@ mod reproducible;
 mod retry;
 mod rootless;
 mod run;
+mod silence;
 mod support;
 mod surroundings;
 mod update;

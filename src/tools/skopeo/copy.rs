@@ -16,7 +16,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Access, COPY_LIMIT, Skopeo};
+use super::{Access, STALL_LIMIT, Skopeo};
 use crate::fs::{self, FileContext};
 use crate::model::{Digest, Reference, Repository};
 use crate::tools::error::ToolError;
@@ -153,7 +153,8 @@ impl Skopeo {
     /// `copy`, quiet, and without the right to change a digest: left to itself skopeo compresses layers
     /// that are not, and swaps others for equivalent ones.
     fn copy(&self) -> Result<Invocation, ToolError> {
-        Ok(self.invocation(COPY_LIMIT)?.arguments(["copy", "--quiet", "--preserve-digests"]))
+        let limit = self.settings.timeout.unwrap_or(STALL_LIMIT);
+        Ok(self.invocation()?.stall(limit).arguments(["copy", "--quiet", "--preserve-digests"]))
     }
 }
 

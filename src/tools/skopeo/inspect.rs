@@ -84,8 +84,8 @@ impl Skopeo {
     }
 
     fn question(&self, command: &str, source: &Source) -> Result<Invocation, ToolError> {
-        let limit = source.limit(QUESTION_LIMIT);
-        Ok(self.invocation(limit)?.argument(command).arguments(source.access.flags(&source.repository, "")))
+        let limit = source.limit(self.settings.timeout.unwrap_or(QUESTION_LIMIT));
+        Ok(self.invocation()?.limit(limit).argument(command).arguments(source.access.flags(&source.repository, "")))
     }
 
     /// A registry gives one answer for an unknown tag and an unknown repository. The list of tags tells

@@ -43,8 +43,9 @@ const TOOL: &str = "skopeo";
 const MINIMUM: Version = Version(1, 6, 0);
 /// For a question that is answered with a few kilobytes.
 const QUESTION_LIMIT: Duration = Duration::from_secs(60);
-/// For moving whole images.
-const COPY_LIMIT: Duration = Duration::from_secs(30 * 60);
+/// For a copy in which nothing moves. Some registries are silent for minutes while they take in a large
+/// layer that was pushed.
+const STALL_LIMIT: Duration = Duration::from_secs(3 * 60);
 
 /// Where the wrapper keeps what is its own, in absolute paths, and what is known about registries.
 pub(crate) struct Settings {
@@ -54,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) logs: PathBuf,
     /// How registries are to be talked to, by `host[:port]`; of others nothing special is known.
     pub(crate) registries: BTreeMap<String, Access>,
+    /// How long a registry may be silent, if it is not for this program to say.
+    pub(crate) timeout: Option<Duration>,
     /// Told of every call that is about to be made again.
     pub(crate) on_retry: OnRetry,
     /// Told of every mirror that did not help.
@@ -142,16 +145,17 @@ impl Skopeo {
         Task { tool: TOOL, stage, subject, logs: &self.settings.logs }
     }
 
-    /// skopeo with these arguments. A trust policy of the machine's does not apply: digests are pinned.
-    fn invocation(&self, limit: Duration) -> Result<Invocation, ToolError> {
-        let invocation = Invocation::new(&self.program).argument("--insecure-policy").limit(limit);
+    /// skopeo, to be told what to do. A trust policy of the machine's does not apply: digests are pinned.
+    fn invocation(&self) -> Result<Invocation, ToolError> {
+        let invocation = Invocation::new(&self.program).argument("--insecure-policy");
         Ok(environment::for_registries(invocation, &self.settings.cache)?)
     }
 
     /// Runs it, and again if what went wrong may pass.
     fn run(&self, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
         let registry = task.subject.registry().unwrap_or_default();
-        self.patience.persist(registry, &self.settings.on_retry, || self.run_once(task, invocation))
+        let limit = (!invocation.is_unlimited()).then_some(retry::LIMIT);
+        self.patience.persist(registry, limit, &self.settings.on_retry, || self.run_once(task, invocation))
     }
 
     /// Runs it; a flag that it does not know means that it is too old.

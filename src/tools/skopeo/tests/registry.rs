@@ -159,6 +159,7 @@ impl Bench {
             cache: folder.path().join("cache"),
             logs: folder.path().join("logs"),
             registries,
+            timeout: None,
             on_retry: Box::new(|_| {}),
             on_mirror: Box::new(|_| {}),
         };
