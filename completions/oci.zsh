@@ -159,7 +159,7 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
-'--exit-code[Return 1 if a tag has moved]' \
+'--exit-code[Return 1 if a tag has moved, or a base is too old]' \
 '-v[Say more]' \
 '--locked[Fail if \`oci.lock\` would have to change]' \
 '--offline[Ask no registry]' \
@@ -418,7 +418,7 @@ _oci_commands() {
 'add:Add a base to \`oci.toml\`, and pin it' \
 'lock:Pin every base to a digest in \`oci.lock\`' \
 'update:Pin bases to what their tags stand for now' \
-'outdated:List the bases whose tags have moved' \
+'outdated:List the bases whose tags have moved, and those that are too old' \
 'fetch:Bring everything that a later \`--offline\` build or run needs' \
 'build:Build images' \
 'run:Build an image if need be, and run it' \
@@ -461,7 +461,7 @@ _oci__subcmd__help_commands() {
 'add:Add a base to \`oci.toml\`, and pin it' \
 'lock:Pin every base to a digest in \`oci.lock\`' \
 'update:Pin bases to what their tags stand for now' \
-'outdated:List the bases whose tags have moved' \
+'outdated:List the bases whose tags have moved, and those that are too old' \
 'fetch:Bring everything that a later \`--offline\` build or run needs' \
 'build:Build images' \
 'run:Build an image if need be, and run it' \

@@ -85,7 +85,7 @@ pub(crate) enum Command {
     Lock(LockArguments),
     /// Pin bases to what their tags stand for now
     Update(UpdateArguments),
-    /// List the bases whose tags have moved
+    /// List the bases whose tags have moved, and those that are too old
     Outdated(OutdatedArguments),
     /// Bring everything that a later `--offline` build or run needs
     Fetch(FetchArguments),
@@ -145,7 +145,7 @@ pub(crate) struct UpdateArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct OutdatedArguments {
-    /// Return 1 if a tag has moved
+    /// Return 1 if a tag has moved, or a base is too old
     #[arg(long)]
     pub(crate) exit_code: bool,
     #[command(flatten)]

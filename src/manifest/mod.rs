@@ -43,6 +43,7 @@ pub(crate) struct Manifest {
     /// `[stage.NAME]`: images to build from.
     pub(crate) stages: BTreeMap<String, Build>,
     pub(crate) layers: BTreeMap<String, SharedLayer>,
+    pub(crate) policy: Policy,
     pub(crate) tools: Tools,
     /// By registry, `host` or `host:port`.
     pub(crate) registries: BTreeMap<String, RegistrySettings>,
@@ -104,6 +105,13 @@ impl Tools {
             runc: self.runc.or_else(|| others.runc.clone()),
         }
     }
+}
+
+/// `[policy]`: what bases have to be like, besides what was checked with the manifest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policy {
+    /// How many days ago a base may have been made.
+    pub(crate) max_age_days: Option<i64>,
 }
 
 /// `[registry."host[:port]"]`: how a registry is talked to.

@@ -183,7 +183,7 @@ const TARGET_RULES: &[Rule] = &[Rule::One(&["command"]), Rule::One(&["output", "
 
 const POLICY: &[Key] = &[
     key("allow", TEXTS, "Patterns of repositories that a base may come from."),
-    later("max-age-days", &Shape::Integer, "How old a base may be."),
+    key("max-age-days", &Shape::Integer, "How many days old a base may be, for `oci outdated`."),
     later("signatures", TEXT, "A containers `policy.json`."),
 ];
 
