@@ -20,6 +20,7 @@ _oci() {
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
 plain\:"As lines"
@@ -54,6 +55,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
 plain\:"As lines"
@@ -68,6 +70,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -79,6 +82,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
 plain\:"As lines"
@@ -93,6 +97,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':name -- What the base is to be called:_default' \
@@ -106,6 +111,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
 plain\:"As lines"
@@ -122,6 +128,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -133,6 +140,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
 plain\:"As lines"
@@ -148,6 +156,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::names -- Bases or variants; all, if none is named:_default' \
@@ -160,6 +169,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
 plain\:"As lines"
@@ -167,7 +177,7 @@ none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
-'--exit-code[Return 1 if a tag has moved]' \
+'--exit-code[Return 1 if a tag has moved, or a base is too old]' \
 '-v[Say more]' \
 '--locked[Fail if \`oci.lock\` would have to change]' \
 '--offline[Ask no registry]' \
@@ -175,6 +185,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -187,6 +198,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
 plain\:"As lines"
@@ -201,6 +213,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::names -- Builds, stages, bases or variants; all, if none is named:_default' \
@@ -215,6 +228,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
 plain\:"As lines"
@@ -233,6 +247,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::names -- Builds or stages; all builds, if none is named:_default' \
@@ -258,6 +273,7 @@ none\:"Only a loopback of its own"))' \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
 plain\:"As lines"
@@ -292,6 +308,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
 plain\:"As lines"
@@ -359,6 +376,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -503,6 +521,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
 plain\:"As lines"
@@ -528,6 +547,7 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
 '--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
 plain\:"As lines"
@@ -659,7 +679,7 @@ _oci_commands() {
 'add:Add a base to \`oci.toml\`, and pin it' \
 'lock:Pin every base to a digest in \`oci.lock\`' \
 'update:Pin bases to what their tags stand for now' \
-'outdated:List the bases whose tags have moved' \
+'outdated:List the bases whose tags have moved, and those that are too old' \
 'fetch:Bring everything that a later \`--offline\` build or run needs' \
 'build:Build images' \
 'run:Build an image if need be, and run it' \
@@ -782,7 +802,7 @@ _oci__subcmd__help_commands() {
 'add:Add a base to \`oci.toml\`, and pin it' \
 'lock:Pin every base to a digest in \`oci.lock\`' \
 'update:Pin bases to what their tags stand for now' \
-'outdated:List the bases whose tags have moved' \
+'outdated:List the bases whose tags have moved, and those that are too old' \
 'fetch:Bring everything that a later \`--offline\` build or run needs' \
 'build:Build images' \
 'run:Build an image if need be, and run it' \

@@ -39,6 +39,9 @@ pub(crate) struct Global {
     /// How many threads work, at most [default: one for each processor]
     #[arg(short, long, value_name = "N", global = true, env = "OCI_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
+    /// How long a registry may be silent [default: 60, and 180 in the middle of a transfer]
+    #[arg(long, value_name = "SECONDS", global = true, env = "OCI_NETWORK_TIMEOUT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) network_timeout: Option<u32>,
     /// Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`
     #[arg(long = "var", value_name = "NAME=VALUE", global = true)]
     pub(crate) variables: Vec<String>,
@@ -83,7 +86,8 @@ pub(crate) enum HowProgress {
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Verbose {
     /// Say more
-    #[arg(short = 'v', hide = true)]
+    // Not of the name of the global option, which it would hide.
+    #[arg(id = "v", short = 'v', hide = true)]
     pub(crate) verbose: bool,
 }
 
@@ -97,7 +101,7 @@ pub(crate) enum Command {
     Lock(LockArguments),
     /// Pin bases to what their tags stand for now
     Update(UpdateArguments),
-    /// List the bases whose tags have moved
+    /// List the bases whose tags have moved, and those that are too old
     Outdated(OutdatedArguments),
     /// Bring everything that a later `--offline` build or run needs
     Fetch(FetchArguments),
@@ -159,7 +163,7 @@ pub(crate) struct UpdateArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct OutdatedArguments {
-    /// Return 1 if a tag has moved
+    /// Return 1 if a tag has moved, or a base is too old
     #[arg(long)]
     pub(crate) exit_code: bool,
     #[command(flatten)]

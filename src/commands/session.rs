@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::project::{self, Project};
 use crate::cli::{Global, HowProgress};
@@ -19,7 +20,7 @@ use crate::resolve::{Pins, Resolver};
 use crate::stage::{prune, runs, trees};
 use crate::store::{Layout, Store};
 use crate::tools::IdMap;
-use crate::tools::skopeo::{Access, OnRetry, Settings, Skopeo};
+use crate::tools::skopeo::{Access, OnMirror, OnRetry, Settings, Skopeo};
 
 pub(super) struct Session {
     pub(super) manifest: Manifest,
@@ -95,7 +96,9 @@ impl Session {
             cache: store.tool_state(),
             logs: store.logs(),
             registries: registries(&manifest),
+            timeout: global.network_timeout.map(|seconds| Duration::from_secs(seconds.into())),
             on_retry: on_retry(Arc::clone(&reporter)),
+            on_mirror: on_mirror(Arc::clone(&reporter)),
         };
         let skopeo = Skopeo::new(&tool("OCI_SKOPEO", manifest.tools.skopeo.as_deref(), "skopeo"), settings);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -324,6 +327,7 @@ fn registries(manifest: &Manifest) -> BTreeMap<String, Access> {
             anonymous: false,
             certificates: settings.cert_dir.clone(),
             credentials: settings.auth_file.clone(),
+            mirrors: settings.mirrors.clone(),
         };
         (registry.clone(), access)
     });
@@ -333,6 +337,14 @@ fn registries(manifest: &Manifest) -> BTreeMap<String, Access> {
 /// Says that something did not work and is tried again, as it happens.
 fn on_retry(reporter: Arc<dyn Reporter>) -> OnRetry {
     Box::new(move |retry| reporter.note(&retry.to_string()))
+}
+
+/// Says that a mirror did not help; that it lacks an image, only to who asked for more.
+fn on_mirror(reporter: Arc<dyn Reporter>) -> OnMirror {
+    Box::new(move |passed_over| match passed_over.is_normal() {
+        true => reporter.detail(&passed_over.to_string()),
+        false => reporter.note(&passed_over.to_string()),
+    })
 }
 
 /// The environment's word on a tool, the manifest's, or its plain name.

@@ -27,7 +27,7 @@ use template::Template;
 pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, UserSettings, parse_with};
 use variable::VariableValue;
 
-use crate::model::{ByteSize, Compression, Digest, ImageName, Origin, Platform, Tag};
+use crate::model::{ByteSize, Compression, Digest, ImageName, Origin, Platform, RegistryMirror, Tag};
 use crate::source::{At, Place, Placed, Source};
 
 /// A whole `oci.toml`, free of contradictions that can be seen without a network.
@@ -42,6 +42,7 @@ pub(crate) struct Manifest {
     /// `[stage.NAME]`: images to build from.
     pub(crate) stages: BTreeMap<String, Build>,
     pub(crate) layers: BTreeMap<String, SharedLayer>,
+    pub(crate) policy: Policy,
     pub(crate) tools: Tools,
     /// By registry, `host` or `host:port`.
     pub(crate) registries: BTreeMap<String, RegistrySettings>,
@@ -119,6 +120,13 @@ impl Cache {
     }
 }
 
+/// `[policy]`: what bases have to be like, besides what was checked with the manifest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policy {
+    /// How many days ago a base may have been made.
+    pub(crate) max_age_days: Option<i64>,
+}
+
 /// `[registry."host[:port]"]`: how a registry is talked to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RegistrySettings {
@@ -128,6 +136,8 @@ pub(crate) struct RegistrySettings {
     pub(crate) cert_dir: Option<PathBuf>,
     /// The file with the credentials, instead of where skopeo looks.
     pub(crate) auth_file: Option<PathBuf>,
+    /// Asked before the registry, in this order.
+    pub(crate) mirrors: Vec<RegistryMirror>,
 }
 
 /// `[base.NAME]`: an image from elsewhere.

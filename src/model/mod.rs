@@ -20,4 +20,4 @@ pub(crate) use document::{Descriptor, Document, ImageManifest, Index, canonical_
 pub(crate) use image_name::ImageName;
 pub(crate) use origin::{LayoutPath, Origin};
 pub(crate) use platform::Platform;
-pub(crate) use reference::{Reference, Repository, Tag};
+pub(crate) use reference::{Reference, RegistryMirror, Repository, Tag};

@@ -163,7 +163,7 @@ const REGISTRY: &[Key] = &[
     key("auth-file", TEXT, "The file with the credentials; default: where skopeo looks."),
     key("cert-dir", TEXT, "A folder with the registry's `ca.crt`."),
     key("insecure", BOOLEAN, "Plain HTTP or an unchecked certificate will do."),
-    later("mirrors", TEXTS, "Tried first: `host[:port][/path]`."),
+    key("mirrors", TEXTS, "Asked first, in this order: `host[:port][/path]`."),
 ];
 
 const MIRROR: &[Key] = &[
@@ -188,7 +188,7 @@ const TARGET_RULES: &[Rule] = &[Rule::One(&["command"]), Rule::One(&["output", "
 
 const POLICY: &[Key] = &[
     key("allow", TEXTS, "Patterns of repositories that a base may come from."),
-    later("max-age-days", &Shape::Integer, "How old a base may be."),
+    key("max-age-days", &Shape::Integer, "How many days old a base may be, for `oci outdated`."),
     later("signatures", TEXT, "A containers `policy.json`."),
 ];
 

@@ -75,7 +75,7 @@ source-date-epoch = -1
 [registry."ghcr.io/acme"]
 [registry."docker.io"]
 auth-file = ""
-mirrors = ["mirror.example.com/hub"]
+mirrors = ["mirror.example.com/hub", "mirror", "https://mirror.example.com", "mirror.example.com/hub:1", "docker.io"]
 [registry."index.docker.io"]
 "#,
     ),

@@ -1,12 +1,12 @@
 //! `[package.NAME]`, `[mirror.NAME]`, `[policy]` and `[cache]`: checked for every problem. But for
-//! `[policy] allow` and `[cache]`, what they mean is for a later release.
+//! `[policy]` and `[cache]`, what they mean is for a later release.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::manifest::read::{Table, Value};
 use crate::manifest::validate::{Checker, value};
-use crate::manifest::{Base, Cache};
+use crate::manifest::{Base, Cache, Policy};
 use crate::model::{ByteSize, ImageName};
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
@@ -77,16 +77,23 @@ pub(super) fn mirrors(root: Table<'_>, checker: &mut Checker) -> Vec<Placed<Imag
 }
 
 /// `[policy]`: every base comes from a repository that it allows.
-pub(super) fn policy(root: Table<'_>, folder: &Path, bases: &BTreeMap<String, Base>, checker: &mut Checker) {
-    let Some(table) = root.table("policy") else { return };
+pub(super) fn policy(root: Table<'_>, folder: &Path, bases: &BTreeMap<String, Base>, checker: &mut Checker) -> Policy {
+    let Some(table) = root.table("policy") else { return Policy::default() };
     if let Some(text) = table.text("signatures") {
         value::path_from(folder, &text, checker);
     }
-    if let Some(days) = table.integer("max-age-days").filter(|days| days.value.is_none_or(|days| days < 1)) {
+    let max_age = table.integer("max-age-days");
+    if let Some(days) = max_age.as_ref().filter(|days| days.value.is_none_or(|days| days < 1)) {
         let message = "`max-age-days` is a number of days, at least 1";
         checker.push(Problem::new("oci::manifest::bad_number", message, &days.place, ""));
     }
-    let (Some(patterns), Some(allow)) = (table.texts("allow"), table.key_place("allow")) else { return };
+    if let (Some(patterns), Some(allow)) = (table.texts("allow"), table.key_place("allow")) {
+        allowed(&patterns, &allow, bases, checker);
+    }
+    Policy { max_age_days: max_age.and_then(|days| days.value) }
+}
+
+fn allowed(patterns: &[Placed<String>], allow: &Place, bases: &BTreeMap<String, Base>, checker: &mut Checker) {
     let patterns: Vec<_> = patterns.iter().filter_map(|pattern| value::check_glob(pattern, checker)).collect();
     // What is in a layout came from no repository.
     for base in bases.values() {
@@ -95,7 +102,7 @@ pub(super) fn policy(root: Table<'_>, folder: &Path, bases: &BTreeMap<String, Ba
             let message = format!("`{repository}` is not allowed by `[policy]`");
             checker.push(
                 Problem::new("oci::manifest::not_allowed", message, &base.origin.place, "no pattern matches it")
-                    .also(&allow, "what is allowed")
+                    .also(allow, "what is allowed")
                     .help("take the image from a repository that is allowed, or add this one to `allow`".to_owned()),
             );
         }

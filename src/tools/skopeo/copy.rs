@@ -16,7 +16,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Access, COPY_LIMIT, Skopeo};
+use super::{Access, STALL_LIMIT, Skopeo};
 use crate::fs::{self, FileContext};
 use crate::model::{Digest, Reference, Repository};
 use crate::tools::error::ToolError;
@@ -59,10 +59,13 @@ impl Skopeo {
                 linked.push(*digest);
             }
         }
-        let reference = Reference::Digest(repository.clone(), *manifest);
-        let task = self.task("fetch", Subject::Image(reference.clone()));
-        let invocation = self.prepared(self.fetch_command(&reference, access).folder(scratch), COPY_LIMIT)?;
-        self.run(&task, &invocation)?;
+        // What a mirror that failed half-way did bring is not downloaded again.
+        self.read(repository, access, |source| {
+            let reference = Reference::Digest(source.repository.clone(), *manifest);
+            let task = self.task("fetch", Subject::Image(reference.clone()));
+            let invocation = self.prepared(self.fetch_command(&reference, &source.access).folder(scratch))?;
+            self.run_at(source, &task, &invocation)
+        })?;
         let mut fetched = files(&blobs)?;
         fetched.retain(|(digest, _)| !linked.contains(digest));
         Ok(fetched)
@@ -132,7 +135,7 @@ impl Skopeo {
             .argument("--digestfile")
             .argument(digest_file.path())
             .arguments([source, format!("docker://{destination}")]);
-        let invocation = self.prepared(command, COPY_LIMIT)?;
+        let invocation = self.prepared(command)?;
         self.run(&task, &invocation).map_err(|error| match error.cause() {
             // It is not the tag that is missing where one is made.
             Some(Cause::TagNotFound { .. } | Cause::DigestNotFound) => error.because(Cause::NoSuchRepository),
@@ -154,7 +157,8 @@ impl Skopeo {
     /// `copy`, quiet, and without the right to change a digest: left to itself skopeo compresses layers
     /// that are not, and swaps others for equivalent ones.
     fn copy(&self) -> Invocation {
-        self.command().arguments(["copy", "--quiet", "--preserve-digests"])
+        let limit = self.settings.timeout.unwrap_or(STALL_LIMIT);
+        self.command().stall(limit).arguments(["copy", "--quiet", "--preserve-digests"])
     }
 }
 

@@ -70,7 +70,7 @@ fn there_is_no_registry() {
     let bench = Bench::new();
     let inspect = |repository: &str| {
         let subject = Subject::Image(tag(&Repository::parse(repository).unwrap(), "v1"));
-        let invocation = bench.skopeo.prepared(bench.skopeo.command(), Duration::from_secs(60)).unwrap();
+        let invocation = bench.skopeo.prepared(bench.skopeo.command().limit(Duration::from_secs(60))).unwrap();
         // A proxy would look the name up for us.
         let invocation = invocation.variable("HTTPS_PROXY", "").variable("https_proxy", "");
         let invocation = invocation.arguments(["inspect", "--raw"]).argument(format!("docker://{subject}"));
@@ -183,7 +183,7 @@ fn certificates_and_plain_http() {
         // Loopback registries are never checked, so the question is put as it is for others.
         let subject = Subject::Image(tag(&Repository::parse(&format!("{address}/app")).unwrap(), "v1"));
         let task = bench.skopeo.task("resolve", subject.clone());
-        let invocation = bench.skopeo.prepared(bench.skopeo.command(), Duration::from_secs(30)).unwrap();
+        let invocation = bench.skopeo.prepared(bench.skopeo.command().limit(Duration::from_secs(30))).unwrap();
         task.run(&invocation.arguments(["inspect", "--raw"]).arguments(flags).argument(format!("docker://{subject}")))
     };
     assert_eq!(ask(&proxy.address, &[]).unwrap_err().cause(), Some(&Cause::Certificate));
@@ -203,7 +203,7 @@ fn a_registry_that_never_answers_is_given_up() {
     let limit = Duration::from_secs(2);
     let started = Instant::now();
     let task = bench.skopeo.task("resolve", Subject::Image(reference.clone()));
-    let invocation = bench.skopeo.prepared(bench.skopeo.command(), limit).unwrap();
+    let invocation = bench.skopeo.prepared(bench.skopeo.command().limit(limit)).unwrap();
     let invocation =
         invocation.arguments(["inspect", "--raw", "--tls-verify=false"]).argument(format!("docker://{reference}"));
     let error = task.run(&invocation).unwrap_err();
