@@ -152,7 +152,7 @@ _oci() {
 
     case "${cmd}" in
         oci)
-            opts="-C -j -q -h -V --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help --version check add lock update outdated fetch build run publish cache schema completions help"
+            opts="-C -j -q -h -V --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help --version check add lock update outdated fetch build run publish cache schema completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -178,8 +178,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -194,7 +202,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__add)
-            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -220,8 +228,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -236,13 +252,17 @@ _oci() {
             return 0
             ;;
         oci__subcmd__build)
-            opts="-v -C -j -q -h --platform --complete --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --platform --complete --no-cache --fail-fast --metadata-file --dry-run --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metadata-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -266,8 +286,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -282,7 +310,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__cache)
-            opts="-C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help dir size prune clean verify help"
+            opts="-C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help dir size prune clean verify help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -308,8 +336,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -324,7 +360,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__cache__subcmd__clean)
-            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -350,8 +386,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -366,7 +410,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__cache__subcmd__dir)
-            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -392,8 +436,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -506,7 +558,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__cache__subcmd__prune)
-            opts="-v -C -j -q -h --max-size --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --max-size --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -536,8 +588,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -552,7 +612,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__cache__subcmd__size)
-            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -578,8 +638,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -594,7 +662,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__cache__subcmd__verify)
-            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -620,8 +688,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -636,7 +712,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__check)
-            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -662,8 +738,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -678,7 +762,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__completions)
-            opts="-C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help bash elvish fish powershell zsh"
+            opts="-C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -704,8 +788,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -720,7 +812,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__fetch)
-            opts="-v -C -j -q -h --platform --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --platform --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -750,8 +842,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1032,7 +1132,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__lock)
-            opts="-v -C -j -q -h --check --dry-run --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --check --dry-run --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1058,8 +1158,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1074,7 +1182,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__outdated)
-            opts="-v -C -j -q -h --exit-code --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --exit-code --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1100,8 +1208,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1116,7 +1232,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__publish)
-            opts="-v -C -j -q -h --tag --platform --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --tag --platform --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1150,8 +1266,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1166,7 +1290,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__run)
-            opts="-e -v -t -i -p -C -j -q -h --env --env-file --volume --terminal --interactive --entrypoint --user --workdir --network --read-only --platform --publish --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help"
+            opts="-e -v -t -i -p -C -j -q -h --env --env-file --volume --terminal --interactive --entrypoint --user --workdir --network --read-only --platform --publish --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1240,8 +1364,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1256,7 +1388,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__schema)
-            opts="-C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --verbose --color --help"
+            opts="-C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1282,8 +1414,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1298,7 +1438,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__update)
-            opts="-v -C -j -q -h --dry-run --directory --manifest-path --locked --offline --frozen --jobs --var --json --quiet --color --help"
+            opts="-v -C -j -q -h --dry-run --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1324,8 +1464,16 @@ _oci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
                     return 0
                     ;;
                 --color)

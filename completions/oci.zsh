@@ -323,6 +323,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::names -- Builds; all that have a repository, if none is named:_default' \
@@ -335,7 +336,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -365,7 +370,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -388,7 +397,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -399,6 +412,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -411,7 +425,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -422,6 +440,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -433,7 +452,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -444,6 +467,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -455,7 +479,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -466,6 +494,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
