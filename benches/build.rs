@@ -1,81 +1,118 @@
 //! Times `oci build` as a whole process against the least that has to be done, in one run: only the
-//! ratios mean anything. `cargo bench` prints a table of medians.
+//! ratios mean anything. `cargo bench --bench build` prints a table of medians; words that follow pick
+//! the rows in whose names they are.
 
 #![expect(clippy::expect_used, reason = "without its setting a benchmark has nothing to say")]
 
-use std::fs;
+mod support;
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-/// Runs of each command; the median is shown.
-const RUNS: usize = 7;
+use support::{floor, header, is_wanted, medians, program, row, small_files};
+
+const KINDS: [&str; 3] = ["gzip", "zstd", "none"];
 
 fn main() {
+    // The floors are processes too: this one, started again.
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["floor", "layer", tree, out, compression] => return floor::layer(tree.as_ref(), out.as_ref(), compression),
+        ["floor", "walk", tree] => return floor::walk(tree.as_ref(), &mut Vec::new()),
+        _ => {}
+    }
     let folder = tempfile::tempdir().expect("a folder to work in");
-    println!("{:28} {:>10} {:>10} {:>7}", "", "oci", "floor", "ratio");
-    small_files(&folder.path().join("files"));
-    large_file(&folder.path().join("large"));
+    header();
+    one_file(&folder.path().join("append"), "append 50 MB", 50 << 20, 7);
+    many_files(&folder.path().join("files"));
+    one_file(&folder.path().join("large"), "1 GB", 1 << 30, 3);
 }
 
-/// 20,000 files of about 4 KB: built anew against tar and gzip, unchanged against a walk.
-fn small_files(folder: &Path) {
-    let tree = folder.join("tree");
-    for group in 0..200 {
-        let group = tree.join(format!("group-{group}"));
-        fs::create_dir_all(&group).expect("a folder");
-        for file in 0..100 {
-            let text = format!("{}\n", noise(file + 100 * group.as_os_str().len() as u64, 2000));
-            fs::write(group.join(format!("file-{file}.txt")), text).expect("a file");
+fn one_file(folder: &Path, name: &str, size: usize, runs: usize) {
+    let rows = ["gzip", "zstd", "none", "one byte changed", "nothing changed"].map(|row| format!("{name}, {row}"));
+    if !rows.iter().any(|name| is_wanted(name)) {
+        return;
+    }
+    fs::create_dir_all(folder.join("tree")).expect("a folder");
+    let file = File::create_new(folder.join("tree/app")).expect("a file");
+    for part in 0..size >> 22 {
+        file.write_all_at(&program(part as u64, 1 << 22), (part << 22) as u64).expect("room");
+    }
+    for (kind, name) in KINDS.iter().zip(&rows) {
+        if is_wanted(name) {
+            project(folder, "\"tree/app\"", kind);
+            row(
+                name,
+                medians(runs, || anew(folder), || layer_floor(folder, kind)),
+                "read, tar, hash, compress, hash, write",
+            );
         }
     }
-    project(folder, "{ path = \"tree\", to = \"/opt/tree\" }");
-    let anew = median(|| {
-        let _ = fs::remove_dir_all(folder.join("cache"));
-        build(folder);
-    });
-    let floor = median(|| shell(folder, "tar -c tree | gzip -1 | sha256sum"));
-    row("20,000 files, anew", anew, floor, "tar | gzip -1 | sha256sum");
-    build(folder);
-    let again = median(|| build(folder));
-    let floor = median(|| shell(folder, "find tree -printf '%s %T@ %C@ %i\\n'"));
-    row("20,000 files, unchanged", again, floor, "find -printf");
-}
-
-/// One file of 100 MB.
-fn large_file(folder: &Path) {
-    fs::create_dir_all(folder).expect("a folder");
-    let text: String = (0..25).map(|seed| noise(seed, 1_000_000)).collect();
-    fs::write(folder.join("blob"), text.repeat(2)).expect("a file");
-    project(folder, "\"blob\"");
-    let anew = median(|| {
-        let _ = fs::remove_dir_all(folder.join("cache"));
-        build(folder);
-    });
-    let floor = median(|| shell(folder, "gzip -1 <blob | sha256sum"));
-    row("one file of 100 MB, anew", anew, floor, "gzip -1 | sha256sum");
-    build(folder);
-    let again = median(|| build(folder));
-    let floor = median(|| shell(folder, "true"));
-    row("one file, unchanged", again, floor, "sh -c true");
-}
-
-/// Hexadecimal digits: compressible by half, and the same every time.
-fn noise(seed: u64, length: usize) -> String {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut text = String::with_capacity(length + 16);
-    while text.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        text.push_str(&format!("{state:016x}"));
+    project(folder, "\"tree/app\"", "gzip");
+    if is_wanted(&rows[3]) {
+        anew(folder);
+        let mut byte = 0;
+        let changed = || {
+            byte += 1;
+            file.write_all_at(&[byte], (size / 2) as u64).expect("a change");
+            build(folder);
+        };
+        row(&rows[3], medians(runs, changed, || layer_floor(folder, "none")), "the same without compression");
     }
-    text
+    if is_wanted(&rows[4]) {
+        build(folder);
+        row(&rows[4], medians(runs, || build(folder), || run(Command::new("true"))), "true");
+    }
 }
 
-fn project(folder: &Path, package: &str) {
-    let manifest = format!("[build.bench]\nbase = \"scratch\"\npackages = [{package}]\n");
+fn many_files(folder: &Path) {
+    let rows = ["gzip", "one file changed", "nothing changed"].map(|row| format!("20,000 files, {row}"));
+    if !rows.iter().any(|name| is_wanted(name)) {
+        return;
+    }
+    small_files(&folder.join("tree"));
+    project(folder, "{ path = \"tree\", to = \"/opt/tree\" }", "gzip");
+    if is_wanted(&rows[0]) {
+        row(
+            &rows[0],
+            medians(7, || anew(folder), || layer_floor(folder, "gzip")),
+            "walk, read, tar, hash, compress, hash, write",
+        );
+    }
+    if is_wanted(&rows[1]) {
+        anew(folder);
+        let mut count = 0;
+        let changed = || {
+            count += 1;
+            fs::write(folder.join("tree/package-20/group-0/module_10000.py"), format!("# {count}\n"))
+                .expect("a change");
+            build(folder);
+        };
+        row(&rows[1], medians(7, changed, || layer_floor(folder, "gzip")), "the same, built anew");
+    }
+    if is_wanted(&rows[2]) {
+        build(folder);
+        row(
+            &rows[2],
+            medians(7, || build(folder), || start_floor(&["walk".as_ref(), &folder.join("tree")])),
+            "a stat walk",
+        );
+    }
+}
+
+fn project(folder: &Path, package: &str, compression: &str) {
+    let manifest =
+        format!("[build.bench]\nbase = \"scratch\"\npackages = [{package}]\ncompression = \"{compression}\"\n");
     fs::write(folder.join("oci.toml"), manifest).expect("a manifest");
+}
+
+/// Builds without anything of before.
+fn anew(folder: &Path) {
+    let _ = fs::remove_dir_all(folder.join("cache"));
+    let _ = fs::remove_dir_all(folder.join(".oci"));
+    build(folder);
 }
 
 fn build(folder: &Path) {
@@ -84,31 +121,19 @@ fn build(folder: &Path) {
     run(command);
 }
 
-fn shell(folder: &Path, script: &str) {
-    let mut command = Command::new("sh");
-    command.args(["-c", script]).current_dir(folder);
+fn layer_floor(folder: &Path, compression: &str) {
+    let out = folder.join("floor");
+    let _ = fs::remove_file(&out);
+    start_floor(&["layer".as_ref(), &folder.join("tree"), &out, compression.as_ref()]);
+}
+
+fn start_floor(arguments: &[&Path]) {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.arg("floor").args(arguments);
     run(command);
 }
 
 fn run(mut command: Command) {
     let status = command.stdout(Stdio::null()).status().expect("a program that starts");
     assert!(status.success(), "{command:?} failed");
-}
-
-fn median(mut work: impl FnMut()) -> Duration {
-    let mut times: Vec<Duration> = (0..RUNS)
-        .map(|_| {
-            let started = Instant::now();
-            work();
-            started.elapsed()
-        })
-        .collect();
-    times.sort();
-    times[RUNS / 2]
-}
-
-fn row(name: &str, ours: Duration, floor: Duration, what: &str) {
-    let milliseconds = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
-    let ratio = ours.as_secs_f64() / floor.as_secs_f64();
-    println!("{name:28} {:>10} {:>10} {ratio:>6.2}x  {what}", milliseconds(ours), milliseconds(floor));
 }

@@ -20,7 +20,11 @@ _oci() {
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -51,7 +55,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -62,6 +70,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -73,7 +82,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -84,6 +97,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':name -- What the base is to be called:_default' \
@@ -97,7 +111,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -110,6 +128,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -121,7 +140,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -133,6 +156,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::names -- Bases or variants; all, if none is named:_default' \
@@ -145,11 +169,15 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
-'--exit-code[Return 1 if a tag has moved]' \
+'--exit-code[Return 1 if a tag has moved, or a base is too old]' \
 '-v[Say more]' \
 '--locked[Fail if \`oci.lock\` would have to change]' \
 '--offline[Ask no registry]' \
@@ -157,6 +185,7 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -169,7 +198,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -180,24 +213,33 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'*::names -- Builds, bases or variants; all, if none is named:_default' \
+'*::names -- Builds, stages, bases or variants; all, if none is named:_default' \
 && ret=0
 ;;
 (build)
 _arguments "${_arguments_options[@]}" : \
 '*--platform=[Only these platforms]:PLATFORM:_default' \
+'--metadata-file=[Write what was built to this file, as JSON]:PATH:_files' \
 '-C+[Go to this folder first]:DIR:_files' \
 '--directory=[Go to this folder first]:DIR:_files' \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
 '--complete[Bring the bases'\'' layers into \`.oci/\` too]' \
+'--no-cache[Make every layer anew]' \
+'--fail-fast[Begin nothing more once a build failed]' \
+'(--complete --metadata-file)--dry-run[Print what would be done and why, and do nothing\: write nothing, start nothing, ask nobody]' \
 '-v[Say more]' \
 '--locked[Fail if \`oci.lock\` would have to change]' \
 '--offline[Ask no registry]' \
@@ -205,9 +247,10 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'*::names -- Builds; all, if none is named:_default' \
+'*::names -- Builds or stages; all builds, if none is named:_default' \
 && ret=0
 ;;
 (run)
@@ -230,7 +273,11 @@ none\:"Only a loopback of its own"))' \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -248,7 +295,7 @@ never\:""))' \
 '--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-':name -- A build, a base or a variant:_default' \
+':name -- A build, a stage, a base or a variant:_default' \
 '*::arguments -- Replace the image'\''s arguments:_default' \
 && ret=0
 ;;
@@ -261,7 +308,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -272,10 +323,225 @@ never\:""))' \
 '--json[Results and errors as JSON]' \
 '(--verbose)-q[Say nothing but results, warnings and errors]' \
 '(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::names -- Builds; all that have a repository, if none is named:_default' \
 && ret=0
+;;
+(cache)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
+'*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+":: :_oci__subcmd__cache_commands" \
+"*::: :->cache" \
+&& ret=0
+
+    case $state in
+    (cache)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:oci-cache-command-$line[1]:"
+        case $line[1] in
+            (dir)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
+'*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(size)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
+'*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(prune)
+_arguments "${_arguments_options[@]}" : \
+'--max-size=[How large the cache may be, such as \`20GB\` \[default\: \`\[cache\] max-size\`, else without limit\]]:SIZE:_default' \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
+'*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(clean)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
+'*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(verify)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
+'*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_oci__subcmd__cache__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:oci-cache-help-command-$line[1]:"
+        case $line[1] in
+            (dir)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(size)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(prune)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(clean)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(verify)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
 ;;
 (schema)
 _arguments "${_arguments_options[@]}" : \
@@ -284,7 +550,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -306,7 +576,11 @@ _arguments "${_arguments_options[@]}" : \
 '--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
 '-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
 '--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
 '*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
@@ -370,6 +644,42 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(cache)
+_arguments "${_arguments_options[@]}" : \
+":: :_oci__subcmd__help__subcmd__cache_commands" \
+"*::: :->cache" \
+&& ret=0
+
+    case $state in
+    (cache)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:oci-help-cache-command-$line[1]:"
+        case $line[1] in
+            (dir)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(size)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(prune)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(clean)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(verify)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (schema)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -398,11 +708,12 @@ _oci_commands() {
 'add:Add a base to \`oci.toml\`, and pin it' \
 'lock:Pin every base to a digest in \`oci.lock\`' \
 'update:Pin bases to what their tags stand for now' \
-'outdated:List the bases whose tags have moved' \
+'outdated:List the bases whose tags have moved, and those that are too old' \
 'fetch:Bring everything that a later \`--offline\` build or run needs' \
 'build:Build images' \
 'run:Build an image if need be, and run it' \
 'publish:Build images if need be, and push every tag' \
+'cache:Look after what is kept for later builds and runs, of all projects' \
 'schema:Print the JSON Schema of \`oci.toml\`, for editors' \
 'completions:Print completions for a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -418,6 +729,85 @@ _oci__subcmd__add_commands() {
 _oci__subcmd__build_commands() {
     local commands; commands=()
     _describe -t commands 'oci build commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__cache_commands] )) ||
+_oci__subcmd__cache_commands() {
+    local commands; commands=(
+'dir:Print the cache folder' \
+'size:Print what the cache takes on the disk, by kind' \
+'prune:Remove leftovers, and what was used least recently until the cache is small enough' \
+'clean:Remove everything that no running \`oci\` uses' \
+'verify:Read everything, and set aside what is damaged; return 1 if something was' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'oci cache commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__cache__subcmd__clean_commands] )) ||
+_oci__subcmd__cache__subcmd__clean_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci cache clean commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__cache__subcmd__dir_commands] )) ||
+_oci__subcmd__cache__subcmd__dir_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci cache dir commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__cache__subcmd__help_commands] )) ||
+_oci__subcmd__cache__subcmd__help_commands() {
+    local commands; commands=(
+'dir:Print the cache folder' \
+'size:Print what the cache takes on the disk, by kind' \
+'prune:Remove leftovers, and what was used least recently until the cache is small enough' \
+'clean:Remove everything that no running \`oci\` uses' \
+'verify:Read everything, and set aside what is damaged; return 1 if something was' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'oci cache help commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__cache__subcmd__help__subcmd__clean_commands] )) ||
+_oci__subcmd__cache__subcmd__help__subcmd__clean_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci cache help clean commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__cache__subcmd__help__subcmd__dir_commands] )) ||
+_oci__subcmd__cache__subcmd__help__subcmd__dir_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci cache help dir commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__cache__subcmd__help__subcmd__help_commands] )) ||
+_oci__subcmd__cache__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci cache help help commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__cache__subcmd__help__subcmd__prune_commands] )) ||
+_oci__subcmd__cache__subcmd__help__subcmd__prune_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci cache help prune commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__cache__subcmd__help__subcmd__size_commands] )) ||
+_oci__subcmd__cache__subcmd__help__subcmd__size_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci cache help size commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__cache__subcmd__help__subcmd__verify_commands] )) ||
+_oci__subcmd__cache__subcmd__help__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci cache help verify commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__cache__subcmd__prune_commands] )) ||
+_oci__subcmd__cache__subcmd__prune_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci cache prune commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__cache__subcmd__size_commands] )) ||
+_oci__subcmd__cache__subcmd__size_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci cache size commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__cache__subcmd__verify_commands] )) ||
+_oci__subcmd__cache__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci cache verify commands' commands "$@"
 }
 (( $+functions[_oci__subcmd__check_commands] )) ||
 _oci__subcmd__check_commands() {
@@ -441,11 +831,12 @@ _oci__subcmd__help_commands() {
 'add:Add a base to \`oci.toml\`, and pin it' \
 'lock:Pin every base to a digest in \`oci.lock\`' \
 'update:Pin bases to what their tags stand for now' \
-'outdated:List the bases whose tags have moved' \
+'outdated:List the bases whose tags have moved, and those that are too old' \
 'fetch:Bring everything that a later \`--offline\` build or run needs' \
 'build:Build images' \
 'run:Build an image if need be, and run it' \
 'publish:Build images if need be, and push every tag' \
+'cache:Look after what is kept for later builds and runs, of all projects' \
 'schema:Print the JSON Schema of \`oci.toml\`, for editors' \
 'completions:Print completions for a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -461,6 +852,42 @@ _oci__subcmd__help__subcmd__add_commands() {
 _oci__subcmd__help__subcmd__build_commands() {
     local commands; commands=()
     _describe -t commands 'oci help build commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__cache_commands] )) ||
+_oci__subcmd__help__subcmd__cache_commands() {
+    local commands; commands=(
+'dir:Print the cache folder' \
+'size:Print what the cache takes on the disk, by kind' \
+'prune:Remove leftovers, and what was used least recently until the cache is small enough' \
+'clean:Remove everything that no running \`oci\` uses' \
+'verify:Read everything, and set aside what is damaged; return 1 if something was' \
+    )
+    _describe -t commands 'oci help cache commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__cache__subcmd__clean_commands] )) ||
+_oci__subcmd__help__subcmd__cache__subcmd__clean_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help cache clean commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__cache__subcmd__dir_commands] )) ||
+_oci__subcmd__help__subcmd__cache__subcmd__dir_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help cache dir commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__cache__subcmd__prune_commands] )) ||
+_oci__subcmd__help__subcmd__cache__subcmd__prune_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help cache prune commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__cache__subcmd__size_commands] )) ||
+_oci__subcmd__help__subcmd__cache__subcmd__size_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help cache size commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__cache__subcmd__verify_commands] )) ||
+_oci__subcmd__help__subcmd__cache__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help cache verify commands' commands "$@"
 }
 (( $+functions[_oci__subcmd__help__subcmd__check_commands] )) ||
 _oci__subcmd__help__subcmd__check_commands() {

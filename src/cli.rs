@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::model::ByteSize;
+
 /// Builds, runs and publishes container images from `oci.toml` and `oci.lock`, without a daemon.
 #[derive(Debug, Parser)]
 #[command(name = "oci", version, max_term_width = 100, arg_required_else_help = true)]
@@ -37,6 +39,9 @@ pub(crate) struct Global {
     /// How many threads work, at most [default: one for each processor]
     #[arg(short, long, value_name = "N", global = true, env = "OCI_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
+    /// How long a registry may be silent [default: 60, and 180 in the middle of a transfer]
+    #[arg(long, value_name = "SECONDS", global = true, env = "OCI_NETWORK_TIMEOUT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) network_timeout: Option<u32>,
     /// Another value for one of `[vars]`, for this run; also `OCI_VAR_NAME`
     #[arg(long = "var", value_name = "NAME=VALUE", global = true)]
     pub(crate) variables: Vec<String>,
@@ -49,6 +54,9 @@ pub(crate) struct Global {
     /// Say more; `-v` before or after any command but `run`
     #[arg(long, global = true, env = "OCI_VERBOSE", value_parser = FalseyValueParser::new())]
     pub(crate) verbose: bool,
+    /// How work that goes on is shown
+    #[arg(long, value_name = "HOW", global = true, env = "OCI_PROGRESS", default_value = "auto")]
+    pub(crate) progress: HowProgress,
     /// Colour errors
     #[arg(long, value_name = "WHEN", global = true, env = "OCI_COLOR", default_value = "auto")]
     pub(crate) color: When,
@@ -63,11 +71,23 @@ pub(crate) enum When {
     Never,
 }
 
+/// How to show work that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HowProgress {
+    /// With bars on a terminal, unless `CI` is set; else as lines
+    Auto,
+    /// As lines
+    Plain,
+    /// Not at all
+    None,
+}
+
 /// `-v`, where it is not `--volume`.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Verbose {
     /// Say more
-    #[arg(short = 'v', hide = true)]
+    // Not of the name of the global option, which it would hide.
+    #[arg(id = "v", short = 'v', hide = true)]
     pub(crate) verbose: bool,
 }
 
@@ -81,7 +101,7 @@ pub(crate) enum Command {
     Lock(LockArguments),
     /// Pin bases to what their tags stand for now
     Update(UpdateArguments),
-    /// List the bases whose tags have moved
+    /// List the bases whose tags have moved, and those that are too old
     Outdated(OutdatedArguments),
     /// Bring everything that a later `--offline` build or run needs
     Fetch(FetchArguments),
@@ -91,6 +111,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Build images if need be, and push every tag
     Publish(PublishArguments),
+    /// Look after what is kept for later builds and runs, of all projects
+    Cache(CacheArguments),
     /// Print the JSON Schema of `oci.toml`, for editors
     Schema,
     /// Print completions for a shell
@@ -141,7 +163,7 @@ pub(crate) struct UpdateArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct OutdatedArguments {
-    /// Return 1 if a tag has moved
+    /// Return 1 if a tag has moved, or a base is too old
     #[arg(long)]
     pub(crate) exit_code: bool,
     #[command(flatten)]
@@ -150,7 +172,7 @@ pub(crate) struct OutdatedArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct FetchArguments {
-    /// Builds, bases or variants; all, if none is named
+    /// Builds, stages, bases or variants; all, if none is named
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
     /// Only these platforms
@@ -162,7 +184,7 @@ pub(crate) struct FetchArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct BuildArguments {
-    /// Builds; all, if none is named
+    /// Builds or stages; all builds, if none is named
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
     /// Only these platforms
@@ -171,13 +193,25 @@ pub(crate) struct BuildArguments {
     /// Bring the bases' layers into `.oci/` too
     #[arg(long)]
     pub(crate) complete: bool,
+    /// Make every layer anew
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Begin nothing more once a build failed
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// Write what was built to this file, as JSON
+    #[arg(long, value_name = "PATH")]
+    pub(crate) metadata_file: Option<PathBuf>,
+    /// Print what would be done and why, and do nothing: write nothing, start nothing, ask nobody
+    #[arg(long, conflicts_with_all = ["complete", "metadata_file"])]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) verbose: Verbose,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// A build, a base or a variant
+    /// A build, a stage, a base or a variant
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// Replace the image's arguments
@@ -241,6 +275,44 @@ pub(crate) struct PublishArguments {
     /// Only these platforms; needs `--tag`, so that no tag loses platforms
     #[arg(long = "platform", value_name = "PLATFORM", env = "OCI_PLATFORM", value_delimiter = ',')]
     pub(crate) platforms: Vec<String>,
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CacheArguments {
+    #[command(subcommand)]
+    pub(crate) command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Print the cache folder
+    Dir(Verbose),
+    /// Print what the cache takes on the disk, by kind
+    Size(Verbose),
+    /// Remove leftovers, and what was used least recently until the cache is small enough
+    Prune(PruneArguments),
+    /// Remove everything that no running `oci` uses
+    Clean(Verbose),
+    /// Read everything, and set aside what is damaged; return 1 if something was
+    Verify(Verbose),
+}
+
+impl CacheCommand {
+    pub(crate) fn verbose(&self) -> Verbose {
+        match self {
+            Self::Prune(arguments) => arguments.verbose,
+            Self::Dir(verbose) | Self::Size(verbose) | Self::Clean(verbose) | Self::Verify(verbose) => *verbose,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PruneArguments {
+    /// How large the cache may be, such as `20GB` [default: `[cache] max-size`, else without limit]
+    #[arg(long, value_name = "SIZE", value_parser = ByteSize::parse)]
+    pub(crate) max_size: Option<ByteSize>,
     #[command(flatten)]
     pub(crate) verbose: Verbose,
 }

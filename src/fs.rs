@@ -100,11 +100,41 @@ impl Unnamed {
 
     /// Syncs it and gives it its name. On `Ok` the content is on disk under that name.
     pub(crate) fn commit(self, path: &Path, mode: u32) -> Result<(), FileError> {
-        let permissions = std::fs::Permissions::from_mode(mode);
-        self.file.as_file().set_permissions(permissions).context("set the mode of", path)?;
-        self.file.as_file().sync_all().context("write", path)?;
-        self.file.persist(path).map_err(|error| FileError::new("write", path, error.error))?;
+        self.finish(path, mode)?;
+        self.name(path)?;
         sync_folder(parent(path))
+    }
+
+    /// The same, but gives the file back if something has the name already, which stays.
+    pub(crate) fn commit_new(self, path: &Path, mode: u32) -> Result<Option<Self>, FileError> {
+        self.finish(path, mode)?;
+        match self.file.persist_noclobber(path) {
+            Ok(_) => sync_folder(parent(path)).map(|()| None),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(Some(Self { file: error.file })),
+            Err(error) => Err(FileError::new("write", path, error.error)),
+        }
+    }
+
+    /// Gives it its name, but after a crash of the machine it may be empty or not there: for what can be
+    /// done without.
+    pub(crate) fn commit_unsynced(self, path: &Path, mode: u32) -> Result<(), FileError> {
+        self.set_mode(path, mode)?;
+        self.name(path)
+    }
+
+    fn finish(&self, path: &Path, mode: u32) -> Result<(), FileError> {
+        self.set_mode(path, mode)?;
+        self.file.as_file().sync_all().context("write", path)
+    }
+
+    fn set_mode(&self, path: &Path, mode: u32) -> Result<(), FileError> {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        self.file.as_file().set_permissions(permissions).context("set the mode of", path)
+    }
+
+    fn name(self, path: &Path) -> Result<(), FileError> {
+        self.file.persist(path).map_err(|error| FileError::new("write", path, error.error))?;
+        Ok(())
     }
 }
 
@@ -116,6 +146,12 @@ impl Write for Unnamed {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
+}
+
+/// A file without a name in `folder`, for what memory has no room for: gone when it is closed, however
+/// the process ends.
+pub(crate) fn nameless(folder: &Path) -> Result<File, FileError> {
+    tempfile::tempfile_in(folder).context("create a file in", folder)
 }
 
 /// Removes the files that killed processes did not finish in this folder; what cannot be removed stays.
@@ -168,6 +204,17 @@ pub(crate) fn link_or_copy(from: &Path, to: &Path, mode: u32) -> Result<(), File
     copy.commit(to, mode)
 }
 
+/// Notes, as its modification time, that a file is used now. Its content and what reads it do not change.
+pub(crate) fn mark_used(path: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, utimensat};
+
+    let times = Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+    };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
 /// Makes a rename in this folder last.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), FileError> {
     File::open(path).and_then(|folder| folder.sync_all()).context("sync", path)
@@ -209,6 +256,18 @@ impl Lock {
         let file = open_lock(path)?;
         retry(|| flock(&file, FlockOperation::LockShared)).context("lock", path)?;
         Ok(Self { _file: file })
+    }
+
+    /// True if someone holds it, alone or with others. Makes no file where there is none.
+    pub(crate) fn is_held(path: &Path) -> io::Result<bool> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file?,
+        };
+        match retry(|| flock(&file, FlockOperation::NonBlockingLockExclusive)) {
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+            free => Ok(free.map(|()| false)?),
+        }
     }
 
     fn attempt(path: &Path, operation: FlockOperation) -> Result<Option<Self>, FileError> {
@@ -275,9 +334,11 @@ mod tests {
     fn a_lock_excludes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
+        assert!(!Lock::is_held(&path).unwrap() && !path.exists());
         let held = Lock::exclusive(&path, || panic!("nobody holds it")).unwrap();
-        assert!(Lock::try_exclusive(&path).unwrap().is_none());
+        assert!(Lock::try_exclusive(&path).unwrap().is_none() && Lock::is_held(&path).unwrap());
         drop(held);
+        assert!(!Lock::is_held(&path).unwrap());
         assert!(Lock::try_exclusive(&path).unwrap().is_some());
     }
 }

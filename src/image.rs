@@ -63,8 +63,8 @@ pub(crate) struct Addition<'a> {
     pub(crate) program: Option<String>,
     /// Seconds since 1970.
     pub(crate) epoch: i64,
-    /// Name and digest of the base, if it is one from elsewhere.
-    pub(crate) base: Option<(String, Digest)>,
+    /// Name, if anyone else knows one, and digest of the base, if it is one from elsewhere.
+    pub(crate) base: Option<(Option<String>, Digest)>,
 }
 
 /// A layer, and what made it.
@@ -243,14 +243,16 @@ fn set_labels(config: &mut ImageConfig, build: &Build) {
 }
 
 /// What goes on the manifest, and on the index where there is one.
-pub(crate) fn annotations(build: &Build, base: Option<&(String, Digest)>) -> BTreeMap<String, String> {
+pub(crate) fn annotations(build: &Build, base: Option<&(Option<String>, Digest)>) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::new();
     if let Some(description) = &build.description {
         annotations.insert("org.opencontainers.image.description".to_owned(), description.clone());
     }
     annotations.extend(build.annotations.clone());
     if let Some((name, digest)) = base {
-        annotations.insert("org.opencontainers.image.base.name".to_owned(), name.clone());
+        if let Some(name) = name {
+            annotations.insert("org.opencontainers.image.base.name".to_owned(), name.clone());
+        }
         annotations.insert("org.opencontainers.image.base.digest".to_owned(), digest.to_string());
     }
     annotations

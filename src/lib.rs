@@ -10,6 +10,7 @@ mod executor;
 mod fs;
 mod image;
 mod layer;
+mod layout;
 mod lock;
 mod manifest;
 mod model;

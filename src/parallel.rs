@@ -1,7 +1,8 @@
 //! Work on several threads at once, for calls that wait for others: registries, tools, disks.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// Applies `work` to every item, at most `limit` at a time; the results are in the items' order.
 pub(crate) fn map<T: Sync, R: Send>(items: &[T], limit: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
@@ -11,7 +12,7 @@ pub(crate) fn map<T: Sync, R: Send>(items: &[T], limit: usize, work: impl Fn(&T)
     }
     let next = AtomicUsize::new(0);
     let results: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some((item, slot)) = {
@@ -19,13 +20,67 @@ pub(crate) fn map<T: Sync, R: Send>(items: &[T], limit: usize, work: impl Fn(&T)
                     items.get(number).zip(results.get(number))
                 } {
                     let result = work(item);
-                    *slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(result);
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                 }
             });
         }
     });
-    let results = results.into_iter().map(|slot| slot.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
+    let results = results.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
     results.flatten().collect()
+}
+
+/// Items that wait for a thread, and how many threads may still add some.
+struct Waiting<T> {
+    items: Vec<T>,
+    busy: usize,
+}
+
+/// Works on all items, and on those that `work` adds to its last argument, until there are none left.
+///
+/// Each of up to `limit` threads has a state of its own; they are returned in no order.
+pub(crate) fn exhaust<T: Send, S: Send>(
+    items: Vec<T>,
+    limit: usize,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, T, &mut Vec<T>) + Sync,
+) -> Vec<S> {
+    let waiting = Mutex::new(Waiting { items, busy: 0 });
+    let changed = Condvar::new();
+    let next = |mut waiting: MutexGuard<'_, Waiting<T>>| loop {
+        if let Some(item) = waiting.items.pop() {
+            waiting.busy += 1;
+            return Some(item);
+        }
+        if waiting.busy == 0 {
+            return None;
+        }
+        waiting = changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+    };
+    let lock = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    let thread = || {
+        let mut state = state();
+        let mut more = Vec::new();
+        let mut item = next(lock());
+        while let Some(current) = item {
+            work(&mut state, current, &mut more);
+            let mut waiting = lock();
+            waiting.busy -= 1;
+            waiting.items.append(&mut more);
+            changed.notify_all();
+            item = next(waiting);
+        }
+        state
+    };
+    thread::scope(|scope| {
+        // Where no more threads can be had, there are fewer.
+        let others: Vec<_> =
+            (1..limit).map_while(|_| thread::Builder::new().spawn_scoped(scope, thread).ok()).collect();
+        let mut states = vec![thread()];
+        states.extend(
+            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))),
+        );
+        states
+    })
 }
 
 #[cfg(test)]
@@ -47,5 +102,24 @@ mod tests {
         assert_eq!(results, items.iter().map(|item| item * 2).collect::<Vec<_>>());
         assert!(most.load(Ordering::SeqCst) <= 4);
         assert!(map(&[] as &[u8], 4, |item| *item).is_empty());
+    }
+
+    #[test]
+    fn nothing_that_is_added_is_missed() {
+        for limit in [1, 2, 8] {
+            // Each number adds those that are it with one more digit, up to four digits.
+            let states = exhaust(vec![1_u32, 2, 3], limit, Vec::new, |seen, number, more| {
+                seen.push(number);
+                if number < 1000 {
+                    more.extend((0..10).map(|digit| number * 10 + digit));
+                }
+            });
+            assert_eq!(states.len(), limit);
+            let mut seen = states.concat();
+            seen.sort_unstable();
+            let expected: Vec<u32> = [1..4, 10..40, 100..400, 1000..4000].into_iter().flatten().collect();
+            assert_eq!(seen, expected);
+        }
+        assert_eq!(exhaust(Vec::<u8>::new(), 3, || 0, |_, _, _| ()), [0, 0, 0]);
     }
 }

@@ -1,15 +1,17 @@
-//! What a tag or digest in a registry is, as an entry of the lockfile.
+//! What a tag or digest in a registry, or an image in a layout, is, as an entry of the lockfile.
 //!
 //! skopeo serves the bytes; they are hashed here, parsed here, and kept in the store, so that a build
-//! does not ask for them again.
+//! does not ask for them again. Layouts are read in process, by [`layout`](crate::layout).
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use crate::layout::{Layout, LayoutError, Pinned};
 use crate::lock::Entry;
 use crate::manifest::{Base, Pin};
 use crate::model::config::ConfigError;
 use crate::model::document::DocumentError;
-use crate::model::{Digest, Document, ImageConfig, Platform, Reference};
+use crate::model::{Digest, Document, ImageConfig, Origin, Reference};
 use crate::parallel;
 use crate::report::{Reporter, Stage};
 use crate::source::At;
@@ -32,6 +34,9 @@ pub(crate) enum ResolveError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] crate::fs::FileError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layout(#[from] LayoutError),
     #[error("`{reference}` is no image")]
     #[diagnostic(
         code(oci::resolve::not_an_image),
@@ -57,6 +62,8 @@ pub(crate) struct Resolver<'a> {
     pub(crate) skopeo: &'a Skopeo,
     pub(crate) store: &'a Store,
     pub(crate) reporter: &'a dyn Reporter,
+    /// The manifest's, which layouts are seen from.
+    pub(crate) folder: &'a Path,
 }
 
 /// Pins by their name in the lockfile.
@@ -66,13 +73,22 @@ pub(crate) type Pins<'a> = BTreeMap<String, (&'a Base, &'a Pin)>;
 type Question = (Reference, bool);
 
 impl Resolver<'_> {
+    /// The command that asks what a pin stands for.
+    pub(crate) fn command(&self, (base, pin): (&Base, &Pin)) -> Option<String> {
+        let reference = pinned(base, pin)?;
+        let access = self.skopeo.access(reference.repository(), base.anonymous);
+        Some(self.skopeo.inspect_raw_command(&reference, &access).to_string())
+    }
+
     /// The entry of every pin, and the errors of those that have none.
     pub(crate) fn resolve(&self, pins: &Pins<'_>) -> (BTreeMap<String, Entry>, Vec<At<ResolveError>>) {
-        let (answers, errors) = self.ask_all(pins, pinned, |reference, access| self.ask(reference, access));
+        let (mut answers, mut errors) = self.ask_all(pins, pinned, |reference, access| self.ask(reference, access));
+        let look = |layout: &Layout, pin: &Pin| layout.pin(pin.digest.as_ref(), self.store);
+        self.look_at_all(pins, look, (&mut answers, &mut errors));
         let entries = answers.into_iter().filter_map(|(name, answer)| {
             let (base, pin) = pins.get(&name)?;
             let entry = Entry {
-                repository: base.repository.value.clone(),
+                origin: base.origin.value.clone(),
                 tag: pin.tag.clone(),
                 digest: answer.digest,
                 media_type: answer.media_type,
@@ -83,10 +99,29 @@ impl Resolver<'_> {
         (entries.collect(), errors)
     }
 
-    /// What the tag of every pin that has one stands for now, whatever digest it is pinned to. Keeps nothing.
+    /// What every pin's tag or layout, if it has one, stands for now, whatever digest it is pinned to. Keeps nothing.
     pub(crate) fn current(&self, pins: &Pins<'_>) -> (BTreeMap<String, Digest>, Vec<At<ResolveError>>) {
-        let tagged = |base: &Base, pin: &Pin| Some(Reference::Tag(base.repository.value.clone(), pin.tag.clone()?));
-        self.ask_all(pins, tagged, |reference, access| Ok(Digest::of(&self.skopeo.inspect_raw(reference, access)?)))
+        let tagged = |base: &Base, pin: &Pin| Some(Reference::Tag(base.origin.repository()?.clone(), pin.tag.clone()?));
+        let ask = |reference: &Reference, access: &Access| Ok(Digest::of(&self.skopeo.inspect_raw(reference, access)?));
+        let (mut current, mut errors) = self.ask_all(pins, tagged, ask);
+        self.look_at_all(pins, |layout, _| layout.choose(None), (&mut current, &mut errors));
+        (current, errors)
+    }
+
+    /// Looks into the layout of every pin that has one.
+    fn look_at_all<T>(
+        &self,
+        pins: &Pins<'_>,
+        look: impl Fn(&Layout, &Pin) -> Result<T, LayoutError>,
+        (found, errors): (&mut BTreeMap<String, T>, &mut Vec<At<ResolveError>>),
+    ) {
+        for (name, (base, pin)) in pins {
+            let Origin::Layout(path) = &base.origin.value else { continue };
+            match Layout::open(path, self.folder).and_then(|layout| look(&layout, pin)) {
+                Ok(answer) => drop(found.insert(name.clone(), answer)),
+                Err(error) => errors.push(At::new(error.into(), &pin.place, "")),
+            }
+        }
     }
 
     /// Asks about every pin, several at a time; pins that are about the same image share one question.
@@ -96,10 +131,10 @@ impl Resolver<'_> {
         reference: impl Fn(&Base, &Pin) -> Option<Reference>,
         ask: impl Fn(&Reference, &Access) -> Result<T, ResolveError> + Sync,
     ) -> (BTreeMap<String, T>, Vec<At<ResolveError>>) {
-        let mut registries: BTreeMap<&str, BTreeMap<Question, Vec<&str>>> = BTreeMap::new();
+        let mut registries: BTreeMap<String, BTreeMap<Question, Vec<&str>>> = BTreeMap::new();
         for (name, (base, pin)) in pins {
             if let Some(reference) = reference(base, pin) {
-                let questions = registries.entry(base.repository.registry()).or_default();
+                let questions = registries.entry(reference.repository().registry().to_owned()).or_default();
                 questions.entry((reference, base.anonymous)).or_default().push(name);
             }
         }
@@ -120,7 +155,7 @@ impl Resolver<'_> {
                 Ok(answer) => found.extend(names.iter().map(|name| ((*name).to_owned(), T::clone(&answer)))),
                 Err(error) => {
                     if let Some((base, pin)) = names.first().and_then(|name| pins.get(*name)) {
-                        let place = if is_about_reference(&error) { &pin.place } else { &base.repository.place };
+                        let place = if is_about_reference(&error) { &pin.place } else { &base.origin.place };
                         errors.push(At::new(error, place, ""));
                     }
                 }
@@ -129,7 +164,7 @@ impl Resolver<'_> {
         (found, errors)
     }
 
-    fn ask(&self, reference: &Reference, access: &Access) -> Result<Answer, ResolveError> {
+    fn ask(&self, reference: &Reference, access: &Access) -> Result<Pinned, ResolveError> {
         let bytes = self.skopeo.inspect_raw(reference, access)?;
         let shown = || reference.to_string();
         let document =
@@ -153,20 +188,13 @@ impl Resolver<'_> {
         if platforms.is_empty() {
             return Err(ResolveError::NoPlatform { reference: shown() });
         }
-        Ok(Answer { digest, media_type: document.media_type().to_owned(), platforms })
+        Ok(Pinned { digest, media_type: document.media_type().to_owned(), platforms })
     }
-}
-
-#[derive(Clone)]
-struct Answer {
-    digest: Digest,
-    media_type: String,
-    platforms: BTreeMap<Platform, Digest>,
 }
 
 /// A pinned digest is asked for as such, whatever tag it once had.
 fn pinned(base: &Base, pin: &Pin) -> Option<Reference> {
-    let repository = base.repository.value.clone();
+    let repository = base.origin.repository()?.clone();
     match (&pin.digest, &pin.tag) {
         (Some(digest), _) => Some(Reference::Digest(repository, *digest)),
         (None, Some(tag)) => Some(Reference::Tag(repository, tag.clone())),

@@ -17,6 +17,7 @@ use crate::manifest::{self, Base, Manifest};
 use crate::model::digest::DigestError;
 use crate::model::reference::{RepositoryError, TagError};
 use crate::model::{Digest, Repository, Tag};
+use crate::resolve::Pins;
 use crate::sanitize;
 use crate::source::{At, Source};
 
@@ -57,7 +58,7 @@ pub(super) fn run(global: &Global, arguments: &AddArguments) -> Result<(), Failu
     let path = project.manifest_path.clone();
     project.manifest = checked(&project.manifest, &text, global)?;
     let mut session = Session::with(project, global)?;
-    session.may_ask("oci add")?;
+    session.may_ask("oci add", &Pins::new())?;
     let old = session.lock.clone();
     session.resolve_needed(&BTreeSet::from([name.clone()]))?;
     // A link to the manifest stays one.
@@ -69,7 +70,7 @@ pub(super) fn run(global: &Global, arguments: &AddArguments) -> Result<(), Failu
 
 fn taken(name: &str, base: &Base, image: &str) -> At<AddError> {
     let error = AddError::NameTaken { name: name.to_owned(), image: sanitize::name(image) };
-    At::new(error, &base.repository.place, format!("`{name}`"))
+    At::new(error, &base.origin.place, format!("`{name}`"))
 }
 
 /// The manifest as it would be, free of problems.

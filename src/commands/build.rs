@@ -1,71 +1,70 @@
 //! `oci build`: images into `.oci/`.
 
 use std::fmt::Write;
+use std::time::{Duration, Instant};
 
-use serde_json::json;
-
-use super::{Session, session};
+use super::{Session, metadata, session};
 use crate::cli::BuildArguments;
 use crate::diagnostic::Failure;
-use crate::executor::{Built, Outcome};
+use crate::executor::{BuildOptions, Built, Outcome, Tally};
 use crate::fs::FileError;
 use crate::plan::Plan;
 
 pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(), Failure> {
+    let started = Instant::now();
     let platforms = session::platforms(&arguments.platforms)?;
     let manifest = session.manifest.clone();
     let plan = Plan::new(&manifest, &arguments.names, &platforms).map_err(super::invalid)?;
     session.lock_needed(&plan.bases())?;
-    let (outcome, failure) = session.build(&plan)?;
+    let (outcome, failure) =
+        session.build(&plan, BuildOptions { fail_fast: arguments.fail_fast, anew: arguments.no_cache })?;
     if arguments.complete {
         session.complete(&outcome)?;
         session.update_layout(&plan, &outcome)?;
     }
+    if let Some(path) = &arguments.metadata_file {
+        metadata::write(path, &metadata::of(&plan, &outcome))?;
+    }
     print(session, &plan, &outcome)?;
-    let shallow: Vec<&str> = plan.steps.iter().filter(|step| step.asked_for).map(|step| step.name).collect();
-    let shallow: Vec<&str> = shallow
-        .into_iter()
-        .filter(|name| outcome.built.get(*name).is_some_and(|built| session.is_shallow(built)))
-        .collect();
+    let is_shallow = |name: &&str| outcome.built.get(*name).is_some_and(|built| session.is_shallow(built));
+    let shallow: Vec<&str> = plan.asked_for().map(|image| image.name).filter(is_shallow).collect();
     if !shallow.is_empty() {
         let names = shallow.join(" ");
         session.reporter.note(&format!(
             "the layers of the bases are not in .oci/, since nothing needed them: `oci fetch {names}` brings them"
         ));
     }
+    // Where nothing was built, the errors say it all.
+    if !outcome.built.is_empty() {
+        session.reporter.note(&summary(&plan, &outcome, started.elapsed()));
+    }
+    session.hold_size(false);
     failure.map_or(Ok(()), Err)
+}
+
+/// What was built, what of it was there already, and how long it took.
+fn summary(plan: &Plan<'_>, outcome: &Outcome, elapsed: Duration) -> String {
+    let several = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let wanted = plan.asked_for().count();
+    let built = match plan.asked_for().filter(|image| outcome.built.contains_key(image.name)).count() {
+        built if built == wanted => several(built, "image"),
+        built => format!("{built} of {}", several(wanted, "image")),
+    };
+    let Tally { packed, cached } = outcome.layers;
+    format!("{built} built in {:.1} s: {} packed, {cached} cached", elapsed.as_secs_f64(), several(packed, "layer"))
 }
 
 /// `NAME  sha256:…` for each image that was asked for.
 fn print(session: &Session, plan: &Plan<'_>, outcome: &Outcome) -> Result<(), FileError> {
-    let asked_for = plan.steps.iter().filter(|step| step.asked_for);
-    let built: Vec<(&str, &Built)> =
-        asked_for.filter_map(|step| Some((step.name, outcome.built.get(step.name)?))).collect();
     if session.json {
-        let images: Vec<_> = built.iter().map(|(name, built)| as_json(name, built)).collect();
-        return super::print(&format!("{}\n", json!({ "images": images })));
+        return super::print(&format!("{}\n", metadata::of(plan, outcome)));
     }
+    let built: Vec<(&str, &Built)> =
+        plan.asked_for().filter_map(|image| Some((image.name, outcome.built.get(image.name)?))).collect();
     let width = built.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::new();
     for (name, built) in built {
         let _ = writeln!(text, "{name:width$}  {}", built.descriptor.digest);
     }
     super::print(&text)
-}
-
-fn as_json(name: &str, built: &Built) -> serde_json::Value {
-    let platforms: serde_json::Map<_, _> = built
-        .platforms
-        .iter()
-        .map(|(platform, image)| {
-            (platform.to_string(), json!({ "digest": image.manifest.digest, "size": image.manifest.size }))
-        })
-        .collect();
-    json!({
-        "name": name,
-        "digest": built.descriptor.digest,
-        "media-type": built.descriptor.media_type,
-        "size": built.descriptor.size,
-        "platforms": platforms,
-    })
 }

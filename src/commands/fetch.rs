@@ -38,8 +38,9 @@ pub(super) fn run(session: &mut Session, arguments: &FetchArguments) -> Result<(
     // What was built before gets its layers too.
     let layout = session.layout();
     if layout.folder().exists() {
-        layout.update(&session.store, &BTreeMap::new(), |name| manifest.builds.contains_key(name))?;
+        layout.update(&session.store, &BTreeMap::new(), |name| manifest.image(name).is_some())?;
     }
+    session.hold_size(false);
     Ok(())
 }
 
@@ -52,15 +53,16 @@ fn wanted(
     let mut wanted: BTreeMap<String, BTreeSet<Platform>> = BTreeMap::new();
     let of_project = if platforms.is_empty() { &manifest.project.platforms } else { platforms };
     let (bases, builds): (Vec<String>, Vec<String>) = match names {
-        [] => (Vec::new(), manifest.builds.keys().cloned().collect()),
+        [] => (Vec::new(), manifest.builds.keys().chain(manifest.stages.keys()).cloned().collect()),
         names => names.iter().cloned().partition(|name| is_base(manifest, name)),
     };
     if !builds.is_empty() {
         let plan =
             Plan::new(manifest, &builds, platforms).map_err(|error| super::invalid(with_bases(error, manifest)))?;
-        for step in &plan.steps {
-            if manifest.pin(&step.build.base.value).is_some() {
-                wanted.entry(step.build.base.value.to_string()).or_default().extend(step.platforms.iter().cloned());
+        for image in &plan.images {
+            let base = &image.build.base.value;
+            if manifest.pin(base).is_some() {
+                wanted.entry(base.to_string()).or_default().extend(image.platforms.iter().cloned());
             }
         }
     }
@@ -86,12 +88,8 @@ fn with_bases(error: PlanError, manifest: &Manifest) -> PlanError {
     match error {
         PlanError::UnknownBuild { name, manifest: shown, .. } => {
             let pins = manifest.pins();
-            let known = manifest.builds.keys().chain(pins.keys()).map(String::as_str);
-            PlanError::UnknownBuild {
-                help: suggest::help("the builds and bases are", &name, known),
-                name,
-                manifest: shown,
-            }
+            let known = manifest.builds.keys().chain(manifest.stages.keys()).chain(pins.keys()).map(String::as_str);
+            PlanError::UnknownBuild { help: suggest::help("the images are", &name, known), name, manifest: shown }
         }
         other => other,
     }

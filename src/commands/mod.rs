@@ -2,11 +2,14 @@
 
 mod add;
 mod build;
+mod cache;
 mod check;
 mod completions;
 mod destination;
+mod dry_run;
 mod fetch;
 mod lock;
+mod metadata;
 mod outdated;
 mod overrides;
 mod project;
@@ -37,9 +40,13 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Update(arguments) => update::run(&mut open(arguments.verbose)?, &arguments)?,
         Command::Outdated(arguments) => outdated::run(&open(arguments.verbose)?, &arguments)?,
         Command::Fetch(arguments) => fetch::run(&mut open(arguments.verbose)?, &arguments)?,
+        Command::Build(arguments) if arguments.dry_run => {
+            dry_run::run(&Session::look(&with(arguments.verbose))?, &arguments)?;
+        }
         Command::Build(arguments) => build::run(&mut open(arguments.verbose)?, &arguments)?,
         Command::Publish(arguments) => publish::run(&mut open(arguments.verbose)?, &arguments)?,
         Command::Run(arguments) => return run::run(&global, &arguments),
+        Command::Cache(arguments) => cache::run(&with(arguments.command.verbose()), &arguments.command)?,
         Command::Schema => schema::print()?,
         Command::Completions(arguments) => completions::print(arguments.shell)?,
     }

@@ -14,7 +14,7 @@ use super::overrides;
 use crate::cli::Global;
 use crate::diagnostic::{Failure, Status};
 use crate::lock::{LOCK_NAME, LoadError, Lock};
-use crate::manifest::{self, Base, Manifest, Pin};
+use crate::manifest::{self, Base, Cache, DiscoverError, Manifest, Pin};
 use crate::problem::Problem;
 use crate::source::{Place, Source};
 
@@ -53,26 +53,45 @@ impl Project {
         global: &Global,
         load: impl Fn(&Path, &str) -> Result<(Lock, Option<BTreeSet<String>>), LoadError>,
     ) -> Result<Self, Failure> {
-        if let Some(folder) = &global.folder {
-            std::env::set_current_dir(folder)
-                .map_err(|source| super::invalid(FolderError { path: folder.clone(), source }))?;
-        }
-        let here =
-            std::env::current_dir().map_err(|source| super::invalid(FolderError { path: ".".into(), source }))?;
+        let here = here(global)?;
         let path = manifest::discover(global.manifest_path.as_deref(), &here).map_err(super::invalid)?;
         let manifest_path = here.join(path);
-        let folder = manifest_path.parent().unwrap_or(&here).to_owned();
-        let source = Source::read(&manifest_path, &shown(&manifest_path, &here)).map_err(super::invalid)?;
-        let overrides = overrides::read(global)?;
-        let manifest = manifest::parse_with(&source, &folder, &overrides).map_err(all_invalid)?;
-        overrides::check(&overrides, &manifest)?;
-        let lock_path = folder.join(LOCK_NAME);
+        let manifest = read_manifest(global, &manifest_path, &here)?;
+        let lock_path = manifest.folder.join(LOCK_NAME);
         let (lock, disputed) = load(&lock_path, &shown(&lock_path, &here)).map_err(|error| match error {
             LoadError::Read(error) => super::invalid(error),
             LoadError::Invalid(problems) => all_invalid(problems),
         })?;
         Ok(Self { manifest, manifest_path, lock, lock_path, disputed })
     }
+}
+
+/// `[cache]` of the project, or without one of the user.
+pub(super) fn cache(global: &Global) -> Result<Cache, Failure> {
+    let here = here(global)?;
+    match manifest::discover(global.manifest_path.as_deref(), &here) {
+        Ok(path) => Ok(read_manifest(global, &here.join(path), &here)?.cache),
+        Err(DiscoverError::NotFound { .. }) => Ok(overrides::read(global)?.user.cache),
+        Err(error) => Err(super::invalid(error)),
+    }
+}
+
+/// The current folder, once the one that was asked for was gone to.
+fn here(global: &Global) -> Result<PathBuf, Failure> {
+    if let Some(folder) = &global.folder {
+        std::env::set_current_dir(folder)
+            .map_err(|source| super::invalid(FolderError { path: folder.clone(), source }))?;
+    }
+    std::env::current_dir().map_err(|source| super::invalid(FolderError { path: ".".into(), source }))
+}
+
+fn read_manifest(global: &Global, path: &Path, here: &Path) -> Result<Manifest, Failure> {
+    let folder = path.parent().unwrap_or(here);
+    let source = Source::read(path, &shown(path, here)).map_err(super::invalid)?;
+    let overrides = overrides::read(global)?;
+    let manifest = manifest::parse_with(&source, folder, &overrides).map_err(all_invalid)?;
+    overrides::check(&overrides, &manifest)?;
+    Ok(manifest)
 }
 
 /// All problems of a file, as one failure.
@@ -89,7 +108,7 @@ fn shown(path: &Path, here: &Path) -> String {
 /// True if the lock has what this pin asks for. Asks nobody.
 pub(super) fn is_current(lock: &Lock, name: &str, (base, pin): (&Base, &Pin)) -> bool {
     let entry = lock.entries.get(name);
-    entry.is_some_and(|entry| entry.is_current(&base.repository, pin.tag.as_ref(), pin.digest.as_ref()))
+    entry.is_some_and(|entry| entry.is_current(&base.origin, pin.tag.as_ref(), pin.digest.as_ref()))
 }
 
 /// In what way an entry is not what the manifest asks for.

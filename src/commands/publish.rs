@@ -8,12 +8,12 @@ use super::destination::{Destination, Surroundings};
 use super::{Session, session};
 use crate::cli::PublishArguments;
 use crate::diagnostic::{Failure, Status};
-use crate::executor::Built;
+use crate::executor::{BuildOptions, Built};
 use crate::fs::FileError;
-use crate::manifest::Build;
+use crate::manifest::{Build, Manifest};
 use crate::model::document::media_type;
 use crate::model::{Digest, Reference, Repository, Tag};
-use crate::plan::{Plan, PlannedBuild};
+use crate::plan::{Plan, PlannedImage};
 use crate::report::Stage;
 use crate::source::{At, Placed};
 use crate::store::Layout;
@@ -26,6 +26,9 @@ enum PublishError {
     #[error("`{name}` has no repository to be published to")]
     #[diagnostic(code(oci::publish::no_repository), help("add `repository = \"registry.example.com/{name}\"`"))]
     NoRepository { name: String },
+    #[error("`{name}` is a stage, and stages are not published")]
+    #[diagnostic(code(oci::publish::stage), help("publish a build that has it for its base"))]
+    Stage { name: String },
     #[error("no build has a repository to be published to")]
     #[diagnostic(code(oci::publish::no_repository), help("add a `repository` to a `[build.NAME]`"))]
     Nothing,
@@ -66,18 +69,18 @@ pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result
         return Err(Failure::new(Status::Failed, PublishError::Nothing));
     }
     let plan = Plan::new(&manifest, &names, &platforms).map_err(super::invalid)?;
-    let asked_for: Vec<_> = plan.steps.iter().filter(|step| step.asked_for).collect();
-    check(&asked_for, |step| manifest.platforms(step.build), &tags)?;
+    let asked_for: Vec<_> = plan.asked_for().collect();
+    check(&asked_for, &manifest, &tags)?;
     let destinations = destinations(&asked_for, &tags, session)?;
     session.lock_needed(&plan.bases())?;
-    let (outcome, failure) = session.build(&plan)?;
+    let (outcome, failure) = session.build(&plan, BuildOptions::default())?;
     let mut failures: Vec<Failure> = failure.into_iter().collect();
     let mut published = Vec::new();
-    for (step, destination) in asked_for.iter().zip(&destinations) {
-        let Some(built) = outcome.built.get(step.name) else { continue };
+    for (image, destination) in asked_for.iter().zip(&destinations) {
+        let Some(built) = outcome.built.get(image.name) else { continue };
         for repository in &destination.repositories {
             match publish(session, built, repository, &destination.tags) {
-                Ok(()) => published.push((step.name, repository, built.descriptor.digest, &destination.tags)),
+                Ok(()) => published.push((image.name, repository, built.descriptor.digest, &destination.tags)),
                 Err(failure) => failures.push(failure),
             }
         }
@@ -95,26 +98,26 @@ pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result
         let lines = published.iter().map(|(_, repository, digest, _)| format!("{}@{digest}\n", repository.value));
         super::print(&lines.collect::<String>())?;
     }
+    session.hold_size(false);
     Failure::all(failures).map_or(Ok(()), Err)
 }
 
 /// Everything that can be known to be wrong before anything is built.
-fn check(
-    steps: &[&PlannedBuild<'_>],
-    declared: impl Fn(&PlannedBuild<'_>) -> Vec<crate::model::Platform>,
-    tags: &[Tag],
-) -> Result<(), Failure> {
-    let problems = steps.iter().filter_map(|step| {
-        let name = step.name.to_owned();
-        if step.build.repositories.is_empty() {
-            return Some(At::new(PublishError::NoRepository { name }, &step.build.place, ""));
+fn check(images: &[&PlannedImage<'_>], manifest: &Manifest, tags: &[Tag]) -> Result<(), Failure> {
+    let problems = images.iter().filter_map(|image| {
+        let name = image.name.to_owned();
+        if manifest.stages.contains_key(image.name) {
+            return Some(At::new(PublishError::Stage { name }, &image.build.place, ""));
         }
-        let declared = declared(step);
+        if image.build.repositories.is_empty() {
+            return Some(At::new(PublishError::NoRepository { name }, &image.build.place, ""));
+        }
+        let declared = manifest.platforms(image.build);
         let missing: Vec<String> =
-            declared.iter().filter(|platform| !step.platforms.contains(platform)).map(ToString::to_string).collect();
+            declared.iter().filter(|platform| !image.platforms.contains(platform)).map(ToString::to_string).collect();
         if tags.is_empty() && !missing.is_empty() {
             let error = PublishError::FewerPlatforms { name, missing: missing.join(", ") };
-            return Some(At::new(error, platforms_place(step.build), ""));
+            return Some(At::new(error, platforms_place(image.build), ""));
         }
         None
     });
@@ -122,12 +125,12 @@ fn check(
 }
 
 /// Where each build goes; all that is wrong with it, before anything is built.
-fn destinations(steps: &[&PlannedBuild<'_>], tags: &[Tag], session: &Session) -> Result<Vec<Destination>, Failure> {
+fn destinations(images: &[&PlannedImage<'_>], tags: &[Tag], session: &Session) -> Result<Vec<Destination>, Failure> {
     let surroundings = Surroundings::new(&session.manifest.folder, &*session.reporter);
     let mut destinations = Vec::new();
     let mut failures = Vec::new();
-    for step in steps {
-        match surroundings.destination(step.build, tags) {
+    for image in images {
+        match surroundings.destination(image.build, tags) {
             Ok(destination) => destinations.push(destination),
             Err(error) => failures.push(Failure::new(Status::Failed, error)),
         }

@@ -1,4 +1,4 @@
-//! `oci run`: a build, a base or a variant, in a container of its own.
+//! `oci run`: a build, a stage, a base or a variant, in a container of its own.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -67,7 +67,7 @@ pub(super) fn run(global: &Global, arguments: &RunArguments) -> Result<ExitCode,
         if arguments.entrypoint.is_some() {
             target.program = None;
         }
-        start(&session, &target, options)
+        start(session, &target, options)
     });
     started.map_err(|failure| match failure.status {
         Status::NotFound | Status::NotExecutable => failure,
@@ -79,12 +79,12 @@ fn exit_code(status: i32) -> ExitCode {
     ExitCode::from(u8::try_from(status).unwrap_or(1))
 }
 
-fn start(session: &Session, target: &Target, mut options: RunOptions) -> Result<ExitCode, Failure> {
+fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<ExitCode, Failure> {
     // Asked for by the manifest, it is given where there is one.
     options.terminal |= target.terminal && std::io::stdin().is_terminal();
     let map = IdMap::detect();
     let umoci = Umoci::new(session.tool("umoci"), session.store.logs());
-    let blobs: Vec<LayerBlob> = target.image.layers.iter().map(|layer| blob(session, layer)).collect();
+    let blobs: Vec<LayerBlob> = target.image.layers.iter().map(|layer| blob(&session, layer)).collect();
     let (base, own) = blobs.split_at(target.from_elsewhere);
     let request = RootfsRequest {
         base,
@@ -97,12 +97,16 @@ fn start(session: &Session, target: &Target, mut options: RunOptions) -> Result<
         subject: &target.name,
     };
     let rootfs = prepare(&request).map_err(|error| At::new(error, &target.place, ""))?;
+    session.hold_size(rootfs.is_new);
+    let (runs, runc) = (session.store.runs(), session.tool("runc"));
+    // A run may take days: from here on only its root filesystem is in use.
+    drop(session);
     let request = RunRequest {
         config: &target.image.config,
         rootfs: &rootfs,
         options: &options,
-        runs: &session.store.runs(),
-        runc: &session.tool("runc"),
+        runs: &runs,
+        runc: &runc,
         map: &map,
     };
     match crate::stage::run::run(&request) {
@@ -139,7 +143,7 @@ fn target(session: &mut Session, arguments: &RunArguments) -> Result<Target, Fai
         None => None,
     };
     match ImageName::parse(&arguments.name) {
-        Ok(ImageName::Plain(name)) if manifest.builds.contains_key(&name) => build(session, &manifest, &name, wanted),
+        Ok(ImageName::Plain(name)) if manifest.image(&name).is_some() => made(session, &manifest, &name, wanted),
         Ok(name) if manifest.pin(&name).is_some() => base(session, &manifest, &name, wanted),
         _ => Err(unknown(&manifest, &arguments.name).into()),
     }
@@ -148,7 +152,7 @@ fn target(session: &mut Session, arguments: &RunArguments) -> Result<Target, Fai
 fn unknown(manifest: &Manifest, written: &str) -> TargetError {
     let name = written.strip_prefix(':').unwrap_or(written).to_owned();
     let pins = manifest.pins();
-    let known = manifest.builds.keys().chain(pins.keys()).map(String::as_str);
+    let known = manifest.builds.keys().chain(manifest.stages.keys()).chain(pins.keys()).map(String::as_str);
     let help = suggest::help("the images are", &name, known);
     TargetError::Unknown { manifest: manifest.source.name().to_owned(), name, help }
 }
@@ -162,8 +166,8 @@ fn choose(wanted: Option<Platform>, known: &[Platform]) -> Platform {
     })
 }
 
-fn build(session: &mut Session, manifest: &Manifest, name: &str, wanted: Option<Platform>) -> Result<Target, Failure> {
-    let Some(build) = manifest.builds.get(name) else { return Err(unknown(manifest, name).into()) };
+fn made(session: &mut Session, manifest: &Manifest, name: &str, wanted: Option<Platform>) -> Result<Target, Failure> {
+    let Some((_, build)) = manifest.image(name) else { return Err(unknown(manifest, name).into()) };
     let platform = choose(wanted, &manifest.platforms(build));
     let plan = Plan::new(manifest, &[name.to_owned()], std::slice::from_ref(&platform)).map_err(super::invalid)?;
     session.lock_needed(&plan.bases())?;
@@ -174,7 +178,7 @@ fn build(session: &mut Session, manifest: &Manifest, name: &str, wanted: Option<
     }
     let built = outcome.built.remove(name).and_then(|mut built| built.platforms.remove(&platform));
     let Some(built) = built else { return Err(unknown(manifest, name).into()) };
-    executor.complete(&built).map_err(|error| At::new(error, &build.base.place, ""))?;
+    executor.complete(&built)?;
     let program = match (&build.entrypoint, build.packages.first()) {
         (Some(words), _) => Some(&words.place),
         (None, Some(package)) if built.program.is_some() => Some(&package.place),
@@ -206,7 +210,7 @@ fn base(
     let fetched =
         bases.load(&name, base, entry, &platform).and_then(|image| bases.fetch_layers(&image).map(|()| image));
     let image = fetched.map_err(|error| {
-        let place = if error.is_about_reference() { &pin.place } else { &base.repository.place };
+        let place = if error.is_about_reference() { &pin.place } else { &base.origin.place };
         At::new(error, place, "")
     })?;
     Ok(Target {

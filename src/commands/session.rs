@@ -3,22 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::project::{self, Project};
-use crate::cli::Global;
+use crate::cli::{Global, HowProgress};
 use crate::diagnostic::{Failure, Status};
-use crate::executor::{Built, Executor, Outcome};
+use crate::executor::{BuildOptions, Built, Executor, Outcome};
+use crate::layer::Compressors;
 use crate::lock::{LOCK_NAME, Lock};
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, Cache, Manifest};
 use crate::model::Platform;
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::report::{Lines, Reporter, Verbosity};
+use crate::report::{self, Progress, Reporter, Verbosity};
 use crate::resolve::{Pins, Resolver};
-use crate::stage::{rootfs, runs};
+use crate::stage::{prune, runs, trees};
 use crate::store::{Layout, Store};
 use crate::tools::IdMap;
-use crate::tools::skopeo::{Access, OnRetry, Settings, Skopeo};
+use crate::tools::skopeo::{Access, OnMirror, OnRetry, Settings, Skopeo};
 
 pub(super) struct Session {
     pub(super) manifest: Manifest,
@@ -31,6 +33,7 @@ pub(super) struct Session {
     locked: bool,
     offline: bool,
     workers: usize,
+    compressors: Compressors,
     epoch: i64,
 }
 
@@ -71,20 +74,35 @@ impl Session {
         Self::with(Project::open(global)?, global)
     }
 
+    /// The same, to look at things alone: nothing is made or removed, not even what killed runs left.
+    pub(super) fn look(global: &Global) -> Result<Self, Failure> {
+        let project = Project::open(global)?;
+        let store = Store::look(&cache_folder(&project.manifest.cache)?)?;
+        Self::over(store, project, global)
+    }
+
     /// A session for a project that was read before.
     pub(super) fn with(project: Project, global: &Global) -> Result<Self, Failure> {
+        let store = Store::open(&cache_folder(&project.manifest.cache)?)?;
+        let session = Self::over(store, project, global)?;
+        sweep(&session.store, &session.tool("runc"), &*session.reporter);
+        Ok(session)
+    }
+
+    fn over(store: Store, project: Project, global: &Global) -> Result<Self, Failure> {
         let Project { manifest, lock, lock_path, .. } = project;
-        let store = Store::open(&cache_folder(&manifest)?)?;
-        let reporter: Arc<dyn Reporter> = Arc::new(Lines::new(verbosity(global)));
-        sweep(&store, &tool("OCI_RUNC", manifest.tools.runc.as_deref(), "runc"), &*reporter);
+        let reporter: Arc<dyn Reporter> = report::reporter(verbosity(global), progress(global));
         let settings = Settings {
             cache: store.tool_state(),
             logs: store.logs(),
             registries: registries(&manifest),
+            timeout: global.network_timeout.map(|seconds| Duration::from_secs(seconds.into())),
             on_retry: on_retry(Arc::clone(&reporter)),
+            on_mirror: on_mirror(Arc::clone(&reporter)),
         };
         let skopeo = Skopeo::new(&tool("OCI_SKOPEO", manifest.tools.skopeo.as_deref(), "skopeo"), settings);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = global.jobs.map_or(processors, usize::from);
         Ok(Self {
             epoch: epoch(&manifest).map_err(super::invalid)?,
             manifest,
@@ -96,7 +114,8 @@ impl Session {
             lock_path,
             locked: global.locked || global.frozen,
             offline: global.offline || global.frozen,
-            workers: global.jobs.map_or(processors, usize::from),
+            workers,
+            compressors: Compressors::new(workers),
         })
     }
 
@@ -116,6 +135,14 @@ impl Session {
         needed.retain(|name, pin| names.contains(name) && !project::is_current(&self.lock, name, *pin));
         self.resolve(&needed)?;
         Ok(!needed.is_empty())
+    }
+
+    /// Which of these entries would have to be resolved; an error for each if that is forbidden.
+    pub(super) fn unresolved(&self, names: &BTreeSet<String>) -> Result<Pins<'_>, Failure> {
+        let mut needed = self.manifest.pins();
+        needed.retain(|name, pin| names.contains(name) && !project::is_current(&self.lock, name, *pin));
+        self.may_change(&needed)?;
+        Ok(needed)
     }
 
     /// Every entry of the manifest, and no other, is in the lock; those of `again` are resolved even if
@@ -139,24 +166,30 @@ impl Session {
         Ok(self.lock.save(&self.lock_path)?)
     }
 
-    /// An error if a flag forbids a command that always asks registries.
-    pub(super) fn may_ask(&self, command: &'static str) -> Result<(), Failure> {
+    /// An error if a flag forbids a command that always asks what these pins are now. Who looks into layouts
+    /// asks nobody.
+    pub(super) fn may_ask(&self, command: &'static str, pins: &Pins<'_>) -> Result<(), Failure> {
+        let only_layouts = !pins.is_empty() && pins.values().all(|(base, _)| base.origin.repository().is_none());
         let flag = match (self.locked, self.offline) {
-            (false, false) => return Ok(()),
-            (_, true) => "--offline",
-            (true, false) => "--locked",
+            (_, true) if !only_layouts => "--offline",
+            (true, _) => "--locked",
+            (false, _) => return Ok(()),
         };
         Err(super::invalid(ForbiddenError { command, flag }))
     }
 
-    /// An error for each of these entries if no registry may be asked, or no entry changed.
+    /// An error for each of these entries if no registry may be asked, or no entry changed. Who looks into a
+    /// layout asks nobody.
     fn may_change(&self, pins: &Pins<'_>) -> Result<(), Failure> {
         if !self.locked && !self.offline {
             return Ok(());
         }
         let flag = if self.locked { "`--locked` forbids to change it" } else { "`--offline` forbids to ask" };
         let mut differences = project::differences(&self.manifest, &self.lock);
-        differences.retain(|difference| pins.contains_key(&difference.name));
+        differences.retain(|difference| {
+            let pin = pins.get(&difference.name);
+            pin.is_some_and(|(base, _)| self.locked || base.origin.repository().is_some())
+        });
         let problems = differences.iter().filter_map(|difference| {
             let problem = Problem::new("oci::lock::stale", format!("{difference}, and {flag}"), difference.place?, "");
             Some(problem.help("run `oci lock`, and commit `oci.lock`".to_owned()))
@@ -178,7 +211,7 @@ impl Session {
     }
 
     pub(super) fn resolver(&self) -> Resolver<'_> {
-        Resolver { skopeo: &self.skopeo, store: &self.store, reporter: &*self.reporter }
+        Resolver { skopeo: &self.skopeo, store: &self.store, reporter: &*self.reporter, folder: &self.manifest.folder }
     }
 
     pub(super) fn executor(&self) -> Executor<'_> {
@@ -190,13 +223,15 @@ impl Session {
             reporter: &*self.reporter,
             offline: self.offline,
             workers: self.workers,
+            compressors: &self.compressors,
             epoch: self.epoch,
+            options: BuildOptions::default(),
         }
     }
 
     /// Builds a plan and puts what was built into `.oci/`. What failed is in the second part.
-    pub(super) fn build(&self, plan: &Plan<'_>) -> Result<(Outcome, Option<Failure>), Failure> {
-        let mut outcome = self.executor().run(plan);
+    pub(super) fn build(&self, plan: &Plan<'_>, options: BuildOptions) -> Result<(Outcome, Option<Failure>), Failure> {
+        let mut outcome = Executor { options, ..self.executor() }.run(plan);
         let errors = std::mem::take(&mut outcome.errors);
         self.update_layout(plan, &outcome)?;
         Ok((outcome, Failure::all(errors.into_iter().map(Failure::from))))
@@ -208,11 +243,11 @@ impl Session {
     }
 
     pub(super) fn update_layout(&self, plan: &Plan<'_>, outcome: &Outcome) -> Result<(), Failure> {
-        let asked_for = plan.steps.iter().filter(|step| step.asked_for);
-        let images: BTreeMap<_, _> = asked_for
-            .filter_map(|step| Some((step.name.to_owned(), outcome.built.get(step.name)?.descriptor.clone())))
-            .collect();
-        Ok(self.layout().update(&self.store, &images, |name| self.manifest.builds.contains_key(name))?)
+        let built = plan.asked_for().filter_map(|image| {
+            let built = outcome.built.get(image.name)?;
+            Some((image.name.to_owned(), built.descriptor.clone()))
+        });
+        Ok(self.layout().update(&self.store, &built.collect(), |name| self.manifest.image(name).is_some())?)
     }
 
     /// True if layers of the image's base are not in the store.
@@ -233,6 +268,20 @@ impl Session {
         Ok(())
     }
 
+    /// Holds the cache to `[cache] max-size`, if this process made it larger: by what it stored, or as told.
+    /// What others use, and this process, stays.
+    pub(super) fn hold_size(&self, has_grown: bool) {
+        let Some(limit) = self.manifest.cache.max_size.filter(|_| has_grown || self.store.has_grown()) else { return };
+        match prune::prune(&self.store, &IdMap::detect(), limit) {
+            Ok(pruned) if pruned.size > limit => {
+                self.reporter.detail(&format!("the cache holds {}, more than {limit}: all is in use", pruned.size));
+            }
+            Ok(_) => {}
+            // What was asked for is done.
+            Err(error) => self.reporter.note(&format!("the cache is larger than {limit}: {error}")),
+        }
+    }
+
     /// The program for umoci, or for runc.
     pub(super) fn tool(&self, name: &str) -> PathBuf {
         match name {
@@ -243,12 +292,12 @@ impl Session {
 }
 
 /// Removes what killed runs left. What cannot be removed now is no reason not to go on.
-fn sweep(store: &Store, runc: &Path, reporter: &dyn Reporter) {
+pub(super) fn sweep(store: &Store, runc: &Path, reporter: &dyn Reporter) {
     let map = IdMap::detect();
     if let Err(error) = runs::sweep(&store.runs(), runc, &map) {
         reporter.detail(&error.to_string());
     }
-    if let Err(error) = rootfs::sweep(store.root(), &map) {
+    if let Err(error) = trees::sweep(store.root(), &map) {
         reporter.detail(&error.to_string());
     }
 }
@@ -261,6 +310,15 @@ pub(super) fn verbosity(global: &Global) -> Verbosity {
     }
 }
 
+/// With results as data, what is told beside them is lines.
+fn progress(global: &Global) -> Progress {
+    match global.progress {
+        HowProgress::Auto if !global.json => Progress::Auto,
+        HowProgress::Auto | HowProgress::Plain => Progress::Lines,
+        HowProgress::None => Progress::Nothing,
+    }
+}
+
 /// How the manifest says that registries are to be talked to.
 fn registries(manifest: &Manifest) -> BTreeMap<String, Access> {
     let accesses = manifest.registries.iter().map(|(registry, settings)| {
@@ -269,6 +327,7 @@ fn registries(manifest: &Manifest) -> BTreeMap<String, Access> {
             anonymous: false,
             certificates: settings.cert_dir.clone(),
             credentials: settings.auth_file.clone(),
+            mirrors: settings.mirrors.clone(),
         };
         (registry.clone(), access)
     });
@@ -280,14 +339,23 @@ fn on_retry(reporter: Arc<dyn Reporter>) -> OnRetry {
     Box::new(move |retry| reporter.note(&retry.to_string()))
 }
 
+/// Says that a mirror did not help; that it lacks an image, only to who asked for more.
+fn on_mirror(reporter: Arc<dyn Reporter>) -> OnMirror {
+    Box::new(move |passed_over| match passed_over.is_normal() {
+        true => reporter.detail(&passed_over.to_string()),
+        false => reporter.note(&passed_over.to_string()),
+    })
+}
+
 /// The environment's word on a tool, the manifest's, or its plain name.
-fn tool(variable: &str, written: Option<&Path>, name: &str) -> PathBuf {
+pub(super) fn tool(variable: &str, written: Option<&Path>, name: &str) -> PathBuf {
     let from_environment = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     from_environment.or_else(|| written.map(Path::to_owned)).unwrap_or_else(|| name.into())
 }
 
-fn cache_folder(manifest: &Manifest) -> Result<PathBuf, Failure> {
-    match (&manifest.cache, std::env::var_os("OCI_CACHE_DIR").filter(|value| !value.is_empty())) {
+/// The environment's word on the cache folder, the manifest's or the user's, or the usual place.
+pub(super) fn cache_folder(cache: &Cache) -> Result<PathBuf, Failure> {
+    match (&cache.folder, std::env::var_os("OCI_CACHE_DIR").filter(|value| !value.is_empty())) {
         (Some(folder), None) => Ok(folder.clone()),
         _ => Ok(Store::default_root()?),
     }

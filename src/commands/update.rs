@@ -19,8 +19,10 @@ struct UnknownName {
 }
 
 pub(super) fn run(session: &mut Session, arguments: &UpdateArguments) -> Result<(), Failure> {
-    session.may_ask("oci update")?;
     let again = named(&session.manifest, &arguments.names)?;
+    let mut pins = session.manifest.pins();
+    pins.retain(|name, _| again.contains(name));
+    session.may_ask("oci update", &pins)?;
     let old = session.lock.clone();
     session.lock_all(&again)?;
     super::lock::finish(session, &old, arguments.dry_run)

@@ -1,4 +1,4 @@
-//! The layers of a build on one platform, from the store where nothing changed: those that it shares
+//! The layers of an image on one platform, from the store where nothing changed: those that it shares
 //! first, then one for each package, or one for all of them.
 //!
 //! A layer's key is the fingerprint of its tree (names, modes, and of files the stat) with everything
@@ -8,27 +8,36 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BuildError, Executor};
-use crate::image::{AddedLayer, Image, Layer};
-use crate::layer::{BaseLinks, LayerLinks, ScanRequest, Tree, WriteError, WriteOptions, reconcile};
+use crate::image::{Image, Layer};
+use crate::layer::{
+    BaseLinks, EarlierBlocks, LayerLinks, ScanRequest, Tree, WRITER_VERSION, WriteError, WriteOptions, reconcile,
+};
 use crate::manifest::package::expand;
 use crate::manifest::{Build, Package, PackageContent};
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
 use crate::report::Stage;
 use crate::source::At;
-use crate::stage::base::BaseImage;
 
-/// What the packages of a build became.
-pub(super) struct Made {
-    pub(super) layers: Vec<AddedLayer>,
-    /// The first package's path in the image, if it is one program.
-    pub(super) program: Option<String>,
+/// A layer to be: what will be in it, and what the image's history says of it.
+pub(super) struct Part {
+    pub(super) tree: Tree,
+    pub(super) created_by: String,
+    /// It is a `[layer.NAME]`, and has no say in what the image runs.
+    shared: bool,
+}
+
+impl Part {
+    /// What it is made of, for people.
+    pub(super) fn title(&self) -> &str {
+        self.created_by.trim_start_matches("oci: ")
+    }
 }
 
 /// Packages that are one layer.
 struct Group<'a> {
     packages: &'a [Package],
-    /// For the image's history.
     created_by: String,
+    shared: bool,
 }
 
 /// What decides a layer's bytes.
@@ -40,6 +49,17 @@ struct Key {
     compression: Compression,
 }
 
+/// What a layer keeps while its packages change: layers of one slot have many blocks in common.
+#[derive(Serialize)]
+struct Slot<'a> {
+    writer: u32,
+    /// It need not be UTF-8.
+    folder: &'a [u8],
+    created_by: &'a str,
+    platform: String,
+    compression: Compression,
+}
+
 /// What is kept of a layer that was made.
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -47,114 +67,135 @@ struct Record {
 }
 
 impl Executor<'_> {
-    pub(super) fn layers(
-        &self,
-        build: &Build,
-        platform: &Platform,
-        below: &Image,
-        base: Option<&BaseImage>,
-    ) -> Result<Made, Vec<BuildError>> {
-        let groups = self.groups(build, platform);
-        let mut trees = self.scan(&groups, platform)?;
-        agree(&mut trees)?;
-        if trees.iter().any(Tree::needs_base) {
-            let links = self.links(build, below, base).map_err(|error| vec![error])?;
-            trees = resolve(trees, &links)?;
-            // What was apart may have met behind a link.
-            agree(&mut trees)?;
-        }
-        // A layer that is shared has no say in what its image runs.
-        let program = trees.get(build.layers.len()).and_then(Tree::entrypoint);
-        let mut layers = Vec::new();
-        for (tree, Group { created_by, .. }) in trees.iter().zip(groups) {
-            if !tree.is_empty() {
-                let layer = self.layer(tree, &created_by, platform, build.compression).map_err(|error| vec![error])?;
-                layers.push(AddedLayer { layer, created_by });
+    /// What will be a layer each, lowest first, in agreement with each other. No file is opened but an archive
+    /// that the store does not know; `records` says whether the store may know it from then on.
+    pub(super) fn scan(&self, build: &Build, platform: &Platform, records: bool) -> Result<Vec<Part>, Vec<BuildError>> {
+        let mut parts = Vec::new();
+        let mut errors = Vec::new();
+        for Group { packages, created_by, shared } in self.groups(build, platform) {
+            let exclude = &self.manifest.project.exclude;
+            let (folder, store) = (&*self.manifest.folder, self.store);
+            let request = ScanRequest { packages, folder, exclude, platform, store, records };
+            match Tree::scan(&request) {
+                Ok(tree) => parts.push(Part { tree, created_by, shared }),
+                Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
             }
         }
-        Ok(Made { layers, program })
+        if errors.is_empty() { agree(parts) } else { Err(errors) }
     }
 
-    /// What is to be a layer each, lowest first: a shared layer is always one.
+    /// What is to be a layer each: a shared layer is always one.
     fn groups<'a>(&'a self, build: &'a Build, platform: &Platform) -> Vec<Group<'a>> {
         let shared = build.layers.iter().filter_map(|name| {
             let layer = self.manifest.layers.get(&name.value)?;
-            Some(Group { packages: &layer.packages, created_by: format!("oci: layer {}", name.value) })
+            let created_by = format!("oci: layer {}", name.value);
+            Some(Group { packages: &layer.packages, created_by, shared: true })
         });
         let size = if build.squash_packages { build.packages.len().max(1) } else { 1 };
         let own = build.packages.chunks(size).map(|packages| {
             let described: Vec<String> = packages.iter().map(|package| describe(package, platform)).collect();
-            Group { packages, created_by: format!("oci: {}", described.join(", ")) }
+            Group { packages, created_by: format!("oci: {}", described.join(", ")), shared: false }
         });
         shared.chain(own).collect()
     }
 
-    /// A tree for each group; the errors of all of them.
-    fn scan(&self, groups: &[Group<'_>], platform: &Platform) -> Result<Vec<Tree>, Vec<BuildError>> {
-        let mut trees = Vec::new();
-        let mut errors = Vec::new();
-        for Group { packages, .. } in groups {
-            let exclude = &self.manifest.project.exclude;
-            let request = ScanRequest { packages, folder: self.folder(), exclude, platform };
-            match Tree::scan(&request) {
-                Ok(tree) => trees.push(tree),
-                Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
-            }
-        }
-        if errors.is_empty() { Ok(trees) } else { Err(errors) }
-    }
-
-    fn layer(
-        &self,
-        tree: &Tree,
-        created_by: &str,
-        platform: &Platform,
-        compression: Compression,
-    ) -> Result<Layer, BuildError> {
-        let key = Key {
+    /// What decides the bytes of a layer.
+    pub(super) fn layer_key(&self, tree: &Tree, platform: &Platform, compression: Compression) -> Digest {
+        Digest::of(&canonical_json(&Key {
             fingerprint: tree.fingerprint().to_string(),
             platform: platform.to_string(),
             epoch: self.epoch,
             compression,
-        };
-        let key = Digest::of(&canonical_json(&key));
-        if let Some(Record { layer }) = self.store.recall("layer", &key)?
-            && self.store.has(&layer.descriptor)
-        {
-            return Ok(layer);
+        }))
+    }
+
+    /// A layer, from the store or made, and whether it was made. On `Ok` it is in the store.
+    pub(super) fn layer(
+        &self,
+        part: &Part,
+        key: &Digest,
+        platform: &Platform,
+        compression: Compression,
+    ) -> Result<(Layer, bool), BuildError> {
+        match self.known_layer(key)? {
+            Some(layer) if !self.options.anew => Ok((layer, false)),
+            _ => Ok((self.make_layer(part, key, platform, compression)?, true)),
         }
-        let activity = self.reporter.begin(Stage::Layer, created_by.trim_start_matches("oci: "));
+    }
+
+    /// The layer that was made for a key before, if its blob is still there.
+    pub(super) fn known_layer(&self, key: &Digest) -> Result<Option<Layer>, BuildError> {
+        Ok(self.recorded_layer(key)?.filter(|layer| self.store.has(&layer.descriptor)))
+    }
+
+    /// The same, whether or not its blob is there.
+    pub(super) fn recorded_layer(&self, key: &Digest) -> Result<Option<Layer>, BuildError> {
+        Ok(self.store.recall::<Record>("layer", key)?.map(|record| record.layer))
+    }
+
+    fn make_layer(
+        &self,
+        part: &Part,
+        key: &Digest,
+        platform: &Platform,
+        compression: Compression,
+    ) -> Result<Layer, BuildError> {
+        let Part { tree, created_by, .. } = part;
+        let activity = self.reporter.begin(Stage::Layer, part.title());
         let settled = tree.settle();
-        let options = WriteOptions { epoch: self.epoch, compression, workers: self.workers };
+        let slot = self.slot(created_by, platform, compression);
+        let earlier = tree.is_worth_remembering(compression).then(|| match self.options.anew {
+            true => EarlierBlocks::default().into(),
+            false => EarlierBlocks::recall(self.store, &slot).into(),
+        });
+        let options = WriteOptions { epoch: self.epoch, compression, compressors: self.compressors, earlier };
         let mut blob = self.store.start_blob()?;
-        let written = tree.write(&options, &mut blob).map_err(|error| match error {
+        let mut out = activity.meter().counting(&mut blob);
+        let written = tree.write(&options, &mut out).map_err(|error| match error {
             WriteError::Package(error) => BuildError::Layer(error),
             WriteError::Output(source) => crate::fs::FileError::new("write", blob.path(), source).into(),
             WriteError::Interrupted { .. } => BuildError::Interrupted,
         })?;
         self.store.commit_blob(blob, &written.digest)?;
+        if let Some(blocks) = written.blocks {
+            blocks.record(self.store, &slot)?;
+        }
         let descriptor = Descriptor::new(compression.media_type(), written.digest, written.size);
         let layer = Layer { descriptor, diff_id: written.diff_id };
+        self.keep_inputs(tree, key, compression)?;
         // A file that may still change without its stat showing it is read again next time.
         if settled {
-            self.store.record("layer", &key, &Record { layer: layer.clone() })?;
+            self.store.record("layer", key, &Record { layer: layer.clone() })?;
         }
         activity.done();
         Ok(layer)
     }
 
-    /// What is a link in the image below. Its layers are fetched for this, each once.
-    fn links(&self, build: &Build, below: &Image, base: Option<&BaseImage>) -> Result<BaseLinks, BuildError> {
+    fn slot(&self, created_by: &str, platform: &Platform, compression: Compression) -> Digest {
+        let slot = Slot {
+            writer: WRITER_VERSION,
+            folder: self.manifest.folder.as_os_str().as_encoded_bytes(),
+            created_by,
+            platform: platform.to_string(),
+            compression,
+        };
+        Digest::of(&canonical_json(&slot))
+    }
+
+    /// True if it is known what is a link in this layer, or the layer is here, whole.
+    pub(super) fn can_read_links(&self, layer: &Layer) -> Result<bool, BuildError> {
+        let digest = &layer.descriptor.digest;
+        Ok(self.store.recall::<LayerLinks>("links", digest)?.is_some() || self.store.verify(digest)?)
+    }
+
+    /// What is a link in an image whose layers are here, or were once.
+    pub(super) fn links(&self, build: &Build, image: &Image) -> Result<BaseLinks, BuildError> {
         let mut links = Vec::new();
-        for layer in &below.layers {
+        for layer in &image.layers {
             let digest = layer.descriptor.digest;
             if let Some(known) = self.store.recall::<LayerLinks>("links", &digest)? {
                 links.push(known);
                 continue;
-            }
-            if let (false, Some(base)) = (self.store.verify(&digest)?, base) {
-                let place = self.manifest.pin(&build.base.value).map_or(&build.base.place, |(_, pin)| &pin.place);
-                self.bases().fetch_layers(base).map_err(|error| At::new(error, place, ""))?;
             }
             let path = self.store.blob_path(&digest);
             let file = std::fs::File::open(&path).map_err(|error| crate::fs::FileError::new("read", &path, error))?;
@@ -167,22 +208,35 @@ impl Executor<'_> {
     }
 }
 
-/// Trees of one build must not write one path differently.
-fn agree(trees: &mut [Tree]) -> Result<(), Vec<BuildError>> {
-    let conflicts = reconcile(trees);
-    if conflicts.is_empty() { Ok(()) } else { Err(conflicts.into_iter().map(BuildError::from).collect()) }
+/// The first package's path in the image, if it is one program.
+pub(super) fn program(parts: &[Part]) -> Option<String> {
+    parts.iter().find(|part| !part.shared).and_then(|part| part.tree.entrypoint())
 }
 
-fn resolve(trees: Vec<Tree>, links: &BaseLinks) -> Result<Vec<Tree>, Vec<BuildError>> {
+/// The same on an image with these links.
+pub(super) fn resolve(parts: Vec<Part>, links: &BaseLinks) -> Result<Vec<Part>, Vec<BuildError>> {
     let mut resolved = Vec::new();
     let mut errors = Vec::new();
-    for tree in trees {
+    for Part { tree, created_by, shared } in parts {
         match tree.resolve(links) {
-            Ok(tree) => resolved.push(tree),
+            Ok(tree) => resolved.push(Part { tree, created_by, shared }),
             Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
         }
     }
-    if errors.is_empty() { Ok(resolved) } else { Err(errors) }
+    // What was apart may have met behind a link.
+    if errors.is_empty() { agree(resolved) } else { Err(errors) }
+}
+
+/// Layers of one build must not write one path differently.
+fn agree(parts: Vec<Part>) -> Result<Vec<Part>, Vec<BuildError>> {
+    let (mut trees, others): (Vec<Tree>, Vec<(String, bool)>) =
+        parts.into_iter().map(|Part { tree, created_by, shared }| (tree, (created_by, shared))).unzip();
+    let conflicts = reconcile(&mut trees);
+    if !conflicts.is_empty() {
+        return Err(conflicts.into_iter().map(BuildError::from).collect());
+    }
+    let together = trees.into_iter().zip(others);
+    Ok(together.map(|(tree, (created_by, shared))| Part { tree, created_by, shared }).collect())
 }
 
 /// A package in a few words, for the image's history: the same on every machine.
@@ -192,6 +246,9 @@ fn describe(package: &Package, platform: &Platform) -> String {
             format!("{} to {}", expand(path, platform), expand(to, platform))
         }
         PackageContent::Path { path, to: None } => expand(path, platform),
+        PackageContent::Archive { archive, to, .. } => {
+            format!("{} to {}", expand(archive, platform), expand(to, platform))
+        }
         PackageContent::Text { to, .. } => format!("text to {}", expand(to, platform)),
         PackageContent::Link { link, target } => format!("link {} to {target}", expand(link, platform)),
         PackageContent::Folder { folder } => format!("folder {}", expand(folder, platform)),

@@ -1,32 +1,33 @@
 //! Carries out a plan: bases, layers, documents.
 //!
-//! Bases are brought in first, several at a time. Then each build, lowest first, gets its layers, from
-//! the store where it has them ([`layers`]), and its config, manifest and index. A build that fails
-//! does not stop the others; those that stand on it are left out.
+//! Each platform of each image is worked on as soon as what it needs is there, by a [`building::Building`]:
+//! bases are brought in, packages looked at, layers taken from the store or made ([`layers`]), config,
+//! manifest and index put together ([`documents`]). An image that fails does not stop the others; those
+//! that stand on it are left out. What comes out does not depend on how many threads there are.
 
+mod building;
+mod documents;
+mod forecast;
 mod layers;
+mod reasons;
+mod schedule;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeMap;
+
+pub(crate) use forecast::{Foreseen, State};
 
 use crate::fs::FileError;
-use crate::image::{Addition, Image, ImageError, annotations};
-use crate::layer::{LayerError, LinkError};
-use crate::lock::Lock;
+use crate::image::{Image, ImageError};
+use crate::layer::{Compressors, LayerError, LinkError};
+use crate::lock::{Entry, Lock};
 use crate::manifest::{Build, Manifest, NotYetError};
-use crate::model::document::media_type;
-use crate::model::platform::DescriptorPlatform;
-use crate::model::{Descriptor, Digest, ImageName, Index, Platform, canonical_json};
-use crate::parallel;
-use crate::plan::{Plan, PlannedBuild};
+use crate::model::{Descriptor, ImageName, Platform, Reference};
+use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::source::At;
 use crate::stage::base::{BaseError, BaseImage, Bases};
 use crate::store::Store;
 use crate::tools::skopeo::Skopeo;
-
-/// How many bases are fetched at once.
-const FETCH_LIMIT: usize = 8;
 
 /// Everything that a build needs.
 pub(crate) struct Executor<'a> {
@@ -37,10 +38,22 @@ pub(crate) struct Executor<'a> {
     pub(crate) skopeo: &'a Skopeo,
     pub(crate) reporter: &'a dyn Reporter,
     pub(crate) offline: bool,
-    /// Threads that compress.
+    /// How many threads keep a processor busy.
     pub(crate) workers: usize,
+    /// Shared by all layers.
+    pub(crate) compressors: &'a Compressors,
     /// Seconds since 1970 that everything carries.
     pub(crate) epoch: i64,
+    pub(crate) options: BuildOptions,
+}
+
+/// What one build does differently.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct BuildOptions {
+    /// Begin nothing more once something failed.
+    pub(crate) fail_fast: bool,
+    /// Make layers that were made before too.
+    pub(crate) anew: bool,
 }
 
 /// What was built, and what was not.
@@ -48,7 +61,18 @@ pub(crate) struct Executor<'a> {
 pub(crate) struct Outcome {
     /// By name, those that were only bases of others too.
     pub(crate) built: BTreeMap<String, Built>,
+    /// In the order of the plan.
     pub(crate) errors: Vec<BuildError>,
+    pub(crate) layers: Tally,
+}
+
+/// What became of the layers that images add to their bases.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// Made now.
+    pub(crate) packed: usize,
+    /// Found: made before, or for another image.
+    pub(crate) cached: usize,
 }
 
 /// A build's result. On disk in the store, but for the layers of bases that are shallow.
@@ -96,65 +120,58 @@ pub(crate) enum BuildError {
     Interrupted,
 }
 
-type LoadedBases = BTreeMap<(String, Platform), BaseImage>;
-
 impl Executor<'_> {
     /// Builds everything in the plan that can be built.
     pub(crate) fn run(&self, plan: &Plan<'_>) -> Outcome {
-        let mut outcome = Outcome::default();
-        let (now, later): (Vec<_>, Vec<_>) =
-            plan.steps.iter().partition(|step| self.manifest.not_yet(step.build).is_empty());
-        for step in later {
-            outcome.errors.extend(self.manifest.not_yet(step.build).into_iter().map(BuildError::from));
-        }
-        let bases = self.load_bases(&now, &mut outcome.errors);
-        for step in now {
-            if let Some(built) = self.build(step, &bases, &outcome.built, &mut outcome.errors) {
-                outcome.built.insert(step.name.to_owned(), built);
-            }
-        }
-        outcome
+        building::Building::new(self, plan).run()
     }
 
     pub(crate) fn bases(&self) -> Bases<'_> {
-        Bases { store: self.store, skopeo: self.skopeo, reporter: self.reporter, offline: self.offline }
+        Bases {
+            store: self.store,
+            skopeo: self.skopeo,
+            reporter: self.reporter,
+            folder: &self.manifest.folder,
+            offline: self.offline,
+        }
     }
 
     /// The layers of an image that came from elsewhere, brought into the store.
-    pub(crate) fn complete(&self, built: &BuiltImage) -> Result<(), BaseError> {
-        built.base.as_ref().map_or(Ok(()), |base| self.bases().fetch_layers(base))
+    pub(crate) fn complete(&self, built: &BuiltImage) -> Result<(), At<BaseError>> {
+        let Some(base) = &built.base else { return Ok(()) };
+        self.bases().fetch_layers(base).map_err(|error| At::new(error, &base.place, ""))
     }
 
-    /// Every base that the plan's builds stand on, for every platform that they have. A base that fails
-    /// is told once for each build that needs it.
-    fn load_bases(&self, steps: &[&PlannedBuild<'_>], errors: &mut Vec<BuildError>) -> LoadedBases {
-        let mut wanted: BTreeMap<(String, Platform), Vec<&PlannedBuild<'_>>> = BTreeMap::new();
-        for step in steps {
-            if self.manifest.pin(&step.build.base.value).is_some() {
-                for platform in &step.platforms {
-                    wanted.entry((step.build.base.value.to_string(), platform.clone())).or_default().push(step);
-                }
-            }
-        }
-        let wanted: Vec<_> = wanted.into_iter().collect();
-        let loaded = parallel::map(&wanted, FETCH_LIMIT, |((name, platform), steps)| {
-            let entry = self.lock.entries.get(name)?;
-            let (base, _) = self.manifest.pin(&steps.first()?.build.base.value)?;
-            Some(self.bases().load(name, base, entry, platform))
-        });
-        let mut bases = LoadedBases::new();
-        for ((key, steps), result) in wanted.into_iter().zip(loaded) {
-            match result {
-                Some(Ok(base)) => drop(bases.insert(key, base)),
-                Some(Err(error)) => {
-                    if let Some(step) = steps.first() {
-                        errors.push(self.blame(step.build, &key.1, error).into());
-                    }
-                }
-                None => {}
-            }
-        }
-        bases
+    /// Manifest and config of a base that this build asks for.
+    fn load(&self, name: &ImageName, build: &Build, platform: &Platform) -> Result<BaseImage, At<BaseError>> {
+        let name = name.to_string();
+        let (Some((base, _)), Some(entry)) = (self.manifest.pin(&build.base.value), self.lock.entries.get(&name))
+        else {
+            let error = BaseError::Offline { reference: name };
+            return Err(At::new(error, &build.base.place, ""));
+        };
+        self.bases().load(&name, base, entry, platform).map_err(|error| self.blame(build, platform, error))
+    }
+
+    /// The commands by which manifest and config of a base are brought.
+    fn commands_to_load(&self, name: &ImageName, entry: &Entry, platform: &Platform) -> Vec<String> {
+        let Some((digest, (base, _))) = entry.platforms.get(platform).zip(self.manifest.pin(name)) else {
+            return Vec::new();
+        };
+        // What is in a layout is read in process.
+        let Some(repository) = entry.origin.repository() else { return Vec::new() };
+        let access = self.skopeo.access(repository, base.anonymous);
+        let reference = Reference::Digest(repository.clone(), *digest);
+        vec![
+            self.skopeo.inspect_raw_command(&reference, &access).to_string(),
+            self.skopeo.inspect_config_command(&reference, &access).to_string(),
+        ]
+    }
+
+    /// The command by which the layers of a base are brought, into a folder that it is started in.
+    fn command_to_fetch(&self, base: &BaseImage) -> Option<String> {
+        let (reference, access) = base.in_registry()?;
+        Some(self.skopeo.fetch_command(reference, access).to_string())
     }
 
     /// A platform that is missing is the fault of the line that asks for it, all else of the base's.
@@ -166,116 +183,9 @@ impl Executor<'_> {
                 At::new(error, &build.base.place, format!("wanted for {platform}"))
             }
             (_, _, Some((base, pin))) => {
-                let place = if error.is_about_reference() { &pin.place } else { &base.repository.place };
+                let place = if error.is_about_reference() { &pin.place } else { &base.origin.place };
                 At::new(error, place, "")
             }
         }
-    }
-
-    fn build(
-        &self,
-        step: &PlannedBuild<'_>,
-        bases: &LoadedBases,
-        built: &BTreeMap<String, Built>,
-        errors: &mut Vec<BuildError>,
-    ) -> Option<Built> {
-        let mut platforms = BTreeMap::new();
-        let mut told = BTreeSet::new();
-        for platform in &step.platforms {
-            // What is missing was told when it failed.
-            let below = self.below(step.build, platform, bases, built)?;
-            match self.build_platform(step.build, platform, below) {
-                Ok(image) => drop(platforms.insert(platform.clone(), image)),
-                // The same problem on several platforms is one problem.
-                Err(failed) => errors.extend(failed.into_iter().filter(|error| told.insert(error.to_string()))),
-            }
-        }
-        if platforms.len() < step.platforms.len() {
-            return None;
-        }
-        match self.index(step.build, &platforms) {
-            Ok(descriptor) => Some(Built { descriptor, platforms }),
-            Err(error) => {
-                errors.push(error.into());
-                None
-            }
-        }
-    }
-
-    /// The image that a build starts from.
-    fn below(
-        &self,
-        build: &Build,
-        platform: &Platform,
-        bases: &LoadedBases,
-        built: &BTreeMap<String, Built>,
-    ) -> Option<(Image, Option<BaseImage>)> {
-        if build.base.value == ImageName::Scratch {
-            return Some((Image::scratch(platform), None));
-        }
-        let name = build.base.value.to_string();
-        if let Some(base) = bases.get(&(name.clone(), platform.clone())) {
-            return Some((base.image.clone(), Some(base.clone())));
-        }
-        let below = built.get(&name)?.platforms.get(platform)?;
-        Some((below.image.clone(), below.base.clone()))
-    }
-
-    fn build_platform(
-        &self,
-        build: &Build,
-        platform: &Platform,
-        (below, base): (Image, Option<BaseImage>),
-    ) -> Result<BuiltImage, Vec<BuildError>> {
-        let made = self.layers(build, platform, &below, base.as_ref())?;
-        let addition = Addition {
-            build,
-            layers: &made.layers,
-            program: made.program.clone(),
-            epoch: self.epoch,
-            base: self.base_name(build),
-        };
-        let image = below.derive(&addition).map_err(|error| vec![error.into()])?;
-        let manifest = self.store_documents(&image).map_err(|error| vec![error.into()])?;
-        Ok(BuiltImage { image, manifest, program: made.program, base })
-    }
-
-    /// Name and digest for `org.opencontainers.image.base.*`.
-    fn base_name(&self, build: &Build) -> Option<(String, Digest)> {
-        self.manifest.pin(&build.base.value)?;
-        let entry = self.lock.entries.get(&build.base.value.to_string())?;
-        let name = match &entry.tag {
-            Some(tag) => format!("{}:{tag}", entry.repository),
-            None => format!("{}@{}", entry.repository, entry.digest),
-        };
-        Some((name, entry.digest))
-    }
-
-    fn store_documents(&self, image: &Image) -> Result<Descriptor, FileError> {
-        let (config, manifest) = image.documents();
-        self.store.put(&config)?;
-        self.store.put(&manifest)?;
-        Ok(Descriptor::of(media_type::MANIFEST, &manifest))
-    }
-
-    /// One platform is its manifest; several are an index.
-    fn index(&self, build: &Build, platforms: &BTreeMap<Platform, BuiltImage>) -> Result<Descriptor, FileError> {
-        let mut manifests = platforms.iter().map(|(platform, built)| Descriptor {
-            platform: Some(DescriptorPlatform::from(platform)),
-            ..built.manifest.clone()
-        });
-        if platforms.len() == 1
-            && let Some(manifest) = manifests.next()
-        {
-            return Ok(manifest);
-        }
-        let annotations = annotations(build, self.base_name(build).as_ref());
-        let index = canonical_json(&Index::new(manifests.collect(), annotations));
-        self.store.put(&index)?;
-        Ok(Descriptor::of(media_type::INDEX, &index))
-    }
-
-    fn folder(&self) -> &Path {
-        &self.manifest.folder
     }
 }

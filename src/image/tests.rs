@@ -191,19 +191,22 @@ fn labels_user_folder_and_signal() {
 #[test]
 fn annotations_name_the_base() {
     let build = build("description = \"d\"\nannotations = { a = \"1\" }");
-    let name = ("docker.io/library/python:3.12".to_owned(), Digest::of(b"base"));
-    let found = annotations(&build, Some(&name));
+    let name = "docker.io/library/python:3.12".to_owned();
+    let base = (Some(name.clone()), Digest::of(b"base"));
+    let found = annotations(&build, Some(&base));
     assert_eq!(
         found,
         [
             ("a".to_owned(), "1".to_owned()),
             ("org.opencontainers.image.base.digest".to_owned(), Digest::of(b"base").to_string()),
-            ("org.opencontainers.image.base.name".to_owned(), name.0.clone()),
+            ("org.opencontainers.image.base.name".to_owned(), name),
             ("org.opencontainers.image.description".to_owned(), "d".to_owned()),
         ]
         .into()
     );
     assert_eq!(annotations(&self::build(""), None), BTreeMap::new());
+    let nameless = annotations(&self::build(""), Some(&(None, Digest::of(b"base"))));
+    assert_eq!(nameless.into_keys().collect::<Vec<_>>(), ["org.opencontainers.image.base.digest"]);
 }
 
 #[test]
@@ -263,7 +266,7 @@ fn the_bytes_stay_what_they_are() {
         layers: &[layer()],
         program: Some("/app".to_owned()),
         epoch: 1_767_225_600,
-        base: Some(("docker.io/library/python:3.12".to_owned(), Digest::of(b"base"))),
+        base: Some((Some("docker.io/library/python:3.12".to_owned()), Digest::of(b"base"))),
     };
     let (config, manifest) = scratch.derive(&addition).unwrap().documents();
     assert_eq!(Digest::of(&config).hex(), "fda433fac41125a2964b46791320f28a2914aca6d37f2bb1294cf44ade95c805");

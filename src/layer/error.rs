@@ -5,6 +5,8 @@ use std::path::Path;
 
 use miette::Diagnostic;
 
+use crate::fs::FileError;
+use crate::layer::archive::ArchiveError;
 use crate::layer::path::{LayerPath, PathError};
 use crate::sanitize;
 use crate::source::At;
@@ -80,6 +82,13 @@ pub(crate) enum LayerError {
     #[error("`{path}` stands on a link of the base that leads back to itself")]
     #[diagnostic(code(oci::layer::base_link_loop))]
     BaseLinkLoop { path: LayerPath },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Archive(#[from] ArchiveError),
+    /// What the store should remember, or have room for.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] FileError),
 }
 
 /// Why a layer was not written.

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest as _, Sha256};
 
 use crate::layer::Tree;
+use crate::layer::archive::Archived;
 use crate::layer::tree::{Entry, Kind, Stamp, Time};
 use crate::model::Digest;
 
@@ -29,8 +30,13 @@ impl Tree {
         let mut record = Vec::with_capacity(512);
         record.extend(WRITER_VERSION.to_le_bytes());
         put_bytes(&mut record, self.platform.to_string().as_bytes());
-        for entry in &self.entries {
+        let further_names = self.further_names();
+        for (index, entry) in self.entries.iter().enumerate() {
             put_entry(&mut record, entry, self.origins[entry.origin].foreign);
+            if let Some(first) = further_names.get(&index) {
+                record.push(b'h');
+                put_bytes(&mut record, self.entries[*first].path.as_bytes());
+            }
             hasher.update(&record);
             record.clear();
         }
@@ -47,26 +53,30 @@ impl Tree {
     pub(crate) fn settle(&self) -> bool {
         let changes = self.entries.iter().filter_map(|entry| match &entry.kind {
             Kind::File { stamp, .. } => Some(stamp.changed),
+            Kind::Archived(archived) => Some(archived.archive.stamp.changed),
             _ => None,
         });
-        // Of the coarse ones the latest counts, and so it does of the fine ones.
-        let (coarse, fine): (Vec<Time>, Vec<Time>) = changes.partition(|(_, nanoseconds)| *nanoseconds == 0);
-        let wait = |times: Vec<Time>, tick| {
-            let settled = times.into_iter().max().map(|time| after(time) + tick);
-            settled.map_or(Duration::ZERO, |settled| settled.saturating_sub(now()))
-        };
-        if !wait(coarse, COARSE_TICK).is_zero() {
-            return false;
-        }
-        let wait = wait(fine, TICK);
-        if wait > 2 * TICK {
-            return false;
-        }
-        if !wait.is_zero() {
-            std::thread::sleep(wait);
-        }
-        true
+        settle(changes)
     }
+}
+
+/// As [`Tree::settle`], of files that were changed at these times.
+pub(super) fn settle(changes: impl Iterator<Item = Time>) -> bool {
+    let wait = unsettled(changes, now());
+    std::thread::sleep(wait.unwrap_or_default());
+    wait.is_some()
+}
+
+/// How long after `now` a further change of any file shows; nothing if that is too long to wait.
+fn unsettled(changes: impl Iterator<Item = Time>, now: Duration) -> Option<Duration> {
+    // Of the coarse ones the latest counts, and so it does of the fine ones.
+    let (coarse, fine): (Vec<Time>, Vec<Time>) = changes.partition(|(_, nanoseconds)| *nanoseconds == 0);
+    let wait = |times: Vec<Time>, tick| {
+        let settled = times.into_iter().max().map(|time| after(time) + tick);
+        settled.map_or(Duration::ZERO, |settled| settled.saturating_sub(now))
+    };
+    let fine = wait(fine, TICK);
+    (wait(coarse, COARSE_TICK).is_zero() && fine <= 2 * TICK).then_some(fine)
 }
 
 fn after((seconds, nanoseconds): Time) -> Duration {
@@ -77,10 +87,16 @@ fn now() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-fn put_entry(record: &mut Vec<u8>, entry: &Entry, foreign: bool) {
+/// Everything of an entry that decides the layer's bytes.
+pub(super) fn put_entry(record: &mut Vec<u8>, entry: &Entry, foreign: bool) {
     put_bytes(record, entry.path.as_bytes());
     for number in [entry.mode.0, entry.owner.uid, entry.owner.gid] {
         record.extend(number.to_le_bytes());
+    }
+    for (name, value) in entry.attributes.iter().flat_map(|attributes| attributes.iter()) {
+        record.push(b'x');
+        put_bytes(record, name);
+        put_bytes(record, value);
     }
     match &entry.kind {
         Kind::Folder(_) => record.push(b'd'),
@@ -96,10 +112,16 @@ fn put_entry(record: &mut Vec<u8>, entry: &Entry, foreign: bool) {
             record.push(b'l');
             put_bytes(record, target);
         }
+        Kind::Archived(Archived { archive, offset, size, .. }) => {
+            record.extend([b'a', u8::from(foreign)]);
+            put_stamp(record, &archive.stamp);
+            record.extend(offset.to_le_bytes());
+            record.extend(size.to_le_bytes());
+        }
     }
 }
 
-fn put_stamp(record: &mut Vec<u8>, stamp: &Stamp) {
+pub(super) fn put_stamp(record: &mut Vec<u8>, stamp: &Stamp) {
     for number in [stamp.device, stamp.inode, stamp.size] {
         record.extend(number.to_le_bytes());
     }
@@ -116,8 +138,6 @@ fn put_bytes(record: &mut Vec<u8>, bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::layer::testing::{Project, folder, link, path, text};
     use crate::manifest::Package;
@@ -176,24 +196,22 @@ mod tests {
 
     #[test]
     fn times_that_cannot_be_trusted_are_not() {
-        let project = Project::new(&["a"]);
-        let with = |changed: Time| {
-            let mut tree = project.scan(&[path("a")]).unwrap();
-            let Kind::File { stamp, .. } = &mut tree.entries[0].kind else { panic!() };
-            stamp.changed = changed;
-            tree
-        };
-        let now = i64::try_from(now().as_secs()).unwrap();
-        let start = Instant::now();
-        for (changed, settled) in [
-            ((now, 0), false),
-            ((now - 1, 0), false),
-            ((now - 3, 0), true),
-            ((now - 1, 1), true),
-            ((now + 60, 1), false),
+        let now = Duration::from_secs(1000);
+        for (changed, milliseconds) in [
+            // Whole seconds: an old-fashioned file system.
+            ((1000, 0), None),
+            ((999, 0), None),
+            ((998, 0), Some(0)),
+            ((999, 999_999_999), Some(19)),
+            ((999, 990_000_000), Some(10)),
+            ((999, 1), Some(0)),
+            ((1000, 10_000_000), Some(30)),
+            // The clock was put back, or the file is another machine's.
+            ((1060, 1), None),
+            ((-5, 1), Some(0)),
         ] {
-            assert_eq!(with(changed).settle(), settled, "{changed:?}");
+            let wait = unsettled([changed].into_iter(), now).map(|wait| wait.as_millis());
+            assert_eq!(wait, milliseconds, "{changed:?}");
         }
-        assert!(start.elapsed() < Duration::from_secs(1));
     }
 }

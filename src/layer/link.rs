@@ -3,7 +3,8 @@
 //! Many bases make `/bin` a link to `usr/bin`. A layer that holds `bin/tool` would have engines
 //! replace that link by a folder. So the base's layers are looked through, once each: what a layer
 //! says of the few paths that matter is its [`LayerLinks`], small and worth caching by the layer's
-//! digest. Stacked, they are the image's [`BaseLinks`].
+//! digest. Stacked, they are the image's [`BaseLinks`]. What they say of folders comes by itself, and lets
+//! a package be told that it changes one ([`super::difference`]).
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
@@ -28,9 +29,18 @@ pub(crate) struct LayerLinks {
 enum Said {
     /// It is a symbolic link to this.
     Link(String),
-    Folder,
+    /// A folder; what is said of its rights may make no sense.
+    Folder(Option<Rights>),
     /// It is something else, or deleted: no link, and nothing is in it.
     Other,
+}
+
+/// Whose a folder is, and who may do what in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Rights {
+    pub(super) mode: u32,
+    pub(super) uid: u64,
+    pub(super) gid: u64,
 }
 
 /// A base's layer that cannot be read.
@@ -64,9 +74,14 @@ impl LayerLinks {
             let path = String::from_utf8(entry.path_bytes().into_owned());
             // The names that matter are ASCII.
             if let Ok(path) = path {
-                let kind = entry.header().entry_type();
+                let header = entry.header();
+                let kind = header.entry_type();
+                let rights = || {
+                    let (mode, uid, gid) = (header.mode().ok()?, header.uid().ok()?, header.gid().ok()?);
+                    Some(Rights { mode: mode & 0o7777, uid, gid })
+                };
                 links.add(&path, || match entry.link_name_bytes() {
-                    _ if kind.is_dir() => Said::Folder,
+                    _ if kind.is_dir() => Said::Folder(rights()),
                     Some(target) if kind.is_symlink() => {
                         String::from_utf8(target.into_owned()).map_or(Said::Other, Said::Link)
                     }
@@ -101,9 +116,12 @@ impl LayerLinks {
 /// The name that empties its folder of what lower layers put there (OCI image spec, "Opaque Whiteout").
 const OPAQUE: &str = ".wh..wh..opq";
 
-/// The links of an image, where packages may have to follow them.
+/// The links of an image, where packages may have to follow them, and what is known of its folders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct BaseLinks(BTreeMap<String, String>);
+pub(crate) struct BaseLinks {
+    links: BTreeMap<String, String>,
+    folders: BTreeMap<String, Rights>,
+}
 
 /// Links that lead to links: as many as the kernel follows.
 const DEEPEST: usize = 40;
@@ -111,24 +129,36 @@ const DEEPEST: usize = 40;
 impl BaseLinks {
     /// What the layers, lowest first, make together.
     pub(crate) fn stack<'a>(layers: impl IntoIterator<Item = &'a LayerLinks>) -> Self {
-        let mut links: BTreeMap<String, String> = BTreeMap::new();
+        let mut image = Self::default();
         for layer in layers {
             for folder in &layer.opaque {
-                links.retain(|path, _| !is_within(path, folder));
+                image.forget_within(folder);
             }
             for (path, said) in &layer.entries {
-                links.remove(path);
-                if *said != Said::Folder {
-                    links.retain(|within, _| !is_within(within, path));
+                image.links.remove(path);
+                image.folders.remove(path);
+                match said {
+                    Said::Folder(rights) => image.folders.extend(rights.map(|rights| (path.clone(), rights))),
+                    Said::Link(_) | Said::Other => image.forget_within(path),
                 }
             }
             for (path, said) in &layer.entries {
                 if let Said::Link(target) = said {
-                    links.insert(path.clone(), target.clone());
+                    image.links.insert(path.clone(), target.clone());
                 }
             }
         }
-        Self(links)
+        image
+    }
+
+    fn forget_within(&mut self, folder: &str) {
+        self.links.retain(|path, _| !is_within(path, folder));
+        self.folders.retain(|path, _| !is_within(path, folder));
+    }
+
+    /// Whose a folder of the image is, if it is one and that is known.
+    pub(super) fn rights(&self, path: &LayerPath) -> Option<Rights> {
+        self.folders.get(std::str::from_utf8(path.as_bytes()).ok()?).copied()
     }
 
     /// Where the path is once links are followed: those above it, and itself if `follows_last`.
@@ -148,7 +178,7 @@ impl BaseLinks {
                 _ => {}
             }
             let next = reached.join(&name);
-            let target = std::str::from_utf8(next.as_bytes()).ok().and_then(|next| self.0.get(next));
+            let target = std::str::from_utf8(next.as_bytes()).ok().and_then(|next| self.links.get(next));
             match target.filter(|_| follows_last || !rest.is_empty()) {
                 Some(target) => {
                     followed += 1;
@@ -184,6 +214,8 @@ mod tests {
             let mut header = tar::Header::new_gnu();
             header.set_size(0);
             header.set_mode(0o755);
+            header.set_uid(0);
+            header.set_gid(0);
             match name.split_once(" -> ") {
                 Some((name, target)) => {
                     header.set_entry_type(tar::EntryType::Symlink);
@@ -236,7 +268,7 @@ mod tests {
     #[test]
     fn layers_stack() {
         let base = links(&["bin -> usr/bin", "lib -> usr/lib", "var/run -> /run", "usr/", "usr/lib64 -> lib"]);
-        let of = |layer: &[&str]| BaseLinks::stack([&base, &links(layer)]).0.into_keys().collect::<Vec<_>>();
+        let of = |layer: &[&str]| BaseLinks::stack([&base, &links(layer)]).links.into_keys().collect::<Vec<_>>();
         let all = ["bin", "lib", "usr/lib64", "var/run"];
         for (layer, left) in [
             (&["usr/", "usr/bin/a", "bin/x"][..], &all[..]),
@@ -253,6 +285,22 @@ mod tests {
         ] {
             assert_eq!(of(layer), left, "{layer:?}");
         }
+    }
+
+    #[test]
+    fn folders_stack_with_their_rights() {
+        let base = links(&["usr/", "usr/lib/", "tmp/", "var/", "var/log/", "deep/er/"]);
+        let of = |layer: &[&str]| BaseLinks::stack([&base, &links(layer)]).folders.into_keys().collect::<Vec<_>>();
+        for (layer, left) in [
+            (&[][..], &["tmp", "usr", "usr/lib", "var", "var/log"][..]),
+            (&["srv/", "tmp"], &["srv", "usr", "usr/lib", "var", "var/log"]),
+            (&[".wh.usr", "var -> x"], &["tmp"]),
+            (&["usr/.wh..wh..opq", "usr/bin/"], &["tmp", "usr", "usr/bin", "var", "var/log"]),
+        ] {
+            assert_eq!(of(layer), left, "{layer:?}");
+        }
+        let path = LayerPath::parse(b"/usr/lib").unwrap();
+        assert_eq!(BaseLinks::stack([&base]).rights(&path), Some(Rights { mode: 0o755, uid: 0, gid: 0 }));
     }
 
     #[test]

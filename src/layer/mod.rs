@@ -1,8 +1,10 @@
 //! Layers from packages: the same content gives the same bytes, wherever and whenever it is packed.
 //!
-//! On disk there is nothing here: a layer is written to where the caller says.
+//! On disk there are only records of the blocks that layers are made of, see [`EarlierBlocks`]: a layer is
+//! written to where the caller says.
 //!
-//! The flow: [`Tree::scan`] looks at names and stats and knows every entry of the layer;
+//! The flow: [`Tree::scan`] looks at names and stats and knows every entry of the layer ([`archive`] says
+//! what archives hold);
 //! [`reconcile`] makes the layers of one build agree; [`Tree::needs_base`] and [`Tree::resolve`] put
 //! entries where the base's links lead; [`Tree::fingerprint`] says whether a layer of before is still
 //! right; [`Tree::settle`] waits until a change of a file would show; and [`Tree::write`] reads every
@@ -11,15 +13,19 @@
 //! The key types: a [`Tree`] is all that a layer will hold, [`path::LayerPath`] a path in it,
 //! [`compress::WrittenLayer`] what the written blob is, and [`BaseLinks`] what is a link in the image below.
 
+mod archive;
 pub(crate) mod compress;
+mod difference;
 mod elf;
 mod error;
 mod fingerprint;
 mod glob;
+mod host;
 mod link;
 mod path;
 mod resolve;
 mod scan;
+mod stamps;
 mod tar;
 #[cfg(test)]
 mod testing;
@@ -27,8 +33,12 @@ mod tree;
 mod walk;
 mod write;
 
+pub(crate) use compress::{Compressors, EarlierBlocks};
+pub(crate) use difference::Difference;
 pub(crate) use error::{LayerError, WriteError};
+pub(crate) use fingerprint::WRITER_VERSION;
 pub(crate) use link::{BaseLinks, LayerLinks, LinkError};
 pub(crate) use scan::ScanRequest;
+pub(crate) use stamps::Stamps;
 pub(crate) use tree::{Tree, reconcile};
 pub(crate) use write::WriteOptions;

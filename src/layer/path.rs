@@ -73,6 +73,11 @@ impl LayerPath {
         std::iter::successors(self.parent(), Self::parent).take_while(|path| !path.is_root())
     }
 
+    /// True if `other` is within this folder.
+    pub(crate) fn is_above(&self, other: &Self) -> bool {
+        self.is_root() || other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.starts_with(b"/"))
+    }
+
     pub(crate) fn is_root(&self) -> bool {
         self.0.is_empty()
     }
@@ -131,6 +136,10 @@ mod tests {
         assert_eq!(above, ["/a/b", "/a"]);
         assert_eq!(LayerPath::parse(b"/a").unwrap().parent(), Some(LayerPath::root()));
         assert_eq!(LayerPath::root().parent(), None);
+        let is_above =
+            |one: &[u8], other: &[u8]| LayerPath::parse(one).unwrap().is_above(&LayerPath::parse(other).unwrap());
+        assert!(is_above(b"/", b"/a") && is_above(b"/a", b"/a/b/c"));
+        assert!(!is_above(b"/a", b"/a") && !is_above(b"/a", b"/ab") && !is_above(b"/a/b", b"/a"));
     }
 
     proptest! {

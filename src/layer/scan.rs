@@ -1,26 +1,26 @@
-//! From packages to the entries of a layer, by looking at names and stats alone.
+//! From packages to the entries of a layer, by looking at names and stats alone, and at what archives hold.
 //!
 //! Each package is looked at by itself, all problems are gathered, and [`Tree::assemble`] makes one
 //! tree of what was found. Folders are read by [`super::walk`].
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, statat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, FileType};
 
 use crate::layer::glob::{self, Globs, Selection};
+use crate::layer::host::normal;
 use crate::layer::path::LayerPath;
 use crate::layer::tree::{Claim, Entry, Kind, Origin, Stamp, folder_mode};
 use crate::layer::walk::{Filter, Walk};
-use crate::layer::{LayerError, Tree, error};
+use crate::layer::{LayerError, Tree};
 use crate::manifest::package::{Mode, Owner, expand};
 use crate::manifest::{Package, PackageContent};
 use crate::model::Platform;
 use crate::sanitize;
 use crate::source::{At, Placed};
-use crate::suggest;
+use crate::store::Store;
 
 /// What goes into one layer.
 #[derive(Clone, Copy, Debug)]
@@ -31,12 +31,17 @@ pub(crate) struct ScanRequest<'a> {
     /// Globs of what no folder package packs, relative to the manifest's folder.
     pub(crate) exclude: &'a [Placed<String>],
     pub(crate) platform: &'a Platform,
+    /// Knows what is in archives that were read before.
+    pub(crate) store: &'a Store,
+    /// What is read of an archive now is known from then on.
+    pub(crate) records: bool,
 }
 
-type Problem = At<LayerError>;
+pub(super) type Problem = At<LayerError>;
 
 impl Tree {
-    /// Looks at everything that the packages put in; no file is opened.
+    /// Looks at everything that the packages put in; no file is opened but an archive that the store does not
+    /// know.
     ///
     /// The errors are those of all packages.
     pub(crate) fn scan(request: &ScanRequest<'_>) -> Result<Self, Vec<Problem>> {
@@ -69,12 +74,12 @@ impl Tree {
 }
 
 /// One package on its way to entries.
-struct PackageScan<'a> {
-    request: &'a ScanRequest<'a>,
-    package: &'a Package,
-    origin: usize,
+pub(super) struct PackageScan<'a> {
+    pub(super) request: &'a ScanRequest<'a>,
+    pub(super) package: &'a Package,
+    pub(super) origin: usize,
     project: &'a Globs,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
 impl PackageScan<'_> {
@@ -89,6 +94,10 @@ impl PackageScan<'_> {
                 } else {
                     self.path(&path, to.as_ref(), problems)
                 }
+            }
+            PackageContent::Archive { archive, to, strip } => {
+                let (archive, to) = (self.expanded(archive), self.expanded(to));
+                self.archive(&archive, &to, *strip, problems).map(|()| false)
             }
             PackageContent::Text { text, to } => {
                 let path = self.destination(&self.expanded(to))?;
@@ -119,18 +128,7 @@ impl PackageScan<'_> {
     ) -> Result<bool, Problem> {
         let host = self.host(written, written)?;
         let flags = if self.package.follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
-        let stat = match statat(CWD, &host, flags) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT | Errno::NOTDIR) if self.package.optional => return Ok(false),
-            Err(Errno::NOENT | Errno::NOTDIR) => return Err(self.not_found(written, &host)),
-            Err(Errno::LOOP) => {
-                return Err(At::new(LayerError::LinkLoop { path: self.shown(&host) }, &written.place, ""));
-            }
-            Err(errno) => {
-                let error = LayerError::Unreadable { path: self.shown(&host), source: errno.into() };
-                return Err(At::new(error, &written.place, ""));
-            }
-        };
+        let Some(stat) = self.stat(written, &host, flags)? else { return Ok(false) };
         let relative = Some(normal(Path::new(&written.value))).filter(|path| path.is_relative());
         let name = relative.as_deref().and_then(Path::file_name).map(OsStr::as_bytes);
         let no_destination =
@@ -216,17 +214,16 @@ impl PackageScan<'_> {
             packs_git: names_git(written) || self.package.include.iter().any(|pattern| names_git(pattern)),
         };
         let before = self.entries.len();
-        let mut walk = Walk {
+        let walk = Walk {
             filter,
             follow: self.package.follow,
             root: root.clone(),
             folder: self.request.folder,
             place: &self.package.place,
-            found: Vec::new(),
-            problems,
         };
-        walk.run(host);
-        for found in walk.found {
+        let (found, walked) = walk.run(host);
+        problems.extend(walked);
+        for found in found {
             let default = match found.kind {
                 Kind::Folder(_) => folder_mode(&found.path),
                 Kind::Link(_) => LINK_MODE,
@@ -254,23 +251,14 @@ impl PackageScan<'_> {
         let asked = match kind {
             Kind::Link(_) => None,
             Kind::Folder(Claim::Packed) => self.package.folder_mode,
-            Kind::Folder(_) | Kind::File { .. } | Kind::Text(_) => self.package.mode,
+            Kind::Folder(_) | Kind::File { .. } | Kind::Text(_) | Kind::Archived(_) => self.package.mode,
         };
         let owner: Owner = self.package.owner.unwrap_or_default();
-        self.entries.push(Entry { path, kind, mode: asked.unwrap_or(default), owner, origin: self.origin });
+        self.entries.push(Entry::new(path, kind, asked.unwrap_or(default), owner, self.origin));
     }
 
     fn expanded(&self, written: &Placed<String>) -> Placed<String> {
         Placed::new(expand(written, self.request.platform), written.place.clone())
-    }
-
-    /// Where `path`, which is `written` or the folder of its glob, is on this machine.
-    fn host(&self, written: &Placed<String>, path: &str) -> Result<PathBuf, Problem> {
-        let path = normal(Path::new(path));
-        if path.starts_with(".oci") {
-            return Err(At::new(LayerError::ReservedName { path: sanitize::name(written) }, &written.place, ""));
-        }
-        Ok(self.request.folder.join(path))
     }
 
     /// Where one thing goes; it cannot be the root.
@@ -283,33 +271,15 @@ impl PackageScan<'_> {
     }
 
     /// The folder that several things go in; it may be the root.
-    fn destination_root(&self, to: &Placed<String>) -> Result<LayerPath, Problem> {
+    pub(super) fn destination_root(&self, to: &Placed<String>) -> Result<LayerPath, Problem> {
         let path = LayerPath::parse(to.as_bytes())
             .map_err(|source| At::new(LayerError::InvalidPath { path: sanitize::name(to), source }, &to.place, ""))?;
         check_name(&path).map_err(|error| At::new(error, &to.place, ""))?;
         Ok(path)
     }
-
-    fn shown(&self, host: &Path) -> String {
-        error::shown(host, self.request.folder)
-    }
-
-    /// The error for a path that is not there, with the nearest name that is.
-    fn not_found(&self, written: &Placed<String>, host: &Path) -> Problem {
-        let missing = host.ancestors().take_while(|path| std::fs::symlink_metadata(path).is_err()).last();
-        let help = missing.and_then(|missing| {
-            let parent = missing.parent()?;
-            let names = std::fs::read_dir(parent).ok()?.flatten();
-            let names: Vec<String> = names.map(|entry| sanitize::name(&entry.file_name().to_string_lossy())).collect();
-            let near = suggest::nearest(&missing.file_name()?.to_string_lossy(), names.iter().map(String::as_str))?;
-            Some(format!("did you mean `{}`?", self.shown(&parent.join(near))))
-        });
-        let help = help.or_else(|| Some("make it first, or set `optional = true` if it may be missing".to_owned()));
-        At::new(LayerError::NotFound { path: sanitize::name(written), help }, &written.place, "")
-    }
 }
 
-const LINK_MODE: Mode = Mode(0o777);
+pub(super) const LINK_MODE: Mode = Mode(0o777);
 
 /// 0755 if the owner may execute it, else 0644: the other bits depend on a umask.
 fn file_mode(mode: u32) -> Mode {
@@ -338,19 +308,14 @@ fn names_git(pattern: &str) -> bool {
     pattern.split('/').any(|component| component == ".git")
 }
 
-/// The path without `.` and doubled `/`.
-fn normal(path: &Path) -> PathBuf {
-    path.components().filter(|component| *component != Component::CurDir).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixListener;
 
     use super::*;
-    use crate::layer::WriteOptions;
     use crate::layer::testing::{Project, folder, link, path, path_to, placed, text};
+    use crate::layer::{Compressors, WriteOptions};
     use crate::model::Compression;
 
     #[test]
@@ -495,7 +460,7 @@ mod tests {
     fn all_problems_are_found_at_once() {
         let project = Project::new(&["dist/server", "x/.wh.gone", ".oci/index.json"]);
         let _socket = UnixListener::bind(project.path("x/socket")).unwrap();
-        rustix::fs::mknodat(CWD, project.path("fifo"), FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, project.path("fifo"), FileType::Fifo, 0o600.into(), 0).unwrap();
         let problems = project.problems(&[
             path("dist/sever"),
             path("dits/server"),
@@ -552,7 +517,9 @@ mod tests {
             if rustix::process::geteuid().is_root() {
                 rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65534)).unwrap();
             }
-            let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+            let compressors = Compressors::new(1);
+            let options =
+                WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors, earlier: None };
             let unwritable = project.scan(&[path("secret")]).unwrap().write(&options, &mut std::io::sink());
             (project.problems(&[path("p")]), unwritable.map_err(|error| error.to_string()))
         };

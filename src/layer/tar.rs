@@ -1,5 +1,6 @@
 //! Tar headers (POSIX ustar, with pax extended headers where ustar has no room), byte by byte.
 
+use crate::layer::path::LayerPath;
 use crate::layer::tree::{Entry, Kind};
 
 /// Everything in a tar is a multiple of this.
@@ -9,41 +10,47 @@ pub(super) const BLOCK: usize = 512;
 pub(super) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
 /// Where a field of the header is.
-type Field = std::ops::Range<usize>;
+pub(super) type Field = std::ops::Range<usize>;
 
-const NAME: Field = 0..100;
-const MODE: Field = 100..108;
-const UID: Field = 108..116;
-const GID: Field = 116..124;
-const SIZE: Field = 124..136;
+pub(super) const NAME: Field = 0..100;
+pub(super) const MODE: Field = 100..108;
+pub(super) const UID: Field = 108..116;
+pub(super) const GID: Field = 116..124;
+pub(super) const SIZE: Field = 124..136;
 const MTIME: Field = 136..148;
-const CHECKSUM: Field = 148..156;
-const TYPE: usize = 156;
-const LINK: Field = 157..257;
-const MAGIC: Field = 257..265;
+pub(super) const CHECKSUM: Field = 148..156;
+pub(super) const TYPE: usize = 156;
+pub(super) const LINK: Field = 157..257;
+pub(super) const MAGIC: Field = 257..265;
 const DEVICE_MAJOR: Field = 329..337;
 const DEVICE_MINOR: Field = 337..345;
-const PREFIX: Field = 345..500;
+pub(super) const PREFIX: Field = 345..500;
 
-/// Appends all that stands before the entry's content.
+/// What begins the key of an extended attribute's record, as star, GNU tar and all engines have it.
+pub(super) const ATTRIBUTE: &[u8] = b"SCHILY.xattr.";
+
+/// Appends all that stands before the entry's content; for another name of an entry before, which is
+/// `same_as`, that is all.
 ///
 /// Bytes of names are kept as they are, UTF-8 or not: the pax specification asks for UTF-8, but
 /// everyone who writes such names writes, and reads, bytes.
-pub(super) fn put_header(entry: &Entry, epoch: i64, out: &mut Vec<u8>) {
+pub(super) fn put_header(entry: &Entry, same_as: Option<&LayerPath>, epoch: i64, out: &mut Vec<u8>) {
     let mut name = entry.path.as_bytes().to_vec();
-    let (kind, link) = match &entry.kind {
-        Kind::Folder(_) => {
+    let (kind, link) = match (&entry.kind, same_as) {
+        (Kind::Folder(_), _) => {
             name.push(b'/');
             (b'5', &[][..])
         }
-        Kind::File { .. } | Kind::Text(_) => (b'0', &[][..]),
-        Kind::Link(target) => (b'2', &target[..]),
+        (Kind::Link(target), _) => (b'2', &target[..]),
+        (_, Some(first)) => (b'1', first.as_bytes()),
+        (Kind::File { .. } | Kind::Text(_) | Kind::Archived(_), None) => (b'0', &[][..]),
     };
+    let size = if same_as.is_some() { 0 } else { entry.size() };
     let mut header = Header::new(kind);
     let mut pax = Vec::new();
     header.number(MODE, u64::from(entry.mode.0));
     if !link.is_ascii() || link.len() > LINK.len() {
-        put_record(&mut pax, "linkpath", link);
+        put_record(&mut pax, b"linkpath", link);
     }
     header.text(LINK, link);
     match split(&name) {
@@ -52,23 +59,26 @@ pub(super) fn put_header(entry: &Entry, epoch: i64, out: &mut Vec<u8>) {
             header.text(NAME, rest);
         }
         _ => {
-            put_record(&mut pax, "path", &name);
+            put_record(&mut pax, b"path", &name);
             header.text(NAME, &name);
         }
     }
     let numbers = [
         (UID, "uid", i128::from(entry.owner.uid)),
         (GID, "gid", i128::from(entry.owner.gid)),
-        (SIZE, "size", i128::from(entry.size())),
+        (SIZE, "size", i128::from(size)),
         (MTIME, "mtime", i128::from(epoch)),
     ];
     for (field, key, number) in numbers {
         let room = 1 << (3 * (field.len() - 1));
         let fits = u64::try_from(number).ok().filter(|number| *number < room);
         if fits.is_none() {
-            put_record(&mut pax, key, number.to_string().as_bytes());
+            put_record(&mut pax, key.as_bytes(), number.to_string().as_bytes());
         }
         header.number(field, fits.unwrap_or(0));
+    }
+    for (name, value) in entry.attributes.iter().flat_map(|attributes| attributes.iter()) {
+        put_record(&mut pax, &[ATTRIBUTE, name].concat(), value);
     }
     if !pax.is_empty() {
         let mut extended = Header::new(b'x');
@@ -104,13 +114,15 @@ fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// A pax record: its own length, in decimal digits that count too, and a key with a value.
-fn put_record(records: &mut Vec<u8>, key: &str, value: &[u8]) {
+fn put_record(records: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     let rest = 1 + key.len() + 1 + value.len() + 1;
     let mut length = rest + 1;
     while length != rest + length.to_string().len() {
         length = rest + length.to_string().len();
     }
-    records.extend(format!("{length} {key}=").as_bytes());
+    records.extend(format!("{length} ").as_bytes());
+    records.extend(key);
+    records.push(b'=');
     records.extend(value);
     records.push(b'\n');
 }
@@ -154,18 +166,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::layer::path::LayerPath;
-    use crate::layer::tree::{Claim, Stamp};
+    use crate::layer::tree::{Attributes, Claim, Stamp};
     use crate::manifest::package::{Mode, Owner};
 
     fn entry(path: &[u8], kind: Kind) -> Entry {
         let path = LayerPath::parse(&[b"/", path].concat()).unwrap();
-        Entry { path, kind, mode: Mode(0o4755), owner: Owner { uid: 12, gid: 34 }, origin: 0 }
+        Entry::new(path, kind, Mode(0o4755), Owner { uid: 12, gid: 34 }, 0)
     }
 
     fn header(entry: &Entry, epoch: i64) -> Vec<u8> {
         let mut header = Vec::new();
-        put_header(entry, epoch, &mut header);
+        put_header(entry, None, epoch, &mut header);
         header
     }
 
@@ -226,6 +237,26 @@ mod tests {
             .unwrap();
         let records = String::from_utf8(bytes).unwrap();
         assert_eq!(records, "18 uid=4294967294\n15 gid=2097152\n19 size=9663676416\n12 mtime=-5\n");
+    }
+
+    #[test]
+    fn attributes_and_further_names_are_as_other_tools_write_them() {
+        let attributes = Attributes::from([
+            (b"user.b"[..].into(), b"\n\0\xff"[..].into()),
+            (b"security.capability"[..].into(), b"\x01"[..].into()),
+        ]);
+        let file = Entry { attributes: Some(attributes.into()), ..entry(b"f", Kind::Text(b"12"[..].into())) };
+        let mut bytes = header(&file, 0);
+        assert_eq!(
+            &bytes[BLOCK..][..65],
+            b"38 SCHILY.xattr.security.capability=\x01\n27 SCHILY.xattr.user.b=\n\0\xff\n".as_slice()
+        );
+        bytes.clear();
+        let first = LayerPath::parse(b"/first").unwrap();
+        put_header(&entry(b"second", Kind::Text(b"12"[..].into())), Some(&first), 0, &mut bytes);
+        assert_eq!((bytes.len(), bytes[TYPE]), (BLOCK, b'1'));
+        let (path, link, size, ..) = read_back(&bytes);
+        assert_eq!((&path[..], link.as_deref(), size), (&b"second"[..], Some(&b"first"[..]), 0));
     }
 
     proptest! {

@@ -3,17 +3,20 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::layer::compress::WrittenLayer;
+use crate::layer::compress::{Compressors, WrittenLayer};
 use crate::layer::tree::{Claim, Kind};
 use crate::layer::{LayerError, ScanRequest, Tree, WriteOptions};
 use crate::manifest::package::{Mode, Owner};
 use crate::manifest::{Package, PackageContent};
 use crate::model::{Compression, Platform};
 use crate::source::{At, Place, Placed, Source};
+use crate::store::Store;
 
 /// A project's folder.
 pub(super) struct Project {
     folder: tempfile::TempDir,
+    _cache: tempfile::TempDir,
+    pub(super) store: Store,
     pub(super) exclude: Vec<Placed<String>>,
     pub(super) platform: Platform,
 }
@@ -21,9 +24,10 @@ pub(super) struct Project {
 impl Project {
     /// A project of these files; a name that ends in `/` is a folder.
     pub(super) fn new(files: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(cache.path()).unwrap();
         let platform = Platform::parse("linux/amd64").unwrap();
-        let project = Self { folder, exclude: Vec::new(), platform };
+        let project = Self { folder, _cache: cache, store, exclude: Vec::new(), platform };
         for file in files {
             if file.ends_with('/') {
                 std::fs::create_dir_all(project.path(file)).unwrap();
@@ -56,8 +60,15 @@ impl Project {
     }
 
     pub(super) fn scan(&self, packages: &[Package]) -> Result<Tree, Vec<At<LayerError>>> {
-        let request = ScanRequest { packages, folder: self.folder(), exclude: &self.exclude, platform: &self.platform };
-        Tree::scan(&request)
+        let (folder, store) = (self.folder(), &self.store);
+        Tree::scan(&ScanRequest {
+            packages,
+            folder,
+            exclude: &self.exclude,
+            platform: &self.platform,
+            store,
+            records: true,
+        })
     }
 
     /// The code of every problem, with its message.
@@ -80,6 +91,7 @@ pub(super) fn listing(tree: &Tree) -> Vec<String> {
             Kind::File { host, .. } => format!("file {}", host.file_name().unwrap().display()),
             Kind::Text(text) => format!("text {}", String::from_utf8_lossy(text)),
             Kind::Link(target) => format!("link {}", String::from_utf8_lossy(target)),
+            Kind::Archived(archived) => format!("archived {}", archived.size),
         };
         format!("{} {:o} {}:{} {kind}", entry.path, entry.mode.0, entry.owner.uid, entry.owner.gid)
     };
@@ -87,7 +99,9 @@ pub(super) fn listing(tree: &Tree) -> Vec<String> {
 }
 
 pub(super) fn written(tree: &Tree, workers: usize) -> (WrittenLayer, Vec<u8>) {
-    let options = WriteOptions { epoch: 1_700_000_000, compression: Compression::Gzip, workers };
+    let compressors = Compressors::new(workers);
+    let options =
+        WriteOptions { epoch: 1_700_000_000, compression: Compression::Gzip, compressors: &compressors, earlier: None };
     let mut out = Vec::new();
     let written = tree.write(&options, &mut out).unwrap();
     (written, out)
@@ -113,6 +127,11 @@ pub(super) fn path(path: &str) -> Package {
 
 pub(super) fn path_to(path: &str, to: &str) -> Package {
     package(PackageContent::Path { path: placed(path), to: Some(placed(to)) }, &format!("{path}{to}"))
+}
+
+pub(super) fn archive(archive: &str, to: &str) -> Package {
+    let content = PackageContent::Archive { archive: placed(archive), to: placed(to), strip: 0 };
+    package(content, &format!("{archive}{to}"))
 }
 
 pub(super) fn text(text: &str, to: &str) -> Package {

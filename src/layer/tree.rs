@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::layer::LayerError;
+use crate::layer::archive::Archived;
 use crate::layer::path::LayerPath;
 use crate::manifest::package::{Mode, Owner};
 use crate::model::Platform;
@@ -37,7 +38,12 @@ pub(super) struct Entry {
     pub(super) owner: Owner,
     /// Which of [`Tree::origins`] it came from.
     pub(super) origin: usize,
+    /// Extended attributes; most entries have none.
+    pub(super) attributes: Option<Box<Attributes>>,
 }
+
+/// Names and values of extended attributes.
+pub(super) type Attributes = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -51,6 +57,8 @@ pub(super) enum Kind {
     Text(Box<[u8]>),
     /// A symbolic link with its target.
     Link(Box<[u8]>),
+    /// A file whose content is in an archive.
+    Archived(Archived),
 }
 
 /// By what right a folder has an entry; of two for one path the greater counts.
@@ -95,10 +103,15 @@ impl Stamp {
 }
 
 impl Entry {
+    /// An entry without extended attributes.
+    pub(super) fn new(path: LayerPath, kind: Kind, mode: Mode, owner: Owner, origin: usize) -> Self {
+        Self { path, kind, mode, owner, origin, attributes: None }
+    }
+
     /// The entry of a folder that has one since something is below it.
     pub(super) fn implied(path: LayerPath, origin: usize) -> Self {
         let mode = folder_mode(&path);
-        Self { path, kind: Kind::Folder(Claim::Implied), mode, owner: Owner::default(), origin }
+        Self::new(path, Kind::Folder(Claim::Implied), mode, Owner::default(), origin)
     }
 
     fn claim(&self) -> Option<Claim> {
@@ -110,7 +123,7 @@ impl Entry {
 
     /// Whether both would put the same thing there. The same name of a file decides, not its content.
     fn writes_the_same(&self, other: &Self) -> bool {
-        (self.mode, self.owner) == (other.mode, other.owner)
+        (self.mode, self.owner, &self.attributes) == (other.mode, other.owner, &other.attributes)
             && match (&self.kind, &other.kind) {
                 (Kind::Folder(_), Kind::Folder(_)) => true,
                 (one, other) => one == other,
@@ -172,14 +185,25 @@ impl Tree {
         (is_program && is_alone).then(|| format!("/{path}"))
     }
 
+    /// Which entries are only further names of a file in an archive, each with the first entry of that
+    /// file: the archive has them as hard links, and so has the layer.
+    pub(super) fn further_names(&self) -> BTreeMap<usize, usize> {
+        let mut firsts = BTreeMap::new();
+        let mut further = BTreeMap::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            if let Kind::Archived(Archived { offset, has_more_names: true, .. }) = entry.kind {
+                let first = *firsts.entry((entry.origin, offset)).or_insert(index);
+                if first != index {
+                    further.insert(index, first);
+                }
+            }
+        }
+        further
+    }
+
     /// True if there is nothing in it.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
-    }
-
-    /// The size of everything in it, tar headers not counted.
-    pub(crate) fn size(&self) -> u64 {
-        self.entries.iter().map(Entry::size).sum()
     }
 }
 
@@ -189,6 +213,7 @@ impl Entry {
         match &self.kind {
             Kind::File { stamp, .. } => stamp.size,
             Kind::Text(text) => text.len() as u64,
+            Kind::Archived(archived) => archived.size,
             Kind::Folder(_) | Kind::Link(_) => 0,
         }
     }
@@ -223,13 +248,13 @@ pub(crate) fn reconcile(trees: &mut [Tree]) -> Vec<At<LayerError>> {
                 let (first, second) = if at.1 < winner.1 { (at, winner) } else { (winner, at) };
                 conflicts.add(winner.0, place(first), place(second));
             } else if entry(at).claim() < entry(winner).claim() {
-                changes.push((at.1, at.2, entry(winner).mode, entry(winner).owner));
+                changes.push((at.1, at.2, entry(winner).clone()));
             }
         }
     }
-    for (tree, index, mode, owner) in changes {
+    for (tree, index, winner) in changes {
         let entry = &mut trees[tree].entries[index];
-        (entry.mode, entry.owner) = (mode, owner);
+        (entry.mode, entry.owner, entry.attributes) = (winner.mode, winner.owner, winner.attributes);
     }
     conflicts.into_errors()
 }

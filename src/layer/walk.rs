@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, fstat, open, readlinkat, statat};
 use rustix::io::Errno;
@@ -15,6 +16,7 @@ use crate::layer::path::LayerPath;
 use crate::layer::scan::{check_name, kind_of_special};
 use crate::layer::tree::{Claim, Kind, Stamp};
 use crate::layer::{LayerError, error};
+use crate::parallel;
 use crate::sanitize;
 use crate::source::{At, Place};
 
@@ -48,6 +50,12 @@ pub(super) struct Found {
     pub(super) mode: u32,
 }
 
+/// So many folders to be read are worth several threads.
+const MANY: usize = 16;
+
+/// More threads than this get in each other's way in the kernel.
+const THREADS: usize = 4;
+
 /// One pass over a folder and what is in it.
 pub(super) struct Walk<'a> {
     pub(super) filter: Filter<'a>,
@@ -57,8 +65,15 @@ pub(super) struct Walk<'a> {
     /// The manifest's folder, for messages.
     pub(super) folder: &'a Path,
     pub(super) place: &'a Place,
-    pub(super) found: Vec<Found>,
-    pub(super) problems: &'a mut Vec<At<LayerError>>,
+}
+
+/// What one thread does of a walk.
+struct Reader<'w, 'a> {
+    walk: &'w Walk<'a>,
+    found: Vec<Found>,
+    problems: Vec<At<LayerError>>,
+    /// For the names of the folder that is read.
+    buffer: Vec<u8>,
 }
 
 /// A folder that is still to be read.
@@ -75,17 +90,17 @@ struct Pending {
     /// It has its entry.
     is_packed: bool,
     /// The folders above by device and inode, known only where links are followed.
-    trail: Option<Rc<Trail>>,
+    trail: Option<Arc<Trail>>,
 }
 
 struct Trail {
     folder: (u64, u64),
-    above: Option<Rc<Trail>>,
+    above: Option<Arc<Trail>>,
 }
 
 impl Walk<'_> {
-    /// Finds everything to pack of the folder `host`.
-    pub(super) fn run(&mut self, host: PathBuf) {
+    /// Everything to pack of the folder `host`, in no order, and all that stands in the way.
+    pub(super) fn run(&self, host: PathBuf) -> (Vec<Found>, Vec<At<LayerError>>) {
         let selection = self.filter.selection;
         let mut root = Pending {
             host,
@@ -96,17 +111,35 @@ impl Walk<'_> {
             is_packed: false,
             trail: None,
         };
+        let mut first = Reader::new(self);
         if root.is_selected && root.is_included {
-            self.pack(&mut root);
+            first.pack(&mut root);
         }
         let mut pending = vec![root];
-        let mut buffer = Vec::with_capacity(64 << 10);
-        while let Some(mut folder) = pending.pop() {
-            if let Err(errno) = self.read(&mut folder, &mut pending, buffer.spare_capacity_mut()) {
-                let path = error::shown(&folder.host, self.folder);
-                self.problem(LayerError::Unreadable { path, source: errno.into() });
-            }
+        while pending.len() < MANY
+            && let Some(folder) = pending.pop()
+        {
+            first.read(folder, &mut pending);
         }
+        let mut readers = vec![first];
+        if !pending.is_empty() {
+            let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+            readers.extend(parallel::exhaust(pending, threads, || Reader::new(self), Reader::read));
+        }
+        let (mut found, mut problems) = (Vec::new(), Vec::new());
+        for reader in &mut readers {
+            found.append(&mut reader.found);
+            problems.append(&mut reader.problems);
+        }
+        // Folders are not read in an order that anyone could count on.
+        problems.sort_by_cached_key(ToString::to_string);
+        (found, problems)
+    }
+}
+
+impl<'w, 'a> Reader<'w, 'a> {
+    fn new(walk: &'w Walk<'a>) -> Self {
+        Self { walk, found: Vec::new(), problems: Vec::new(), buffer: Vec::with_capacity(64 << 10) }
     }
 
     /// Gives the folder, and those above it that belong to the package, their entries.
@@ -115,9 +148,9 @@ impl Walk<'_> {
             return;
         }
         // What a glob's matches go to is no part of the package; a folder's own place is.
-        let above = match self.filter.selection {
-            Some(_) => Some(self.root.clone()),
-            None => self.root.parent(),
+        let above = match self.walk.filter.selection {
+            Some(_) => Some(self.walk.root.clone()),
+            None => self.walk.root.parent(),
         };
         let folders = std::iter::successors(folder.path.clone(), LayerPath::parent);
         let folders = folders.take_while(|path| !path.is_root() && Some(path) != above.as_ref());
@@ -125,26 +158,36 @@ impl Walk<'_> {
     }
 
     fn problem(&mut self, error: LayerError) {
-        self.problems.push(At::new(error, self.place, ""));
+        self.problems.push(At::new(error, self.walk.place, ""));
     }
 
-    fn read(
+    /// Finds what is in a folder; the folders in it are added to `pending`.
+    fn read(&mut self, mut folder: Pending, pending: &mut Vec<Pending>) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if let Err(errno) = self.names(&mut folder, pending, buffer.spare_capacity_mut()) {
+            let path = error::shown(&folder.host, self.walk.folder);
+            self.problem(LayerError::Unreadable { path, source: errno.into() });
+        }
+        self.buffer = buffer;
+    }
+
+    fn names(
         &mut self,
         folder: &mut Pending,
         pending: &mut Vec<Pending>,
         buffer: &mut [MaybeUninit<u8>],
     ) -> Result<(), Errno> {
         let fd = open(&folder.host, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        if self.follow {
+        if self.walk.follow {
             let stat = Stamp::of(&fstat(&fd)?);
             let this = (stat.device, stat.inode);
             if std::iter::successors(folder.trail.as_deref(), |trail| trail.above.as_deref())
                 .any(|trail| trail.folder == this)
             {
-                self.problem(LayerError::LinkLoop { path: error::shown(&folder.host, self.folder) });
+                self.problem(LayerError::LinkLoop { path: error::shown(&folder.host, self.walk.folder) });
                 return Ok(());
             }
-            folder.trail = Some(Rc::new(Trail { folder: this, above: folder.trail.take() }));
+            folder.trail = Some(Arc::new(Trail { folder: this, above: folder.trail.take() }));
         }
         let mut names = RawDir::new(&fd, buffer);
         while let Some(entry) = names.next() {
@@ -167,18 +210,18 @@ impl Walk<'_> {
     ) -> Result<(), Errno> {
         let relative = below(&folder.relative, name);
         let Some((kind, stat)) = self.kind(folder, fd, &relative, name, listed) else { return Ok(()) };
-        if self.filter.excludes(&relative, name, kind) {
+        if self.walk.filter.excludes(&relative, name, kind) {
             return Ok(());
         }
-        let is_selected = folder.is_selected || self.filter.selection.is_some_and(|glob| glob.matches(&relative));
-        let is_included = folder.is_included || self.filter.include.matches(&relative);
+        let is_selected = folder.is_selected || self.walk.filter.selection.is_some_and(|glob| glob.matches(&relative));
+        let is_included = folder.is_included || self.walk.filter.include.matches(&relative);
         let path = match &folder.path {
             Some(path) => Some(path.join(name)),
-            None => is_selected.then(|| self.root.join(name)),
+            None => is_selected.then(|| self.walk.root.join(name)),
         };
         let host = folder.host.join(OsStr::from_bytes(name));
         if kind == FileType::Directory {
-            if is_selected || self.filter.selection.is_some_and(|glob| glob.may_match_within(&relative)) {
+            if is_selected || self.walk.filter.selection.is_some_and(|glob| glob.may_match_within(&relative)) {
                 let trail = folder.trail.clone();
                 let mut within = Pending { host, relative, path, is_selected, is_included, is_packed: false, trail };
                 if let Some(path) = within.path.clone().filter(|_| is_selected && is_included) {
@@ -202,12 +245,12 @@ impl Walk<'_> {
                 let target = readlinkat(fd, name, Vec::new())?.into_bytes();
                 if leaves(&folder.relative, &target) {
                     let target = sanitize::name(&String::from_utf8_lossy(&target));
-                    self.problem(LayerError::LinkLeaves { path: error::shown(&host, self.folder), target });
+                    self.problem(LayerError::LinkLeaves { path: error::shown(&host, self.walk.folder), target });
                 }
                 (Kind::Link(target.into()), 0)
             }
             (other, _) => {
-                let path = error::shown(&host, self.folder);
+                let path = error::shown(&host, self.walk.folder);
                 self.problem(LayerError::SpecialFile { path, kind: kind_of_special(other) });
                 return Ok(());
             }
@@ -230,17 +273,17 @@ impl Walk<'_> {
         listed: FileType,
     ) -> Option<(FileType, Option<Stat>)> {
         // Most file systems list a name's kind with it. Only of a file more must be known.
-        if listed == FileType::Directory || (listed == FileType::Symlink && !self.follow) {
+        if listed == FileType::Directory || (listed == FileType::Symlink && !self.walk.follow) {
             return Some((listed, None));
         }
-        let flags = if self.follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+        let flags = if self.walk.follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
         match statat(fd, name, flags) {
             Ok(stat) => Some((FileType::from_raw_mode(stat.st_mode), Some(stat))),
             // It went away since the folder was listed.
             Err(Errno::NOENT) if listed != FileType::Symlink => None,
-            Err(_) if self.filter.excludes(relative, name, listed) => None,
+            Err(_) if self.walk.filter.excludes(relative, name, listed) => None,
             Err(errno) => {
-                let path = error::shown(&folder.host.join(OsStr::from_bytes(name)), self.folder);
+                let path = error::shown(&folder.host.join(OsStr::from_bytes(name)), self.walk.folder);
                 self.problem(match errno {
                     Errno::LOOP => LayerError::LinkLoop { path },
                     Errno::NOENT => LayerError::NotFound { path, help: Some("it is a link to nothing".to_owned()) },

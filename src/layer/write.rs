@@ -4,99 +4,142 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{OFlags, fstat};
 
-use crate::layer::compress::{Blocks, WrittenLayer, pack};
+use crate::layer::archive::Contents;
+use crate::layer::compress::{Blocks, Compressors, EarlierBlocks, WrittenLayer, pack};
 use crate::layer::tree::{Entry, Kind, Origin, Stamp};
 use crate::layer::{LayerError, Tree, WriteError, elf, error, tar};
 use crate::model::Compression;
 use crate::source::At;
 
+/// The least content of a layer whose blocks are worth remembering: less is compressed sooner than
+/// it is looked up and recorded.
+const WORTH_REMEMBERING: u64 = 8 << 20;
+
 /// How a layer is written.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WriteOptions {
+#[derive(Clone, Debug)]
+pub(crate) struct WriteOptions<'a> {
     /// The time that every entry carries, in seconds since 1970.
     pub(crate) epoch: i64,
     pub(crate) compression: Compression,
-    /// Threads that compress; the bytes do not depend on it.
-    pub(crate) workers: usize,
+    /// The process's; the bytes do not depend on how many there are.
+    pub(crate) compressors: &'a Compressors,
+    /// Blocks that need not be compressed again; with nothing here none are remembered either. The
+    /// bytes do not depend on them.
+    pub(crate) earlier: Option<Arc<EarlierBlocks>>,
 }
 
 impl Tree {
+    /// Whether a layer of this tree should take blocks from one before it.
+    pub(crate) fn is_worth_remembering(&self, compression: Compression) -> bool {
+        compression != Compression::None && self.entries.iter().map(Entry::size).sum::<u64>() >= WORTH_REMEMBERING
+    }
+
     /// Writes the layer to `out` in one pass.
     ///
     /// On `Ok` every file was, from before it was read until after, as it was when the tree was
     /// scanned. On an error `out` holds something broken that nobody may use.
     pub(crate) fn write(
         &self,
-        options: &WriteOptions,
+        options: &WriteOptions<'_>,
         out: &mut (impl Write + Send),
     ) -> Result<WrittenLayer, WriteError> {
-        pack(options.compression, options.workers, self.size(), out, |blocks| {
+        pack(options.compression, options.compressors, options.earlier.clone(), out, |blocks| {
             let mut header = Vec::with_capacity(4 * tar::BLOCK);
-            for entry in &self.entries {
+            let mut archives = Contents::new(self);
+            let further_names = self.further_names();
+            for (index, entry) in self.entries.iter().enumerate() {
                 header.clear();
-                tar::put_header(entry, options.epoch, &mut header);
-                if matches!(entry.kind, Kind::File { .. } | Kind::Text(_)) {
+                let same_as = further_names.get(&index).map(|first| &self.entries[*first].path);
+                tar::put_header(entry, same_as, options.epoch, &mut header);
+                if matches!(entry.kind, Kind::File { .. } | Kind::Text(_) | Kind::Archived(_)) {
                     blocks.may_cut(entry.path.as_bytes())?;
                 }
                 blocks.put(&header)?;
-                self.put_content(entry, blocks)?;
+                if same_as.is_some() {
+                    continue;
+                }
+                self.put_content(entry, &mut archives, blocks)?;
                 blocks.put(&tar::END[..tar::padding(entry.size())])?;
             }
             blocks.put(&tar::END)
         })
     }
 
-    fn put_content(&self, entry: &Entry, blocks: &mut Blocks) -> Result<(), WriteError> {
+    fn put_content(
+        &self,
+        entry: &Entry,
+        archives: &mut Contents<'_>,
+        blocks: &mut Blocks<'_>,
+    ) -> Result<(), WriteError> {
+        let origin = &self.origins[entry.origin];
+        let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
         match &entry.kind {
             Kind::Folder(_) | Kind::Link(_) => Ok(()),
             Kind::Text(text) => blocks.put(text),
             Kind::File { host, stamp } => {
-                let origin = &self.origins[entry.origin];
-                let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
                 let shown = || error::shown(host, &self.folder);
-                let unreadable = |source: io::Error| blame(unreadable(shown(), source));
-                let mut file = open(host).map_err(unreadable)?;
-                let mut left = stamp.size;
-                while left > 0 {
-                    let read = blocks.fill(&mut file, left)?.map_err(unreadable)?;
-                    if read.is_empty() {
-                        return Err(blame(LayerError::Changed { path: shown() }));
-                    }
-                    if left == stamp.size {
-                        self.check_architecture(host, read, origin).map_err(blame)?;
-                    }
-                    left -= read.len() as u64;
-                }
+                let unreadable = |source: io::Error| unreadable(shown(), source);
+                let mut file = open(host).map_err(unreadable).map_err(blame)?;
+                self.copy(&mut file, stamp.size, origin, shown, blocks)?;
                 // The same file with the same times: nobody wrote to it since the scan.
-                let now = fstat(&file).map_err(|errno| unreadable(errno.into()))?;
+                let now = fstat(&file).map_err(|errno| blame(unreadable(errno.into())))?;
                 if Stamp::of(&now) == *stamp { Ok(()) } else { Err(blame(LayerError::Changed { path: shown() })) }
+            }
+            Kind::Archived(archived) => {
+                let shown = || archived.shown(&entry.path, &self.folder);
+                let content = archives.seek(archived).map_err(blame)?;
+                self.copy(content, archived.size, origin, shown, blocks)?;
+                archives.check(archived).map_err(blame)
             }
         }
     }
 
-    fn check_architecture(&self, host: &Path, start: &[u8], origin: &Origin) -> Result<(), LayerError> {
+    /// Appends `size` bytes of the file, which is shown so in messages.
+    fn copy(
+        &self,
+        file: &mut File,
+        size: u64,
+        origin: &Origin,
+        shown: impl Fn() -> String,
+        blocks: &mut Blocks<'_>,
+    ) -> Result<(), WriteError> {
+        let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
+        let mut left = size;
+        while left > 0 {
+            let read = blocks.fill(file, left)?.map_err(|source| blame(unreadable(shown(), source)))?;
+            if read.is_empty() {
+                return Err(blame(LayerError::Changed { path: shown() }));
+            }
+            if left == size {
+                self.check_architecture(read, origin, &shown).map_err(blame)?;
+            }
+            left -= read.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn check_architecture(&self, start: &[u8], origin: &Origin, shown: impl Fn() -> String) -> Result<(), LayerError> {
         match elf::foreign_architecture(start, &self.platform) {
-            Some(architecture) if !origin.foreign => Err(LayerError::WrongArchitecture {
-                path: error::shown(host, &self.folder),
-                architecture,
-                platform: self.platform.to_string(),
-            }),
+            Some(architecture) if !origin.foreign => {
+                Err(LayerError::WrongArchitecture { path: shown(), architecture, platform: self.platform.to_string() })
+            }
             _ => Ok(()),
         }
     }
 }
 
 /// Opens a file that may have become anything since the scan: a FIFO must not make us wait.
-fn open(host: &Path) -> io::Result<File> {
+pub(super) fn open(host: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(host)
 }
 
 /// Why it could not be read; what is no file any more was one when it was scanned.
-fn unreadable(path: String, source: io::Error) -> LayerError {
+pub(super) fn unreadable(path: String, source: io::Error) -> LayerError {
     match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
             LayerError::Changed { path }
@@ -174,7 +217,7 @@ mod tests {
         assert_eq!((layer.size, layer.digest), (bytes.len() as u64, Digest::of(&bytes)));
         let other = project(true);
         for workers in 1..=8 {
-            assert!(written(&other.scan(&packages()).unwrap(), workers) == (layer, bytes.clone()), "{workers}");
+            assert!(written(&other.scan(&packages()).unwrap(), workers) == (layer.clone(), bytes.clone()), "{workers}");
         }
     }
 
@@ -252,7 +295,9 @@ mod tests {
 
     #[test]
     fn a_file_that_changes_is_an_error() {
-        let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+        let compressors = Compressors::new(1);
+        let options =
+            WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors, earlier: None };
         let changes: [fn(&Path); 6] = [
             |path| std::fs::write(path, "").unwrap(),
             |path| std::fs::write(path, "longer than it was").unwrap(),
@@ -278,12 +323,65 @@ mod tests {
         }
     }
 
+    /// Does something when the first bytes arrive: then most of a long file is still to be read.
+    struct Meanwhile<F: FnOnce()>(Option<F>);
+
+    impl<F: FnOnce()> Write for Meanwhile<F> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Some(act) = self.0.take() {
+                act();
+            }
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_an_error() {
+        let compressors = Compressors::new(1);
+        let changes: [fn(&Path); 7] = [
+            |path| OpenOptions::new().write(true).open(path).unwrap().set_len(3 << 20).unwrap(),
+            |path| OpenOptions::new().write(true).open(path).unwrap().set_len(0).unwrap(),
+            |path| OpenOptions::new().append(true).open(path).unwrap().write_all(b"more").unwrap(),
+            |path| OpenOptions::new().write(true).open(path).unwrap().write_all(b"other").unwrap(),
+            |path| {
+                // What was read already, with the time put back.
+                let file = OpenOptions::new().write(true).open(path).unwrap();
+                let before = file.metadata().unwrap().modified().unwrap();
+                (&file).write_all(b"other").unwrap();
+                file.set_modified(before).unwrap();
+            },
+            |path| std::fs::remove_file(path).unwrap(),
+            |path| {
+                std::fs::copy(path, path.with_extension("new")).unwrap();
+                std::fs::rename(path.with_extension("new"), path).unwrap();
+            },
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            for compression in [Compression::Gzip, Compression::None] {
+                let project = Project::new(&[]);
+                project.file("a", &vec![b'a'; 8 << 20], 0o644);
+                let tree = project.scan(&[path("a")]).unwrap();
+                assert!(tree.settle());
+                let path = project.path("a");
+                let options = WriteOptions { epoch: 0, compression, compressors: &compressors, earlier: None };
+                let error = tree.write(&options, &mut Meanwhile(Some(|| change(&path)))).unwrap_err();
+                assert_eq!(miette::Diagnostic::code(&error).unwrap().to_string(), "oci::layer::changed", "{number}");
+            }
+        }
+    }
+
     #[test]
     fn a_program_for_another_machine_is_an_error() {
         let mut project = Project::new(&[]);
         std::fs::copy("/proc/self/exe", project.path("app")).unwrap();
         project.platform = Platform::host();
-        let options = WriteOptions { epoch: 0, compression: Compression::None, workers: 1 };
+        let compressors = Compressors::new(1);
+        let options =
+            WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors, earlier: None };
         let write = |project: &Project, package| project.scan(&[package]).unwrap().write(&options, &mut io::sink());
         assert!(write(&project, path("app")).is_ok());
         project.platform = Platform::parse("linux/s390x").unwrap();

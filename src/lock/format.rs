@@ -11,7 +11,7 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use crate::lock::{Entry, Lock, conflict, start_of};
 use crate::model::document::media_type;
-use crate::model::{Digest, ImageName, Platform, Repository, Tag};
+use crate::model::{Digest, ImageName, LayoutPath, Origin, Platform, Repository, Tag};
 use crate::problem::{Problem, Problems};
 use crate::source::{Place, Placed, Source};
 
@@ -24,7 +24,10 @@ pub(super) fn write(lock: &Lock, out: &mut impl Write) -> fmt::Result {
     writeln!(out, "{NOTE}\nversion = {VERSION}")?;
     for (name, entry) in &lock.entries {
         writeln!(out, "\n[image.\"{name}\"]")?;
-        writeln!(out, "repository = \"{}\"", entry.repository)?;
+        match &entry.origin {
+            Origin::Registry(repository) => writeln!(out, "repository = \"{repository}\"")?,
+            Origin::Layout(path) => writeln!(out, "layout = \"{}\"", escaped(path))?,
+        }
         if let Some(tag) = &entry.tag {
             writeln!(out, "tag = \"{tag}\"")?;
         }
@@ -67,6 +70,11 @@ pub(super) fn read(source: &Source) -> Result<Lock, Vec<Problem>> {
         problems.push(damaged("`image` is no table", &source.place(images.span()), ""));
     }
     if problems.is_empty() { Ok(lock) } else { Err(problems.into_sorted()) }
+}
+
+/// What stands between quotes for a path: it has no control characters.
+fn escaped(path: &LayoutPath) -> String {
+    path.to_string().replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 fn damaged(message: impl Into<String>, place: &Place, label: impl Into<String>) -> Problem {
@@ -120,8 +128,9 @@ impl Reader<'_> {
             problems.push(damaged(format!("`{}` is no table", name.get_ref()), &place, ""));
             return None;
         };
-        self.refuse_unknown(table, &["repository", "tag", "digest", "media-type", "platforms"], problems);
-        let repository = self.parsed(table, "repository", &place, Repository::parse, problems);
+        let known = ["repository", "layout", "tag", "digest", "media-type", "platforms"];
+        self.refuse_unknown(table, &known, problems);
+        let origin = self.origin(table, &place, problems);
         let tag = if table.contains_key("tag") {
             Some(self.parsed(table, "tag", &place, Tag::parse, problems)?)
         } else {
@@ -130,8 +139,19 @@ impl Reader<'_> {
         let digest = self.parsed(table, "digest", &place, Digest::parse, problems);
         let media_type = self.parsed(table, "media-type", &place, media_type, problems);
         let platforms = self.platforms(table, &place, problems);
-        let (repository, digest, media_type) = (repository?, digest?, media_type?);
-        Some(Entry { repository, tag, digest, media_type, platforms: platforms? })
+        let (origin, digest, media_type) = (origin?, digest?, media_type?);
+        Some(Entry { origin, tag, digest, media_type, platforms: platforms? })
+    }
+
+    fn origin(&self, table: &DeTable<'_>, place: &Place, problems: &mut Problems) -> Option<Origin> {
+        if !table.contains_key("layout") {
+            return self.parsed(table, "repository", place, Repository::parse, problems).map(Origin::Registry);
+        }
+        for (key, _) in table.iter().filter(|(key, _)| matches!(key.get_ref().as_ref(), "repository" | "tag")) {
+            let message = format!("an entry with a `layout` has no `{}`", key.get_ref());
+            problems.push(damaged(message, &self.source.place(key.span()), ""));
+        }
+        self.parsed(table, "layout", place, LayoutPath::parse, problems).map(Origin::Layout)
     }
 
     fn platforms(
@@ -237,14 +257,14 @@ mod tests {
     fn entry() -> impl Strategy<Value = Entry> {
         let platforms =
             prop::sample::select(vec!["linux/amd64", "linux/arm64", "linux/arm/v7", "windows/amd64", "plan/x"]);
-        (
-            "[a-z]{1,5}\\.io(:[1-9][0-9]{0,3})?/[a-z0-9]{1,6}(/[a-z0-9]{1,6})?",
-            prop::option::of("[A-Za-z0-9_][A-Za-z0-9._-]{0,12}"),
-            digest(),
-            prop::collection::btree_map(platforms, digest(), 1..4),
-        )
-            .prop_map(|(repository, tag, digest, platforms)| Entry {
-                repository: Repository::parse(&repository).unwrap(),
+        let repository = "[a-z]{1,5}\\.io(:[1-9][0-9]{0,3})?/[a-z0-9]{1,6}(/[a-z0-9]{1,6})?"
+            .prop_map(|text| Origin::Registry(Repository::parse(&text).unwrap()));
+        let registry = (repository, prop::option::of("[A-Za-z0-9_][A-Za-z0-9._-]{0,12}"));
+        let layout = "(oci:|oci-archive:|docker-archive:)?[^:\\p{Cc}]{1,8}[^\\p{Cc}]{0,8}x"
+            .prop_filter_map("no path", |text| Some((Origin::Layout(LayoutPath::parse(&text).ok()?), None)));
+        (prop_oneof![registry, layout], digest(), prop::collection::btree_map(platforms, digest(), 1..4)).prop_map(
+            |((origin, tag), digest, platforms)| Entry {
+                origin,
                 tag: tag.map(|tag| Tag::parse(&tag).unwrap()),
                 digest,
                 media_type: crate::model::document::media_type::INDEX.to_owned(),
@@ -255,7 +275,8 @@ mod tests {
                         (Platform::new(parts[0], parts[1], parts.get(2).copied()), digest)
                     })
                     .collect(),
-            })
+            },
+        )
     }
 
     fn lock() -> impl Strategy<Value = Lock> {

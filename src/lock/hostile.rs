@@ -25,6 +25,14 @@ media-type = "application/vnd.oci.image.manifest.v1+json"
 
 [image."python#slim".platforms]
 "linux/amd64" = "sha256:4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce"
+
+[image."vendored"]
+layout = "oci-archive:vendor/a \"b\"\\.tar:latest"
+digest = "sha256:4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a"
+media-type = "application/vnd.oci.image.manifest.v1+json"
+
+[image."vendored".platforms]
+"linux/arm64" = "sha256:4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a"
 "#;
 
 fn parse(bytes: &[u8]) -> Option<Lock> {
@@ -38,7 +46,8 @@ fn known(lock: &Lock) -> Vec<Digest> {
 
 /// What a build whose manifest asks for what `asked` was made of is given by the changed entry.
 fn check(asked: &Entry, found: &Entry, known: &[Digest]) -> Result<(), String> {
-    if !found.is_current(&asked.repository, asked.tag.as_ref(), asked.tag.is_none().then_some(&asked.digest)) {
+    let is_pinned = asked.tag.is_none() && asked.origin.repository().is_some();
+    if !found.is_current(&asked.origin, asked.tag.as_ref(), is_pinned.then_some(&asked.digest)) {
         return Ok(());
     }
     if found.media_type != asked.media_type {

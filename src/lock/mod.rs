@@ -16,8 +16,9 @@ use std::fmt;
 use std::path::Path;
 
 use crate::fs::{FileError, parent, sweep, write_atomically};
-use crate::model::{Digest, Platform, Repository, Tag};
+use crate::model::{Digest, Origin, Platform, Tag};
 use crate::problem::Problem;
+use crate::sanitize;
 use crate::source::{Place, ReadError, Source};
 
 /// The lockfile's name, beside `oci.toml`.
@@ -33,9 +34,11 @@ pub(crate) struct Lock {
 /// One base, pinned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    pub(crate) repository: Repository,
+    pub(crate) origin: Origin,
+    /// Of the repository; what is in a layout has none.
     pub(crate) tag: Option<Tag>,
-    /// The SHA-256 of the bytes that the registry served: an index, or the manifest of one platform.
+    /// The SHA-256 of the bytes that the registry served or the layout has: an index, or the manifest of one
+    /// platform. What `docker save` wrote has neither: then it is that of the manifest made for it.
     pub(crate) digest: Digest,
     pub(crate) media_type: String,
     /// The manifest of every platform there is.
@@ -43,9 +46,17 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// True if the entry is what this repository, tag and digest ask for. Asks nobody.
-    pub(crate) fn is_current(&self, repository: &Repository, tag: Option<&Tag>, digest: Option<&Digest>) -> bool {
-        self.repository == *repository && self.tag.as_ref() == tag && digest.is_none_or(|digest| *digest == self.digest)
+    /// True if the entry is what this origin, tag and digest ask for. Asks nobody.
+    pub(crate) fn is_current(&self, origin: &Origin, tag: Option<&Tag>, digest: Option<&Digest>) -> bool {
+        self.origin == *origin && self.tag.as_ref() == tag && digest.is_none_or(|digest| *digest == self.digest)
+    }
+
+    /// What the digest was resolved from, if that is something that can move.
+    fn moves(&self) -> Option<String> {
+        match &self.origin {
+            Origin::Layout(path) => Some(path.to_string()),
+            Origin::Registry(_) => self.tag.as_ref().map(Tag::to_string),
+        }
     }
 }
 
@@ -122,8 +133,9 @@ pub(crate) struct LockChange<'a> {
 impl fmt::Display for LockChange<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digest = |entry: Option<&Entry>| entry.map_or("none".to_owned(), |entry| entry.digest.short());
-        let tag = self.new.or(self.old).and_then(|entry| entry.tag.as_ref()).map_or("-", Tag::as_str);
-        write!(formatter, "{}  {tag}  {} -> {}", self.name, digest(self.old), digest(self.new))
+        let written = self.new.or(self.old).and_then(Entry::moves).unwrap_or_else(|| "-".to_owned());
+        let written = sanitize::name(&written);
+        write!(formatter, "{}  {written}  {} -> {}", self.name, digest(self.old), digest(self.new))
     }
 }
 

@@ -24,7 +24,7 @@ media-type = "application/vnd.oci.image.index.v1+json"
 "#;
 
 /// What is replaced in [`GOOD`], and by what.
-const CASES: [(&str, &str); 20] = [
+const CASES: [(&str, &str); 24] = [
     ("version = 1\n", "version = 1\n<<<<<<< HEAD\r\n"),
     ("tag = \"3.12-slim\"\n", "tag = \"3.12-slim\"\n=======\r\ntag = \"3.13-slim\"\n>>>>>>> theirs\n"),
     ("version = 1", "version = 2"),
@@ -37,6 +37,10 @@ const CASES: [(&str, &str); 20] = [
     ("[image.\"python#slim\"]\n", "[image]\npython = 1\n[image.\"Python\"]\n"),
     ("docker.io/library/python", "python"),
     ("docker.io/library/python", "docker.io/python"),
+    ("repository = \"docker.io/library/python\"", "layout = \"vendor/base:1\""),
+    ("repository", "layout = \"vendor/base\"\nrepository"),
+    ("repository = \"docker.io/library/python\"\ntag = \"3.12-slim\"", "layout = \"./vendor//base\""),
+    ("repository = \"docker.io/library/python\"\ntag = \"3.12-slim\"", "layout = \"vendor/base:\""),
     ("3.12-slim", "3.12 slim"),
     ("tag = \"3.12-slim\"", "tag = 3.12"),
     ("97c1", "97C1"),

@@ -27,16 +27,12 @@ pub(crate) struct Needs {
 /// A part of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Later {
-    #[error("archives")]
-    Archive,
     #[error("files of other images")]
     Image,
-    #[error("bases in layouts and archives")]
-    Layout,
     #[error("packaged targets")]
     Target,
-    #[error("stages")]
-    Stage,
+    #[error("stages that run on this machine's platform")]
+    HostPlatform,
     #[error("steps")]
     Steps,
 }

@@ -19,8 +19,7 @@ pub(crate) mod variable;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub(crate) use discover::discover;
-use later::Later;
+pub(crate) use discover::{DiscoverError, discover};
 pub(crate) use later::{Needs, NotYetError};
 pub(crate) use package::{Package, PackageContent};
 pub(crate) use schema::json_schema;
@@ -28,7 +27,7 @@ use template::Template;
 pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, UserSettings, parse_with};
 use variable::VariableValue;
 
-use crate::model::{Compression, Digest, ImageName, Platform, Repository, Tag};
+use crate::model::{ByteSize, Compression, Digest, ImageName, Origin, Platform, RegistryMirror, Tag};
 use crate::source::{At, Place, Placed, Source};
 
 /// A whole `oci.toml`, free of contradictions that can be seen without a network.
@@ -43,11 +42,11 @@ pub(crate) struct Manifest {
     /// `[stage.NAME]`: images to build from.
     pub(crate) stages: BTreeMap<String, Build>,
     pub(crate) layers: BTreeMap<String, SharedLayer>,
+    pub(crate) policy: Policy,
     pub(crate) tools: Tools,
     /// By registry, `host` or `host:port`.
     pub(crate) registries: BTreeMap<String, RegistrySettings>,
-    /// `[cache] dir`.
-    pub(crate) cache: Option<PathBuf>,
+    pub(crate) cache: Cache,
     /// `[vars]`, with the values of this run.
     pub(crate) variables: BTreeMap<String, String>,
 }
@@ -106,6 +105,28 @@ impl Tools {
     }
 }
 
+/// `[cache]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cache {
+    /// `dir`.
+    pub(crate) folder: Option<PathBuf>,
+    pub(crate) max_size: Option<ByteSize>,
+}
+
+impl Cache {
+    /// This, and the other where this says nothing.
+    fn or(self, other: &Self) -> Self {
+        Self { folder: self.folder.or_else(|| other.folder.clone()), max_size: self.max_size.or(other.max_size) }
+    }
+}
+
+/// `[policy]`: what bases have to be like, besides what was checked with the manifest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policy {
+    /// How many days ago a base may have been made.
+    pub(crate) max_age_days: Option<i64>,
+}
+
 /// `[registry."host[:port]"]`: how a registry is talked to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RegistrySettings {
@@ -115,18 +136,22 @@ pub(crate) struct RegistrySettings {
     pub(crate) cert_dir: Option<PathBuf>,
     /// The file with the credentials, instead of where skopeo looks.
     pub(crate) auth_file: Option<PathBuf>,
+    /// Asked before the registry, in this order.
+    pub(crate) mirrors: Vec<RegistryMirror>,
 }
 
 /// `[base.NAME]`: an image from elsewhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Base {
-    pub(crate) repository: Placed<Repository>,
+    pub(crate) origin: Placed<Origin>,
+    /// A registry gets no credentials.
     pub(crate) anonymous: bool,
-    /// By variant; `None` is the base that has none.
+    /// By variant; `None` is the base that has none, as a layout never has.
     pub(crate) pins: BTreeMap<Option<String>, Pin>,
 }
 
-/// Which image of a repository is meant: a tag, a digest, or a digest with the tag it once had.
+/// Which image of its origin is meant: a tag, a digest, or a digest with the tag it once had. In a layout
+/// it may be neither: there the name is a part of the origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Pin {
     /// The value to blame if it cannot be had.
@@ -142,7 +167,7 @@ pub(crate) struct SharedLayer {
     pub(crate) needs: Needs,
 }
 
-/// `[build.NAME]`: an image to build.
+/// `[build.NAME]` or `[stage.NAME]`: an image to build, or to build from.
 #[derive(Clone, Debug)]
 pub(crate) struct Build {
     /// The table's name in its header.
@@ -167,7 +192,7 @@ pub(crate) struct Build {
     pub(crate) labels: BTreeMap<String, Option<String>>,
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) description: Option<String>,
-    /// What it says itself; else its base's, if that is a build, else the project's.
+    /// What it says itself; else its base's, if that is made here, else the project's.
     pub(crate) platforms: Option<Vec<Placed<Platform>>>,
     pub(crate) compression: Compression,
     pub(crate) terminal: bool,
@@ -184,32 +209,34 @@ pub(crate) enum Change {
 }
 
 impl Manifest {
-    /// The platforms of a build: its own, those of a base that is a build, or the project's.
+    /// The build or stage of this name, with the name as the manifest keeps it.
+    pub(crate) fn image(&self, name: &str) -> Option<(&str, &Build)> {
+        let found = self.builds.get_key_value(name).or_else(|| self.stages.get_key_value(name));
+        found.map(|(name, build)| (name.as_str(), build))
+    }
+
+    /// The platforms of an image: its own, those of a base that is made here, or the project's.
     pub(crate) fn platforms<'a>(&'a self, build: &'a Build) -> Vec<Platform> {
         let mut build = build;
         loop {
             if let Some(platforms) = &build.platforms {
                 return platforms.iter().map(|platform| platform.value.clone()).collect();
             }
-            match &build.base.value {
-                ImageName::Plain(name) if self.builds.contains_key(name) => build = &self.builds[name],
-                _ => return self.project.platforms.clone(),
+            let base = match &build.base.value {
+                ImageName::Plain(name) => self.image(name),
+                _ => None,
+            };
+            match base {
+                Some((_, base)) => build = base,
+                None => return self.project.platforms.clone(),
             }
         }
     }
 
     /// What a build needs that this release cannot do, each at its place.
     pub(crate) fn not_yet(&self, build: &Build) -> Vec<At<NotYetError>> {
-        let kind = match &build.base.value {
-            ImageName::Plain(name) if self.stages.contains_key(name) => Some(Later::Stage),
-            ImageName::Plain(name) if !self.builds.contains_key(name) && !self.bases.contains_key(name) => {
-                Some(Later::Layout)
-            }
-            _ => None,
-        };
-        let base = kind.map(|kind| Placed::new(kind, build.base.place.clone()));
         let layers = build.layers.iter().filter_map(|name| self.layers.get(&name.value));
-        let later = layers.flat_map(|layer| &layer.needs.later).chain(&build.needs.later).chain(&base);
+        let later = layers.flat_map(|layer| &layer.needs.later).chain(&build.needs.later);
         later.map(NotYetError::at).collect()
     }
 

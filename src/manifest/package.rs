@@ -9,13 +9,14 @@ pub(crate) struct Package {
     /// The whole entry, to blame for what concerns no single key.
     pub(crate) place: Place,
     pub(crate) content: PackageContent,
-    /// Owner of every entry; 0:0 if it is not said.
+    /// Owner of every entry; if it is not said, 0:0, or as an archive has it.
     pub(crate) owner: Option<Owner>,
     /// Mode of files (of the folder, for [`PackageContent::Folder`]).
     pub(crate) mode: Option<Mode>,
     /// Mode of folders within the package.
     pub(crate) folder_mode: Option<Mode>,
-    /// Globs, relative to the package's folder: only what matches one goes in. Empty is everything.
+    /// Globs, relative to the package's folder, or to what `strip` leaves of an archive: only what matches
+    /// one goes in. Empty is everything.
     pub(crate) include: Vec<Placed<String>>,
     /// Globs of what stays out; wins over `include`.
     pub(crate) exclude: Vec<Placed<String>>,
@@ -54,6 +55,14 @@ pub(crate) enum PackageContent {
         path: Placed<String>,
         /// Absolute and normalised, with its trailing `/` kept; may hold placeholders too.
         to: Option<Placed<String>>,
+    },
+    /// What a tar on this machine holds, plain or compressed.
+    Archive {
+        archive: Placed<String>,
+        /// Where its root goes.
+        to: Placed<String>,
+        /// How many leading folders are dropped.
+        strip: usize,
     },
     /// A small file written in the manifest.
     Text { text: String, to: Placed<String> },

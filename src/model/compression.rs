@@ -1,5 +1,7 @@
 //! How a layer's blob is compressed.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::model::document::media_type;
@@ -40,6 +42,17 @@ impl Compression {
             Self::Gzip => media_type::LAYER_GZIP,
             Self::Zstd { .. } => media_type::LAYER_ZSTD,
             Self::None => media_type::LAYER,
+        }
+    }
+}
+
+/// For people.
+impl fmt::Display for Compression {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gzip => formatter.write_str("gzip"),
+            Self::Zstd { level } => write!(formatter, "zstd, level {level}"),
+            Self::None => formatter.write_str("none"),
         }
     }
 }

@@ -110,6 +110,11 @@ impl ImageConfig {
         self.document.get("config")?.get(field)
     }
 
+    /// The time that the image says it was made at (RFC 3339).
+    pub(crate) fn created(&self) -> Option<&str> {
+        self.document.get("created")?.as_str()
+    }
+
     /// Sets the time that the image says it was made at (RFC 3339).
     pub(crate) fn set_created(&mut self, created: &str) {
         self.document.insert("created".into(), created.into());

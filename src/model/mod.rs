@@ -1,5 +1,6 @@
 //! The field's own types: text becomes one of these at the edge, and is believed afterwards.
 
+pub(crate) mod byte_size;
 pub(crate) mod compression;
 pub(crate) mod config;
 pub(crate) mod digest;
@@ -7,13 +8,16 @@ pub(crate) mod document;
 #[cfg(test)]
 mod hostile;
 pub(crate) mod image_name;
+pub(crate) mod origin;
 pub(crate) mod platform;
 pub(crate) mod reference;
 
+pub(crate) use byte_size::ByteSize;
 pub(crate) use compression::Compression;
 pub(crate) use config::ImageConfig;
 pub(crate) use digest::{ChainId, DiffId, Digest};
 pub(crate) use document::{Descriptor, Document, ImageManifest, Index, canonical_json};
 pub(crate) use image_name::ImageName;
+pub(crate) use origin::{LayoutPath, Origin};
 pub(crate) use platform::Platform;
-pub(crate) use reference::{Reference, Repository, Tag};
+pub(crate) use reference::{Reference, RegistryMirror, Repository, Tag};

@@ -62,11 +62,15 @@ impl Repository {
             "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => DOCKER_HUB.to_owned(),
             other => other.to_owned(),
         };
+        Ok(Self::normal(registry, path.to_owned()))
+    }
+
+    fn normal(registry: String, path: String) -> Self {
         let path = match registry.as_str() {
             DOCKER_HUB if !path.contains('/') => format!("library/{path}"),
-            _ => path.to_owned(),
+            _ => path,
         };
-        Ok(Self { registry, path })
+        Self { registry, path }
     }
 
     /// `host` or `host:port`.
@@ -130,6 +134,43 @@ fn is_component(component: &str) -> bool {
         })
 }
 
+/// Where copies of a registry's repositories are, each under its own path: `host[:port][/path]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RegistryMirror {
+    registry: String,
+    folder: Option<String>,
+}
+
+impl RegistryMirror {
+    pub(crate) fn parse(text: &str) -> Result<Self, RepositoryError> {
+        // What can hold an image can hold many.
+        let registry = Repository::parse(&format!("{text}/image"))?.registry;
+        Ok(Self { registry, folder: text.split_once('/').map(|(_, folder)| folder.to_owned()) })
+    }
+
+    /// The copy of a repository.
+    pub(crate) fn repository(&self, original: &Repository) -> Repository {
+        let path = match &self.folder {
+            Some(folder) => format!("{folder}/{}", original.path),
+            None => original.path.clone(),
+        };
+        Repository::normal(self.registry.clone(), path)
+    }
+
+    /// True if it is the registry itself.
+    pub(crate) fn is(&self, registry: &str) -> bool {
+        self.registry == registry && self.folder.is_none()
+    }
+}
+
+/// As it is written, but for Docker Hub's spellings.
+impl fmt::Display for RegistryMirror {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.registry)?;
+        self.folder.iter().try_for_each(|folder| write!(formatter, "/{folder}"))
+    }
+}
+
 /// The normal form, `registry/path`.
 impl fmt::Display for Repository {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -185,6 +226,14 @@ impl Reference {
             Self::Tag(repository, _) | Self::Digest(repository, _) => repository,
         }
     }
+
+    /// The same tag or digest of another repository.
+    pub(crate) fn of(&self, repository: Repository) -> Self {
+        match self {
+            Self::Tag(_, tag) => Self::Tag(repository, tag.clone()),
+            Self::Digest(_, digest) => Self::Digest(repository, *digest),
+        }
+    }
 }
 
 impl fmt::Display for Reference {
@@ -233,6 +282,25 @@ mod tests {
         ] {
             assert_eq!(Repository::parse(text).unwrap_err(), error, "{text}");
         }
+    }
+
+    #[test]
+    fn mirrors_keep_the_path() {
+        for (mirror, original, copy) in [
+            ("mirror.example.com", "docker.io/python", "mirror.example.com/library/python"),
+            ("mirror.example.com:5000/hub", "docker.io/a/b", "mirror.example.com:5000/hub/a/b"),
+            ("[::1]:5000/a/b", "ghcr.io/c", "[::1]:5000/a/b/c"),
+            ("index.docker.io", "ghcr.io/c", "docker.io/library/c"),
+        ] {
+            let original = Repository::parse(original).unwrap();
+            assert_eq!(RegistryMirror::parse(mirror).unwrap().repository(&original).to_string(), copy);
+        }
+        for text in ["", "hub", "https://mirror.example.com", "mirror.example.com/", "mirror.example.com/A", "a.b/c:1"]
+        {
+            assert!(RegistryMirror::parse(text).is_err(), "{text}");
+        }
+        assert!(RegistryMirror::parse("index.docker.io").unwrap().is("docker.io"));
+        assert!(!RegistryMirror::parse("docker.io/hub").unwrap().is("docker.io"));
     }
 
     #[test]

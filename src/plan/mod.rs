@@ -1,21 +1,25 @@
-//! What a command is going to do, as a value: which builds, in which order, for which platforms, and
-//! which entries of the lockfile they need.
+//! What a command is going to do, as a value: which builds and stages, in which order, for which
+//! platforms, and which entries of the lockfile they need.
+
+mod graph;
 
 use std::collections::BTreeSet;
+
+pub(crate) use graph::{Graph, Node, Origin};
 
 use crate::manifest::{Build, Manifest};
 use crate::model::{ImageName, Platform};
 use crate::suggest;
 
-/// The builds that were asked for and those that they stand on, lowest first.
+/// The images that were asked for and those that they stand on, lowest first.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan<'a> {
-    pub(crate) steps: Vec<PlannedBuild<'a>>,
+    pub(crate) images: Vec<PlannedImage<'a>>,
 }
 
-/// A build, for some platforms.
+/// A build or a stage, for some platforms.
 #[derive(Clone, Debug)]
-pub(crate) struct PlannedBuild<'a> {
+pub(crate) struct PlannedImage<'a> {
     pub(crate) name: &'a str,
     pub(crate) build: &'a Build,
     pub(crate) platforms: Vec<Platform>,
@@ -40,7 +44,7 @@ pub(crate) enum PlanError {
 }
 
 impl<'a> Plan<'a> {
-    /// Plans these builds, or all of them. `platforms`, if not empty, replaces what the builds say.
+    /// Plans these builds and stages, or all builds. `platforms`, if not empty, replaces what they say.
     pub(crate) fn new(manifest: &'a Manifest, names: &[String], platforms: &[Platform]) -> Result<Self, PlanError> {
         let shown = || manifest.source.name().to_owned();
         if names.is_empty() && manifest.builds.is_empty() {
@@ -49,11 +53,11 @@ impl<'a> Plan<'a> {
         let mut asked_for = BTreeSet::new();
         for written in names {
             let name = written.strip_prefix(':').unwrap_or(written);
-            if !manifest.builds.contains_key(name) {
-                let known = manifest.builds.keys().map(String::as_str);
+            if manifest.image(name).is_none() {
+                let known = manifest.builds.keys().chain(manifest.stages.keys()).map(String::as_str);
                 let help = match manifest.bases.contains_key(name.split('#').next().unwrap_or(name)) {
                     true => Some(format!("`{name}` is a base: it is not built, but `oci run {name}` runs it")),
-                    false => suggest::help("the builds are", name, known),
+                    false => suggest::help("the builds and stages are", name, known),
                 };
                 return Err(PlanError::UnknownBuild { name: name.to_owned(), manifest: shown(), help });
             }
@@ -62,44 +66,49 @@ impl<'a> Plan<'a> {
         if names.is_empty() {
             asked_for.extend(manifest.builds.keys().map(String::as_str));
         }
-        let mut plan = Self { steps: Vec::new() };
+        let mut plan = Self { images: Vec::new() };
         for name in &asked_for {
-            if let Some((name, build)) = manifest.builds.get_key_value(*name) {
+            if let Some((name, build)) = manifest.image(name) {
                 let wanted = if platforms.is_empty() { manifest.platforms(build) } else { platforms.to_vec() };
                 plan.add(manifest, name, build, &wanted);
             }
         }
-        for step in &mut plan.steps {
-            step.asked_for = asked_for.contains(step.name);
+        for image in &mut plan.images {
+            image.asked_for = asked_for.contains(image.name);
         }
         Ok(plan)
     }
 
-    /// Adds a build behind those it stands on. There are no cycles: the manifest's validation refuses them.
+    /// Adds an image behind those it stands on. There are no cycles: the manifest's validation refuses them.
     fn add(&mut self, manifest: &'a Manifest, name: &'a str, build: &'a Build, platforms: &[Platform]) {
         if let ImageName::Plain(base) = &build.base.value
-            && let Some((base, below)) = manifest.builds.get_key_value(base)
+            && let Some((base, below)) = manifest.image(base)
         {
             self.add(manifest, base, below, platforms);
         }
-        match self.steps.iter_mut().find(|step| step.name == name) {
-            Some(step) => {
+        match self.images.iter_mut().find(|image| image.name == name) {
+            Some(image) => {
                 let new: Vec<_> =
-                    platforms.iter().filter(|platform| !step.platforms.contains(platform)).cloned().collect();
-                step.platforms.extend(new);
+                    platforms.iter().filter(|platform| !image.platforms.contains(platform)).cloned().collect();
+                image.platforms.extend(new);
             }
-            None => self.steps.push(PlannedBuild { name, build, platforms: platforms.to_vec(), asked_for: false }),
+            None => self.images.push(PlannedImage { name, build, platforms: platforms.to_vec(), asked_for: false }),
         }
     }
 
-    /// The names in the lockfile that these builds need.
+    /// Those that were named, or meant by naming none.
+    pub(crate) fn asked_for(&self) -> impl Iterator<Item = &PlannedImage<'a>> {
+        self.images.iter().filter(|image| image.asked_for)
+    }
+
+    /// The names in the lockfile that these images need.
     pub(crate) fn bases(&self) -> BTreeSet<String> {
-        let names = self.steps.iter().map(|step| &step.build.base.value);
-        let builds: BTreeSet<&str> = self.steps.iter().map(|step| step.name).collect();
+        let names = self.images.iter().map(|image| &image.build.base.value);
+        let made: BTreeSet<&str> = self.images.iter().map(|image| image.name).collect();
         names
             .filter(|name| match name {
                 ImageName::Scratch => false,
-                ImageName::Plain(name) => !builds.contains(name.as_str()),
+                ImageName::Plain(name) => !made.contains(name.as_str()),
                 ImageName::Variant(..) => true,
             })
             .map(ToString::to_string)
@@ -108,17 +117,17 @@ impl<'a> Plan<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::Path;
 
     use super::*;
     use crate::source::Source;
 
-    fn manifest(text: &str) -> Manifest {
+    pub(super) fn manifest(text: &str) -> Manifest {
         crate::manifest::parse(&Source::new("oci.toml", text), Path::new(".")).unwrap()
     }
 
-    const TEXT: &str = r#"
+    pub(super) const TEXT: &str = r#"
         [project]
         platforms = ["linux/amd64"]
         [base.debian]
@@ -127,24 +136,32 @@ mod tests {
         [build.top]
         base = "a-middle"
         [build.a-middle]
+        base = "ground"
+        [stage.ground]
         base = "debian"
         platforms = ["linux/amd64", "linux/arm64"]
+        [stage.unused]
+        base = "debian"
         [build.other]
         base = "scratch"
     "#;
 
     fn names(plan: &Plan<'_>) -> Vec<(String, bool, usize)> {
-        plan.steps.iter().map(|step| (step.name.to_owned(), step.asked_for, step.platforms.len())).collect()
+        plan.images.iter().map(|image| (image.name.to_owned(), image.asked_for, image.platforms.len())).collect()
     }
 
     #[test]
     fn bases_come_first_and_only_what_is_needed() {
         let manifest = manifest(TEXT);
         let plan = Plan::new(&manifest, &["top".into()], &[]).unwrap();
-        assert_eq!(names(&plan), [("a-middle".into(), false, 2), ("top".into(), true, 2)]);
+        let ground = ("ground".into(), false, 2);
+        assert_eq!(names(&plan), [ground, ("a-middle".into(), false, 2), ("top".into(), true, 2)]);
         assert_eq!(plan.bases(), BTreeSet::from(["debian".to_owned()]));
         let all = Plan::new(&manifest, &[], &[Platform::parse("linux/arm64").unwrap()]).unwrap();
-        assert_eq!(names(&all), [("a-middle".into(), true, 1), ("other".into(), true, 1), ("top".into(), true, 1)]);
+        let made = [("ground", false), ("a-middle", true), ("other", true), ("top", true)];
+        assert_eq!(names(&all), made.map(|(name, asked_for)| (name.into(), asked_for, 1)));
+        let stage = Plan::new(&manifest, &["unused".into()], &[]).unwrap();
+        assert_eq!(names(&stage), [("unused".into(), true, 1)]);
     }
 
     #[test]

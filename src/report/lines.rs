@@ -1,7 +1,6 @@
 //! Events as plain lines on standard error: for logs, pipes and people who like it quiet.
 
 use std::io::Write;
-use std::time::Duration;
 
 use crate::report::{Event, Reporter, Stage};
 
@@ -16,40 +15,45 @@ pub(crate) enum Verbosity {
 /// Writes a line for what is worth one.
 pub(crate) struct Lines {
     verbosity: Verbosity,
+    /// Of what goes on, and not only of what a person should know.
+    progress: bool,
 }
 
 impl Lines {
     pub(crate) fn new(verbosity: Verbosity) -> Self {
-        Self { verbosity }
+        Self { verbosity, progress: true }
     }
 
-    fn line(&self, wanted: Verbosity, text: &str) {
-        if self.verbosity >= wanted {
-            // Nobody is left to tell if standard error is closed.
-            let _ = writeln!(std::io::stderr().lock(), "{text}");
-        }
+    pub(crate) fn without_progress(verbosity: Verbosity) -> Self {
+        Self { verbosity, progress: false }
     }
 }
 
 impl Reporter for Lines {
     fn report(&self, event: Event<'_>) {
-        match event {
-            // Only what may take long is announced; the rest is told when it is done.
-            Event::Started { stage: stage @ (Stage::Fetch | Stage::Rootfs | Stage::Push), subject, .. } => {
-                self.line(Verbosity::Normal, &format!("{} {subject}", stage.verbs().0));
-            }
-            Event::Started { stage, subject, .. } => {
-                self.line(Verbosity::Verbose, &format!("{} {subject}", stage.verbs().0));
-            }
-            Event::Done { stage, subject, elapsed, .. } => {
-                self.line(Verbosity::Normal, &format!("{} {subject} ({})", stage.verbs().1, seconds(elapsed)));
-            }
-            Event::Note { text } => self.line(Verbosity::Normal, text),
-            Event::Detail { text } => self.line(Verbosity::Verbose, text),
+        let is_progress = matches!(event, Event::Started { .. } | Event::Done { .. });
+        let line = line(event).filter(|(wanted, _)| self.verbosity >= *wanted);
+        if let Some((_, line)) = line.filter(|_| self.progress || !is_progress) {
+            // Nobody is left to tell if standard error is closed.
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
         }
     }
 }
 
-fn seconds(elapsed: Duration) -> String {
-    format!("{:.1} s", elapsed.as_secs_f64())
+/// What is said of an event, to those who want at least so much.
+pub(super) fn line(event: Event<'_>) -> Option<(Verbosity, String)> {
+    Some(match event {
+        // Only what may take long is announced; the rest is told when it is done.
+        Event::Started { stage: stage @ (Stage::Fetch | Stage::Rootfs | Stage::Push), subject, .. } => {
+            (Verbosity::Normal, format!("{} {subject}", stage.verbs().0))
+        }
+        Event::Started { stage, subject, .. } => (Verbosity::Verbose, format!("{} {subject}", stage.verbs().0)),
+        Event::Done { stage, subject, elapsed } => {
+            (Verbosity::Normal, format!("{} {subject} ({:.1} s)", stage.verbs().1, elapsed.as_secs_f64()))
+        }
+        Event::Note { text } => (Verbosity::Normal, text.to_owned()),
+        Event::Warning { text } => (Verbosity::Quiet, format!("warning: {text}")),
+        Event::Detail { text } => (Verbosity::Verbose, text.to_owned()),
+        Event::Ended { .. } => return None,
+    })
 }

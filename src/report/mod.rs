@@ -1,13 +1,23 @@
 //! What the program tells while it works.
 //!
 //! Work reports [`Event`]s; a [`Reporter`] owns standard error while work goes on and decides what a
-//! person sees. An [`Activity`] is a stretch of work.
+//! person sees: [`Lines`], or on a terminal [`Terminal`]. An [`Activity`] is a stretch of work, and ends
+//! when it is dropped; a [`Meter`] says how far it is.
 
 mod lines;
+mod meter;
+mod terminal;
 
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 pub(crate) use lines::{Lines, Verbosity};
+pub(crate) use meter::Meter;
+use terminal::Terminal;
+
+use crate::sanitize;
 
 /// A kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +46,10 @@ impl Stage {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event<'a> {
     Started {
+        activity: u64,
         stage: Stage,
         subject: &'a str,
+        meter: &'a Arc<Meter>,
     },
     /// Ended well. What ended otherwise is told by its error.
     Done {
@@ -45,8 +57,16 @@ pub(crate) enum Event<'a> {
         subject: &'a str,
         elapsed: Duration,
     },
+    /// Nobody is at it any more; always the last of an activity.
+    Ended {
+        activity: u64,
+    },
     /// Something a person should know.
     Note {
+        text: &'a str,
+    },
+    /// Something that may be a mistake; told to those too who want it quiet.
+    Warning {
         text: &'a str,
     },
     /// Something for those who asked for more.
@@ -60,16 +80,55 @@ pub(crate) trait Reporter: Send + Sync {
     fn report(&self, event: Event<'_>);
 }
 
+/// How work that goes on is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// As bars on a terminal that can show them to a person, else as lines.
+    Auto,
+    Lines,
+    /// Notes, warnings and errors alone.
+    Nothing,
+}
+
+/// The reporter that fits standard error.
+pub(crate) fn reporter(verbosity: Verbosity, progress: Progress) -> Arc<dyn Reporter> {
+    match progress {
+        Progress::Auto if verbosity > Verbosity::Quiet && is_watched() => Arc::new(Terminal::new(verbosity)),
+        Progress::Auto | Progress::Lines => Arc::new(Lines::new(verbosity)),
+        Progress::Nothing => Arc::new(Lines::without_progress(verbosity)),
+    }
+}
+
+/// True if standard error is a terminal with a person before it.
+fn is_watched() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "false");
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    std::io::stderr().is_terminal() && !is_set("CI") && !is_dumb
+}
+
 impl dyn Reporter + '_ {
     /// Begins a stretch of work on `subject`.
-    pub(crate) fn begin(&self, stage: Stage, subject: impl Into<String>) -> Activity<'_> {
-        let subject = subject.into();
-        self.report(Event::Started { stage, subject: &subject });
-        Activity { reporter: self, stage, subject, started: Instant::now() }
+    pub(crate) fn begin(&self, stage: Stage, subject: impl AsRef<str>) -> Activity<'_> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let activity = Activity {
+            reporter: self,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            stage,
+            subject: sanitize::name(subject.as_ref()),
+            meter: Arc::default(),
+            started: Instant::now(),
+        };
+        let Activity { number, ref subject, ref meter, .. } = activity;
+        self.report(Event::Started { activity: number, stage, subject, meter });
+        activity
     }
 
     pub(crate) fn note(&self, text: &str) {
         self.report(Event::Note { text });
+    }
+
+    pub(crate) fn warning(&self, text: &str) {
+        self.report(Event::Warning { text });
     }
 
     pub(crate) fn detail(&self, text: &str) {
@@ -80,15 +139,28 @@ impl dyn Reporter + '_ {
 /// A stretch of work; one that is dropped before [`Activity::done`] failed.
 pub(crate) struct Activity<'a> {
     reporter: &'a dyn Reporter,
+    number: u64,
     stage: Stage,
     subject: String,
+    meter: Arc<Meter>,
     started: Instant,
 }
 
 impl Activity<'_> {
+    /// How far it is.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
     /// It went well.
     pub(crate) fn done(self) {
         let Self { stage, subject, .. } = &self;
         self.reporter.report(Event::Done { stage: *stage, subject, elapsed: self.started.elapsed() });
+    }
+}
+
+impl Drop for Activity<'_> {
+    fn drop(&mut self) {
+        self.reporter.report(Event::Ended { activity: self.number });
     }
 }

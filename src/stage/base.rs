@@ -1,11 +1,18 @@
 //! Bases: an image from elsewhere, shallow (manifest and config) until something needs its layers.
 
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
 use crate::fs::FileError;
 use crate::image::{Image, ImageError};
+use crate::layout::{Layout, LayoutError};
 use crate::lock::Entry;
 use crate::manifest::Base;
-use crate::model::{Digest, ImageManifest, Platform, Reference, Repository};
-use crate::report::{Reporter, Stage};
+use crate::model::{Digest, ImageManifest, Origin, Platform, Reference};
+use crate::report::{Meter, Reporter, Stage};
+use crate::sanitize;
+use crate::source::Place;
 use crate::store::{BlobError, Store};
 use crate::tools::skopeo::{Access, Skopeo};
 use crate::tools::{Cause, ToolError};
@@ -16,6 +23,12 @@ pub(crate) enum BaseError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Tool(#[from] ToolError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layout(#[from] LayoutError),
+    #[error("`{path}` no longer has what `oci.lock` pins for `{name}`, {locked}")]
+    #[diagnostic(code(oci::fetch::layout_changed), help("run `oci update {name}` to pin what it has now, {found}"))]
+    Changed { path: String, name: String, locked: Digest, found: Digest },
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] FileError),
@@ -39,15 +52,12 @@ pub(crate) enum BaseError {
         help: String,
     },
     #[error("the image of `{reference}` for {expected} says that it is for {found}")]
-    #[diagnostic(
-        code(oci::fetch::platform_mismatch),
-        help("the index in the registry is wrong: pin another tag or digest")
-    )]
+    #[diagnostic(code(oci::fetch::platform_mismatch), help("the index that names it is wrong: pin another image"))]
     WrongPlatform { reference: String, expected: String, found: String },
     #[error("`{reference}` is not in the cache, and `--offline` forbids to ask the registry")]
     #[diagnostic(code(oci::fetch::offline), help("run `oci fetch` once without `--offline`"))]
     Offline { reference: String },
-    #[error("the registry sent `{reference}` without its layer `{digest}`")]
+    #[error("`{reference}` came without its layer `{digest}`, or with one of another size")]
     #[diagnostic(code(oci::fetch::missing_layer))]
     MissingLayer { reference: String, digest: Digest },
 }
@@ -68,7 +78,26 @@ pub(crate) struct Bases<'a> {
     pub(crate) store: &'a Store,
     pub(crate) skopeo: &'a Skopeo,
     pub(crate) reporter: &'a dyn Reporter,
+    /// The manifest's, which layouts are seen from.
+    pub(crate) folder: &'a Path,
     pub(crate) offline: bool,
+}
+
+/// Where the bytes of a base are, unless they are in the store.
+#[derive(Clone, Debug)]
+enum Supply {
+    Registry { reference: Reference, access: Access },
+    Layout { path: String, layout: Arc<Layout> },
+}
+
+/// As errors name the image.
+impl fmt::Display for Supply {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registry { reference, .. } => reference.fmt(formatter),
+            Self::Layout { path, .. } => formatter.write_str(path),
+        }
+    }
 }
 
 /// One platform of a base.
@@ -77,22 +106,32 @@ pub(crate) struct BaseImage {
     pub(crate) image: Image,
     /// As in the lockfile.
     name: String,
-    repository: Repository,
-    /// Of this platform's manifest, as the registry has it.
+    /// What stands for it in the manifest.
+    pub(crate) place: Place,
+    /// Of this platform's manifest, as the registry or the layout has it.
     pub(crate) digest: Digest,
     manifest: ImageManifest,
-    access: Access,
+    supply: Supply,
 }
 
 impl BaseImage {
-    /// `repository@digest`, by which it can be fetched.
-    pub(crate) fn reference(&self) -> Reference {
-        Reference::Digest(self.repository.clone(), self.digest)
+    /// As in the lockfile.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The image in a registry, and how that is to be talked to, if it is in one.
+    pub(crate) fn in_registry(&self) -> Option<(&Reference, &Access)> {
+        match &self.supply {
+            Supply::Registry { reference, access } => Some((reference, access)),
+            Supply::Layout { .. } => None,
+        }
     }
 }
 
 impl Bases<'_> {
-    /// Manifest and config of a base for a platform, from the store if it has them, else from the registry.
+    /// Manifest and config of a base for a platform, from the store if it has them, else from where it is.
+    /// A layout has to have what is pinned, whatever the store has.
     pub(crate) fn load(
         &self,
         name: &str,
@@ -103,32 +142,47 @@ impl Bases<'_> {
         let Some(digest) = entry.platforms.get(platform) else {
             return Err(no_platform(name, entry, platform));
         };
-        let access = self.skopeo.access(&entry.repository, base.anonymous);
-        let reference = Reference::Digest(entry.repository.clone(), *digest);
-        let bad = |source| BaseError::Image { reference: reference.to_string(), source };
-        let bytes = self.document(digest, &reference, || self.skopeo.inspect_raw(&reference, &access))?;
+        let supply = self.supply(name, base, entry, digest)?;
+        let bad = |source| BaseError::Image { reference: supply.to_string(), source };
+        let bytes = self.document(digest, &supply, |reference, access| self.skopeo.inspect_raw(reference, access))?;
         let manifest = Image::parse_manifest(&bytes).map_err(bad)?;
         let wanted = manifest.config.digest;
-        let config = self.document(&wanted, &reference, || {
-            self.skopeo.inspect_config(&entry.repository, digest, &wanted, &access)
+        let config = self.document(&wanted, &supply, |reference, access| {
+            self.skopeo.inspect_config(reference.repository(), digest, &wanted, access)
         })?;
         let image = Image::parse(&manifest, &config).map_err(bad)?;
         let found = image.config.platform();
         if (found.os(), found.architecture()) != (platform.os(), platform.architecture()) {
             return Err(BaseError::WrongPlatform {
-                reference: reference.to_string(),
+                reference: supply.to_string(),
                 expected: platform.to_string(),
                 found: found.to_string(),
             });
         }
-        Ok(BaseImage {
-            image,
-            name: name.to_owned(),
-            repository: entry.repository.clone(),
-            digest: *digest,
-            manifest,
-            access,
-        })
+        let place = base.origin.place.clone();
+        Ok(BaseImage { image, name: name.to_owned(), place, digest: *digest, manifest, supply })
+    }
+
+    fn supply(&self, name: &str, base: &Base, entry: &Entry, digest: &Digest) -> Result<Supply, BaseError> {
+        let path = match &entry.origin {
+            Origin::Registry(repository) => {
+                let access = self.skopeo.access(repository, base.anonymous);
+                return Ok(Supply::Registry { reference: Reference::Digest(repository.clone(), *digest), access });
+            }
+            Origin::Layout(path) => path,
+        };
+        let layout = Layout::open(path, self.folder)?;
+        let shown = sanitize::name(&path.to_string());
+        let Err(error) = layout.choose(Some(&entry.digest)) else {
+            return Ok(Supply::Layout { path: shown, layout: Arc::new(layout) });
+        };
+        let moves = base.pins.values().all(|pin| pin.digest.is_none());
+        match layout.choose(None) {
+            Ok(found) if moves => {
+                Err(BaseError::Changed { path: shown, name: name.to_owned(), locked: entry.digest, found })
+            }
+            _ => Err(error.into()),
+        }
     }
 
     /// Brings the base's layers into the store. On `Ok` they are all there.
@@ -137,9 +191,9 @@ impl Bases<'_> {
         if !missing() {
             return Ok(());
         }
-        let reference = base.reference().to_string();
-        if self.offline {
-            return Err(BaseError::Offline { reference });
+        let reference = || base.supply.to_string();
+        if self.offline && matches!(base.supply, Supply::Registry { .. }) {
+            return Err(BaseError::Offline { reference: reference() });
         }
         let _lock = self.store.lock(&format!("fetch-{}", base.digest.hex()), || {
             self.reporter.note(&format!("waiting for another `oci` that is fetching {}", base.name));
@@ -149,6 +203,29 @@ impl Bases<'_> {
         }
         let platform = base.image.config.platform();
         let activity = self.reporter.begin(Stage::Fetch, format!("{} for {platform}", base.name));
+        match &base.supply {
+            Supply::Registry { reference, access } => {
+                self.download(base, (reference, access), activity.meter())?;
+            }
+            Supply::Layout { layout, .. } => {
+                for layer in base.manifest.layers.iter().filter(|layer| !self.store.has(layer)) {
+                    layout.store_blob(&layer.digest, self.store)?;
+                }
+            }
+        }
+        if let Some(layer) = base.manifest.layers.iter().find(|layer| !self.store.has(layer)) {
+            return Err(BaseError::MissingLayer { reference: reference(), digest: layer.digest });
+        }
+        activity.done();
+        Ok(())
+    }
+
+    fn download(
+        &self,
+        base: &BaseImage,
+        (reference, access): (&Reference, &Access),
+        meter: &Meter,
+    ) -> Result<(), BaseError> {
         let mut present = Vec::new();
         for layer in base.manifest.layers.iter().filter(|layer| self.store.has(layer)) {
             if self.store.verify(&layer.digest)? {
@@ -156,33 +233,34 @@ impl Bases<'_> {
             }
         }
         let scratch = self.store.scratch()?;
-        let files = self.skopeo.fetch(&base.repository, &base.digest, &present, scratch.path(), &base.access)?;
+        meter.expect(base.manifest.layers.iter().map(|layer| layer.size).sum());
+        meter.watch(scratch.path());
+        let files = self.skopeo.fetch(reference.repository(), &base.digest, &present, scratch.path(), access)?;
         for (digest, path) in files {
             if base.manifest.layers.iter().any(|layer| layer.digest == digest) {
                 self.store.adopt(&path, &digest)?;
             }
         }
-        if let Some(layer) = base.manifest.layers.iter().find(|layer| !self.store.has(layer)) {
-            return Err(BaseError::MissingLayer { reference, digest: layer.digest });
-        }
-        activity.done();
         Ok(())
     }
 
-    /// A document from the store, or else asked for and stored.
+    /// A document from the store, or else read or asked for, and stored.
     fn document(
         &self,
         digest: &Digest,
-        reference: &Reference,
-        ask: impl FnOnce() -> Result<Vec<u8>, ToolError>,
+        supply: &Supply,
+        ask: impl FnOnce(&Reference, &Access) -> Result<Vec<u8>, ToolError>,
     ) -> Result<Vec<u8>, BaseError> {
         if let Some(bytes) = self.store.read(digest)? {
             return Ok(bytes);
         }
-        if self.offline {
-            return Err(BaseError::Offline { reference: reference.to_string() });
-        }
-        let bytes = ask()?;
+        let bytes = match supply {
+            Supply::Layout { layout, .. } => layout.document(digest)?,
+            Supply::Registry { .. } if self.offline => {
+                return Err(BaseError::Offline { reference: supply.to_string() });
+            }
+            Supply::Registry { reference, access } => ask(reference, access)?,
+        };
         let found = self.store.put(&bytes)?;
         if found != *digest {
             return Err(BlobError::Mismatch { expected: *digest, found }.into());

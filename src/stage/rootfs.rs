@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! <cache>/rootfs/<chain ID>-<ID map>/fs/       the tree; never written to
-//! <cache>/rootfs/<chain ID>-<ID map>.lock      held while it is made, shared while it is used
+//! <cache>/rootfs/<chain ID>-<ID map>/size      what it takes on the disk, in bytes
+//! <cache>/rootfs/<chain ID>-<ID map>.lock      held while it is made, shared while it is used; as old as
+//!                                             its last use
 //! <cache>/rootfs/.oci-tmp-<…>-<random>/        one that is being made, with umoci's layout beside it
 //! ```
 //!
@@ -15,15 +17,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::fs::{FileContext as _, FileError, Lock, TEMPORARY_PREFIX, create_folder, sync_folder, write_private};
+use crate::fs::{
+    FileContext as _, FileError, Lock, TEMPORARY_PREFIX, create_folder, mark_used, sync_folder, write_private,
+};
 use crate::model::document::media_type;
 use crate::model::{ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Index, Platform, canonical_json};
 use crate::report::{Reporter, Stage};
 use crate::sandbox;
+use crate::store::disk_usage;
 use crate::tools::{IdMap, ToolError, Umoci};
 
 /// The image's name in the layout that umoci is given.
 const TAG: &str = "image";
+/// The name of the file that says what a tree takes on the disk.
+pub(super) const SIZE: &str = "size";
 
 /// A layer whose blob is on disk and verified.
 #[derive(Clone, Debug)]
@@ -50,11 +57,13 @@ pub(crate) struct RootfsRequest<'a> {
     pub(crate) subject: &'a str,
 }
 
-/// An unpacked image. While it lives, [`sweep`] and whoever locks its trees alone leave them be.
+/// An unpacked image. While it lives, whoever removes trees ([`trees`](super::trees)) leaves these be.
 #[derive(Debug)]
 pub(crate) struct Rootfs {
     /// The trees for an overlay, topmost first; never none.
     pub(crate) lowers: Vec<PathBuf>,
+    /// A tree of it had to be unpacked.
+    pub(crate) is_new: bool,
     _in_use: Vec<Lock>,
 }
 
@@ -85,41 +94,14 @@ pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError
     let layers = request.own.chunks(1).rev();
     // A tree of no layers only stands in where there is nothing else.
     let base = (!request.base.is_empty() || request.own.is_empty()).then_some(request.base);
-    let (mut lowers, in_use): (Vec<_>, Vec<_>) = layers
-        .chain(base)
-        .map(|layers| Tree { layers, folder: &folder, request }.prepare())
-        .collect::<Result<Vec<_>, _>>()?
-        .into_iter()
-        .unzip();
+    let prepared = layers.chain(base).map(|layers| Tree { layers, folder: &folder, request }.prepare());
+    let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
+    let is_new = prepared.iter().any(|tree| tree.is_new);
+    let (mut lowers, in_use): (Vec<_>, Vec<_>) = prepared.into_iter().map(|tree| (tree.path, tree.lock)).unzip();
     // Two layers may be the same, which an overlay refuses; below itself it shows nothing.
     let mut above = BTreeSet::new();
     lowers.retain(|tree| above.insert(tree.clone()));
-    Ok(Rootfs { lowers, _in_use: in_use })
-}
-
-/// Removes the trees that killed processes did not finish.
-pub(crate) fn sweep(cache: &Path, map: &IdMap) -> Result<(), RootfsError> {
-    let folder = cache.join("rootfs");
-    for half in unfinished(&folder)? {
-        // `.oci-tmp-<name>-<random>`
-        let name = half.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let name = name.trim_start_matches(TEMPORARY_PREFIX).rsplit_once('-').map(|(name, _)| name.to_owned());
-        if let Some(name) = name
-            && let Some(_lock) = Lock::try_exclusive(&folder.join(name + ".lock"))?
-        {
-            sandbox::remove_tree(&half, map).context("remove", &half)?;
-        }
-    }
-    Ok(())
-}
-
-fn unfinished(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.context("read the folder", folder)?,
-    };
-    let paths = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX));
-    Ok(paths.map(|entry| entry.path()).collect())
+    Ok(Rootfs { lowers, is_new, _in_use: in_use })
 }
 
 /// One tree of the cache.
@@ -129,6 +111,14 @@ struct Tree<'a> {
     request: &'a RootfsRequest<'a>,
 }
 
+/// A tree that is there.
+struct Prepared {
+    path: PathBuf,
+    /// Keeps it there.
+    lock: Lock,
+    is_new: bool,
+}
+
 impl Tree<'_> {
     fn name(&self) -> String {
         let diff_ids: Vec<DiffId> = self.layers.iter().map(|layer| layer.diff_id).collect();
@@ -136,15 +126,17 @@ impl Tree<'_> {
         format!("{chain}-{}", self.request.map)
     }
 
-    /// Where it is, and the lock that keeps it there.
-    fn prepare(&self) -> Result<(PathBuf, Lock), RootfsError> {
+    fn prepare(&self) -> Result<Prepared, RootfsError> {
         let name = self.name();
         let entry = self.folder.join(&name);
         let lock = self.folder.join(format!("{name}.lock"));
+        let mut is_new = false;
         loop {
             let shared = Lock::shared(&lock)?;
             if entry.exists() {
-                return Ok((entry.join("fs"), shared));
+                // One that cannot be marked is removed earlier, which is no harm.
+                let _ = mark_used(&lock);
+                return Ok(Prepared { path: entry.join("fs"), lock: shared, is_new });
             }
             drop(shared);
             let _alone = Lock::exclusive(&lock, || {
@@ -152,6 +144,7 @@ impl Tree<'_> {
             })?;
             if !entry.exists() {
                 self.make(&name, &entry)?;
+                is_new = true;
             }
         }
     }
@@ -204,6 +197,8 @@ impl Tree<'_> {
             self.request.umoci.unpack((&layout, TAG), &tree, self.request.map, &self.subject())?;
             std::fs::remove_dir_all(&layout).context("remove", &layout)?;
         }
+        let size = disk_usage(half).context("look through", half)?;
+        write_private(&half.join(SIZE), size.to_string().as_bytes())?;
         let file = std::fs::File::open(half).context("open", half)?;
         rustix::fs::syncfs(&file).context("write to disk", half)?;
         Ok(())

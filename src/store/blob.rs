@@ -12,6 +12,15 @@ use crate::store::Store;
 /// The mode of every blob.
 const MODE: u32 = 0o444;
 
+/// What was found when a blob was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Whole,
+    /// Not what its name says; it is set aside.
+    Damaged,
+    Absent,
+}
+
 /// A blob that cannot be used.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub(crate) enum BlobError {
@@ -33,16 +42,16 @@ impl Store {
         self.blobs().join("sha256").join(digest.hex())
     }
 
-    /// True if the blob is there with the size it has to have. Reads no content.
+    /// True if the blob is there with the size it has to have; then it stays while this process works.
+    /// Reads no content.
     pub(crate) fn has(&self, descriptor: &Descriptor) -> bool {
-        let metadata = std::fs::symlink_metadata(self.blob_path(&descriptor.digest));
-        metadata.is_ok_and(|metadata| metadata.is_file() && metadata.len() == descriptor.size)
+        self.hold(&descriptor.digest).is_ok_and(|metadata| metadata.is_file() && metadata.len() == descriptor.size)
     }
 
     /// The blob's bytes, verified; nothing if it is not there, or was not what its name says.
     pub(crate) fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, FileError> {
         let path = self.blob_path(digest);
-        match std::fs::read(&path) {
+        match self.hold(digest).and_then(|_| std::fs::read(&path)) {
             Ok(bytes) if Digest::of(&bytes) == *digest => Ok(Some(bytes)),
             Ok(_) => self.set_aside(digest).map(|()| None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -52,20 +61,41 @@ impl Store {
 
     /// True if the blob is there and its content is what its name says; else it is set aside.
     pub(crate) fn verify(&self, digest: &Digest) -> Result<bool, FileError> {
+        // Without it, reading tells what is wrong.
+        let _ = self.hold(digest);
+        Ok(self.check(digest)? == Verdict::Whole)
+    }
+
+    /// Reads a blob, and sets it aside if its content is not what its name says. That is no use of it.
+    pub(crate) fn check(&self, digest: &Digest) -> Result<Verdict, FileError> {
         let path = self.blob_path(digest);
         match std::fs::File::open(&path) {
-            Ok(file) if hash(&file).context("read", &path)? == *digest => Ok(true),
-            Ok(_) => self.set_aside(digest).map(|()| false),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Ok(file) if hash(&file).context("read", &path)? == *digest => Ok(Verdict::Whole),
+            Ok(_) => self.set_aside(digest).map(|()| Verdict::Damaged),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Verdict::Absent),
             Err(error) => Err(FileError::new("read", &path, error)),
         }
+    }
+
+    /// The digest of every blob, sorted.
+    pub(crate) fn digests(&self) -> Result<Vec<Digest>, FileError> {
+        let folder = self.blobs().join("sha256");
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.context("read the folder", &folder)?,
+        };
+        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut digests: Vec<Digest> = names.filter_map(|name| Digest::parse_hex(&name).ok()).collect();
+        digests.sort_unstable();
+        Ok(digests)
     }
 
     /// Stores bytes. On `Ok` they are on disk under their digest.
     pub(crate) fn put(&self, bytes: &[u8]) -> Result<Digest, FileError> {
         let digest = Digest::of(bytes);
         // Compared, for the file may be damaged, and whoever puts bytes hands the file on as these.
-        if std::fs::read(self.blob_path(&digest)).is_ok_and(|stored| stored == bytes) {
+        let stored = self.hold(&digest).and_then(|_| std::fs::read(self.blob_path(&digest)));
+        if stored.is_ok_and(|stored| stored == bytes) {
             return Ok(digest);
         }
         let mut file = self.start_blob()?;
@@ -81,7 +111,16 @@ impl Store {
 
     /// Names a blob that was hashed while it was written. On `Ok` it is on disk.
     pub(crate) fn commit_blob(&self, file: Unnamed, digest: &Digest) -> Result<(), FileError> {
-        file.commit(&self.blob_path(digest), MODE)
+        let mut file = file;
+        while let Some(unnamed) = file.commit_new(&self.blob_path(digest), MODE)? {
+            // Another process was quicker. One copy is enough, and some may rely on it already.
+            if self.verify(digest)? {
+                return Ok(());
+            }
+            file = unnamed;
+        }
+        self.added(digest);
+        Ok(())
     }
 
     /// Takes a file that a tool wrote on this file system, if it is the blob that it should be.
@@ -91,12 +130,19 @@ impl Store {
         if found != *digest {
             return Err(BlobError::Mismatch { expected: *digest, found });
         }
+        if self.verify(digest)? {
+            return Ok(());
+        }
         crate::fs::adopt(path, &self.blob_path(digest), MODE)?;
+        self.added(digest);
         Ok(())
     }
 
     /// Moves a blob that is not what its name says out of the way; it is gone when this process ends.
     fn set_aside(&self, digest: &Digest) -> Result<(), FileError> {
+        if self.only_looks {
+            return Ok(());
+        }
         let aside = self.temporary()?.join(format!("damaged-{}", digest.hex()));
         match std::fs::rename(self.blob_path(digest), &aside) {
             // Another process may have been quicker.
@@ -173,6 +219,28 @@ mod tests {
         std::fs::write(&path, b"right").unwrap();
         store.adopt(&path, &digest).unwrap();
         assert!(store.verify(&digest).unwrap() && !path.exists());
+    }
+
+    #[test]
+    fn what_is_there_and_whole_is_not_replaced() {
+        use std::os::unix::fs::MetadataExt;
+
+        let (_folder, store) = store();
+        let digest = Digest::of(b"content");
+        let inode = || std::fs::metadata(store.blob_path(&digest)).unwrap().ino();
+        let commit = || {
+            let mut file = store.start_blob().unwrap();
+            io::Write::write_all(&mut file, b"content").unwrap();
+            store.commit_blob(file, &digest).unwrap();
+        };
+        commit();
+        let first = inode();
+        commit();
+        assert_eq!(inode(), first);
+        std::fs::remove_file(store.blob_path(&digest)).unwrap();
+        std::fs::write(store.blob_path(&digest), b"CONTENT").unwrap();
+        commit();
+        assert!(store.verify(&digest).unwrap());
     }
 
     #[test]

@@ -150,6 +150,8 @@ impl Layout {
             (Err(_), _) => Ok(()),
             // A younger blob replaced one that was damaged, and this may be that one's second name.
             (Ok(stored), Ok(linked)) if stored.len() == linked.len() && !is_younger(&stored, &linked) => Ok(()),
+            // What others remove at this moment is absent, as what a base lacks.
+            (Ok(_), _) if store.hold(digest).is_err() => Ok(()),
             (Ok(_), linked) => {
                 if linked.is_ok() {
                     std::fs::remove_file(&to).context("replace", &to)?;
@@ -173,8 +175,13 @@ impl Layout {
     }
 }
 
+/// True if the one came to be after the other. When it was modified says when it was used last, and is
+/// asked only where the file system does not know better: then a copy is made again now and then.
 fn is_younger(left: &Metadata, right: &Metadata) -> bool {
-    (left.mtime(), left.mtime_nsec()) > (right.mtime(), right.mtime_nsec())
+    match (left.created(), right.created()) {
+        (Ok(left), Ok(right)) => left > right,
+        _ => (left.mtime(), left.mtime_nsec()) > (right.mtime(), right.mtime_nsec()),
+    }
 }
 
 #[cfg(test)]

@@ -13,18 +13,23 @@
 //! Any number of processes use it at once. Whatever is killed at whatever moment, a name stands for
 //! whole content: files get their names by a rename once they are on disk. A blob's size is checked when
 //! it is found, and its digest whenever its bytes are read or handed to a tool; what does not match is
-//! set aside, so that it is fetched or made again.
+//! set aside, so that it is fetched or made again. What is not used may be removed at any time, but never
+//! what a process that lives relies on: see [`hold`].
 
 mod blob;
+mod hold;
 mod layout;
+mod object;
 mod record;
 mod workspace;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-pub(crate) use blob::BlobError;
+pub(crate) use blob::{BlobError, Verdict};
 pub(crate) use layout::Layout;
+pub(crate) use object::{Kind, Object, disk_usage};
 
 use crate::fs::{FileError, Lock, create_folder};
 use workspace::Workspace;
@@ -33,8 +38,11 @@ use workspace::Workspace;
 #[derive(Debug)]
 pub(crate) struct Store {
     root: PathBuf,
-    /// Made when something is first worked on.
+    /// Made when something is first looked for or worked on.
     workspace: OnceLock<Workspace>,
+    grown: AtomicBool,
+    /// Nothing is to be changed.
+    only_looks: bool,
 }
 
 /// A cache folder that cannot be one.
@@ -61,8 +69,8 @@ pub(crate) enum OpenError {
 }
 
 impl Store {
-    /// Opens the store, and makes its folders where they are missing.
-    pub(crate) fn open(root: &Path) -> Result<Self, OpenError> {
+    /// The store in this folder, as it is. Makes and removes nothing.
+    pub(crate) fn at(root: &Path) -> Result<Self, OpenError> {
         let root = std::path::absolute(root).map_err(|error| FileError::new("find", root, error))?;
         if root.as_os_str().as_encoded_bytes().contains(&b':') {
             return Err(OpenError::Colon { path: root });
@@ -70,15 +78,30 @@ impl Store {
         if root.to_str().is_none() {
             return Err(OpenError::NotText { path: root });
         }
-        let store = Self { root, workspace: OnceLock::new() };
-        let folders = [store.blobs().join("sha256"), store.rootfs(), store.runs(), store.tool_state(), store.logs()];
-        for folder in folders.into_iter().chain([store.root.join("tmp"), store.root.join("locks")]) {
+        Ok(Self { root, workspace: OnceLock::new(), grown: AtomicBool::new(false), only_looks: false })
+    }
+
+    /// The same, to be looked at alone: whatever is asked of it, it makes, removes, marks and sets aside
+    /// nothing. A folder that is not there is an empty store.
+    pub(crate) fn look(root: &Path) -> Result<Self, OpenError> {
+        Ok(Self { only_looks: true, ..Self::at(root)? })
+    }
+
+    /// Opens the store, makes its folders where they are missing, and sweeps what killed processes left.
+    pub(crate) fn open(root: &Path) -> Result<Self, OpenError> {
+        let store = Self::at(root)?;
+        let with_files = [store.rootfs(), store.runs(), store.tool_state(), store.logs()];
+        let others = [store.blobs().join("sha256"), store.temporaries(), store.root.join("locks")];
+        for folder in others.iter().chain(&with_files) {
             // Most often all is there: one look is cheaper than a walk down the path.
             if !folder.is_dir() {
-                create_folder(&folder)?;
+                create_folder(folder)?;
             }
         }
-        workspace::sweep(&store.root.join("tmp"), &store.root.join("locks/tmp"));
+        for folder in with_files {
+            crate::fs::sweep(&folder);
+        }
+        workspace::sweep(&store.temporaries(), &store.gate());
         Ok(store)
     }
 
@@ -120,14 +143,19 @@ impl Store {
         self.root.join("logs")
     }
 
-    /// This process's folder for work in progress, on the blobs' file system.
-    fn temporary(&self) -> Result<&Path, FileError> {
-        if self.workspace.get().is_none() {
-            let workspace = Workspace::new(&self.root.join("tmp"), &self.root.join("locks/tmp"))?;
-            // If another thread was quicker, this one's folder is removed again.
-            let _ = self.workspace.set(workspace);
-        }
-        Ok(self.workspace.get().map_or(&self.root, Workspace::path))
+    /// Notes that something was added.
+    fn grow(&self) {
+        self.grown.store(true, Ordering::Relaxed);
+    }
+
+    /// True if this process added something.
+    pub(crate) fn has_grown(&self) -> bool {
+        self.grown.load(Ordering::Relaxed)
+    }
+
+    /// A folder with room for files without a name.
+    pub(crate) fn workplace(&self) -> PathBuf {
+        self.root.join("tmp")
     }
 
     /// Takes the lock of this name, held until it is dropped; `waiting` is called before a wait for it.

@@ -1,12 +1,12 @@
 //! Results of stages by key.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::fs::{FileError, create_folder, write_atomically};
+use crate::fs::{FileContext, FileError, Unnamed, create_folder};
 use crate::model::{Digest, canonical_json};
 use crate::store::Store;
 
@@ -19,19 +19,45 @@ impl Store {
     pub(crate) fn recall<T: DeserializeOwned>(&self, kind: &str, key: &Digest) -> Result<Option<T>, FileError> {
         let path = self.record_path(kind, key);
         match std::fs::read(&path) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Ok(bytes) => {
+                if !self.only_looks {
+                    // One that cannot be marked is forgotten earlier, which is no harm.
+                    let _ = crate::fs::mark_used(&path);
+                }
+                Ok(serde_json::from_slice(&bytes).ok())
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(FileError::new("read", &path, error)),
         }
     }
 
+    /// Keeps something that can be done without, as a record: it is whole or not there, but not made to
+    /// last before this returns.
+    pub(crate) fn note(&self, kind: &str, key: &Digest, note: &impl Serialize) -> Result<(), FileError> {
+        let (file, path) = self.prepare_record(kind, key, note)?;
+        file.commit_unsynced(&path, 0o644)
+    }
+
     /// Records a result: the last act of a stage, once all that the result names is stored.
     pub(crate) fn record(&self, kind: &str, key: &Digest, result: &impl Serialize) -> Result<(), FileError> {
+        let (file, path) = self.prepare_record(kind, key, result)?;
+        file.commit(&path, 0o644)
+    }
+
+    fn prepare_record(
+        &self,
+        kind: &str,
+        key: &Digest,
+        content: &impl Serialize,
+    ) -> Result<(Unnamed, PathBuf), FileError> {
         let path = self.record_path(kind, key);
         if let Some(folder) = path.parent() {
             create_folder(folder)?;
         }
-        write_atomically(&path, &canonical_json(result), 0o644)
+        let mut file = Unnamed::new(self.temporary()?)?;
+        file.write_all(&canonical_json(content)).context("write", &path)?;
+        self.grow();
+        Ok((file, path))
     }
 }
 

@@ -33,6 +33,10 @@ pub(crate) enum Cause {
     TimedOut {
         limit: Option<Duration>,
     },
+    /// A transfer in which nothing moved for so long.
+    Stalled {
+        limit: Duration,
+    },
     /// The registry's certificate was not accepted.
     Certificate,
     /// The registry speaks HTTP where HTTPS was expected.
@@ -80,10 +84,26 @@ impl Cause {
         matches!(self, Self::TagNotFound { .. } | Self::DigestNotFound | Self::NotAManifest | Self::DigestMismatch)
     }
 
+    /// True if who was asked has no such thing.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::TagNotFound { .. } | Self::DigestNotFound | Self::NoSuchRepository)
+    }
+
+    /// True if this machine is to blame, and not who was asked.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::DiskFull | Self::Missing | Self::TooOld { .. } | Self::Interrupted)
+    }
+
+    /// True if whoever was asked would not have answered another question either.
+    pub(crate) fn is_of_connection(&self) -> bool {
+        self.is_transient() || matches!(self, Self::UnknownHost { .. } | Self::Certificate | Self::PlainHttp)
+    }
+
     /// True if the same call may well succeed a moment later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Refused { .. } | Self::Unreachable | Self::Reset | Self::TimedOut { .. } | Self::RateLimited => true,
+            Self::Refused { .. } | Self::Unreachable | Self::Reset => true,
+            Self::TimedOut { .. } | Self::Stalled { .. } | Self::RateLimited => true,
             Self::ServerError { status } => !matches!(status, 501 | 505),
             _ => false,
         }

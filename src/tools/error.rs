@@ -76,6 +76,10 @@ impl ToolError {
                 failure.cause = Cause::TimedOut { limit: Some(limit) };
                 failure.hear(&stderr, task.logs);
             }
+            ProcessError::Stalled { limit, stderr } => {
+                failure.cause = Cause::Stalled { limit };
+                failure.hear(&stderr, task.logs);
+            }
         }
         failure.seal()
     }
@@ -105,11 +109,13 @@ impl ToolError {
     }
 
     /// The same failure, after so many tries.
-    pub(crate) fn after(mut self, tries: u32) -> Self {
-        if let Self::Tool(failure) = &mut self
-            && tries > 1
-        {
-            let text = format!("it was tried {tries} times");
+    pub(crate) fn after(self, tries: u32) -> Self {
+        if tries > 1 { self.preceded_by(format!("it was tried {tries} times")) } else { self }
+    }
+
+    /// The same failure, after something else that explains it.
+    pub(crate) fn preceded_by(mut self, text: String) -> Self {
+        if let Self::Tool(failure) = &mut self {
             failure.evidence = Some(Evidence { text, next: failure.evidence.take().map(Box::new) });
         }
         self

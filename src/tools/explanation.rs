@@ -34,6 +34,9 @@ impl Display for Failure {
             Cause::TimedOut { limit: Some(limit) } => {
                 write!(formatter, "could not {stage} `{subject}` within {}", seconds(*limit))
             }
+            Cause::Stalled { limit } => {
+                write!(formatter, "could not {stage} `{subject}`: nothing moved for {}", seconds(*limit))
+            }
             Cause::TimedOut { limit: None } => write!(formatter, "`{registry}` did not answer in time"),
             Cause::Certificate => write!(formatter, "could not verify that `{registry}` is what it says it is"),
             Cause::PlainHttp => write!(formatter, "`{registry}` speaks plain HTTP, not HTTPS"),
@@ -83,6 +86,7 @@ fn code(cause: &Cause) -> &'static str {
         Cause::Unreachable => "oci::registry::unreachable",
         Cause::Reset => "oci::registry::reset",
         Cause::TimedOut { .. } => "oci::registry::timed_out",
+        Cause::Stalled { .. } => "oci::registry::stalled",
         Cause::Certificate => "oci::registry::tls",
         Cause::PlainHttp => "oci::registry::plain_http",
         Cause::Unauthorised => "oci::registry::unauthorised",
@@ -135,7 +139,11 @@ impl Failure {
                 "run the command again; if it stays so, look at the registry's log, or what is in between: `{}`",
                 self.ping()
             ),
-            Cause::TimedOut { .. } => format!("see whether it answers, and how fast: `{}`", self.ping()),
+            Cause::TimedOut { limit: None } => format!("see whether it answers, and how fast: `{}`", self.ping()),
+            Cause::TimedOut { limit: Some(_) } | Cause::Stalled { .. } => format!(
+                "see whether it answers, and how fast: `{}`; if it is only slow, wait longer: `--network-timeout SECONDS`",
+                self.ping()
+            ),
             Cause::Certificate => format!(
                 "give the folder with its certificate authority's `ca.crt`: `cert-dir = \"…\"` under `[registry.\"{registry}\"]`"
             ),
@@ -162,7 +170,7 @@ impl Failure {
             }
             Cause::BlobAbsent { .. } => "bring the base's layers here first: `oci fetch`".to_owned(),
             Cause::DiskFull => {
-                "free some space, `oci cache prune` for instance, then run the command again; nothing was lost"
+                "free some space, `oci cache clean` for instance, then run the command again; nothing was lost"
                     .to_owned()
             }
             Cause::Missing => self.where_to_get("install it"),
@@ -293,6 +301,7 @@ mod tests {
             failed("fetch", app(), "writing blob: happened during read: unexpected EOF"),
             failed("fetch", app(), r#"Get "https://registry.example.com/v2/": dial tcp 10.0.0.1:443: i/o timeout"#),
             not_finished(ProcessError::TimedOut { limit: seen, stderr: Vec::new() }),
+            not_finished(ProcessError::Stalled { limit: seen, stderr: Vec::new() }),
             failed(
                 "resolve",
                 app(),

@@ -1,6 +1,7 @@
 //! `oci build`: what is asked of whom, and what a second build does: nothing.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use crate::support::images::{self, Base, architecture};
 use crate::support::tools::{find, search_path, succeed, tool};
@@ -119,6 +120,14 @@ fn ten_builds_at_once_on_a_cold_cache_agree() {
     }
     context.run(["fetch"]).success();
     succeed(tool("skopeo").args(["inspect", "--raw", "oci:.oci:both"]).current_dir(context.project()));
+    // Each blob is there once, under its own name, and the layout has the very same.
+    context.run(["cache", "verify"]).success();
+    let linked: Vec<_> = fs::read_dir(context.layout().join("blobs/sha256")).unwrap().map(Result::unwrap).collect();
+    assert_eq!(linked.len(), 9, "the index, and of each platform manifest, config and message, and what they share");
+    for entry in linked {
+        let stored = context.root().join("cache/oci/blobs/sha256").join(entry.file_name());
+        assert_eq!(entry.metadata().unwrap().ino(), stored.metadata().unwrap().ino());
+    }
     assert_eq!(context.leftovers(), Vec::<String>::new());
 }
 

@@ -1,12 +1,13 @@
 //! The same input gives the same digest, whatever surrounds it.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use crate::support::ordinary::Ids;
 use crate::support::tools::tool;
-use crate::support::{Registry, TestContext, project};
+use crate::support::{Registry, TestContext, forms, project};
 
 /// Makes every file of a project again, the last one first, with other times and other group bits.
 fn make_again(folder: &Path, from: &Path) {
@@ -20,6 +21,10 @@ fn make_again(folder: &Path, from: &Path) {
             fs::set_permissions(&target, Permissions::from_mode(0o700)).unwrap();
             continue;
         }
+        if entry.file_type().unwrap().is_symlink() {
+            symlink(fs::read_link(entry.path()).unwrap(), &target).unwrap();
+            continue;
+        }
         let old = fs::metadata(entry.path()).unwrap();
         fs::write(&target, fs::read(entry.path()).unwrap()).unwrap();
         // What the owner may do is input; the rest is the umask's.
@@ -29,17 +34,84 @@ fn make_again(folder: &Path, from: &Path) {
     }
 }
 
-/// Builds the same project elsewhere, under another umask, time zone, locale and number of threads.
-fn build_elsewhere(context: &TestContext) -> TestContext {
-    let other = TestContext::new();
+/// The same project in another context, without what was built.
+fn moved(context: &TestContext, other: TestContext) -> TestContext {
     make_again(&other.project(), &context.project());
     let _ = fs::remove_dir_all(other.layout());
+    other
+}
+
+/// Builds the same project elsewhere, under another umask, time zone, locale and number of threads.
+fn build_elsewhere(context: &TestContext) -> TestContext {
+    let other = moved(context, TestContext::new());
     let mut shell = tool("sh");
     shell.args(["-c", "umask 077; exec \"$0\" build -j 1", env!("CARGO_BIN_EXE_oci")]);
     shell.env_clear().envs(other.environment()).current_dir(other.project());
     shell.envs([("TZ", "Pacific/Kiritimati"), ("LC_ALL", "tr_TR.UTF-8"), ("LANG", "tr_TR.UTF-8")]);
     other.finish(&mut shell).success();
     other
+}
+
+/// The digests of builds with a package of every form, for two platforms each. If these change, so does
+/// every image that people have built before: count `WRITER_VERSION` up, and say so in the changelog.
+const GOLDEN: [(&str, &str); 3] = [
+    ("gzip", "sha256:5f8ed5a1e01999dc604f58d9b06e3fe31b903edee45c50bd80746118366e0b69"),
+    ("none", "sha256:07088c759ec7ead83e78587c976c57cf545b8b91bd8b8e7f108611f9cc683489"),
+    ("zstd", "sha256:4696d00f1068abd0436299c3277cdebd0bea2ec811b1dd87be487da35dbbead8"),
+];
+
+fn every_form() -> TestContext {
+    let context = TestContext::new();
+    let keys = GOLDEN.map(|(name, _)| (name, format!("base = \"scratch\"\ncompression = \"{name}\"")));
+    forms::write_manifest(&context, "", &keys.each_ref().map(|(name, keys)| (*name, keys.as_str())));
+    forms::write_files(&context);
+    context
+}
+
+#[track_caller]
+fn is_golden(context: &TestContext) {
+    assert_eq!(
+        GOLDEN.map(|(name, _)| (name, context.built(name))),
+        GOLDEN.map(|(name, digest)| (name, digest.to_owned()))
+    );
+}
+
+#[test]
+fn every_form_of_package_has_the_digests_that_it_always_had() {
+    let context = every_form();
+    context.run(["build"]).success();
+    is_golden(&context);
+    is_golden(&build_elsewhere(&context));
+}
+
+#[test]
+fn whatever_the_number_of_threads() {
+    let context = every_form();
+    for jobs in 1..=8 {
+        let _ = fs::remove_dir_all(context.root().join("cache"));
+        context.run(["build", "-j", &jobs.to_string()]).success();
+        is_golden(&context);
+    }
+}
+
+#[test]
+fn whoever_builds() {
+    let context = moved(&every_form(), TestContext::new());
+    let oci = context.as_ordinary_user(Ids::NoTool);
+    context.finish(oci().arg("build")).success();
+    is_golden(&context);
+}
+
+#[test]
+fn whatever_the_file_system() {
+    let memory = Path::new("/dev/shm");
+    let kind = |path: &Path| rustix::fs::statfs(path).unwrap().f_type;
+    let context = every_form();
+    let there = moved(&context, TestContext::within(memory));
+    // The kernel's number for tmpfs.
+    assert_eq!(kind(&there.project()), 0x0102_1994);
+    there.run(["build"]).success();
+    is_golden(&there);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::file::{File, bare};
 const FLOORS: &[&[&str]] = &[
     &["source", "problem", "fs", "parallel", "model", "suggest", "sanitize", "mutation"],
     &["manifest", "lock", "store", "tools", "report"],
-    &["layer", "image", "resolve", "sandbox"],
+    &["layer", "image", "layout", "resolve", "sandbox"],
     &["stage"],
     &["plan", "executor"],
     &["commands", "cli", "diagnostic"],

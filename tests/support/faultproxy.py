@@ -16,6 +16,8 @@ of which the first that matches counts; with `"times": N` it does only N times. 
     truncate  send X bytes of the answer, then close
     close     close without an answer
     hang      never answer
+    stall     send X bytes of the answer, and then nothing more
+    trickle   send the answer in pieces of X bytes, one every 300 ms
 """
 
 import collections
@@ -28,6 +30,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 
 UPSTREAM, RULES, *TLS = sys.argv[1:]
 
@@ -56,6 +59,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def drop(self):
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
+
+    def wait_for_end(self):
+        while self.connection.recv(65536):
+            pass
 
     def answer(self, status, headers, body):
         self.send_response_only(status)
@@ -103,8 +110,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def serve(self, fault):
         action, argument = fault.get("do"), fault.get("argument")
         if action == "hang":
-            while self.connection.recv(65536):
-                pass
+            self.wait_for_end()
             return self.drop()
         if action == "close":
             return self.drop()
@@ -117,12 +123,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if action == "corrupt":
             content = bytearray(content)
             content[argument] ^= 0xFF
-        if action == "truncate":
+        if action in ("truncate", "stall", "trickle"):
             self.send_response_only(status)
             for name, value in [*headers, ("Content-Length", str(len(content)))]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content[:argument])
+            if action == "stall":
+                self.wait_for_end()
+            for start in range(argument, len(content) if action == "trickle" else 0, argument):
+                time.sleep(0.3)
+                self.wfile.write(content[start : start + argument])
             return self.drop()
         if self.command == "HEAD":
             self.send_response_only(status)

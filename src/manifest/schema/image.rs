@@ -159,7 +159,7 @@ const COMPRESSION_KEYS: &[Key] = &[
 ];
 
 const PACKAGE: &[Key] = &[
-    key("archive", TEXT, "An archive whose entries go in: tar, plain or compressed."),
+    key("archive", TEXT, "A tar whose entries go in, plain or compressed by gzip, zstd, xz or bzip2."),
     key("exclude", TEXTS, "Globs of what stays out; wins over `include`."),
     key("folder", TEXT, "An empty folder in the image, or the mode and owner of one that others fill."),
     key("folder-mode", TEXT, "Mode of folders, in octal."),
@@ -172,7 +172,11 @@ const PACKAGE: &[Key] = &[
     key("optional", BOOLEAN, "Nothing there is no error."),
     key("owner", TEXT, "Owner of every entry: `UID:GID`."),
     key("path", TEXT, "A file, folder or glob, relative to `oci.toml`, or `:NAME` of a packaged target."),
-    key("strip", &Shape::Integer, "How many leading folders of the archive are dropped."),
+    key(
+        "strip",
+        &Shape::Integer,
+        "How many leading folders of an archive are dropped; patterns are relative to what is left.",
+    ),
     key("target", TEXT, "What the link leads to."),
     key("text", TEXT, "The content of a small file."),
     key("to", TEXT, "Where it goes in the image."),

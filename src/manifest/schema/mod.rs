@@ -133,7 +133,12 @@ const BASE: &[Key] = &[
     key("anonymous", BOOLEAN, "Never send credentials."),
     key("description", TEXT, "What the image is for."),
     key("digest", TEXT, "Pins the image: `sha256:` and 64 hexadecimal digits."),
-    key("layout", TEXT, "Instead of a registry: an OCI layout folder `dir:tag`, an oci-archive or a docker-archive."),
+    key(
+        "layout",
+        TEXT,
+        "Instead of a registry, a path: an OCI layout folder, a tar of one, or what `docker save` wrote. `PATH:NAME` \
+         says which image, if there are several.",
+    ),
     key("repository", TEXT, "Where the image is: `host/path`."),
     key("sha", TEXT, "The digest, without `sha256:`."),
     key("tag", TEXT, "Pinned to a digest by `oci lock`."),
@@ -158,7 +163,7 @@ const REGISTRY: &[Key] = &[
     key("auth-file", TEXT, "The file with the credentials; default: where skopeo looks."),
     key("cert-dir", TEXT, "A folder with the registry's `ca.crt`."),
     key("insecure", BOOLEAN, "Plain HTTP or an unchecked certificate will do."),
-    later("mirrors", TEXTS, "Tried first: `host[:port][/path]`."),
+    key("mirrors", TEXTS, "Asked first, in this order: `host[:port][/path]`."),
 ];
 
 const MIRROR: &[Key] = &[
@@ -183,13 +188,13 @@ const TARGET_RULES: &[Rule] = &[Rule::One(&["command"]), Rule::One(&["output", "
 
 const POLICY: &[Key] = &[
     key("allow", TEXTS, "Patterns of repositories that a base may come from."),
-    later("max-age-days", &Shape::Integer, "How old a base may be."),
+    key("max-age-days", &Shape::Integer, "How many days old a base may be, for `oci outdated`."),
     later("signatures", TEXT, "A containers `policy.json`."),
 ];
 
 const CACHE: &[Key] = &[
     key("dir", TEXT, "The folder; default: `oci` under the user's cache folder."),
-    later("max-size", TEXT, "How large it may grow, such as `20GB`."),
+    key("max-size", TEXT, "How large it may grow, such as `20GB`; default: without limit."),
     later("registry", TEXT, "A repository that keeps layers for other machines."),
 ];
 

@@ -14,7 +14,7 @@ fn the_example_is_right() {
     let manifest = good(EXAMPLE);
     assert_eq!(
         manifest.pins().into_keys().collect::<Vec<_>>(),
-        ["debian", "distroless", "python#alpine", "python#buster", "python#slim"]
+        ["debian", "distroless", "local", "python#alpine", "python#buster", "python#slim"]
     );
     assert_eq!(manifest.builds.len(), 4);
     assert_eq!(manifest.builds["worker"].packages.len(), 9);

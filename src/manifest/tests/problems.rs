@@ -75,7 +75,7 @@ source-date-epoch = -1
 [registry."ghcr.io/acme"]
 [registry."docker.io"]
 auth-file = ""
-mirrors = ["mirror.example.com/hub"]
+mirrors = ["mirror.example.com/hub", "mirror", "https://mirror.example.com", "mirror.example.com/hub:1", "docker.io"]
 [registry."index.docker.io"]
 "#,
     ),
@@ -162,6 +162,14 @@ tag = "1"
 [base.b]
 layout = "dir:tag"
 digest = "sha256:97"
+[base.c]
+layout = "oci:"
+variants = { slim = "1" }
+[base.d]
+layout = "dir:"
+anonymous = true
+[base.e]
+layout = "a\u001Bb"
 "#,
     ),
     (
@@ -563,6 +571,7 @@ fn not_yet() -> Vec<At<NotYetError>> {
     let manifest = super::good(
         r#"[stage.tools]
 base = "scratch"
+platform = "host"
 [package.server]
 command = "make"
 output = "server"
@@ -571,16 +580,12 @@ packages = [{ image = "tools", path = "/x" }]
 [build.app]
 base = "tools"
 layers = ["l"]
-packages = [":server", { archive = "a.tar", to = "/" }]
+packages = [":server"]
 steps = ["true"]
-[base.local]
-layout = "dir:tag"
-[build.other]
-base = "local"
 "#,
     );
     let mut errors = manifest.not_yet(&manifest.builds["app"]);
-    errors.extend(manifest.not_yet(&manifest.builds["other"]));
+    errors.extend(manifest.not_yet(&manifest.stages["tools"]));
     errors
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::{codes, good, messages, read};
 use crate::manifest::package::{Mode, Owner};
-use crate::manifest::{Build, Change, Overrides, Package, PackageContent, UserSettings, parse_with};
-use crate::model::Compression;
+use crate::manifest::{Build, Cache, Change, Overrides, Package, PackageContent, UserSettings, parse_with};
+use crate::model::{ByteSize, Compression};
 use crate::source::Source;
 
 /// A build with these lines in it.
@@ -27,7 +27,7 @@ fn package(written: &str) -> Package {
 fn an_empty_file_is_a_project() {
     let manifest = good("");
     assert_eq!(manifest.project.platforms, [crate::model::Platform::host()]);
-    assert_eq!((manifest.project.epoch, manifest.cache, manifest.tools.runc), (None, None, None));
+    assert_eq!((manifest.project.epoch, manifest.cache, manifest.tools.runc), (None, Cache::default(), None));
 }
 
 #[test]
@@ -43,13 +43,15 @@ fn epochs() {
 
 #[test]
 fn tools_and_cache_are_relative_to_the_manifest() {
-    let manifest =
-        good("[tools]\nrunc = \"crun\"\nskopeo = \"bin/skopeo\"\numoci = \"/opt/umoci\"\n[cache]\ndir = \"c\"\n");
+    let manifest = good(
+        "[tools]\nrunc = \"crun\"\nskopeo = \"bin/skopeo\"\numoci = \"/opt/umoci\"\n[cache]\ndir = \"c\"\nmax-size = \"1 GiB\"\n",
+    );
     let shown = |path: Option<std::path::PathBuf>| path.unwrap().display().to_string();
     assert_eq!(shown(manifest.tools.runc), "crun");
     assert_eq!(shown(manifest.tools.skopeo), "/project/bin/skopeo");
     assert_eq!(shown(manifest.tools.umoci), "/opt/umoci");
-    assert_eq!(shown(manifest.cache), "/project/c");
+    assert_eq!(shown(manifest.cache.folder), "/project/c");
+    assert_eq!(manifest.cache.max_size, Some(ByteSize(1 << 30)));
 }
 
 #[test]
@@ -333,6 +335,16 @@ fn package_forms() {
     assert!(matches!(&link, PackageContent::Link { link, target } if link.value == "/a" && target == "../{arch}"));
     let folder = package(r#"{ folder = "/a/" }"#).content;
     assert!(matches!(&folder, PackageContent::Folder { folder } if folder.value == "/a/"));
+    let archive = package(r#"{ archive = "a-{arch}.tar", to = "/x/../{cpu}/", strip = 2 }"#).content;
+    let PackageContent::Archive { archive, to, strip } = archive else { panic!("{archive:?}") };
+    assert_eq!((archive.as_str(), to.as_str(), strip), ("a-{arch}.tar", "/{cpu}/", 2));
+    for (archive, code) in [
+        (r#"{ archive = "a.tar" }"#, "missing_key"),
+        (r#"{ archive = "a.tar", to = "/", follow = true }"#, "bad_package"),
+        (r#"{ archive = "a.tar", to = "/", strip = -1 }"#, "bad_number"),
+    ] {
+        assert_eq!(refused(&format!("packages = [{archive}]")), [code], "{archive}");
+    }
     let flags = package(r#"{ path = "a", optional = true, follow = true, foreign = true }"#);
     assert!(flags.optional && flags.follow && flags.foreign);
 }
@@ -410,6 +422,7 @@ fn settings_of_a_user_count_where_the_manifest_is_silent() {
         r#"
         [cache]
         dir = "cache"
+        max-size = "5GB"
         [tools]
         runc = "crun"
         skopeo = "bin/skopeo"
@@ -433,7 +446,7 @@ fn settings_of_a_user_count_where_the_manifest_is_silent() {
     let overrides = Overrides { user, ..Overrides::default() };
     let manifest = parse_with(&Source::new("oci.toml", text), Path::new("/project"), &overrides).unwrap();
     let path = |text: &str| Some(std::path::PathBuf::from(text));
-    assert_eq!(manifest.cache, path("/home/oci/cache"));
+    assert_eq!(manifest.cache, Cache { folder: path("/home/oci/cache"), max_size: Some(ByteSize(5_000_000_000)) });
     assert_eq!((manifest.tools.skopeo, manifest.tools.runc), (path("/opt/skopeo"), path("crun")));
     let ghcr = &manifest.registries["ghcr.io"];
     assert!(ghcr.insecure);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::manifest::read::{Table, Value};
 use crate::manifest::validate::{Checker, value};
 use crate::manifest::{Base, Pin};
+use crate::model::Origin;
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
@@ -20,10 +21,8 @@ pub(super) fn bases(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, 
 }
 
 fn base(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Option<Base> {
-    // What it means is for a later release: a build on it says so.
     if table.get("layout").is_some() {
-        check_layout(name, table, checker);
-        return None;
+        return layout(name, table, checker);
     }
     let written = table.text("repository");
     if written.is_none() && table.get("repository").is_none() {
@@ -40,17 +39,14 @@ fn base(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Optio
     let repository = written.and_then(|text| value::repository(&text, checker));
     let pins = pins(name, table, checker);
     Some(Base {
-        repository: repository?,
+        origin: repository?.map(Origin::Registry),
         anonymous: table.boolean("anonymous").is_some_and(|anonymous| *anonymous),
         pins,
     })
 }
 
 /// A layout stands instead of a repository, and is one image.
-fn check_layout(name: &str, table: Table<'_>, checker: &mut Checker) {
-    if let Some(layout) = table.text("layout") {
-        value::host_path(&layout, checker);
-    }
+fn layout(name: &str, table: Table<'_>, checker: &mut Checker) -> Option<Base> {
     for key in ["repository", "tag", "variants", "anonymous"] {
         if let (Some(other), Some(layout)) = (table.key_place(key), table.key_place("layout")) {
             checker.push(
@@ -65,9 +61,12 @@ fn check_layout(name: &str, table: Table<'_>, checker: &mut Checker) {
             );
         }
     }
-    if table.get("digest").is_some() || table.get("sha").is_some() {
-        pin(table, &table.source.place(0..0), name, checker);
-    }
+    let written = table.text("layout")?;
+    let pinned = table.get("digest").is_some() || table.get("sha").is_some();
+    let digest = if pinned { pin(table, &written.place, name, checker)?.digest } else { None };
+    let origin = value::layout(&written, checker)?;
+    let pin = Pin { place: written.place, tag: None, digest };
+    Some(Base { origin: origin.map(Origin::Layout), anonymous: false, pins: BTreeMap::from([(None, pin)]) })
 }
 
 fn pins(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> BTreeMap<Option<String>, Pin> {

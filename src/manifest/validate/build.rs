@@ -60,6 +60,10 @@ fn image(kind: &str, name: &Placed<String>, table: Table<'_>, checker: &mut Chec
         needs.images.extend(step::steps(table, checker));
         needs.later.push(Placed::new(Later::Steps, place));
     }
+    // What runs and what is taken from it is what it matters for.
+    if let Some(place) = table.key_place("platform") {
+        needs.later.push(Placed::new(Later::HostPlatform, place));
+    }
     Build {
         base: base.unwrap_or_else(|| Placed::new(ImageName::Scratch, name.place.clone())),
         layers: table.texts("layers").unwrap_or_default(),

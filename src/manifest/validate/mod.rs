@@ -49,7 +49,7 @@ pub(crate) fn parse_with(source: &Source, folder: &Path, overrides: &Overrides) 
     let stages = build::stages(root, &mut checker);
     let layers = build::layers(root, &mut checker);
     target::packages(root, &mut checker);
-    target::policy(root, folder, &bases, &mut checker);
+    let policy = target::policy(root, folder, &bases, &mut checker);
     let mirrored = target::mirrors(root, &mut checker);
     let images = names::Images { bases: &bases, builds: &builds, stages: &stages, layers: &layers };
     names::check(root, &images, &mirrored, &mut checker);
@@ -61,9 +61,10 @@ pub(crate) fn parse_with(source: &Source, folder: &Path, overrides: &Overrides) 
         builds,
         stages,
         layers,
+        policy,
         registries: registry::settings(registry::registries(root, folder, &mut checker), &user.registries),
         tools: tools(root, folder, &mut checker).or(&user.tools),
-        cache: target::cache(root, folder, &mut checker).or_else(|| user.cache.clone()),
+        cache: target::cache(root, folder, &mut checker).or(&user.cache),
         variables: std::mem::take(&mut checker.variables),
     };
     let problems = checker.problems;

@@ -48,7 +48,10 @@ fn flag(table: Table<'_>, key: &str) -> bool {
 /// The key that says what a package is, and the keys that go with it.
 const FORMS: [(&str, &[&str]); 6] = [
     ("image", &["image", "path", "to", "owner", "mode", "folder-mode", "include", "exclude", "optional"]),
-    ("archive", &["archive", "to", "strip", "owner", "mode", "folder-mode", "include", "exclude", "optional"]),
+    (
+        "archive",
+        &["archive", "to", "strip", "owner", "mode", "folder-mode", "include", "exclude", "optional", "foreign"],
+    ),
     ("path", &["path", "to", "owner", "mode", "folder-mode", "include", "exclude", "optional", "follow", "foreign"]),
     ("text", &["text", "to", "owner", "mode"]),
     ("link", &["link", "target", "owner"]),
@@ -113,16 +116,18 @@ fn content(table: Table<'_>, place: &Place, needs: &mut Needs, checker: &mut Che
             None
         }
         "archive" => {
-            needs.later.push(Placed::new(Later::Archive, place.clone()));
-            if let Some(path) = checker.expanded_path(&table.text("archive")?) {
-                value::host_path(&path, checker);
-            }
-            if let Some(strip) = table.integer("strip").filter(|strip| strip.value.is_none_or(|strip| strip < 0)) {
-                let message = "`strip` is a number of folders";
-                checker.push(Problem::new("oci::manifest::bad_number", message, &strip.place, ""));
-            }
-            image_path(needed("to", checker)?, true, checker);
-            None
+            let path = checker.expanded_path(&table.text("archive")?);
+            let path = path.filter(|path| value::host_path(path, checker).is_some());
+            let to = needed("to", checker).and_then(|to| image_path(to, true, checker));
+            let strip = table.integer("strip").map_or(Some(0), |strip| {
+                let number = strip.value.and_then(|number| usize::try_from(number).ok());
+                if number.is_none() {
+                    let message = "`strip` is a number of folders";
+                    checker.push(Problem::new("oci::manifest::bad_number", message, &strip.place, ""));
+                }
+                number
+            });
+            Some(PackageContent::Archive { archive: path?, to: to?, strip: strip? })
         }
         "path" => {
             let to = table.text("to").and_then(|to| image_path(to, true, checker));

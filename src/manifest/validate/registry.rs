@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::manifest::RegistrySettings;
 use crate::manifest::read::Table;
 use crate::manifest::validate::{Checker, value};
-use crate::model::Repository;
 use crate::model::reference::RepositoryError;
+use crate::model::{RegistryMirror, Repository};
 use crate::problem::Problem;
 use crate::source::Placed;
 
@@ -17,6 +17,7 @@ pub(super) struct WrittenRegistry {
     insecure: Option<bool>,
     cert_dir: Option<PathBuf>,
     auth_file: Option<PathBuf>,
+    mirrors: Option<Vec<RegistryMirror>>,
 }
 
 /// What a manifest and a user say of registries together. The manifest's word counts, but where files
@@ -30,12 +31,14 @@ pub(super) fn settings(
         registry.insecure = registry.insecure.or(user.insecure);
         registry.cert_dir = user.cert_dir.clone().or_else(|| registry.cert_dir.take());
         registry.auth_file = user.auth_file.clone().or_else(|| registry.auth_file.take());
+        registry.mirrors = registry.mirrors.take().or_else(|| user.mirrors.clone());
     }
     let settings = manifest.into_iter().map(|(host, registry)| {
         let settings = RegistrySettings {
             insecure: registry.insecure.unwrap_or_default(),
             cert_dir: registry.cert_dir,
             auth_file: registry.auth_file,
+            mirrors: registry.mirrors.unwrap_or_default(),
         };
         (host, settings)
     });
@@ -48,7 +51,9 @@ pub(super) fn registries(root: Table<'_>, folder: &Path, checker: &mut Checker) 
     let mut names: BTreeMap<String, Placed<String>> = BTreeMap::new();
     for (name, value) in root.table("registry").map(|table| table.entries()).unwrap_or_default() {
         let host = host(&name, checker);
-        let Some(settings) = value.table().map(|table| registry(table, folder, checker)) else { continue };
+        let Some(settings) = value.table().map(|table| registry(table, host.as_deref(), folder, checker)) else {
+            continue;
+        };
         let Some(host) = host else { continue };
         if let Some(first) = names.get(&host) {
             let message = format!("`{}` and `{}` are one registry", **first, *name);
@@ -84,12 +89,29 @@ fn host(name: &Placed<String>, checker: &mut Checker) -> Option<String> {
     None
 }
 
-fn registry(table: Table<'_>, folder: &Path, checker: &mut Checker) -> WrittenRegistry {
+fn registry(table: Table<'_>, host: Option<&str>, folder: &Path, checker: &mut Checker) -> WrittenRegistry {
+    let mirrors = table.texts("mirrors");
     WrittenRegistry {
         insecure: table.boolean("insecure").map(|insecure| insecure.value),
         cert_dir: path(table, "cert-dir", folder, checker),
         auth_file: path(table, "auth-file", folder, checker),
+        mirrors: mirrors.map(|texts| texts.iter().filter_map(|text| mirror(text, host, checker)).collect()),
     }
+}
+
+fn mirror(text: &Placed<String>, host: Option<&str>, checker: &mut Checker) -> Option<RegistryMirror> {
+    let (message, reason) = match RegistryMirror::parse(text) {
+        Ok(mirror) if host.is_some_and(|host| mirror.is(host)) => {
+            (format!("`{}` is no mirror of itself", **text), "it is asked after its mirrors anyway")
+        }
+        Ok(mirror) => return Some(mirror),
+        Err(_) => (format!("`{}` is no mirror", **text), ""),
+    };
+    checker.push(
+        Problem::new("oci::manifest::bad_mirror", message, &text.place, reason)
+            .help("write `host[:port]` or `host[:port]/path`, such as `mirror.example.com/hub`".to_owned()),
+    );
+    None
 }
 
 fn path(table: Table<'_>, key: &str, folder: &Path, checker: &mut Checker) -> Option<PathBuf> {

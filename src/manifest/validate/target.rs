@@ -1,13 +1,13 @@
 //! `[package.NAME]`, `[mirror.NAME]`, `[policy]` and `[cache]`: checked for every problem. But for
-//! `[policy] allow` and `[cache] dir`, what they mean is for a later release.
+//! `[policy]` and `[cache]`, what they mean is for a later release.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::manifest::Base;
 use crate::manifest::read::{Table, Value};
 use crate::manifest::validate::{Checker, value};
-use crate::model::ImageName;
+use crate::manifest::{Base, Cache, Policy};
+use crate::model::{ByteSize, ImageName};
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
@@ -77,51 +77,54 @@ pub(super) fn mirrors(root: Table<'_>, checker: &mut Checker) -> Vec<Placed<Imag
 }
 
 /// `[policy]`: every base comes from a repository that it allows.
-pub(super) fn policy(root: Table<'_>, folder: &Path, bases: &BTreeMap<String, Base>, checker: &mut Checker) {
-    let Some(table) = root.table("policy") else { return };
+pub(super) fn policy(root: Table<'_>, folder: &Path, bases: &BTreeMap<String, Base>, checker: &mut Checker) -> Policy {
+    let Some(table) = root.table("policy") else { return Policy::default() };
     if let Some(text) = table.text("signatures") {
         value::path_from(folder, &text, checker);
     }
-    if let Some(days) = table.integer("max-age-days").filter(|days| days.value.is_none_or(|days| days < 1)) {
+    let max_age = table.integer("max-age-days");
+    if let Some(days) = max_age.as_ref().filter(|days| days.value.is_none_or(|days| days < 1)) {
         let message = "`max-age-days` is a number of days, at least 1";
         checker.push(Problem::new("oci::manifest::bad_number", message, &days.place, ""));
     }
-    let (Some(patterns), Some(allow)) = (table.texts("allow"), table.key_place("allow")) else { return };
+    if let (Some(patterns), Some(allow)) = (table.texts("allow"), table.key_place("allow")) {
+        allowed(&patterns, &allow, bases, checker);
+    }
+    Policy { max_age_days: max_age.and_then(|days| days.value) }
+}
+
+fn allowed(patterns: &[Placed<String>], allow: &Place, bases: &BTreeMap<String, Base>, checker: &mut Checker) {
     let patterns: Vec<_> = patterns.iter().filter_map(|pattern| value::check_glob(pattern, checker)).collect();
+    // What is in a layout came from no repository.
     for base in bases.values() {
-        let repository = base.repository.to_string();
+        let Some(repository) = base.origin.repository().map(ToString::to_string) else { continue };
         if !patterns.iter().any(|pattern| pattern.is_match(&repository)) {
             let message = format!("`{repository}` is not allowed by `[policy]`");
             checker.push(
-                Problem::new("oci::manifest::not_allowed", message, &base.repository.place, "no pattern matches it")
-                    .also(&allow, "what is allowed")
+                Problem::new("oci::manifest::not_allowed", message, &base.origin.place, "no pattern matches it")
+                    .also(allow, "what is allowed")
                     .help("take the image from a repository that is allowed, or add this one to `allow`".to_owned()),
             );
         }
     }
 }
 
-/// `[cache]`: its folder.
-pub(super) fn cache(root: Table<'_>, folder: &Path, checker: &mut Checker) -> Option<PathBuf> {
-    let table = root.table("cache")?;
+/// `[cache]`: its folder, and how large it may grow.
+pub(super) fn cache(root: Table<'_>, folder: &Path, checker: &mut Checker) -> Cache {
+    let Some(table) = root.table("cache") else { return Cache::default() };
     if let Some(text) = table.text("registry") {
         value::repository(&text, checker);
     }
-    if let Some(text) = table.text("max-size").filter(|text| !is_size(text)) {
-        let message = format!("`{}` is no size", *text);
-        checker.push(
-            Problem::new("oci::manifest::bad_number", message, &text.place, "")
-                .help("write a number and its unit, such as `20GB`".to_owned()),
-        );
-    }
-    value::path_from(folder, &table.text("dir")?, checker)
-}
-
-fn is_size(text: &str) -> bool {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let units = ["", "B", "KB", "MB", "GB", "TB", "KIB", "MIB", "GIB", "TIB"];
-    number.parse::<u32>().is_ok() && units.contains(&unit.trim_start().to_uppercase().as_str())
+    let max_size = table.text("max-size").and_then(|text| match ByteSize::parse(&text) {
+        Ok(size) => Some(size),
+        Err(error) => {
+            let message = format!("`{}` is no size", *text);
+            let problem = Problem::new("oci::manifest::bad_number", message, &text.place, "");
+            checker.push(problem.help(error.to_string()));
+            None
+        }
+    });
+    Cache { folder: table.text("dir").and_then(|text| value::path_from(folder, &text, checker)), max_size }
 }
 
 fn missing(table: &str, key: &str, place: &Place, checker: &mut Checker) {

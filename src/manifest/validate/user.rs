@@ -1,21 +1,21 @@
 //! The user's own settings: what belongs to a machine, and not to a repository.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::de::DeTable;
 
 use crate::manifest::read::Table;
 use crate::manifest::validate::registry::WrittenRegistry;
 use crate::manifest::validate::{Checker, registry, syntax, target, tools};
-use crate::manifest::{Tools, schema, shape};
+use crate::manifest::{Cache, Tools, schema, shape};
 use crate::problem::{Problem, Problems};
 use crate::source::Source;
 
 /// `[cache]`, `[tools]` and `[registry.*]` of the user's own file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UserSettings {
-    pub(super) cache: Option<PathBuf>,
+    pub(crate) cache: Cache,
     pub(super) tools: Tools,
     pub(super) registries: BTreeMap<String, WrittenRegistry>,
 }

@@ -11,7 +11,7 @@ use crate::manifest::template::Template;
 use crate::manifest::validate::Checker;
 use crate::model::image_name::{self, NameError};
 use crate::model::reference::RepositoryError;
-use crate::model::{Digest, ImageName, Platform, Repository, Tag};
+use crate::model::{Digest, ImageName, LayoutPath, Platform, Repository, Tag};
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
@@ -117,6 +117,21 @@ pub(super) fn repository(text: &Placed<String>, checker: &mut Checker) -> Option
             };
             let message = format!("`{}` is no repository", **text);
             checker.push(Problem::new(code, message, &text.place, error.to_string()).help(help));
+            None
+        }
+    }
+}
+
+/// An image on this machine's disk.
+pub(super) fn layout(text: &Placed<String>, checker: &mut Checker) -> Option<Placed<LayoutPath>> {
+    match LayoutPath::parse(text) {
+        Ok(path) => Some(Placed::new(path, text.place.clone())),
+        Err(error) => {
+            let message = "this is no path of an image layout";
+            checker.push(
+                Problem::new("oci::manifest::bad_path", message, &text.place, error.to_string())
+                    .help("write `layout = \"vendor/base:latest\"`, or the path of an archive".to_owned()),
+            );
             None
         }
     }

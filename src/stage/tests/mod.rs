@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 use crate::model::document::media_type;
 use crate::model::{Descriptor, DiffId, Digest, ImageConfig, canonical_json};
 use crate::report::{Lines, Verbosity};
-use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest, prepare, sweep};
+use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest, prepare};
 use crate::stage::run::{RunOptions, RunRequest, Volume, run};
-use crate::stage::runs;
+use crate::stage::{runs, trees};
 use crate::tools::{IdMap, ToolError, Umoci};
 
 const SUBCOMMAND: &str = "__test_run";
@@ -57,7 +57,7 @@ impl Request {
         }
         let map = IdMap::detect();
         let runc = self.runc.as_deref().unwrap_or(Path::new("runc"));
-        sweep(&self.cache, &map).unwrap();
+        trees::sweep(&self.cache, &map).unwrap();
         runs::sweep(&self.cache.join("runs"), runc, &map).unwrap();
         let rootfs = prepare(&RootfsRequest {
             base: &blobs(&self.layers),
@@ -271,7 +271,11 @@ fn until(what: &str, mut reached: impl FnMut() -> bool) {
 
 /// All of a folder: paths, modes, sizes and times.
 fn listing(folder: &Path) -> String {
-    let output = Command::new("find").arg(folder).args(["-printf", "%P %M %U %s %T@ %C@\n"]).output().unwrap();
+    let output = Command::new("find")
+        .arg(folder)
+        .args(["!", "-name", "*.lock", "-printf", "%P %M %U %s %T@ %C@\n"])
+        .output()
+        .unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap()
 }

@@ -113,9 +113,9 @@ fn a_failed_or_killed_unpack_leaves_nothing() {
 
     let half = cache.join(format!("rootfs/.oci-tmp-{}-host-x1", "0".repeat(64)));
     std::fs::create_dir_all(half.join("fs/a")).unwrap();
-    sweep(&cache, &IdMap::detect()).unwrap();
+    trees::sweep(&cache, &IdMap::detect()).unwrap();
     assert_eq!(entries(&cache), Vec::<String>::new());
     unpack(&layers(media_type::DOCKER_LAYER), &cache).unwrap();
-    sweep(&cache, &IdMap::detect()).unwrap();
+    trees::sweep(&cache, &IdMap::detect()).unwrap();
     assert_eq!(entries(&cache).len(), 1);
 }

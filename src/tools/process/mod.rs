@@ -8,6 +8,7 @@
 
 mod attach;
 pub(crate) mod namespace;
+mod stall;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -23,6 +24,7 @@ use rustix::process::{Pid, Signal};
 
 use crate::tools::signal;
 use namespace::{NamespaceError, Namespaces};
+use stall::Watch;
 
 /// How long a tool has to end after SIGTERM before it is killed.
 const GRACE: Duration = Duration::from_secs(3);
@@ -37,6 +39,7 @@ pub(crate) struct Invocation {
     environment: BTreeMap<OsString, OsString>,
     folder: Option<PathBuf>,
     limit: Option<Duration>,
+    stall: Option<Duration>,
     namespaces: Option<Namespaces>,
     own_proc: bool,
 }
@@ -58,6 +61,8 @@ pub(crate) enum ProcessError {
     Start { program: String, source: io::Error },
     #[error("it did not end within {}", crate::tools::process::seconds(*limit))]
     TimedOut { limit: Duration, stderr: Vec<u8> },
+    #[error("nothing moved for {}", crate::tools::process::seconds(*limit))]
+    Stalled { limit: Duration, stderr: Vec<u8> },
     #[error("interrupted")]
     Interrupted,
     #[error(transparent)]
@@ -96,6 +101,7 @@ impl Invocation {
             environment,
             folder: None,
             limit: None,
+            stall: None,
             namespaces: None,
             own_proc: false,
         }
@@ -137,6 +143,17 @@ impl Invocation {
         self
     }
 
+    /// Ends it when it has neither read nor written anything for this time, however long it runs.
+    pub(crate) fn stall(mut self, limit: Duration) -> Self {
+        self.stall = Some(limit);
+        self
+    }
+
+    /// True if it may run for as long as it likes.
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.limit.is_none()
+    }
+
     /// Runs it in namespaces of its own. The error of a failed start says what the kernel refused.
     pub(crate) fn namespaces(mut self, namespaces: Namespaces) -> Self {
         self.namespaces = Some(namespaces);
@@ -152,7 +169,7 @@ impl Invocation {
 
     /// Runs it to its end with nothing on standard input; both outputs are drained meanwhile.
     ///
-    /// On an interrupt or at the time limit the whole process group is ended and waited for.
+    /// On an interrupt or at a time limit the whole process group is ended and waited for.
     pub(crate) fn capture(&self) -> Result<Finished, ProcessError> {
         if signal::pending().is_some() {
             return Err(ProcessError::Interrupted);
@@ -163,6 +180,8 @@ impl Invocation {
             Ok(())
         }))?;
         let started = Instant::now();
+        let watched = self.stall.zip(child.pids().first().copied());
+        let mut watch = watched.map(|(limit, process)| Watch::new(process, limit));
         let failed = loop {
             match child.wait_timeout(TICK).map_err(|error| self.start_error(error))? {
                 Some(_) => break None,
@@ -172,6 +191,9 @@ impl Invocation {
             if let Some(limit) = self.limit.filter(|limit| started.elapsed() >= *limit) {
                 break Some(ProcessError::TimedOut { limit, stderr: Vec::new() });
             }
+            if let Some(limit) = self.stall.filter(|_| watch.as_mut().is_some_and(Watch::is_stalled)) {
+                break Some(ProcessError::Stalled { limit, stderr: Vec::new() });
+            }
         };
         if failed.is_some() {
             end_group(&child);
@@ -179,6 +201,7 @@ impl Invocation {
         let output = child.into_output().map_err(|error| self.start_error(error))?;
         match failed {
             Some(ProcessError::TimedOut { limit, .. }) => Err(ProcessError::TimedOut { limit, stderr: output.stderr }),
+            Some(ProcessError::Stalled { limit, .. }) => Err(ProcessError::Stalled { limit, stderr: output.stderr }),
             Some(error) => Err(error),
             None => Ok(Finished { status: output.status, stdout: output.stdout, stderr: output.stderr }),
         }
@@ -224,11 +247,7 @@ impl Invocation {
 fn tie_to_parent(command: &mut Command, own_proc: bool) {
     let parent = rustix::process::getpid();
     let hook = move || {
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-        // It may have died before that. The first process of a PID namespace sees no parent.
-        if rustix::process::getppid().is_some_and(|now| now != parent) {
-            return Err(rustix::io::Errno::SRCH.into());
-        }
+        die_with(parent)?;
         rustix::process::umask(Mode::WGRP | Mode::WOTH);
         for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
             // SAFETY: `signal` is safe between fork and exec, and the default action is no function of ours.
@@ -241,6 +260,16 @@ fn tie_to_parent(command: &mut Command, own_proc: bool) {
     };
     // SAFETY: between fork and exec the hook makes system calls alone and allocates nothing.
     unsafe { command.pre_exec(hook) };
+}
+
+/// Has the kernel kill this process when its parent is gone.
+fn die_with(parent: Pid) -> rustix::io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // It may have died before that. The first process of a PID namespace sees no parent.
+    match rustix::process::getppid().is_some_and(|now| now != parent) {
+        true => Err(rustix::io::Errno::SRCH),
+        false => Ok(()),
+    }
 }
 
 /// SIGTERM, some grace, SIGKILL: to the group, since a grandchild may hold our pipes open.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use rustix::pipe::PipeFlags;
+use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 
 use crate::fs::write_private;
@@ -92,7 +93,13 @@ pub(super) fn start(
     };
     let ((told, tell), (answered, answer)) =
         pipes().map_err(|error| NamespaceError::Isolation { source: error.into() })?;
-    let child = Arc::new(Child { tell, answered, user: namespaces.map.is_namespaced(), isolated: namespaces.isolated });
+    let child = Arc::new(Child {
+        tell,
+        answered,
+        parent: rustix::process::getpid(),
+        user: namespaces.map.is_namespaced(),
+        isolated: namespaces.isolated,
+    });
     let witness = Witness { told: told.into(), answer: answer.into(), map: namespaces.map.clone() };
 
     let expression = expression.before_spawn(move |command| {
@@ -122,6 +129,7 @@ const REFUSED: u8 = 0;
 struct Child {
     tell: OwnedFd,
     answered: OwnedFd,
+    parent: Pid,
     user: bool,
     isolated: bool,
 }
@@ -131,6 +139,8 @@ impl Child {
     fn enter(&self) -> io::Result<()> {
         if self.user {
             unshare(UnshareFlags::NEWUSER)?;
+            // With the change of credentials the kernel forgot it, and nobody would end the wait below.
+            super::die_with(self.parent)?;
             let pid = rustix::process::getpid().as_raw_nonzero().get();
             rustix::io::write(&self.tell, &pid.to_ne_bytes())?;
             // Not the end of the pipe but a byte says no: a fork holds every pipe open at both ends.

@@ -16,7 +16,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Access, COPY_LIMIT, Skopeo};
+use super::{Access, STALL_LIMIT, Skopeo};
 use crate::fs::{self, FileContext};
 use crate::model::{Digest, Reference, Repository};
 use crate::tools::error::ToolError;
@@ -59,17 +59,22 @@ impl Skopeo {
                 linked.push(*digest);
             }
         }
-        let reference = Reference::Digest(repository.clone(), *manifest);
-        let task = self.task("fetch", Subject::Image(reference.clone()));
-        let invocation = self
-            .copy()?
-            .arguments(access.flags(repository, "src-"))
-            .arguments([format!("docker://{reference}"), "oci:image:fetched".to_owned()])
-            .folder(scratch);
-        self.run(&task, &invocation)?;
+        // What a mirror that failed half-way did bring is not downloaded again.
+        self.read(repository, access, |source| {
+            let reference = Reference::Digest(source.repository.clone(), *manifest);
+            let task = self.task("fetch", Subject::Image(reference.clone()));
+            let invocation = self.prepared(self.fetch_command(&reference, &source.access).folder(scratch))?;
+            self.run_at(source, &task, &invocation)
+        })?;
         let mut fetched = files(&blobs)?;
         fetched.retain(|(digest, _)| !linked.contains(digest));
         Ok(fetched)
+    }
+
+    /// The command of [`Skopeo::fetch`]; it is run in a folder of its own.
+    pub(crate) fn fetch_command(&self, image: &Reference, access: &Access) -> Invocation {
+        let copy = self.copy().arguments(access.flags(image.repository(), "src-"));
+        copy.arguments([format!("docker://{image}"), "oci:image:fetched".to_owned()])
     }
 
     /// Uploads an image, or with `all` an index and every image in it, and gives the digest that it has
@@ -84,7 +89,7 @@ impl Skopeo {
         all: bool,
         access: &Access,
     ) -> Result<Digest, ToolError> {
-        let mut invocation = self.copy()?.arguments(all.then_some("--all"));
+        let mut invocation = self.copy().arguments(all.then_some("--all"));
         if let Some(blobs) = layout.blobs {
             invocation = invocation.argument("--src-shared-blob-dir").argument(blobs);
         }
@@ -103,7 +108,7 @@ impl Skopeo {
         all: bool,
     ) -> Result<Digest, ToolError> {
         let invocation = self
-            .copy()?
+            .copy()
             .arguments(all.then_some("--all"))
             .arguments(source_access.flags(source.repository(), "src-"))
             .arguments(destination_access.flags(destination.repository(), "dest-"));
@@ -124,11 +129,13 @@ impl Skopeo {
         destination: &Reference,
     ) -> Result<Digest, ToolError> {
         let task = self.task(stage, Subject::Image(destination.clone()));
+        fs::create_folder(&self.settings.cache)?;
         let digest_file = fs::Unnamed::new(&self.settings.cache)?;
-        let invocation = invocation
+        let command = invocation
             .argument("--digestfile")
             .argument(digest_file.path())
             .arguments([source, format!("docker://{destination}")]);
+        let invocation = self.prepared(command)?;
         self.run(&task, &invocation).map_err(|error| match error.cause() {
             // It is not the tag that is missing where one is made.
             Some(Cause::TagNotFound { .. } | Cause::DigestNotFound) => error.because(Cause::NoSuchRepository),
@@ -149,8 +156,9 @@ impl Skopeo {
 
     /// `copy`, quiet, and without the right to change a digest: left to itself skopeo compresses layers
     /// that are not, and swaps others for equivalent ones.
-    fn copy(&self) -> Result<Invocation, ToolError> {
-        Ok(self.invocation(COPY_LIMIT)?.arguments(["copy", "--quiet", "--preserve-digests"]))
+    fn copy(&self) -> Invocation {
+        let limit = self.settings.timeout.unwrap_or(STALL_LIMIT);
+        self.command().stall(limit).arguments(["copy", "--quiet", "--preserve-digests"])
     }
 }
 

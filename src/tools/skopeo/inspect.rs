@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::source::Source;
 use super::{Access, QUESTION_LIMIT, Skopeo};
-use crate::model::{Digest, Reference, Repository};
+use crate::model::{Digest, Document, Reference, Repository};
 use crate::tools::error::ToolError;
 use crate::tools::{Cause, Invocation, Subject, Task};
 
@@ -18,16 +19,21 @@ impl Skopeo {
     /// The exact bytes of the manifest or index. Those of a digest are verified: skopeo before 1.19 does
     /// not do it.
     pub(crate) fn inspect_raw(&self, reference: &Reference, access: &Access) -> Result<Vec<u8>, ToolError> {
-        let task = self.task("resolve", Subject::Image(reference.clone()));
-        let invocation = self
-            .question("inspect", reference.repository(), access)?
-            .argument("--raw")
-            .argument(format!("docker://{reference}"));
-        let bytes = self.run(&task, &invocation).map_err(|error| self.with_nearest_tags(error, reference, access))?;
-        match reference {
-            Reference::Digest(_, digest) => verified(bytes, digest, &task, &invocation),
-            Reference::Tag(..) => Ok(bytes),
-        }
+        let read = |source: &Source| {
+            let reference = reference.of(source.repository.clone());
+            let task = self.task("resolve", Subject::Image(reference.clone()));
+            let command = self.inspect_raw_command(&reference, &source.access);
+            let invocation = self.prepared(command.limit(self.question_limit(source)))?;
+            let bytes = self.run_at(source, &task, &invocation)?;
+            match &reference {
+                Reference::Digest(_, digest) => verified(bytes, digest, &task, &invocation),
+                // What a mirror makes up is not locked; the registry's own answer is told as it is.
+                Reference::Tag(..) if source.is_mirror => document(bytes, &task, &invocation),
+                Reference::Tag(..) => Ok(bytes),
+            }
+        };
+        let read = self.read(reference.repository(), access, read);
+        read.map_err(|error| self.with_nearest_tags(error, reference, access))
     }
 
     /// The exact bytes of the config of the image with this manifest, which are verified to be `config`.
@@ -38,14 +44,14 @@ impl Skopeo {
         config: &Digest,
         access: &Access,
     ) -> Result<Vec<u8>, ToolError> {
-        let reference = Reference::Digest(repository.clone(), *manifest);
-        let task = self.task("resolve", Subject::Image(reference.clone()));
-        let invocation = self
-            .question("inspect", repository, access)?
-            .arguments(["--config", "--raw"])
-            .argument(format!("docker://{reference}"));
-        let bytes = self.run(&task, &invocation)?;
-        verified(bytes, config, &task, &invocation)
+        self.read(repository, access, |source| {
+            let reference = Reference::Digest(source.repository.clone(), *manifest);
+            let task = self.task("resolve", Subject::Image(reference.clone()));
+            let command = self.inspect_config_command(&reference, &source.access);
+            let invocation = self.prepared(command.limit(self.question_limit(source)))?;
+            let bytes = self.run_at(source, &task, &invocation)?;
+            verified(bytes, config, &task, &invocation)
+        })
     }
 
     /// The tags that the repository has, in the registry's order.
@@ -61,18 +67,37 @@ impl Skopeo {
             // `null` where every tag was deleted.
             tags: Option<Vec<String>>,
         }
-        let task = self.task("list the tags of", Subject::Repository(repository.clone()));
-        let invocation =
-            self.question("list-tags", repository, access)?.limit(limit).argument(format!("docker://{repository}"));
-        // Nobody waits for an explanation.
-        let bytes = self.run_once(&task, &invocation)?;
-        let answer: Answer = serde_json::from_slice(&bytes)
-            .map_err(|error| ToolError::untrue(&task, &invocation, Cause::Failed, error.to_string()))?;
-        Ok(answer.tags.unwrap_or_default())
+        self.read(repository, access, |source| {
+            let task = self.task("list the tags of", Subject::Repository(source.repository.clone()));
+            let command = self.question("list-tags", &source.repository, &source.access);
+            let command = command.limit(source.limit(limit)).argument(format!("docker://{}", source.repository));
+            let invocation = self.prepared(command)?;
+            // Nobody waits for an explanation.
+            let bytes = self.run_once(&task, &invocation)?;
+            let answer: Answer = serde_json::from_slice(&bytes)
+                .map_err(|error| ToolError::untrue(&task, &invocation, Cause::Failed, error.to_string()))?;
+            Ok(answer.tags.unwrap_or_default())
+        })
     }
 
-    fn question(&self, command: &str, repository: &Repository, access: &Access) -> Result<Invocation, ToolError> {
-        Ok(self.invocation(QUESTION_LIMIT)?.argument(command).arguments(access.flags(repository, "")))
+    /// The command of [`Skopeo::inspect_raw`].
+    pub(crate) fn inspect_raw_command(&self, reference: &Reference, access: &Access) -> Invocation {
+        let question = self.question("inspect", reference.repository(), access);
+        question.argument("--raw").argument(format!("docker://{reference}"))
+    }
+
+    /// The command of [`Skopeo::inspect_config`].
+    pub(crate) fn inspect_config_command(&self, image: &Reference, access: &Access) -> Invocation {
+        let question = self.question("inspect", image.repository(), access);
+        question.arguments(["--config", "--raw"]).argument(format!("docker://{image}"))
+    }
+
+    fn question(&self, command: &str, repository: &Repository, access: &Access) -> Invocation {
+        self.command().argument(command).arguments(access.flags(repository, ""))
+    }
+
+    fn question_limit(&self, source: &Source) -> Duration {
+        source.limit(self.settings.timeout.unwrap_or(QUESTION_LIMIT))
     }
 
     /// A registry gives one answer for an unknown tag and an unknown repository. The list of tags tells
@@ -105,6 +130,13 @@ fn verified(bytes: Vec<u8>, digest: &Digest, task: &Task, invocation: &Invocatio
     }
     let evidence = format!("the answer has {found}, and should have {digest}");
     Err(ToolError::untrue(task, invocation, Cause::DigestMismatch, evidence))
+}
+
+fn document(bytes: Vec<u8>, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
+    match Document::parse(&bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(ToolError::untrue(task, invocation, Cause::NotAManifest, error.to_string())),
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@
 //! | [`Skopeo::push`] | `copy oci: docker://` | the digest in the registry |
 //! | [`Skopeo::mirror`] | `copy docker:// docker://` | the same |
 //!
-//! Calls that fail for a reason that may pass are made again ([`retry`]).
+//! What is read comes from a registry's mirrors first ([`source`]). Calls that fail for a reason that may
+//! pass are made again ([`retry`]).
 //!
 //! What skopeo says is used for explanations only. What it did is read from what it made: bytes that we
 //! hash ourselves, files, and the digest file. Passwords never stand in an argument, where every user of
@@ -18,30 +19,33 @@
 mod copy;
 mod inspect;
 mod retry;
+mod source;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use crate::model::Repository;
+use crate::model::{RegistryMirror, Repository};
 use crate::tools::error::ToolError;
 use crate::tools::{Cause, Invocation, Subject, Task, Version, environment};
 
 pub(crate) use copy::Layout;
 pub(crate) use retry::OnRetry;
 use retry::Patience;
+pub(crate) use source::OnMirror;
 
 const TOOL: &str = "skopeo";
 /// The first version that has `copy --preserve-digests`.
 const MINIMUM: Version = Version(1, 6, 0);
 /// For a question that is answered with a few kilobytes.
 const QUESTION_LIMIT: Duration = Duration::from_secs(60);
-/// For moving whole images.
-const COPY_LIMIT: Duration = Duration::from_secs(30 * 60);
+/// For a copy in which nothing moves. Some registries are silent for minutes while they take in a large
+/// layer that was pushed.
+const STALL_LIMIT: Duration = Duration::from_secs(3 * 60);
 
 /// Where the wrapper keeps what is its own, in absolute paths, and what is known about registries.
 pub(crate) struct Settings {
@@ -51,8 +55,12 @@ pub(crate) struct Settings {
     pub(crate) logs: PathBuf,
     /// How registries are to be talked to, by `host[:port]`; of others nothing special is known.
     pub(crate) registries: BTreeMap<String, Access>,
+    /// How long a registry may be silent, if it is not for this program to say.
+    pub(crate) timeout: Option<Duration>,
     /// Told of every call that is about to be made again.
     pub(crate) on_retry: OnRetry,
+    /// Told of every mirror that did not help.
+    pub(crate) on_mirror: OnMirror,
 }
 
 /// How a registry is to be talked to; paths are absolute.
@@ -66,6 +74,8 @@ pub(crate) struct Access {
     pub(crate) certificates: Option<PathBuf>,
     /// The file with the credentials, instead of where skopeo looks by itself.
     pub(crate) credentials: Option<PathBuf>,
+    /// Asked first, in this order, for what is read; each as its own registry's settings say.
+    pub(crate) mirrors: Vec<RegistryMirror>,
 }
 
 impl Access {
@@ -94,12 +104,20 @@ pub(crate) struct Skopeo {
     settings: Settings,
     version: OnceLock<Version>,
     patience: Patience,
+    /// Those that do not work, and why.
+    lost_mirrors: Mutex<BTreeMap<RegistryMirror, String>>,
 }
 
 impl Skopeo {
     /// The program by name or path. Nothing runs yet.
     pub(crate) fn new(program: &Path, settings: Settings) -> Self {
-        Self { program: program.to_owned(), settings, version: OnceLock::new(), patience: Patience::default() }
+        Self {
+            program: program.to_owned(),
+            settings,
+            version: OnceLock::new(),
+            patience: Patience::default(),
+            lost_mirrors: Mutex::default(),
+        }
     }
 
     /// How this repository's registry is to be talked to.
@@ -127,16 +145,21 @@ impl Skopeo {
         Task { tool: TOOL, stage, subject, logs: &self.settings.logs }
     }
 
-    /// skopeo with these arguments. A trust policy of the machine's does not apply: digests are pinned.
-    fn invocation(&self, limit: Duration) -> Result<Invocation, ToolError> {
-        let invocation = Invocation::new(&self.program).argument("--insecure-policy").limit(limit);
-        Ok(environment::for_registries(invocation, &self.settings.cache)?)
+    /// skopeo, to be shown. A trust policy of the machine's does not apply: digests are pinned.
+    fn command(&self) -> Invocation {
+        Invocation::new(&self.program).argument("--insecure-policy")
+    }
+
+    /// The same, to be run.
+    fn prepared(&self, command: Invocation) -> Result<Invocation, ToolError> {
+        Ok(environment::for_registries(command, &self.settings.cache)?)
     }
 
     /// Runs it, and again if what went wrong may pass.
     fn run(&self, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
         let registry = task.subject.registry().unwrap_or_default();
-        self.patience.persist(registry, &self.settings.on_retry, || self.run_once(task, invocation))
+        let limit = (!invocation.is_unlimited()).then_some(retry::LIMIT);
+        self.patience.persist(registry, limit, &self.settings.on_retry, || self.run_once(task, invocation))
     }
 
     /// Runs it; a flag that it does not know means that it is too old.

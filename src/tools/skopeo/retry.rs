@@ -18,10 +18,14 @@ use crate::tools::process::{self, seconds};
 const TRIES: u32 = 5;
 /// The same where nobody listens or no way leads: it is seldom otherwise a moment later.
 const TRIES_OF_ABSENT: u32 = 3;
+/// The same where nobody answers, which takes long to know, and where skopeo has waited by itself, as
+/// long as it was asked to, before it gave up.
+const TRIES_OF_SLOW: u32 = 2;
 /// Before the second try; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// No try begins later than this after the first.
-const LIMIT: Duration = Duration::from_secs(60);
+/// No question is asked again later than this after the first time. Transfers may break off at any time,
+/// and go on with what is missing.
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Whoever is told of tries to come.
 pub(crate) type OnRetry = Box<dyn Fn(&Retry<'_>) + Send + Sync>;
@@ -52,11 +56,12 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Makes the call to this registry until it succeeds, or fails for good. An interrupt ends a wait at
-    /// once, with the last error.
+    /// Makes the call to this registry until it succeeds, or fails for good; no try begins after `limit`.
+    /// An interrupt ends a wait at once, with the last error.
     pub(super) fn persist<T>(
         &self,
         registry: &str,
+        limit: Option<Duration>,
         on_retry: &OnRetry,
         mut call: impl FnMut() -> Result<T, ToolError>,
     ) -> Result<T, ToolError> {
@@ -72,7 +77,7 @@ impl Patience {
                 Err(error) => error,
             };
             let tries = error.cause().map_or(1, tries);
-            if tries > 1 && (tried >= tries || started.elapsed() + wait > LIMIT) {
+            if tries > 1 && (tried >= tries || limit.is_some_and(|limit| started.elapsed() + wait > limit)) {
                 self.lost_with().insert(registry.to_owned());
             }
             if tries == 1 || self.lost_with().contains(registry) {
@@ -96,6 +101,7 @@ impl Patience {
 fn tries(cause: &Cause) -> u32 {
     match cause {
         Cause::Refused { .. } | Cause::Unreachable => TRIES_OF_ABSENT,
+        Cause::TimedOut { .. } | Cause::Stalled { .. } | Cause::RateLimited => TRIES_OF_SLOW,
         cause if cause.is_transient() => TRIES,
         _ => 1,
     }
@@ -128,7 +134,7 @@ mod tests {
         let lines = Arc::clone(&told);
         let on_retry: OnRetry = Box::new(move |retry| lines.lock().unwrap().push(retry.to_string()));
         let calls = Cell::new(0);
-        let result = patience.persist(registry, &on_retry, || {
+        let result = patience.persist(registry, Some(LIMIT), &on_retry, || {
             let cause = causes.get(calls.replace(calls.get() + 1));
             cause.map_or(Ok(()), |cause| Err(error(cause.clone())))
         });

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -20,12 +21,17 @@ pub(crate) struct TestContext {
 
 impl TestContext {
     pub(crate) fn new() -> Self {
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// One whose folder is in another.
+    pub(crate) fn within(parent: &Path) -> Self {
         // podman makes a name of a layout's path, and names are lower case.
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
         let name = format!("oci-test-{:x}-{count:x}-{now:x}", std::process::id());
-        let context = Self { folder: tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir().unwrap() };
+        let context = Self { folder: tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir_in(parent).unwrap() };
         for folder in ["project", "home", "cache", "run", "tmp"] {
             fs::create_dir(context.folder.path().join(folder)).unwrap();
         }
@@ -59,6 +65,21 @@ impl TestContext {
         let path = self.project().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Writes a large file of the project that is some work to compress, a piece at a time: what a test
+    /// holds in memory counts for what it starts, too.
+    pub(crate) fn write_large(&self, path: &str, size: usize, seed: u32) -> PathBuf {
+        const PIECE: u32 = 1 << 20;
+        let path = self.write(path, "");
+        let mut file = fs::File::options().append(true).open(&path).unwrap();
+        for number in 0..u32::try_from(size).unwrap() / PIECE {
+            let start = number * PIECE + seed;
+            let piece: Vec<u8> =
+                (start..start + PIECE).map(|at| (at.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+            file.write_all(&piece).unwrap();
+        }
         path
     }
 
@@ -198,6 +219,11 @@ impl Running {
             assert!(there || ended.is_none(), "it ended ({ended:?}) before `{wanted}`\n{stdout}\n{}", self.stderr());
             there
         });
+    }
+
+    /// True if it goes on no more.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
     }
 
     /// Sends it a signal, and nobody else.

@@ -71,6 +71,14 @@ pub(crate) fn push_schema2(registry: &Registry, base: Base, repository: &str, ta
     copy(registry, base, repository, tag, &["--format", "v2s2"])
 }
 
+/// Copies a base to a path, such as `oci:FOLDER:NAME` or `docker-archive:FILE`, as skopeo names it.
+pub(crate) fn save(base: Base, destination: &str) {
+    let options: &[&str] =
+        if destination.starts_with("docker-archive:") { &[] } else { &["--all", "--preserve-digests"] };
+    let source = format!("oci:{}:{}", layout().display(), base.tag());
+    succeed(skopeo_copy().args(options).args([&source, destination]));
+}
+
 fn copy(registry: &Registry, base: Base, repository: &str, tag: &str, options: &[&str]) -> String {
     let source = format!("oci:{}:{}", layout().display(), base.tag());
     succeed(skopeo_copy().args(options).arg(source).arg(format!("docker://{}:{tag}", registry.repository(repository))));

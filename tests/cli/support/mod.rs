@@ -7,6 +7,7 @@
 
 pub(crate) mod context;
 pub(crate) mod faults;
+pub(crate) mod forms;
 pub(crate) mod images;
 pub(crate) mod ordinary;
 pub(crate) mod podman;

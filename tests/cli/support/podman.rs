@@ -1,4 +1,5 @@
-//! podman and buildah with storage of their own, on overlay, which keeps every layer apart.
+//! podman and buildah with storage of their own: on overlay, which keeps every layer apart, or on vfs,
+//! which copies each onto the next.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,11 +9,16 @@ use super::tools::{succeed, tool};
 /// A container storage that is gone with the value that stands for it.
 pub(crate) struct Storage {
     folder: tempfile::TempDir,
+    driver: &'static str,
 }
 
 impl Storage {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self::with_driver("overlay")
+    }
+
+    pub(crate) fn with_driver(driver: &'static str) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), driver }
     }
 
     fn root(&self) -> PathBuf {
@@ -22,7 +28,7 @@ impl Storage {
     fn engine(&self, name: &str) -> Command {
         let mut command = tool(name);
         command.arg("--root").arg(self.root()).arg("--runroot").arg(self.folder.path().join("run"));
-        command.args(["--storage-driver", "overlay"]);
+        command.args(["--storage-driver", self.driver]);
         command
     }
 
@@ -32,6 +38,18 @@ impl Storage {
         command.args(["--runtime", "runc", "--cgroup-manager", "cgroupfs", "run", "--rm", "--network=host"]);
         command.args(["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", "--tls-verify=false"]);
         succeed(command.args(options).arg(image).args(arguments))
+    }
+
+    /// The root filesystem of an image, as podman puts it together.
+    pub(crate) fn podman_mount(&self, image: &str) -> PathBuf {
+        let id = succeed(self.engine("podman").args(["pull", "--quiet", "--tls-verify=false", image]));
+        PathBuf::from(succeed(self.engine("podman").args(["image", "mount", &id])))
+    }
+
+    /// The root filesystem of a container of an image, as buildah puts it together.
+    pub(crate) fn buildah_mount(&self, image: &str) -> PathBuf {
+        let container = succeed(self.buildah("from").args(["--tls-verify=false", image]));
+        PathBuf::from(succeed(self.buildah("mount").arg(container)))
     }
 
     pub(crate) fn buildah(&self, subcommand: &str) -> Command {

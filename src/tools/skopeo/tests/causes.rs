@@ -1,7 +1,7 @@
 //! Every cause as the real skopeo reports it.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ fn there_is_no_registry() {
     let bench = Bench::new();
     let inspect = |repository: &str| {
         let subject = Subject::Image(tag(&Repository::parse(repository).unwrap(), "v1"));
-        let invocation = bench.skopeo.invocation(Duration::from_secs(60)).unwrap();
+        let invocation = bench.skopeo.prepared(bench.skopeo.command().limit(Duration::from_secs(60))).unwrap();
         // A proxy would look the name up for us.
         let invocation = invocation.variable("HTTPS_PROXY", "").variable("https_proxy", "");
         let invocation = invocation.arguments(["inspect", "--raw"]).argument(format!("docker://{subject}"));
@@ -183,7 +183,7 @@ fn certificates_and_plain_http() {
         // Loopback registries are never checked, so the question is put as it is for others.
         let subject = Subject::Image(tag(&Repository::parse(&format!("{address}/app")).unwrap(), "v1"));
         let task = bench.skopeo.task("resolve", subject.clone());
-        let invocation = bench.skopeo.invocation(Duration::from_secs(30)).unwrap();
+        let invocation = bench.skopeo.prepared(bench.skopeo.command().limit(Duration::from_secs(30))).unwrap();
         task.run(&invocation.arguments(["inspect", "--raw"]).arguments(flags).argument(format!("docker://{subject}")))
     };
     assert_eq!(ask(&proxy.address, &[]).unwrap_err().cause(), Some(&Cause::Certificate));
@@ -203,7 +203,7 @@ fn a_registry_that_never_answers_is_given_up() {
     let limit = Duration::from_secs(2);
     let started = Instant::now();
     let task = bench.skopeo.task("resolve", Subject::Image(reference.clone()));
-    let invocation = bench.skopeo.invocation(limit).unwrap();
+    let invocation = bench.skopeo.prepared(bench.skopeo.command().limit(limit)).unwrap();
     let invocation =
         invocation.arguments(["inspect", "--raw", "--tls-verify=false"]).argument(format!("docker://{reference}"));
     let error = task.run(&invocation).unwrap_err();
@@ -211,35 +211,33 @@ fn a_registry_that_never_answers_is_given_up() {
     assert!(started.elapsed() < Duration::from_secs(20));
 }
 
+/// In the environment of a test that started itself again.
+const INSIDE: &str = "OCI_TEST_INSIDE";
+
 #[test]
 fn a_full_disk() {
+    if std::env::var_os(INSIDE).is_none() {
+        // Whoever runs the tests may mount as root of a user namespace.
+        let output = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "tools::skopeo::tests::causes::a_full_disk", "--nocapture"])
+            .env(INSIDE, "1")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains(" 1 passed"), "{output:?}");
+        return;
+    }
     let bench = Bench::new();
     let (registry, image) = (Registry::start(), Image::new(&vec![7; 3_000_000]));
     bench.publish(&image, &registry.repository("app"), "v1");
-    let Some(disk) = SmallDisk::mount(bench.scratch("disk")) else { return };
-    let error = bench.skopeo.fetch(&registry.repository("app"), &image.manifest, &[], &disk.0, &access()).unwrap_err();
+    let disk = bench.scratch("disk");
+    // It goes with the namespace.
+    rustix::mount::mount("tmpfs", &disk, "tmpfs", rustix::mount::MountFlags::empty(), c"size=1m").unwrap();
+    let error = bench.skopeo.fetch(&registry.repository("app"), &image.manifest, &[], &disk, &access()).unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::DiskFull), "{error:?}");
     assert_eq!(code(&error), "oci::fs::disk_full");
-}
-
-/// A file system of one megabyte; only root may have one.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(path: PathBuf) -> Option<Self> {
-        use rustix::mount::{MountFlags, mount};
-        if !rustix::process::geteuid().is_root() {
-            return None;
-        }
-        mount("tmpfs", &path, "tmpfs", MountFlags::empty(), c"size=1m").unwrap();
-        Some(Self(path))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH).unwrap();
-    }
 }
 
 #[test]

@@ -159,7 +159,9 @@ impl Bench {
             cache: folder.path().join("cache"),
             logs: folder.path().join("logs"),
             registries,
+            timeout: None,
             on_retry: Box::new(|_| {}),
+            on_mirror: Box::new(|_| {}),
         };
         Self { skopeo: Skopeo::new(program.as_ref(), settings), folder }
     }

@@ -1,36 +1,41 @@
 //! A stream of bytes, cut in blocks, hashed, compressed on all workers, hashed again and written.
 //!
 //! The flow: the caller's thread fills a [`Block`] and hashes it (the diff ID); a worker compresses
-//! it; one thread hashes the compressed blocks (the digest) and writes them in their order. Blocks
-//! go round: how many there are bounds the memory, and nothing is copied on the way.
+//! it, or copies it from an [earlier layer](EarlierBlocks) that had the same one; one thread hashes the compressed blocks (the digest) and writes them in their order. Workers
+//! and blocks are [`Compressors`], which all layers that are written at once share; nothing is copied
+//! on the way.
 //!
 //! Every block is a whole gzip member or zstd frame, so the bytes do not depend on who compressed
-//! what. Where blocks end depends on the content alone: after [`BLOCK`] bytes, or where the caller
+//! what. Where blocks end depends on the content alone: after a MiB, or where the caller
 //! says [`Blocks::may_cut`].
+
+mod earlier;
+mod packer;
+mod pool;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use libdeflater::{CompressionLvl, Compressor};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use sha2::{Digest as _, Sha256};
+
+use earlier::PackedBlock;
+pub(crate) use earlier::{BlockList, EarlierBlocks};
+pub(crate) use pool::Compressors;
+use pool::{Block, Task, Work};
 
 use crate::layer::WriteError;
 use crate::model::{Compression, DiffId, Digest};
 use crate::tools::signal;
 
-/// The most plain bytes in a block.
-const BLOCK: usize = 1 << 20;
-
 /// The fewest plain bytes in a block that is cut early.
 const SHORTEST: usize = 256 << 10;
 
-/// libdeflate's level: as small as zlib's default, several times faster.
-const GZIP_LEVEL: i32 = 4;
-
 /// A layer's blob that was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WrittenLayer {
     /// Of the blob.
     pub(crate) digest: Digest,
@@ -40,87 +45,90 @@ pub(crate) struct WrittenLayer {
     pub(crate) diff_id: DiffId,
     /// Of the tar, in bytes.
     pub(crate) uncompressed: u64,
-}
-
-/// A stretch of the stream: plain, and compressed once a worker had it.
-struct Block {
-    number: u64,
-    plain: Vec<u8>,
-    /// How much of `plain` counts.
-    length: usize,
-    packed: Vec<u8>,
+    /// To copy from another time, if that was asked for.
+    pub(crate) blocks: Option<BlockList>,
 }
 
 /// The plain end of the stream.
-pub(crate) struct Blocks {
-    current: Block,
+pub(crate) struct Blocks<'a> {
+    compressors: &'a Compressors,
+    task: Arc<Task>,
+    pass_on: Sender<io::Result<Block>>,
+    /// The block that is being filled; none between a cut and the next byte.
+    current: Option<Block>,
+    /// How many blocks were begun.
+    count: u64,
     hasher: Sha256,
     written: u64,
-    free: Receiver<Block>,
-    full: Sender<Block>,
-    /// How many blocks may still be made before one has to come back.
-    allowance: usize,
 }
 
-/// Writes what `produce` puts in the stream to `out`, compressed by `workers` threads.
+/// What the plain end saw.
+struct Produced {
+    diff_id: DiffId,
+    uncompressed: u64,
+    blocks: u64,
+}
+
+/// What the compressed end saw.
+struct Consumed {
+    /// Nothing if it is the diff ID.
+    digest: Option<Digest>,
+    size: u64,
+    blocks: u64,
+    remembered: Vec<PackedBlock>,
+}
+
+/// Writes what `produce` puts in the stream to `out`, compressed. With `earlier` blocks the bytes are
+/// the same, sooner, and come with a list for the next time.
 ///
-/// `expected` is about how many bytes that will be, so that a small layer starts no idle threads.
+/// Any number of threads may do so at once with the same `compressors`.
 pub(crate) fn pack<W: Write + Send>(
     compression: Compression,
-    workers: usize,
-    expected: u64,
+    compressors: &Compressors,
+    earlier: Option<Arc<EarlierBlocks>>,
     out: &mut W,
-    produce: impl FnOnce(&mut Blocks) -> Result<(), WriteError>,
+    produce: impl FnOnce(&mut Blocks<'_>) -> Result<(), WriteError>,
 ) -> Result<WrittenLayer, WriteError> {
-    let useful = usize::try_from(expected / SHORTEST as u64 + 1).unwrap_or(usize::MAX);
-    let workers = workers.clamp(1, useful);
-    let (give_back, free) = unbounded();
-    let (full, work) = bounded(workers);
+    let task = Arc::new(Task { compression, earlier, is_stopped: AtomicBool::new(false) });
     let (pass_on, packed) = unbounded();
     thread::scope(|scope| {
-        for _ in 0..workers {
-            let (work, pass_on) = (work.clone(), pass_on.clone());
-            scope.spawn(move || compress(compression, &work, &pass_on));
-        }
-        drop((work, pass_on));
-        let writer = scope.spawn(move || write(compression, out, &packed, &give_back));
-        // One block is filled, one written, and each worker has one and the next.
+        let stop = || task.is_stopped.store(true, Ordering::Relaxed);
+        // It takes the blocks with it when it ends, so that nobody waits for those that come too late.
+        let write = move || write(compression, out, packed).inspect_err(|_| stop());
+        let writer = thread::Builder::new().spawn_scoped(scope, write).map_err(WriteError::Output)?;
         let mut blocks = Blocks {
-            current: Block::new(0),
+            compressors,
+            task: Arc::clone(&task),
+            pass_on,
+            current: None,
+            count: 0,
             hasher: Sha256::new(),
             written: 0,
-            free,
-            full,
-            allowance: 2 * workers + 1,
         };
-        let produced = produce(&mut blocks).and_then(|()| blocks.finish());
+        let produced = produce(&mut blocks).and_then(|()| blocks.finish()).inspect_err(|_| stop());
         let consumed = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         // If writing failed, that is also why nothing more could be produced.
-        let (digest, size) = consumed.map_err(WriteError::Output)?;
-        let (diff_id, uncompressed) = produced?;
-        Ok(WrittenLayer { digest: digest.unwrap_or(diff_id.0), size, diff_id, uncompressed })
+        let Consumed { digest, size, blocks, remembered } = consumed.map_err(WriteError::Output)?;
+        let produced = produced?;
+        if blocks != produced.blocks {
+            return Err(stopped());
+        }
+        let Produced { diff_id, uncompressed, .. } = produced;
+        let digest = digest.unwrap_or(diff_id.0);
+        let blocks = task.earlier.is_some().then(|| BlockList::new(digest, remembered));
+        Ok(WrittenLayer { digest, size, diff_id, uncompressed, blocks })
     })
 }
 
-impl Block {
-    fn new(number: u64) -> Self {
-        Self { number, plain: vec![0; BLOCK], length: 0, packed: Vec::new() }
-    }
-
-    fn plain(&self) -> &[u8] {
-        &self.plain[..self.length]
-    }
-}
-
-impl Blocks {
+impl Blocks<'_> {
     /// Appends these bytes.
     pub(crate) fn put(&mut self, mut bytes: &[u8]) -> Result<(), WriteError> {
         while !bytes.is_empty() {
-            let room = self.room()?;
-            let length = room.len().min(bytes.len());
-            let (now, later) = bytes.split_at(length);
-            room[..length].copy_from_slice(now);
-            self.current.length += length;
+            let block = self.unfilled()?;
+            let room = block.room();
+            let (now, later) = bytes.split_at(room.len().min(bytes.len()));
+            room[..now.len()].copy_from_slice(now);
+            block.add(now.len());
             bytes = later;
         }
         Ok(())
@@ -128,7 +136,8 @@ impl Blocks {
 
     /// Appends what one `read` of at most `limit` bytes gives, and returns it; nothing at the end.
     pub(crate) fn fill(&mut self, source: &mut impl Read, limit: u64) -> Result<io::Result<&[u8]>, WriteError> {
-        let room = self.room()?;
+        let block = self.unfilled()?;
+        let room = block.room();
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(room.len());
         let room = &mut room[..limit];
         let length = loop {
@@ -138,9 +147,7 @@ impl Blocks {
                 Ok(length) => break length,
             }
         };
-        let start = self.current.length;
-        self.current.length += length;
-        Ok(Ok(&self.current.plain[start..start + length]))
+        Ok(Ok(block.add(length)))
     }
 
     /// Says that the stream may be cut here; it is, if the block is long enough and `name` picks it.
@@ -148,52 +155,48 @@ impl Blocks {
     /// So a file that grew or shrank moves the blocks only up to the next cut, and all others stay
     /// as they were. One name in sixteen is picked.
     pub(crate) fn may_cut(&mut self, name: &[u8]) -> Result<(), WriteError> {
-        if self.current.length >= SHORTEST && fnv(name) >> 60 == 0 { self.flush() } else { Ok(()) }
+        let length = self.current.as_ref().map_or(0, |block| block.plain().len());
+        if length >= SHORTEST && fnv(name) >> 60 == 0 { self.flush() } else { Ok(()) }
     }
 
-    /// The rest of the current block; a new block if it has none.
-    fn room(&mut self) -> Result<&mut [u8], WriteError> {
-        if self.current.length == BLOCK {
+    /// The current block, or a new one, with room for a byte at least.
+    fn unfilled(&mut self) -> Result<&mut Block, WriteError> {
+        if self.current.as_mut().is_some_and(|block| block.room().is_empty()) {
             self.flush()?;
         }
-        Ok(&mut self.current.plain[self.current.length..])
+        let block = self.current.take().unwrap_or_else(|| {
+            self.count += 1;
+            self.compressors.block(self.count - 1)
+        });
+        Ok(self.current.insert(block))
     }
 
+    /// Sends the current block on its way.
     fn flush(&mut self) -> Result<(), WriteError> {
-        let next = self.next_block()?;
-        self.send(next)
-    }
-
-    fn next_block(&mut self) -> Result<Block, WriteError> {
         if let Some(signal) = signal::pending() {
             return Err(WriteError::Interrupted { signal });
         }
-        let number = self.current.number + 1;
-        if let Ok(block) = self.free.try_recv() {
-            return Ok(Block { number, length: 0, ..block });
+        let Some(block) = self.current.take() else { return Ok(()) };
+        if self.task.is_stopped.load(Ordering::Relaxed) {
+            return Err(stopped());
         }
-        if self.allowance > 0 {
-            self.allowance -= 1;
-            return Ok(Block::new(number));
+        self.hasher.update(block.plain());
+        self.written += block.plain().len() as u64;
+        if self.task.compression == Compression::None {
+            return self.pass_on.send(Ok(block)).map_err(|_| stopped());
         }
-        let block = self.free.recv().map_err(|_| stopped())?;
-        Ok(Block { number, length: 0, ..block })
-    }
-
-    fn send(&mut self, next: Block) -> Result<(), WriteError> {
-        let full = std::mem::replace(&mut self.current, next);
-        self.hasher.update(full.plain());
-        self.written += full.length as u64;
-        self.full.send(full).map_err(|_| stopped())
+        let work = Work { block, task: Arc::clone(&self.task), pass_on: self.pass_on.clone() };
+        self.compressors.submit(work).map_err(WriteError::Output)
     }
 
     /// Sends what is left; a stream of no bytes is one empty block, since a blob cannot be nothing.
-    fn finish(mut self) -> Result<(DiffId, u64), WriteError> {
-        if self.current.length > 0 || self.current.number == 0 {
-            let end = Block { number: 0, plain: Vec::new(), length: 0, packed: Vec::new() };
-            self.send(end)?;
+    fn finish(mut self) -> Result<Produced, WriteError> {
+        if self.count == 0 {
+            self.unfilled()?;
         }
-        Ok((DiffId(Digest::finish(self.hasher)), self.written))
+        self.flush()?;
+        let diff_id = DiffId(Digest::finish(self.hasher));
+        Ok(Produced { diff_id, uncompressed: self.written, blocks: self.count })
     }
 }
 
@@ -202,87 +205,34 @@ fn stopped() -> WriteError {
     WriteError::Output(io::ErrorKind::BrokenPipe.into())
 }
 
-/// Compresses blocks until there are no more.
-fn compress(compression: Compression, work: &Receiver<Block>, pass_on: &Sender<io::Result<Block>>) {
-    let mut packer = Packer::new(compression);
-    for mut block in work {
-        let packed = packer.as_mut().map_err(|error| io::Error::new(error.kind(), error.to_string()));
-        let packed = packed.and_then(|packer| packer.pack(&mut block)).map(|()| block);
-        if pass_on.send(packed).is_err() {
-            return;
-        }
-    }
-}
-
-enum Packer {
-    Gzip(Compressor),
-    Zstd(zstd::bulk::Compressor<'static>),
-    None,
-}
-
-impl Packer {
-    fn new(compression: Compression) -> io::Result<Self> {
-        Ok(match compression {
-            Compression::Gzip => {
-                let level = CompressionLvl::new(GZIP_LEVEL).map_err(|_| io::ErrorKind::InvalidInput)?;
-                Self::Gzip(Compressor::new(level))
-            }
-            Compression::Zstd { level } => Self::Zstd(zstd::bulk::Compressor::new(level)?),
-            Compression::None => Self::None,
-        })
-    }
-
-    /// Makes `packed` of `plain`. libdeflate's gzip header has no name, time 0 and system 255.
-    fn pack(&mut self, block: &mut Block) -> io::Result<()> {
-        let Block { plain, length, packed, .. } = block;
-        let plain = &plain[..*length];
-        let length = match self {
-            Self::Gzip(compressor) => {
-                packed.resize(compressor.gzip_compress_bound(BLOCK), 0);
-                compressor.gzip_compress(plain, packed).map_err(io::Error::other)?
-            }
-            Self::Zstd(compressor) => {
-                packed.resize(zstd::zstd_safe::compress_bound(BLOCK), 0);
-                compressor.compress_to_buffer(plain, &mut packed[..])?
-            }
-            Self::None => return Ok(()),
-        };
-        packed.truncate(length);
-        Ok(())
-    }
-}
-
-/// Writes blocks in their order and gives them back; the digest is missing if it is the diff ID.
-fn write(
-    compression: Compression,
-    out: &mut impl Write,
-    packed: &Receiver<io::Result<Block>>,
-    give_back: &Sender<Block>,
-) -> io::Result<(Option<Digest>, u64)> {
+/// Writes blocks in their order.
+fn write(compression: Compression, out: &mut impl Write, packed: Receiver<io::Result<Block>>) -> io::Result<Consumed> {
     let mut hasher = (compression != Compression::None).then(Sha256::new);
     let mut size = 0;
     let mut early = BTreeMap::new();
-    let mut number = 0;
+    let mut remembered = Vec::new();
+    let mut blocks = 0;
     for block in packed {
         let block = block?;
         early.insert(block.number, block);
-        while let Some(block) = early.remove(&number) {
+        while let Some(block) = early.remove(&blocks) {
             let bytes = match &mut hasher {
                 Some(hasher) => {
-                    hasher.update(&block.packed);
-                    &block.packed[..]
+                    hasher.update(block.packed());
+                    block.packed()
                 }
                 None => block.plain(),
             };
             out.write_all(bytes)?;
             size += bytes.len() as u64;
-            number += 1;
-            // Once the producer is done, nobody takes it.
-            let _ = give_back.send(block);
+            if let Some(block) = block.remembered {
+                block.remember(&mut remembered);
+            }
+            blocks += 1;
         }
     }
     out.flush()?;
-    Ok((hasher.map(Digest::finish), size))
+    Ok(Consumed { digest: hasher.map(Digest::finish), size, blocks, remembered })
 }
 
 /// FNV-1a: small, fixed for ever, and good enough to pick names by.
@@ -298,11 +248,13 @@ fn fnv(name: &[u8]) -> u64 {
 mod tests {
     use std::io::Read as _;
 
+    use super::pool::BLOCK;
     use super::*;
 
     fn packed(compression: Compression, workers: usize, bytes: &[u8]) -> (WrittenLayer, Vec<u8>) {
         let mut out = Vec::new();
-        let written = pack(compression, workers, bytes.len() as u64, &mut out, |blocks| blocks.put(bytes)).unwrap();
+        let written =
+            pack(compression, &Compressors::new(workers), None, &mut out, |blocks| blocks.put(bytes)).unwrap();
         (written, out)
     }
 
@@ -336,7 +288,7 @@ mod tests {
             }
             assert!(plain == bytes);
             for workers in 2..=8 {
-                assert!(packed(compression, workers, &bytes) == (written, out.clone()), "{workers}");
+                assert!(packed(compression, workers, &bytes) == (written.clone(), out.clone()), "{workers}");
             }
         }
     }
@@ -364,7 +316,7 @@ mod tests {
         let stream = |grown: usize| {
             let mut out = Vec::new();
             let file = noise(4096);
-            pack(Compression::Gzip, 2, 8 << 20, &mut out, |blocks| {
+            pack(Compression::Gzip, &Compressors::new(2), None, &mut out, |blocks| {
                 for number in 0..2000 {
                     blocks.may_cut(format!("dir/{number}").as_bytes())?;
                     blocks.put(&file[number..])?;
@@ -397,7 +349,51 @@ mod tests {
             }
         }
         let bytes = noise(16 * BLOCK);
-        let error = pack(Compression::Gzip, 2, 1 << 25, &mut Full(3 << 20), |blocks| blocks.put(&bytes)).unwrap_err();
-        assert!(matches!(error, WriteError::Output(error) if error.kind() == io::ErrorKind::StorageFull));
+        let compressors = Compressors::new(2);
+        for compression in [Compression::Gzip, Compression::None] {
+            for room in [0, 3 << 20] {
+                let error =
+                    pack(compression, &compressors, None, &mut Full(room), |blocks| blocks.put(&bytes)).unwrap_err();
+                assert!(matches!(error, WriteError::Output(error) if error.kind() == io::ErrorKind::StorageFull));
+            }
+        }
+        // Nothing of it is left where another layer would miss it.
+        assert_eq!(
+            pack(Compression::Gzip, &compressors, None, &mut io::sink(), |blocks| blocks.put(&bytes))
+                .unwrap()
+                .uncompressed,
+            bytes.len() as u64
+        );
+    }
+    #[test]
+    fn many_layers_at_once_share_the_workers() {
+        let compressors = Compressors::new(2);
+        let bytes = noise(5 * BLOCK);
+        let kinds = [Compression::Gzip, Compression::Zstd { level: 3 }, Compression::None];
+        // Each begins elsewhere, so that none is another's.
+        let streams: Vec<_> = (0..24).map(|number| (kinds[number % 3], &bytes[number * 1000..])).collect();
+        let together = crate::parallel::map(&streams, streams.len(), |(compression, bytes)| {
+            let mut out = Vec::new();
+            (pack(*compression, &compressors, None, &mut out, |blocks| blocks.put(bytes)).unwrap(), out)
+        });
+        for ((compression, bytes), layer) in streams.iter().zip(together) {
+            assert!(packed(*compression, 1, bytes) == layer);
+        }
+    }
+
+    #[test]
+    fn one_layer_that_fails_leaves_the_others_alone() {
+        let compressors = Compressors::new(1);
+        let bytes = noise(4 * BLOCK);
+        let numbers: Vec<usize> = (0..12).collect();
+        let results = crate::parallel::map(&numbers, numbers.len(), |number| {
+            pack(Compression::Gzip, &compressors, None, &mut io::sink(), |blocks| {
+                blocks.put(&bytes)?;
+                if number % 2 == 0 { Ok(()) } else { Err(WriteError::Interrupted { signal: 15 }) }
+            })
+        });
+        for (number, result) in results.into_iter().enumerate() {
+            assert_eq!(result.is_ok(), number % 2 == 0);
+        }
     }
 }

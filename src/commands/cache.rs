@@ -1,0 +1,172 @@
+//! `oci cache`: what is kept for later, what it takes, and how it becomes less.
+//!
+//! Works without a project too. Only `clean` and `prune` remove what is whole, and none of them what a
+//! running `oci` relies on.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{project, session};
+use crate::cli::{CacheCommand, Global};
+use crate::diagnostic::Failure;
+use crate::fs::{FileContext as _, FileError};
+use crate::manifest::Cache;
+use crate::model::{ByteSize, Digest};
+use crate::report::{Lines, Reporter};
+use crate::stage::prune::{PruneError, Pruned, prune};
+use crate::stage::trees;
+use crate::store::{Kind, Store, Verdict, disk_usage};
+use crate::tools::{IdMap, signal};
+
+pub(super) fn run(global: &Global, command: &CacheCommand) -> Result<(), Failure> {
+    let settings = project::cache(global)?;
+    let folder = session::cache_folder(&settings)?;
+    let folder = std::path::absolute(&folder).context("find", &folder)?;
+    match command {
+        CacheCommand::Dir(_) => dir(global, &folder)?,
+        CacheCommand::Size(_) => size(global, &folder, &settings)?,
+        CacheCommand::Prune(arguments) => remove(global, &folder, arguments.max_size.or(settings.max_size))?,
+        CacheCommand::Clean(_) => remove(global, &folder, Some(ByteSize(0)))?,
+        CacheCommand::Verify(_) => return verify(global, &folder),
+    }
+    Ok(())
+}
+
+fn dir(global: &Global, folder: &Path) -> Result<(), FileError> {
+    match global.json {
+        true => super::print(&format!("{}\n", json!({ "dir": folder.display().to_string() }))),
+        false => super::print(&format!("{}\n", folder.display())),
+    }
+}
+
+/// What there is of a kind.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    number: usize,
+    size: u64,
+    /// The part of `size` that projects' `.oci/` hold too.
+    shared: u64,
+}
+
+impl Count {
+    fn add(&mut self, size: u64, is_shared: bool) {
+        self.number += 1;
+        self.size += size;
+        self.shared += if is_shared { size } else { 0 };
+    }
+}
+
+fn size(global: &Global, folder: &Path, settings: &Cache) -> Result<(), Failure> {
+    let store = Store::at(folder)?;
+    let [mut blobs, mut records, mut trees, mut runs, mut logs, mut state, mut rest] = [Count::default(); 7];
+    for object in store.objects()? {
+        let count = match object.kind {
+            Kind::Blob => &mut blobs,
+            Kind::Record => &mut records,
+            Kind::Log => &mut logs,
+            Kind::ToolState => &mut state,
+        };
+        count.add(object.size, object.is_shared);
+    }
+    trees::list(store.root())?.iter().for_each(|tree| trees.add(tree.size, false));
+    for run in std::fs::read_dir(store.runs()).into_iter().flatten().flatten() {
+        if run.file_type().is_ok_and(|kind| kind.is_dir()) {
+            runs.add(disk_usage(&run.path()).context("look through", &run.path())?, false);
+        }
+    }
+    rest.size = store.unfinished()? + trees::unfinished(store.root())?;
+    let kinds = [
+        ("blobs", blobs),
+        ("records", records),
+        ("root filesystems", trees),
+        ("runs", runs),
+        ("logs", logs),
+        ("tools' state", state),
+        ("unfinished", rest),
+    ];
+    let sum = |part: fn(&Count) -> u64| kinds.iter().map(|(_, count)| part(count)).sum::<u64>();
+    let (total, shared) = (sum(|count| count.size), sum(|count| count.shared));
+    if global.json {
+        let kinds: serde_json::Map<_, _> = kinds
+            .iter()
+            .map(|(name, count)| {
+                let name = name.replace("tools'", "tool").replace(' ', "-");
+                (name, json!({ "number": count.number, "size": count.size, "shared": count.shared }))
+            })
+            .collect();
+        let max_size = settings.max_size.map(|size| size.0);
+        let all = json!({
+            "dir": folder.display().to_string(), "size": total, "shared": shared, "max-size": max_size, "kinds": kinds,
+        });
+        return Ok(super::print(&format!("{all}\n"))?);
+    }
+    let mut text = String::new();
+    for (name, count) in kinds {
+        let _ = writeln!(text, "{name:16}  {:>8}  {:>10}", count.number, ByteSize(count.size).to_string());
+    }
+    let _ = writeln!(text, "{:16}  {:>8}  {:>10}", "all", "", ByteSize(total).to_string());
+    if shared > 0 {
+        let _ = writeln!(text, "of which {} are in projects' .oci/ too", ByteSize(shared));
+    }
+    if let Some(limit) = settings.max_size {
+        let _ = writeln!(text, "max-size is {limit}");
+    }
+    Ok(super::print(&text)?)
+}
+
+/// Sweeps, which opening does, and prunes.
+fn remove(global: &Global, folder: &Path, limit: Option<ByteSize>) -> Result<(), Failure> {
+    let store = Store::open(folder)?;
+    let reporter = Lines::new(session::verbosity(global));
+    let reporter: &dyn Reporter = &reporter;
+    session::sweep(&store, &session::tool("OCI_RUNC", None, "runc"), reporter);
+    let map = IdMap::detect();
+    let pruned = prune(&store, &map, limit.unwrap_or(ByteSize(u64::MAX)))?;
+    if limit.is_some_and(|limit| pruned.size > limit) {
+        reporter.note(&format!("kept {}, which a running `oci` may be using", pruned.size));
+    }
+    Ok(told(global, &pruned)?)
+}
+
+fn told(global: &Global, pruned: &Pruned) -> Result<(), FileError> {
+    let Pruned { files, trees, freed, size } = pruned;
+    if global.json {
+        let told = json!({ "files": files, "root-filesystems": trees, "freed": freed.0, "size": size.0 });
+        return super::print(&format!("{told}\n"));
+    }
+    let plural = |number: &usize, what: &str| format!("{number} {what}{}", if *number == 1 { "" } else { "s" });
+    let (files, trees) = (plural(files, "file"), plural(trees, "root filesystem"));
+    super::print(&format!("removed {files} and {trees}, freed {freed}, {size} left\n"))
+}
+
+fn verify(global: &Global, folder: &Path) -> Result<(), Failure> {
+    let store = Store::open(folder)?;
+    let digests = store.digests()?;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = global.jobs.map_or(processors, usize::from);
+    let verdicts = crate::parallel::map(&digests, workers, |digest| match signal::pending() {
+        Some(_) => Err(PruneError::Interrupted),
+        None => Ok(store.check(digest)?),
+    });
+    let mut damaged = Vec::new();
+    for (digest, verdict) in digests.iter().zip(verdicts) {
+        // One that was removed meanwhile is not there to be damaged.
+        damaged.extend((verdict? == Verdict::Damaged).then_some(digest));
+    }
+    print_verdict(global, digests.len(), &damaged)?;
+    if damaged.is_empty() { Ok(()) } else { Err(super::no()) }
+}
+
+fn print_verdict(global: &Global, checked: usize, damaged: &[&Digest]) -> Result<(), FileError> {
+    if global.json {
+        return super::print(&format!("{}\n", json!({ "checked": checked, "damaged": damaged })));
+    }
+    let mut text = String::new();
+    for digest in damaged {
+        let _ = writeln!(text, "{digest}  damaged, and set aside");
+    }
+    let _ = writeln!(text, "read {checked} blobs, {} damaged", damaged.len());
+    super::print(&text)
+}

@@ -1,0 +1,86 @@
+//! `oci build --dry-run`: what a build would do, and why. Nothing is written, started or asked.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::{Session, project, session};
+use crate::cli::BuildArguments;
+use crate::diagnostic::Failure;
+use crate::executor::{BuildOptions, Executor, Foreseen, State};
+use crate::plan::Plan;
+use crate::resolve::Pins;
+use crate::sanitize;
+
+pub(super) fn run(session: &Session, arguments: &BuildArguments) -> Result<(), Failure> {
+    let platforms = session::platforms(&arguments.platforms)?;
+    let plan = Plan::new(&session.manifest, &arguments.names, &platforms).map_err(super::invalid)?;
+    let unresolved = session.unresolved(&plan.bases())?;
+    let options = BuildOptions { fail_fast: arguments.fail_fast, anew: arguments.no_cache };
+    let executor = Executor { options, ..session.executor() };
+    let mut stages = resolving(session, &unresolved);
+    let (foreseen, errors) = executor.forecast(&plan, &unresolved.keys().cloned().collect::<BTreeSet<_>>());
+    stages.extend(foreseen);
+    match session.json {
+        true => {
+            let stages: Vec<Value> = stages.iter().map(as_json).collect();
+            super::print(&format!("{}\n", json!({ "stages": stages })))?;
+        }
+        false => super::print(&as_text(&stages))?,
+    }
+    Failure::all(errors.into_iter().map(Failure::from)).map_or(Ok(()), Err)
+}
+
+fn resolving(session: &Session, unresolved: &Pins<'_>) -> Vec<Foreseen> {
+    let resolver = session.resolver();
+    let differences = project::differences(&session.manifest, &session.lock);
+    let stage = |(name, pin): (&String, &_)| {
+        let reasons = differences.iter().filter(|difference| difference.name == *name).map(ToString::to_string);
+        Foreseen {
+            stage: "resolve",
+            name: name.clone(),
+            platform: None,
+            layer: None,
+            state: State::Needed(reasons.collect()),
+            commands: resolver.command(*pin).into_iter().collect(),
+        }
+    };
+    unresolved.iter().map(stage).collect()
+}
+
+/// A line for each stage, and one for each of its commands.
+fn as_text(stages: &[Foreseen]) -> String {
+    let mut text = String::new();
+    for Foreseen { stage, name, platform, layer, state, commands } in stages {
+        let platform = platform.as_ref().map(|platform| format!(" {platform}")).unwrap_or_default();
+        let layer = layer.as_ref().map(|layer| format!(" {}", sanitize::name(layer))).unwrap_or_default();
+        let state = match state {
+            State::Cached => "cached".to_owned(),
+            State::Needed(reasons) => reasons.join("; "),
+            State::Unknown(reason) => reason.clone(),
+        };
+        let _ = writeln!(text, "{stage:8} {name}{platform}{layer}: {}", sanitize::name(&state));
+        for command in commands {
+            let _ = writeln!(text, "         $ {}", sanitize::name(command));
+        }
+    }
+    text
+}
+
+fn as_json(stage: &Foreseen) -> Value {
+    let (state, reasons) = match &stage.state {
+        State::Cached => ("cached", Vec::new()),
+        State::Needed(reasons) => ("needed", reasons.clone()),
+        State::Unknown(reason) => ("unknown", vec![reason.clone()]),
+    };
+    json!({
+        "stage": stage.stage,
+        "name": stage.name,
+        "platform": stage.platform.as_ref().map(ToString::to_string),
+        "layer": stage.layer,
+        "state": state,
+        "reasons": reasons,
+        "commands": stage.commands,
+    })
+}

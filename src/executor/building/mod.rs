@@ -1,0 +1,295 @@
+//! One carrying out of a plan: what is done in which order, and what has come of it so far.
+//!
+//! For each platform of an image: its packages are looked at, at once, since that needs nobody; what may
+//! stand on a link waits for the links of the image below; then each of its layers is a task, and the
+//! last one is to assemble it, once the image below is whole. A layer that several images have is made
+//! once: the second one waits for the first and finds it. What an image needs and is not there failed,
+//! and was told when it did.
+
+mod tasks;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::layers::Part;
+use super::schedule::{Pool, Schedule, Ticket};
+use super::{BuildError, Built, BuiltImage, Executor, Outcome, Tally};
+use crate::image::{Image, Layer};
+use crate::model::{Descriptor, Digest, Platform};
+use crate::plan::{Graph, Node, Origin, Plan};
+use crate::stage::base::BaseImage;
+use crate::tools::signal;
+
+/// How many bases are asked for or fetched at once.
+const NETWORK_LIMIT: usize = 8;
+
+/// A task, by the number of a node of the graph, or of an image of the plan.
+///
+/// Of several that could be done the first in this order is: what is nearly done lets go of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Work {
+    /// The index of an image, over its platforms.
+    Index(usize),
+    /// Config and manifest of a node.
+    Assemble(usize),
+    /// One layer of a node.
+    Layer(usize, usize),
+    /// What of a node stands on links of the image below is put where they lead.
+    Follow(usize),
+    /// A node's packages are looked at.
+    Scan(usize),
+    /// What is a link in a base.
+    Links(usize),
+    /// A base's layers, if it is not known what is a link in them.
+    Fetch(usize),
+    /// A base's manifest and config.
+    Load(usize),
+}
+
+/// What is known of a node so far.
+#[derive(Default)]
+struct Progress {
+    /// The task with which it is whole.
+    last: OnceLock<Ticket>,
+    /// For a base: the task after which its links are known, if anybody asks.
+    links: Mutex<Option<Ticket>>,
+    /// For a base: its links are known, or can be read from its layers.
+    fetched: OnceLock<()>,
+    /// For a base: its links are known.
+    linked: OnceLock<()>,
+    /// What waits for the links of the image below.
+    parts: Mutex<Vec<Part>>,
+    packed: OnceLock<Packed>,
+    whole: OnceLock<Whole>,
+}
+
+/// The layers of a node, once it is known which there are.
+struct Packed {
+    program: Option<String>,
+    layers: Vec<PackedLayer>,
+}
+
+struct PackedLayer {
+    key: Digest,
+    created_by: String,
+    /// Taken by whoever makes it.
+    part: Mutex<Option<Part>>,
+    /// With whether it was made now.
+    layer: OnceLock<(Layer, bool)>,
+}
+
+/// A node's image.
+enum Whole {
+    Elsewhere(BaseImage),
+    Made(BuiltImage),
+}
+
+impl Whole {
+    fn image(&self) -> &Image {
+        match self {
+            Self::Elsewhere(base) => &base.image,
+            Self::Made(built) => &built.image,
+        }
+    }
+
+    /// Of its manifest.
+    fn digest(&self) -> Digest {
+        match self {
+            Self::Elsewhere(base) => base.digest,
+            Self::Made(built) => built.manifest.digest,
+        }
+    }
+
+    /// The base from elsewhere that it is or stands on.
+    fn base(&self) -> Option<&BaseImage> {
+        match self {
+            Self::Elsewhere(base) => Some(base),
+            Self::Made(built) => built.base.as_ref(),
+        }
+    }
+}
+
+/// See above.
+pub(super) struct Building<'a> {
+    executor: &'a Executor<'a>,
+    plan: &'a Plan<'a>,
+    graph: Graph<'a>,
+    schedule: Schedule<Work>,
+    /// By node.
+    progress: Vec<Progress>,
+    /// By image.
+    indexes: Vec<OnceLock<Descriptor>>,
+    /// By key: the task that makes it, or that will find it made.
+    makers: Mutex<BTreeMap<Digest, Ticket>>,
+    /// By key, whether or not the store may keep them under it.
+    made: Mutex<BTreeMap<Digest, Layer>>,
+    /// By what they came of, in an order that does not depend on who was first.
+    errors: Mutex<BTreeMap<(usize, Work), Vec<BuildError>>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'a> Building<'a> {
+    pub(super) fn new(executor: &'a Executor<'a>, plan: &'a Plan<'a>) -> Self {
+        let graph = Graph::new(plan);
+        Self {
+            executor,
+            plan,
+            schedule: Schedule::new(executor.workers, NETWORK_LIMIT),
+            progress: graph.nodes.iter().map(|_| Progress::default()).collect(),
+            indexes: plan.images.iter().map(|_| OnceLock::new()).collect(),
+            graph,
+            makers: Mutex::default(),
+            made: Mutex::default(),
+            errors: Mutex::default(),
+        }
+    }
+
+    pub(super) fn run(self) -> Outcome {
+        self.add_tasks();
+        self.schedule.run(|work| self.work(work));
+        self.outcome()
+    }
+
+    /// What can be known of before anything is looked at.
+    fn add_tasks(&self) {
+        let mut lasts: Vec<Vec<Ticket>> = self.plan.images.iter().map(|_| Vec::new()).collect();
+        let later: Vec<Vec<BuildError>> = self
+            .plan
+            .images
+            .iter()
+            .map(|image| self.executor.manifest.not_yet(image.build).into_iter().map(BuildError::from).collect())
+            .collect();
+        let is_later: Vec<bool> = later.iter().map(|errors| !errors.is_empty()).collect();
+        for (number, node) in self.graph.nodes.iter().enumerate() {
+            let last = match node.origin {
+                // What is asked for by nobody who can be built is not asked for.
+                Origin::Elsewhere(..) if !self.is_wanted(number, &is_later) => continue,
+                Origin::Made(image) if is_later[image] => continue,
+                Origin::Elsewhere(..) => self.schedule.add(Pool::Network, Work::Load(number), []),
+                Origin::Made(image) => {
+                    let scan = self.schedule.add(Pool::Processor, Work::Scan(number), []);
+                    let below = node.needs.iter().filter_map(|need| self.progress[*need].last.get().copied());
+                    let last = self.schedule.add(Pool::Processor, Work::Assemble(number), below.chain([scan]));
+                    lasts[image].push(last);
+                    last
+                }
+            };
+            let _ = self.progress[number].last.set(last);
+        }
+        for (image, (lasts, later)) in lasts.into_iter().zip(later).enumerate() {
+            if later.is_empty() {
+                self.schedule.add(Pool::Processor, Work::Index(image), lasts);
+            } else if let Some(node) = self.graph.nodes.iter().position(|node| node.origin == Origin::Made(image)) {
+                self.fail((node, Work::Scan(node)), later);
+            }
+        }
+    }
+
+    fn is_wanted(&self, base: usize, is_later: &[bool]) -> bool {
+        let mut above = self.graph.nodes.iter().filter(|node| node.needs.contains(&base));
+        above.any(|node| matches!(node.origin, Origin::Made(image) if !is_later[image]))
+    }
+
+    fn work(&self, work: Work) {
+        if signal::pending().is_some() {
+            self.schedule.stop();
+            return self.fail((usize::MAX, work), vec![BuildError::Interrupted]);
+        }
+        let (number, result) = match work {
+            Work::Load(node) => (node, self.load(node)),
+            Work::Fetch(node) => (node, self.fetch(node)),
+            Work::Links(node) => (node, self.links(node)),
+            Work::Scan(node) => (node, self.scan(node)),
+            Work::Follow(node) => (node, self.follow(node)),
+            Work::Layer(node, layer) => (node, self.layer(node, layer)),
+            Work::Assemble(node) => (node, self.assemble(node)),
+            // Behind all nodes, its place in the order matters little: it can only be the disk's fault.
+            Work::Index(image) => (self.graph.nodes.len() + image, self.index(image)),
+        };
+        if let Err(errors) = result {
+            self.fail((number, work), errors);
+        }
+    }
+
+    fn fail(&self, of: (usize, Work), errors: Vec<BuildError>) {
+        locked(&self.errors).entry(of).or_default().extend(errors);
+        if self.executor.options.fail_fast {
+            self.schedule.stop();
+        }
+    }
+
+    /// The image that a node starts from, if it is there.
+    fn below(&self, node: &Node<'_>) -> Option<(Cow<'_, Image>, Option<&BaseImage>)> {
+        match node.base {
+            None => Some((Cow::Owned(Image::scratch(node.platform)), None)),
+            Some(base) => {
+                let whole = self.progress[base].whole.get()?;
+                Some((Cow::Borrowed(whole.image()), whole.base()))
+            }
+        }
+    }
+
+    /// The base from elsewhere that a node stands on, however far down.
+    fn base_of(&self, number: usize) -> Option<usize> {
+        let node = &self.graph.nodes[number];
+        match node.origin {
+            Origin::Elsewhere(..) => Some(number),
+            Origin::Made(_) => self.base_of(node.base?),
+        }
+    }
+
+    /// The task after which the links of a base are known; the same one for all who ask.
+    fn links_task(&self, base: usize) -> Option<Ticket> {
+        let load = *self.progress[base].last.get()?;
+        let mut task = locked(&self.progress[base].links);
+        Some(*task.get_or_insert_with(|| {
+            let fetch = self.schedule.add(Pool::Network, Work::Fetch(base), [load]);
+            self.schedule.add(Pool::Processor, Work::Links(base), [fetch])
+        }))
+    }
+
+    /// Makes a node that is not whole yet wait for this, too.
+    fn hold(&self, number: usize, ticket: Ticket) {
+        if let Some(last) = self.progress[number].last.get() {
+            self.schedule.hold(*last, ticket);
+        }
+    }
+
+    /// All platforms of an image, if they are whole.
+    fn platforms(&self, image: usize) -> Option<BTreeMap<Platform, BuiltImage>> {
+        let nodes = self.graph.nodes.iter().zip(&self.progress).filter(|(node, _)| node.origin == Origin::Made(image));
+        let whole = nodes.map(|(node, progress)| match progress.whole.get()? {
+            Whole::Made(built) => Some((node.platform.clone(), built.clone())),
+            Whole::Elsewhere(_) => None,
+        });
+        whole.collect()
+    }
+
+    fn outcome(self) -> Outcome {
+        let built = self.plan.images.iter().enumerate().filter_map(|(number, image)| {
+            let descriptor = self.indexes[number].get()?.clone();
+            Some((image.name.to_owned(), Built { descriptor, platforms: self.platforms(number)? }))
+        });
+        let built = built.collect();
+        let packed = self.progress.iter().filter_map(|progress| progress.packed.get());
+        let made: Vec<bool> =
+            packed.flat_map(|packed| &packed.layers).filter_map(|layer| Some(layer.layer.get()?.1)).collect();
+        let packed = made.iter().filter(|made| **made).count();
+        let layers = Tally { packed, cached: made.len() - packed };
+        let mut told = BTreeSet::new();
+        let mut errors = Vec::new();
+        for ((node, _), failed) in self.errors.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            // The same problem on several platforms is one problem.
+            let image = match self.graph.nodes.get(node).map(|node| node.origin) {
+                Some(Origin::Made(image)) => Some(image),
+                _ => None,
+            };
+            errors.extend(failed.into_iter().filter(|error| told.insert((image, error.to_string()))));
+        }
+        Outcome { built, errors, layers }
+    }
+}

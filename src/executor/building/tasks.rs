@@ -1,0 +1,173 @@
+//! What each task does. One that does not find what it needs does nothing: that failed, and was told.
+
+use std::sync::{Mutex, OnceLock};
+
+use super::{Building, Packed, PackedLayer, Progress, Whole, Work, locked};
+use crate::executor::BuildError;
+use crate::executor::layers::{Part, program, resolve};
+use crate::executor::reasons::Last;
+use crate::executor::schedule::Pool;
+use crate::image::AddedLayer;
+use crate::layer::Difference;
+use crate::model::Digest;
+use crate::plan::{Node, Origin};
+use crate::source::At;
+
+impl Building<'_> {
+    pub(super) fn load(&self, number: usize) -> Result<(), Vec<BuildError>> {
+        let node = &self.graph.nodes[number];
+        if let Origin::Elsewhere(name, asker) = node.origin {
+            let build = self.plan.images[asker].build;
+            let base = self.executor.load(name, build, node.platform).map_err(|error| vec![error.into()])?;
+            let _ = self.progress[number].whole.set(Whole::Elsewhere(base));
+        }
+        Ok(())
+    }
+
+    pub(super) fn fetch(&self, number: usize) -> Result<(), Vec<BuildError>> {
+        let (Some(Whole::Elsewhere(base)), Origin::Elsewhere(_, asker)) =
+            (self.progress[number].whole.get(), self.graph.nodes[number].origin)
+        else {
+            return Ok(());
+        };
+        for layer in &base.image.layers {
+            if !self.executor.can_read_links(layer).map_err(|error| vec![error])? {
+                let build = self.plan.images[asker].build;
+                let pin = self.executor.manifest.pin(&build.base.value);
+                let place = pin.map_or(&build.base.place, |(_, pin)| &pin.place);
+                let fetched = self.executor.bases().fetch_layers(base);
+                fetched.map_err(|error| vec![At::new(error, place, "").into()])?;
+                break;
+            }
+        }
+        let _ = self.progress[number].fetched.set(());
+        Ok(())
+    }
+
+    pub(super) fn links(&self, number: usize) -> Result<(), Vec<BuildError>> {
+        let Progress { fetched, linked, whole, .. } = &self.progress[number];
+        if let (Some(()), Some(Whole::Elsewhere(base)), Origin::Elsewhere(_, asker)) =
+            (fetched.get(), whole.get(), self.graph.nodes[number].origin)
+        {
+            self.executor.links(self.plan.images[asker].build, &base.image).map_err(|error| vec![error])?;
+            let _ = linked.set(());
+        }
+        Ok(())
+    }
+
+    pub(super) fn scan(&self, number: usize) -> Result<(), Vec<BuildError>> {
+        let Node { origin: Origin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
+        let parts = self.executor.scan(self.plan.images[image].build, platform, true)?;
+        if !parts.iter().any(|part| part.tree.needs_base()) {
+            self.pack(number, parts);
+            return Ok(());
+        }
+        *locked(&self.progress[number].parts) = parts;
+        let below = self.graph.nodes[number].base.and_then(|base| self.progress[base].last.get().copied());
+        let links = self.base_of(number).and_then(|base| self.links_task(base));
+        let follow = self.schedule.add(Pool::Processor, Work::Follow(number), below.into_iter().chain(links));
+        self.hold(number, follow);
+        Ok(())
+    }
+
+    pub(super) fn follow(&self, number: usize) -> Result<(), Vec<BuildError>> {
+        let node = &self.graph.nodes[number];
+        let (Origin::Made(image), Some(below)) = (node.origin, self.below(node)) else { return Ok(()) };
+        if self.base_of(number).is_some_and(|base| self.progress[base].linked.get().is_none()) {
+            return Ok(());
+        }
+        let links = self.executor.links(self.plan.images[image].build, &below.0).map_err(|error| vec![error])?;
+        let parts = std::mem::take(&mut *locked(&self.progress[number].parts));
+        let parts = resolve(parts, &links)?;
+        for difference in Difference::all(parts.iter().map(|part| &part.tree), &links) {
+            self.executor.reporter.warning(&difference.to_string());
+        }
+        self.pack(number, parts);
+        Ok(())
+    }
+
+    /// Makes each layer a task, and the node wait for them.
+    fn pack(&self, number: usize, parts: Vec<Part>) {
+        let Node { origin: Origin::Made(image), platform, .. } = self.graph.nodes[number] else { return };
+        let compression = self.plan.images[image].build.compression;
+        let program = program(&parts);
+        let layers = parts.into_iter().filter(|part| !part.tree.is_empty()).map(|part| PackedLayer {
+            key: self.executor.layer_key(&part.tree, platform, compression),
+            created_by: part.created_by.clone(),
+            part: Mutex::new(Some(part)),
+            layer: OnceLock::new(),
+        });
+        let packed = Packed { program, layers: layers.collect() };
+        let keys: Vec<Digest> = packed.layers.iter().map(|layer| layer.key).collect();
+        // Before the tasks that look there.
+        let _ = self.progress[number].packed.set(packed);
+        for (layer, key) in keys.into_iter().enumerate() {
+            let mut makers = locked(&self.makers);
+            let before = makers.get(&key).copied();
+            let ticket = self.schedule.add(Pool::Processor, Work::Layer(number, layer), before);
+            makers.insert(key, ticket);
+            drop(makers);
+            self.hold(number, ticket);
+        }
+    }
+
+    pub(super) fn layer(&self, number: usize, layer: usize) -> Result<(), Vec<BuildError>> {
+        let Node { origin: Origin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
+        let Some(packed) = self.progress[number].packed.get().and_then(|packed| packed.layers.get(layer)) else {
+            return Ok(());
+        };
+        let Some(part) = locked(&packed.part).take() else { return Ok(()) };
+        let known = locked(&self.made).get(&packed.key).cloned();
+        let made = match known {
+            Some(layer) => Ok((layer, false)),
+            None => self.executor.layer(&part, &packed.key, platform, self.plan.images[image].build.compression),
+        };
+        let made = made.map_err(|error| vec![error])?;
+        locked(&self.made).insert(packed.key, made.0.clone());
+        let _ = packed.layer.set(made);
+        Ok(())
+    }
+
+    pub(super) fn assemble(&self, number: usize) -> Result<(), Vec<BuildError>> {
+        let node = &self.graph.nodes[number];
+        let (Origin::Made(image), Some((below, base)), Some(packed)) =
+            (node.origin, self.below(node), self.progress[number].packed.get())
+        else {
+            return Ok(());
+        };
+        let layers: Option<Vec<AddedLayer>> = packed
+            .layers
+            .iter()
+            .map(|PackedLayer { layer, created_by, .. }| {
+                Some(AddedLayer { layer: layer.get()?.0.clone(), created_by: created_by.clone() })
+            })
+            .collect();
+        if let Some(layers) = layers {
+            let build = self.plan.images[image].build;
+            let built = self.executor.assemble(build, (&below, base), &layers, packed.program.clone());
+            let (built, is_new) = built.map_err(|error| vec![error])?;
+            if is_new || packed.layers.iter().any(|layer| layer.layer.get().is_some_and(|(_, made)| *made)) {
+                self.keep_last(number, packed).map_err(|error| vec![error])?;
+            }
+            let _ = self.progress[number].whole.set(Whole::Made(built));
+        }
+        Ok(())
+    }
+
+    /// Keeps what the next plan is explained by.
+    fn keep_last(&self, number: usize, packed: &Packed) -> Result<(), BuildError> {
+        let Node { origin: Origin::Made(image), platform, base, .. } = self.graph.nodes[number] else { return Ok(()) };
+        let base = base.and_then(|base| self.progress[base].whole.get()).map(Whole::digest);
+        let layers = packed.layers.iter().map(|layer| (layer.created_by.clone(), layer.key)).collect();
+        self.executor.keep_last(self.plan.images[image].name, platform, &Last { base, layers })
+    }
+
+    pub(super) fn index(&self, image: usize) -> Result<(), Vec<BuildError>> {
+        if let Some(platforms) = self.platforms(image) {
+            let manifests = platforms.into_iter().map(|(platform, built)| (platform, built.manifest)).collect();
+            let index = self.executor.index(self.plan.images[image].build, &manifests);
+            let _ = self.indexes[image].set(index.map_err(|error| vec![error.into()])?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,308 @@
+//! What a build would do: each stage, whether its result is there, why not, and the commands it takes.
+//!
+//! Nothing is written, nothing is started and nobody is asked: what only an answer could tell is said to
+//! be known later. The store must be one that only looks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::layers::{Part, program, resolve};
+use super::reasons::Last;
+use super::{BuildError, Executor};
+use crate::image::{AddedLayer, Image, Layer};
+use crate::layer::{BaseLinks, LayerLinks};
+use crate::model::document::media_type;
+use crate::model::{Descriptor, Digest, Platform};
+use crate::plan::{Graph, Node, Origin, Plan, PlannedImage};
+use crate::stage::base::{BaseError, BaseImage};
+
+/// One stage of a build that is not done yet.
+#[derive(Debug)]
+pub(crate) struct Foreseen {
+    /// `resolve`, `fetch`, `layer`, `assemble` or `index`.
+    pub(crate) stage: &'static str,
+    /// The image or base that it is for.
+    pub(crate) name: String,
+    pub(crate) platform: Option<Platform>,
+    /// What the layer is made of.
+    pub(crate) layer: Option<String>,
+    pub(crate) state: State,
+    /// The tools that would be started, as lines for a shell.
+    pub(crate) commands: Vec<String>,
+}
+
+/// Whether a stage has something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Its result is there.
+    Cached,
+    /// It is to be done, for these reasons.
+    Needed(Vec<String>),
+    /// It depends on what is not known yet.
+    Unknown(String),
+}
+
+/// What is known of a node: an image, whether or not all its bytes are there.
+struct Known {
+    image: Image,
+    base: Option<BaseImage>,
+    /// Of its manifest, if it is made here.
+    manifest: Option<Descriptor>,
+}
+
+impl Known {
+    /// Of its manifest.
+    fn digest(&self) -> Option<Digest> {
+        let elsewhere = || self.base.as_ref().map(|base| base.digest);
+        self.manifest.as_ref().map(|manifest| manifest.digest).or_else(elsewhere)
+    }
+}
+
+/// What is foreseen so far.
+struct Forecast<'a> {
+    executor: &'a Executor<'a>,
+    /// Bases that are to be resolved first.
+    unresolved: &'a BTreeSet<String>,
+    stages: Vec<Foreseen>,
+    errors: Vec<BuildError>,
+    /// By node.
+    known: Vec<Option<Known>>,
+    /// The digest of each node's manifest, if it is known; that of a base may be, without it.
+    digests: Vec<Option<Digest>>,
+}
+
+impl Executor<'_> {
+    /// What carrying out the plan would do; and what is wrong already.
+    pub(crate) fn forecast(&self, plan: &Plan<'_>, unresolved: &BTreeSet<String>) -> (Vec<Foreseen>, Vec<BuildError>) {
+        let graph = Graph::new(plan);
+        let mut forecast = Forecast {
+            executor: self,
+            unresolved,
+            stages: Vec::new(),
+            errors: Vec::new(),
+            known: Vec::new(),
+            digests: Vec::new(),
+        };
+        for (number, node) in graph.nodes.iter().enumerate() {
+            let known = match node.origin {
+                Origin::Elsewhere(_, asker) => forecast.base(&plan.images[asker], node),
+                Origin::Made(image) => forecast.image(&plan.images[image], node),
+            };
+            let known = known.unwrap_or_else(|errors| {
+                forecast.errors.extend(errors);
+                None
+            });
+            forecast.digests.push(known.as_ref().and_then(Known::digest).or_else(|| forecast.locked(node)));
+            forecast.known.push(known);
+            if let Origin::Made(image) = node.origin
+                && !graph.nodes[number + 1..].iter().any(|later| later.origin == node.origin)
+            {
+                forecast.index(&plan.images[image], &graph, image);
+            }
+        }
+        let mut told = BTreeSet::new();
+        forecast.errors.retain(|error| told.insert(error.to_string()));
+        (forecast.stages, forecast.errors)
+    }
+}
+
+impl Forecast<'_> {
+    /// The digest that the lockfile has for a base.
+    fn locked(&self, node: &Node<'_>) -> Option<Digest> {
+        let Origin::Elsewhere(name, _) = node.origin else { return None };
+        let name = Some(name.to_string()).filter(|name| !self.unresolved.contains(name))?;
+        self.executor.lock.entries.get(&name)?.platforms.get(node.platform).copied()
+    }
+
+    fn base(&mut self, asker: &PlannedImage<'_>, node: &Node<'_>) -> Result<Option<Known>, Vec<BuildError>> {
+        let name = &asker.build.base.value;
+        let written = name.to_string();
+        let mut stage = |state, commands| {
+            let platform = Some(node.platform.clone());
+            self.stages.push(Foreseen {
+                stage: "fetch",
+                name: written.clone(),
+                platform,
+                layer: None,
+                state,
+                commands,
+            });
+        };
+        if self.unresolved.contains(&written) {
+            stage(State::Unknown("its digest is known once it is resolved".to_owned()), Vec::new());
+            return Ok(None);
+        }
+        let offline = Executor { offline: true, ..*self.executor };
+        match offline.load(name, asker.build, node.platform) {
+            Ok(base) => {
+                stage(State::Cached, Vec::new());
+                Ok(Some(Known { image: base.image.clone(), base: Some(base), manifest: None }))
+            }
+            Err(error) if matches!(error.error(), BaseError::Offline { .. }) && !self.executor.offline => {
+                let entry = self.executor.lock.entries.get(&written);
+                let commands = entry.map(|entry| self.executor.commands_to_load(name, entry, node.platform));
+                let reason = "its manifest or config is not in the cache".to_owned();
+                stage(State::Needed(vec![reason]), commands.unwrap_or_default());
+                Ok(None)
+            }
+            Err(error) => Err(vec![error.into()]),
+        }
+    }
+
+    fn image(&mut self, image: &PlannedImage<'_>, node: &Node<'_>) -> Result<Option<Known>, Vec<BuildError>> {
+        let later = self.executor.manifest.not_yet(image.build);
+        if !later.is_empty() {
+            return Err(later.into_iter().map(BuildError::from).collect());
+        }
+        let mut parts = self.executor.scan(image.build, node.platform, false)?;
+        if parts.iter().any(|part| part.tree.needs_base()) {
+            match self.links(node).map_err(|error| vec![error])? {
+                Some(links) => parts = resolve(parts, &links)?,
+                None => {
+                    self.unplaced(image, node, &parts);
+                    return Ok(None);
+                }
+            }
+        }
+        parts.retain(|part| !part.tree.is_empty());
+        self.assemble(image, node, &parts).map_err(|error| vec![error])
+    }
+
+    /// The links of the image below, as far as they were read before; and a stage to fetch it, if its
+    /// layers are what is missing.
+    fn links(&mut self, node: &Node<'_>) -> Result<Option<BaseLinks>, BuildError> {
+        let image = match node.base {
+            None => return Ok(Some(BaseLinks::stack(&[]))),
+            Some(base) => match &self.known[base] {
+                None => return Ok(None),
+                Some(known) => known,
+            },
+        };
+        let mut links = Vec::new();
+        for layer in &image.image.layers {
+            links.push(self.executor.store.recall::<LayerLinks>("links", &layer.descriptor.digest)?);
+        }
+        let links: Option<Vec<LayerLinks>> = links.into_iter().collect();
+        if let (None, Some(base)) = (&links, &image.base) {
+            let is_absent = |layer: &Layer| !self.executor.store.has(&layer.descriptor);
+            if base.image.layers.iter().any(is_absent) {
+                self.stages.push(Foreseen {
+                    stage: "fetch",
+                    name: base.name().to_owned(),
+                    platform: Some(node.platform.clone()),
+                    layer: Some("layers".to_owned()),
+                    state: State::Needed(vec!["a package may stand on a link in them".to_owned()]),
+                    commands: self.executor.command_to_fetch(base).into_iter().collect(),
+                });
+            }
+        }
+        Ok(links.map(|links| BaseLinks::stack(&links)))
+    }
+
+    /// What is not known before the image below is there.
+    fn unplaced(&mut self, image: &PlannedImage<'_>, node: &Node<'_>, parts: &[Part]) {
+        let reason = format!("where its packages go is known once the layers of `{}` are", image.build.base.value);
+        for part in parts.iter().filter(|part| !part.tree.is_empty()) {
+            self.push("layer", image, node, Some(part), State::Unknown(reason.clone()));
+        }
+        self.push("assemble", image, node, None, State::Unknown("its layers are not known yet".to_owned()));
+    }
+
+    fn assemble(
+        &mut self,
+        image: &PlannedImage<'_>,
+        node: &Node<'_>,
+        parts: &[Part],
+    ) -> Result<Option<Known>, BuildError> {
+        let executor = self.executor;
+        let last = executor.last(image.name, node.platform)?;
+        let mut layers = Vec::new();
+        for (number, part) in parts.iter().enumerate() {
+            let key = executor.layer_key(&part.tree, node.platform, image.build.compression);
+            let state = match executor.known_layer(&key)? {
+                Some(layer) if !executor.options.anew => {
+                    layers.push(AddedLayer { layer, created_by: part.created_by.clone() });
+                    State::Cached
+                }
+                Some(_) => State::Needed(vec!["`--no-cache` is set".to_owned()]),
+                None => State::Needed(executor.why(last.as_ref(), (number, part), &key, image.build.compression)?),
+            };
+            self.push("layer", image, node, Some(part), state);
+        }
+        let scratch = Known { image: Image::scratch(node.platform), base: None, manifest: None };
+        let below = match node.base {
+            None => Some(&scratch),
+            Some(base) => self.known[base].as_ref(),
+        };
+        let Some(below) = below.filter(|_| layers.len() == parts.len()) else {
+            let moved = moved(last.as_ref(), node.base.and_then(|base| self.digests[base]), image);
+            let state = match (moved, layers.len() == parts.len()) {
+                (Some(moved), _) => State::Needed(vec![moved]),
+                (None, true) => State::Unknown(format!("what `{}` is, is not known yet", image.build.base.value)),
+                (None, false) => State::Needed(vec!["its layers are made".to_owned()]),
+            };
+            self.push("assemble", image, node, None, state);
+            return Ok(None);
+        };
+        let made = executor.derive(image.build, &below.image, &layers, program(parts))?;
+        let manifest = Descriptor::of(media_type::MANIFEST, &made.documents().1);
+        let state = match executor.store.has(&manifest) {
+            true => State::Cached,
+            false => State::Needed(vec![changed(last.as_ref(), below, &layers, image)]),
+        };
+        let known = Known { image: made, base: below.base.clone(), manifest: Some(manifest) };
+        self.push("assemble", image, node, None, state);
+        Ok(Some(known))
+    }
+
+    /// The index over the platforms of an image.
+    fn index(&mut self, image: &PlannedImage<'_>, graph: &Graph<'_>, number: usize) {
+        let nodes = graph.nodes.iter().zip(&self.known).filter(|(node, _)| node.origin == Origin::Made(number));
+        let manifests: Option<BTreeMap<Platform, Descriptor>> =
+            nodes.map(|(node, known)| Some((node.platform.clone(), known.as_ref()?.manifest.clone()?))).collect();
+        if image.platforms.len() < 2 {
+            return;
+        }
+        let state = match manifests.map(|manifests| self.executor.index_document(image.build, &manifests)) {
+            None => State::Needed(vec!["its images are made".to_owned()]),
+            Some(index) if self.executor.store.has(&Descriptor::of(media_type::INDEX, &index)) => State::Cached,
+            Some(_) => State::Needed(vec!["its images are others".to_owned()]),
+        };
+        let name = image.name.to_owned();
+        self.stages.push(Foreseen { stage: "index", name, platform: None, layer: None, state, commands: Vec::new() });
+    }
+
+    fn push(
+        &mut self,
+        stage: &'static str,
+        image: &PlannedImage<'_>,
+        node: &Node<'_>,
+        part: Option<&Part>,
+        state: State,
+    ) {
+        self.stages.push(Foreseen {
+            stage,
+            name: image.name.to_owned(),
+            platform: Some(node.platform.clone()),
+            layer: part.map(|part| part.title().to_owned()),
+            state,
+            commands: Vec::new(),
+        });
+    }
+}
+
+/// Why an image whose layers are all there is not.
+fn changed(last: Option<&Last>, below: &Known, layers: &[AddedLayer], image: &PlannedImage<'_>) -> String {
+    let Some(last) = last else { return "it was not built before".to_owned() };
+    let names = layers.iter().map(|layer| &layer.created_by);
+    match moved(Some(last), below.digest(), image) {
+        Some(moved) => moved,
+        None if names.ne(last.layers.iter().map(|(name, _)| name)) => "it has other layers than before".to_owned(),
+        None => "its configuration, or what a layer holds, was changed".to_owned(),
+    }
+}
+
+/// Said if the image below, of which this is the digest, is not the one of before.
+fn moved(last: Option<&Last>, below: Option<Digest>, image: &PlannedImage<'_>) -> Option<String> {
+    let last = last.filter(|last| below.is_some() && last.base != below);
+    last.map(|_| format!("`{}` is another image than before", image.build.base.value))
+}

@@ -1,0 +1,324 @@
+//! Tasks that wait for others, done by as many threads as their pool may have.
+//!
+//! A [`Schedule`] takes tasks with what they come after, and [`Schedule::run`] does each as soon as that
+//! is done. A task may add more. Whether a task did well is not known here: what comes after it is done
+//! all the same, and finds out for itself.
+//!
+//! Threads are started when there is something that nobody is free for, so little work starts few.
+
+use std::collections::BTreeSet;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Scope};
+
+/// Who does a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pool {
+    /// It keeps a processor busy.
+    Processor,
+    /// It waits for somebody's answer.
+    Network,
+}
+
+/// A task's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket(usize);
+
+/// Tasks of type `T`; of several that could be done, the least comes first.
+#[derive(Debug)]
+pub(super) struct Schedule<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    tasks: Vec<Task<T>>,
+    processor: Crew<T>,
+    network: Crew<T>,
+    /// Tasks that are being done.
+    running: usize,
+    stopped: bool,
+}
+
+#[derive(Debug)]
+struct Task<T> {
+    work: T,
+    pool: Pool,
+    /// How many tasks have to be done first.
+    waits_for: usize,
+    /// Those that wait for this one.
+    followers: Vec<Ticket>,
+    done: bool,
+}
+
+#[derive(Debug)]
+struct Crew<T> {
+    ready: BTreeSet<(T, Ticket)>,
+    limit: usize,
+    threads: usize,
+    idle: usize,
+}
+
+impl<T: Copy + Ord + Send> Schedule<T> {
+    /// `processors` and `network` are how many threads each pool may have, at least one.
+    pub(super) fn new(processors: usize, network: usize) -> Self {
+        let crew = |limit: usize| Crew { ready: BTreeSet::new(), limit: limit.max(1), threads: 0, idle: 0 };
+        let state = State {
+            tasks: Vec::new(),
+            processor: crew(processors),
+            network: crew(network),
+            running: 0,
+            stopped: false,
+        };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Adds a task that is done when all of `after` are.
+    pub(super) fn add(&self, pool: Pool, work: T, after: impl IntoIterator<Item = Ticket>) -> Ticket {
+        let mut state = self.lock();
+        let ticket = Ticket(state.tasks.len());
+        state.tasks.push(Task { work, pool, waits_for: 0, followers: Vec::new(), done: false });
+        for first in after {
+            state.order(first, ticket);
+        }
+        if state.tasks[ticket.0].waits_for == 0 {
+            state.make_ready(ticket);
+        }
+        ticket
+    }
+
+    /// Makes `later`, which still waits for something, wait for `first` too.
+    pub(super) fn hold(&self, later: Ticket, first: Ticket) {
+        self.lock().order(first, later);
+    }
+
+    /// Begins no more tasks.
+    pub(super) fn stop(&self) {
+        self.lock().stopped = true;
+        self.changed.notify_all();
+    }
+
+    /// Does everything, on this thread and others; returns when nothing is left, or all threads have
+    /// ended what they had begun when it was stopped.
+    pub(super) fn run(&self, work: impl Fn(T) + Sync) {
+        self.lock().processor.threads = 1;
+        thread::scope(|scope| self.serve(scope, Pool::Processor, &work));
+    }
+
+    fn serve<'scope, 'env, F: Fn(T) + Sync>(&'env self, scope: &'scope Scope<'scope, 'env>, pool: Pool, work: &'env F)
+    where
+        T: 'env,
+    {
+        let mut state = self.lock();
+        loop {
+            // This one is free too.
+            state.crew(pool).idle += 1;
+            self.call(&mut state, scope, work);
+            state.crew(pool).idle -= 1;
+            if state.stopped || state.is_over() {
+                self.changed.notify_all();
+                return;
+            }
+            let Some((task, ticket)) = state.crew(pool).ready.pop_first() else {
+                state.crew(pool).idle += 1;
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.crew(pool).idle -= 1;
+                continue;
+            };
+            state.running += 1;
+            drop(state);
+            {
+                let _guard = StopOnPanic(self);
+                work(task);
+            }
+            state = self.lock();
+            state.finish(ticket);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Starts a thread for each task that nobody is free for, as far as there may be more.
+    fn call<'scope, 'env, F: Fn(T) + Sync>(
+        &'env self,
+        state: &mut State<T>,
+        scope: &'scope Scope<'scope, 'env>,
+        work: &'env F,
+    ) where
+        T: 'env,
+    {
+        for pool in [Pool::Processor, Pool::Network] {
+            let crew = state.crew(pool);
+            while crew.ready.len() > crew.idle && crew.threads < crew.limit {
+                crew.threads += 1;
+                crew.idle += 1;
+                scope.spawn(move || {
+                    self.lock().crew(pool).idle -= 1;
+                    self.serve(scope, pool, work);
+                });
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Copy + Ord> State<T> {
+    fn crew(&mut self, pool: Pool) -> &mut Crew<T> {
+        match pool {
+            Pool::Processor => &mut self.processor,
+            Pool::Network => &mut self.network,
+        }
+    }
+
+    fn order(&mut self, first: Ticket, later: Ticket) {
+        if !self.tasks[first.0].done {
+            self.tasks[first.0].followers.push(later);
+            self.tasks[later.0].waits_for += 1;
+        }
+    }
+
+    fn make_ready(&mut self, ticket: Ticket) {
+        let Task { work, pool, .. } = self.tasks[ticket.0];
+        self.crew(pool).ready.insert((work, ticket));
+    }
+
+    fn finish(&mut self, ticket: Ticket) {
+        self.running -= 1;
+        self.tasks[ticket.0].done = true;
+        for follower in std::mem::take(&mut self.tasks[ticket.0].followers) {
+            self.tasks[follower.0].waits_for -= 1;
+            if self.tasks[follower.0].waits_for == 0 {
+                self.make_ready(follower);
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.running == 0 && self.processor.ready.is_empty() && self.network.ready.is_empty()
+    }
+}
+
+/// Lets the other threads end if this one does by a panic, which is then the whole program's.
+struct StopOnPanic<'a, T: Copy + Ord + Send>(&'a Schedule<T>);
+
+impl<T: Copy + Ord + Send> Drop for StopOnPanic<'_, T> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Runs tasks, each after some of those before it, and gives the order in which they ended.
+    fn order(tasks: &[(Pool, Vec<usize>)], processors: usize) -> Vec<usize> {
+        let schedule = Schedule::new(processors, 2);
+        let mut tickets = Vec::new();
+        for (number, (pool, after)) in tasks.iter().enumerate() {
+            tickets.push(schedule.add(*pool, number, after.iter().map(|first| tickets[*first])));
+        }
+        let ended = Mutex::new(Vec::new());
+        schedule.run(|number| ended.lock().unwrap().push(number));
+        ended.into_inner().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn each_is_done_once_and_after_what_it_comes_after(
+            tasks in proptest::collection::vec((any::<bool>(), proptest::collection::vec(any::<prop::sample::Index>(), 0..4)), 0..40),
+            processors in 1_usize..5,
+        ) {
+            let tasks: Vec<(Pool, Vec<usize>)> = tasks
+                .into_iter()
+                .enumerate()
+                .map(|(number, (network, after))| {
+                    let pool = if network { Pool::Network } else { Pool::Processor };
+                    let after = if number == 0 { Vec::new() } else { after.iter().map(|index| index.index(number)).collect() };
+                    (pool, after)
+                })
+                .collect();
+            let ended = order(&tasks, processors);
+            let place = |task: usize| ended.iter().position(|ended| *ended == task);
+            prop_assert_eq!(ended.len(), tasks.len());
+            for (number, (_, after)) in tasks.iter().enumerate() {
+                for first in after {
+                    prop_assert!(place(*first) < place(number));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn of_several_the_least_is_first() {
+        assert_eq!(order(&[3, 0, 2, 1].map(|_| (Pool::Processor, Vec::new())), 1), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_task_may_add_what_another_then_waits_for() {
+        let schedule = Schedule::new(3, 1);
+        let first = schedule.add(Pool::Processor, 0, []);
+        let last = schedule.add(Pool::Processor, 100, [first]);
+        let ended = Mutex::new(Vec::new());
+        schedule.run(|number| {
+            if number == 0 {
+                for number in 1..=5 {
+                    let added = schedule.add(Pool::Network, number, []);
+                    schedule.hold(last, added);
+                }
+            }
+            ended.lock().unwrap().push(number);
+        });
+        let ended = ended.into_inner().unwrap();
+        assert_eq!((ended.len(), ended.first(), ended.last()), (7, Some(&0), Some(&100)));
+    }
+
+    #[test]
+    fn no_pool_has_more_threads_than_it_may() {
+        let schedule = Schedule::new(3, 2);
+        let (running, most) = ([AtomicUsize::new(0), AtomicUsize::new(0)], [AtomicUsize::new(0), AtomicUsize::new(0)]);
+        for number in 0..20 {
+            schedule.add(if number % 2 == 0 { Pool::Processor } else { Pool::Network }, number, []);
+        }
+        schedule.run(|number| {
+            let now = running[number % 2].fetch_add(1, Ordering::SeqCst) + 1;
+            most[number % 2].fetch_max(now, Ordering::SeqCst);
+            thread::sleep(std::time::Duration::from_millis(2));
+            running[number % 2].fetch_sub(1, Ordering::SeqCst);
+        });
+        assert!(most[0].load(Ordering::SeqCst) <= 3 && most[1].load(Ordering::SeqCst) <= 2, "{most:?}");
+    }
+
+    #[test]
+    fn stopped_it_begins_nothing_more() {
+        let schedule = Schedule::new(1, 1);
+        for number in 0..10 {
+            schedule.add(Pool::Processor, number, []);
+        }
+        let done = AtomicUsize::new(0);
+        schedule.run(|number| {
+            done.fetch_add(1, Ordering::SeqCst);
+            if number == 2 {
+                schedule.stop();
+            }
+        });
+        assert_eq!(done.into_inner(), 3);
+    }
+
+    #[test]
+    fn a_panic_ends_it() {
+        let schedule = Schedule::new(2, 2);
+        let first = schedule.add(Pool::Network, 0, []);
+        schedule.add(Pool::Processor, 1, [first]);
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| schedule.run(|_| panic!("on purpose"))));
+        assert!(result.is_err());
+    }
+}

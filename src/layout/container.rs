@@ -1,0 +1,320 @@
+//! The files of a layout: in a folder, or in a tar archive that is never unpacked.
+//!
+//! An archive is walked through once, from header to header, to know where each member is. Links in it
+//! are names for other members: Docker writes layers that two images share as such. What leads out of
+//! the archive is not there.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// A folder or an archive, open for any number of threads.
+#[derive(Debug)]
+pub(super) enum Container {
+    Folder(PathBuf),
+    Archive(Archive),
+}
+
+/// A tar archive and where its members are.
+#[derive(Debug)]
+pub(super) struct Archive {
+    file: File,
+    /// By path, without `.` and `..` in it.
+    members: BTreeMap<Vec<u8>, Member>,
+}
+
+#[derive(Debug)]
+enum Member {
+    Content {
+        position: u64,
+        size: u64,
+    },
+    /// To another member, or out of the archive.
+    Link(Option<Vec<u8>>),
+}
+
+/// A member's bytes, on their way.
+pub(super) struct Content<'a> {
+    pub(super) size: u64,
+    reader: Box<dyn Read + 'a>,
+}
+
+/// Why there is no container at a path.
+#[derive(Debug)]
+pub(super) enum OpenError {
+    Absent,
+    /// A file that is no tar archive; by its first bytes it may be compressed.
+    NotTar(Option<&'static str>),
+    /// A tar archive that cannot be read on behind so many members.
+    Damaged(usize),
+    Io(io::Error),
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        if is_absent(&error) { Self::Absent } else { Self::Io(error) }
+    }
+}
+
+/// A compression that a whole archive may have.
+const COMPRESSIONS: [(&[u8], &str); 4] =
+    [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ", "xz"), (b"BZh", "bzip2")];
+
+/// As many links one behind the other as anyone follows.
+const DEEPEST: usize = 40;
+
+impl Container {
+    /// Opens a folder, or an archive; nothing is read of the members yet.
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        let metadata = path.metadata()?;
+        if metadata.is_dir() {
+            return Ok(Self::Folder(path.to_owned()));
+        }
+        // Opening a pipe would wait for its other end.
+        if !metadata.is_file() {
+            return Err(OpenError::NotTar(None));
+        }
+        let file = File::open(path)?;
+        let members = match members(&file) {
+            Ok(members) => members,
+            Err(0) => return Err(OpenError::NotTar(compression(File::open(path)?)?)),
+            Err(read) => return Err(OpenError::Damaged(read)),
+        };
+        Ok(Self::Archive(Archive { file, members }))
+    }
+
+    /// The file of this name, followed if it is a link; nothing if there is none.
+    pub(super) fn member(&self, name: &str) -> io::Result<Option<Content<'_>>> {
+        match self {
+            Self::Folder(folder) => match folder.join(name).metadata() {
+                Ok(metadata) if metadata.is_file() => {
+                    let reader = Box::new(File::open(folder.join(name))?);
+                    Ok(Some(Content { size: metadata.len(), reader }))
+                }
+                Ok(_) => Ok(None),
+                Err(error) if is_absent(&error) => Ok(None),
+                Err(error) => Err(error),
+            },
+            Self::Archive(archive) => Ok(archive.find(name).map(|(position, size)| {
+                let reader = Box::new(Section { file: &archive.file, position, left: size });
+                Content { size, reader }
+            })),
+        }
+    }
+}
+
+impl Archive {
+    fn find(&self, name: &str) -> Option<(u64, u64)> {
+        let mut path = within(b"", name.as_bytes())?;
+        for _ in 0..DEEPEST {
+            match self.members.get(&path)? {
+                Member::Content { position, size } => return Some((*position, *size)),
+                Member::Link(target) => path.clone_from(target.as_ref()?),
+            }
+        }
+        None
+    }
+}
+
+impl Read for Content<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer)
+    }
+}
+
+/// A stretch of a file.
+struct Section<'a> {
+    file: &'a File,
+    position: u64,
+    left: u64,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let length = self.file.read_at(&mut buffer[..wanted], self.position)?;
+        self.position += length as u64;
+        self.left -= length as u64;
+        Ok(length)
+    }
+}
+
+/// True for the errors of a name that nothing has.
+fn is_absent(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename)
+}
+
+/// What a file is compressed with, by how it begins.
+pub(super) fn compression(mut start: impl Read) -> io::Result<Option<&'static str>> {
+    let mut bytes = Vec::new();
+    start.by_ref().take(8).read_to_end(&mut bytes)?;
+    Ok(COMPRESSIONS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name))
+}
+
+/// Where the members of a tar archive are, or how many could be read of one that ends otherwise. What the
+/// reader says of that quotes the file, and is for nobody's eyes.
+fn members(file: &File) -> Result<BTreeMap<Vec<u8>, Member>, usize> {
+    let mut members = BTreeMap::new();
+    for (number, entry) in tar::Archive::new(file).entries_with_seek().map_err(|_| 0_usize)?.enumerate() {
+        let entry = entry.map_err(|_| number)?;
+        let Some(path) = within(b"", &entry.path_bytes()) else { continue };
+        let kind = entry.header().entry_type();
+        let member = match (kind, entry.link_name_bytes()) {
+            (tar::EntryType::Regular | tar::EntryType::Continuous, _) => {
+                Member::Content { position: entry.raw_file_position(), size: entry.size() }
+            }
+            (tar::EntryType::Symlink, Some(target)) => Member::Link(within(parent(&path), &target)),
+            (tar::EntryType::Link, Some(target)) => Member::Link(within(b"", &target)),
+            _ => continue,
+        };
+        // Unpacked, the last of two with one name would be what is there.
+        members.insert(path, member);
+    }
+    Ok(members)
+}
+
+/// The path within the archive, seen from a folder in it; nothing if it leads out.
+fn within(folder: &[u8], path: &[u8]) -> Option<Vec<u8>> {
+    let mut parts: Vec<&[u8]> = match path.first() {
+        Some(b'/') => Vec::new(),
+        _ => folder.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect(),
+    };
+    for part in path.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join(&b'/'))
+}
+
+fn parent(path: &[u8]) -> &[u8] {
+    path.iter().rposition(|byte| *byte == b'/').map_or(b"", |slash| &path[..slash])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive(add: impl FnOnce(&mut tar::Builder<File>)) -> Container {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tar");
+        let file = File::options().write(true).create_new(true).open(&path).unwrap();
+        let mut builder = tar::Builder::new(file);
+        add(&mut builder);
+        builder.into_inner().unwrap();
+        Container::open(&path).unwrap()
+    }
+
+    fn add(builder: &mut tar::Builder<File>, name: &[u8], link: Option<(tar::EntryType, &str)>, content: &[u8]) {
+        let mut header = tar::Header::new_gnu();
+        // The crate's own setters refuse what a hostile archive has.
+        let field = &mut header.as_old_mut().name;
+        field[..name.len()].copy_from_slice(name);
+        header.set_mode(0o644);
+        header.set_size(content.len() as u64);
+        if let Some((kind, target)) = link {
+            header.set_entry_type(kind);
+            header.as_old_mut().linkname[..target.len()].copy_from_slice(target.as_bytes());
+        }
+        header.set_cksum();
+        builder.append(&header, content).unwrap();
+    }
+
+    fn read(container: &Container, name: &str) -> Option<Vec<u8>> {
+        let mut content = container.member(name).unwrap()?;
+        let mut bytes = Vec::new();
+        content.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes.len() as u64, content.size);
+        Some(bytes)
+    }
+
+    #[test]
+    fn members_are_found_by_every_spelling_and_through_links() {
+        use tar::EntryType::{Link, Symlink};
+
+        let long = "long/".repeat(40);
+        let container = archive(|builder| {
+            add(builder, b"./a", None, b"old");
+            add(builder, b"./a", None, b"new");
+            add(builder, b"x\xff/y", None, b"not text");
+            add(builder, b"one/layer.tar", Some((Symlink, "../a")), b"");
+            add(builder, b"two/layer.tar", Some((Symlink, "../one/layer.tar")), b"");
+            add(builder, b"hard", Some((Link, "one/layer.tar")), b"");
+            add(builder, b"up", Some((Symlink, "../../etc/passwd")), b"");
+            add(builder, b"round", Some((Symlink, "./round")), b"");
+            add(builder, b"nowhere", Some((Symlink, "gone")), b"");
+            add(builder, b"../outside", None, b"outside");
+            let mut header = tar::Header::new_gnu();
+            header.set_size(4);
+            builder.append_data(&mut header, format!("{long}end"), &b"deep"[..]).unwrap();
+        });
+        for name in ["a", "./a", "one/../a", "/a", "one/layer.tar", "two/layer.tar", "hard"] {
+            assert_eq!(read(&container, name).as_deref(), Some(&b"new"[..]), "{name}");
+        }
+        assert_eq!(read(&container, &format!("{long}end")).as_deref(), Some(&b"deep"[..]));
+        for name in ["up", "round", "nowhere", "../outside", "outside", "one", "b", ""] {
+            assert_eq!(read(&container, name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn folders_have_files_and_nothing_that_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), "content").unwrap();
+        std::os::unix::fs::symlink("a", folder.path().join("link")).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            folder.path().join("pipe"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        let container = Container::open(folder.path()).unwrap();
+        assert_eq!(read(&container, "link").as_deref(), Some(&b"content"[..]));
+        for name in ["pipe", "b", "a/b", "."] {
+            assert_eq!(read(&container, name), None, "{name}");
+        }
+        assert!(matches!(Container::open(&folder.path().join("pipe")), Err(OpenError::NotTar(None))));
+        for name in ["b", "a/b", &"long".repeat(100)] {
+            assert!(matches!(Container::open(&folder.path().join(name)), Err(OpenError::Absent)), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_archive_or_cut_off_is_an_error_or_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tar");
+        std::fs::write(&path, "no tar\n".repeat(200)).unwrap();
+        assert!(matches!(Container::open(&path), Err(OpenError::NotTar(None))));
+        let mut header = tar::Header::new_gnu();
+        header.set_path("a").unwrap();
+        header.set_size(9000);
+        header.set_cksum();
+        std::fs::write(&path, [header.as_bytes(), &b"half"[..]].concat()).unwrap();
+        let container = Container::open(&path).unwrap();
+        let mut content = container.member("a").unwrap().unwrap();
+        let mut bytes = Vec::new();
+        content.read_to_end(&mut bytes).unwrap();
+        assert_eq!((bytes.as_slice(), content.size), (&b"half"[..], 9000));
+    }
+
+    #[test]
+    fn compressions_are_told_by_how_they_begin() {
+        for (bytes, expected) in [
+            (&b"\x1f\x8b\x08"[..], Some("gzip")),
+            (b"\x28\xb5\x2f\xfd", Some("zstd")),
+            (b"\xfd7zXZ\0", Some("xz")),
+            (b"BZh91AY", Some("bzip2")),
+            (b"manifest.json", None),
+            (b"", None),
+        ] {
+            assert_eq!(compression(bytes).unwrap(), expected, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Images on this machine's disk, read in process: no tool and no network is needed, and no byte is used
+//! that does not match its digest.
+//!
+//! ```text
+//! FOLDER/{oci-layout,index.json,blobs/sha256/HEX}    OCI image spec, "Image Layout"
+//! FILE.tar                                           the same in a tar, which is never unpacked
+//! FILE.tar/{manifest.json,HEX.json,HEX.tar}          what `docker save` writes
+//! ```
+//!
+//! [`Layout::open`] looks into the file to tell them apart. [`Layout::choose`] gives the digest of the
+//! image that is meant, and [`Layout::document`] and [`Layout::store_blob`] the bytes of a digest. The
+//! last form has no manifest with a digest of its own, so one is made for it ([`docker`]).
+
+mod container;
+mod docker;
+mod error;
+mod files;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::Path;
+
+use sha2::Digest as _;
+
+use crate::fs::FileError;
+use crate::image::ImageError;
+use crate::model::origin::LayoutKind;
+use crate::model::reference::RepositoryError;
+use crate::model::{Digest, Document, ImageConfig, Index, LayoutPath, Platform, Repository};
+use crate::sanitize;
+use crate::store::Store;
+
+pub(crate) use error::LayoutError;
+use files::Files;
+
+/// What names an image in an index: the spec's annotation, and the one of containerd and Docker.
+const NAMES: [&str; 2] = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
+
+/// A layout or an archive, and which of its images is meant.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    files: Files,
+    /// The image's name, if one was written.
+    name: Option<String>,
+    images: Vec<Named>,
+    /// Where the bytes of a digest are, if not in a file that is named by it.
+    pieces: BTreeMap<Digest, Piece>,
+}
+
+/// What the lockfile says of an image.
+#[derive(Clone, Debug)]
+pub(crate) struct Pinned {
+    pub(crate) digest: Digest,
+    pub(crate) media_type: String,
+    pub(crate) platforms: BTreeMap<Platform, Digest>,
+}
+
+/// An image, and what it is called; often nothing.
+#[derive(Debug)]
+struct Named {
+    names: Vec<String>,
+    digest: Digest,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Bytes(Vec<u8>),
+    Member(String),
+}
+
+impl Layout {
+    /// Opens what the path names, seen from the manifest's folder.
+    pub(crate) fn open(path: &LayoutPath, folder: &Path) -> Result<Self, LayoutError> {
+        let (files, name) = Files::open(path, folder)?;
+        let mut layout = Self { name: name.map(str::to_owned), images: Vec::new(), pieces: BTreeMap::new(), files };
+        match layout.files.kind(path.kind())? {
+            LayoutKind::DockerArchive => docker::read(&mut layout)?,
+            LayoutKind::Folder | LayoutKind::OciArchive => layout.images = named(&layout.files)?,
+        }
+        Ok(layout)
+    }
+
+    /// The digest of the image that is meant: the one of the name, or the only one; with a digest, that of
+    /// them which has it.
+    pub(crate) fn choose(&self, wanted: Option<&Digest>) -> Result<Digest, LayoutError> {
+        let path = || self.files.path.clone();
+        let candidates: Vec<&Named> = match &self.name {
+            None => self.images.iter().collect(),
+            Some(name) => of_name(&self.images, name, |image| &image.names),
+        };
+        let all: BTreeSet<Digest> = candidates.iter().map(|image| image.digest).collect();
+        let found: Vec<Digest> =
+            all.iter().filter(|digest| wanted.is_none_or(|wanted| wanted == *digest)).copied().collect();
+        match (&found[..], wanted, &self.name) {
+            ([digest], _, _) => Ok(*digest),
+            ([], Some(wanted), _) if !all.is_empty() => {
+                let there: Vec<String> = all.iter().take(5).map(ToString::to_string).collect();
+                let help = Some(format!("there is {}", there.join(", ")));
+                Err(LayoutError::NoSuchImage { path: path(), what: format!("image {wanted}"), help })
+            }
+            ([], _, Some(name)) => Err(LayoutError::no_such_name(&self.files.path, name, &self.names())),
+            ([], _, None) => Err(LayoutError::NoSuchImage { path: path(), what: "image".to_owned(), help: None }),
+            _ => Err(self.several(found.len())),
+        }
+    }
+
+    /// What to pin: the chosen image and its platforms. On `Ok` its documents that were read are in the store.
+    pub(crate) fn pin(&self, wanted: Option<&Digest>, store: &Store) -> Result<Pinned, LayoutError> {
+        let bad = |source| LayoutError::Image { path: self.files.path.clone(), source };
+        let digest = self.choose(wanted)?;
+        let bytes = self.document(&digest)?;
+        let document = Document::parse(&bytes).map_err(|error| bad(ImageError::Manifest(error)))?;
+        store.put(&bytes)?;
+        let platforms = match &document {
+            Document::Index(index) => index.platforms(),
+            Document::Manifest(manifest) => {
+                let config = self.document(&manifest.config.digest)?;
+                let platform = ImageConfig::parse(&config).map_err(|error| bad(ImageError::Config(error)))?.platform();
+                store.put(&config)?;
+                (!platform.is_unknown()).then_some((platform, digest)).into_iter().collect()
+            }
+        };
+        if platforms.is_empty() {
+            return Err(LayoutError::NoPlatform { path: self.files.path.clone() });
+        }
+        Ok(Pinned { digest, media_type: document.media_type().to_owned(), platforms })
+    }
+
+    /// The bytes of a manifest, index or configuration, verified.
+    pub(crate) fn document(&self, digest: &Digest) -> Result<Vec<u8>, LayoutError> {
+        let bytes = match self.pieces.get(digest) {
+            Some(Piece::Bytes(bytes)) => bytes.clone(),
+            _ => self.files.document(&self.member(digest))?.ok_or_else(|| self.missing(digest))?,
+        };
+        match Digest::of(&bytes) == *digest {
+            true => Ok(bytes),
+            false => Err(self.damaged(digest)),
+        }
+    }
+
+    /// Copies a blob into the store. On `Ok` it is there, and what its name says.
+    pub(crate) fn store_blob(&self, digest: &Digest, store: &Store) -> Result<(), LayoutError> {
+        let member = self.member(digest);
+        let mut content = self.files.member(&member)?.ok_or_else(|| self.missing(digest))?;
+        let mut blob = store.start_blob()?;
+        let mut hasher = sha2::Sha256::new();
+        self.files.each_block(&member, &mut content, |block| {
+            hasher.update(block);
+            blob.write_all(block).map_err(|error| FileError::new("write", blob.path(), error).into())
+        })?;
+        if Digest::finish(hasher) != *digest {
+            return Err(self.damaged(digest));
+        }
+        Ok(store.commit_blob(blob, digest)?)
+    }
+
+    fn member(&self, digest: &Digest) -> String {
+        match self.pieces.get(digest) {
+            Some(Piece::Member(member)) => member.clone(),
+            _ => format!("blobs/sha256/{}", digest.hex()),
+        }
+    }
+
+    fn missing(&self, digest: &Digest) -> LayoutError {
+        LayoutError::MissingBlob { path: self.files.path.clone(), digest: *digest }
+    }
+
+    fn damaged(&self, digest: &Digest) -> LayoutError {
+        LayoutError::Damaged { path: self.files.path.clone(), digest: *digest }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.images.iter().flat_map(|image| image.names.clone()).collect()
+    }
+
+    fn several(&self, count: usize) -> LayoutError {
+        let names: Vec<String> = self.names().iter().take(12).map(|name| sanitize::name(name)).collect();
+        let help = match &names[..] {
+            [] => {
+                let digests: Vec<String> =
+                    self.images.iter().take(12).map(|image| format!("`{}`", image.digest)).collect();
+                format!("pin one by its `digest`: {}", digests.join(", "))
+            }
+            [first, ..] if self.name.is_none() => {
+                format!("write `layout = \"{}:{first}\"`; its images are: `{}`", self.files.path, names.join("`, `"))
+            }
+            // One name for several.
+            _ => "pin one of them by its `digest`, too".to_owned(),
+        };
+        LayoutError::Several { path: self.files.path.clone(), count, help }
+    }
+}
+
+/// The images of an OCI layout; attestations are none.
+fn named(files: &Files) -> Result<Vec<Named>, LayoutError> {
+    const INDEX: &str = "index.json";
+    let bytes = files.document(INDEX)?.unwrap_or_default();
+    let index: Index =
+        serde_json::from_slice(&bytes).map_err(|error| LayoutError::unreadable(INDEX, &files.path, error))?;
+    let images = index.manifests.into_iter().filter(|descriptor| {
+        let platform = descriptor.platform.as_ref().map(Platform::from);
+        !platform.is_some_and(|platform| platform.is_unknown())
+    });
+    let named = images.map(|descriptor| Named {
+        names: NAMES.iter().filter_map(|name| descriptor.annotations.get(*name).cloned()).collect(),
+        digest: descriptor.digest,
+    });
+    Ok(named.collect())
+}
+
+/// Those of a name: as it is written, or else as Docker completes it, `alpine` to `docker.io/library/alpine:latest`.
+fn of_name<'a, T>(images: &'a [T], name: &str, names: impl Fn(&T) -> &[String]) -> Vec<&'a T> {
+    let with = |is_it: &dyn Fn(&String) -> bool| -> Vec<&'a T> {
+        images.iter().filter(|image| names(image).iter().any(is_it)).collect()
+    };
+    let exact = with(&|known| known == name);
+    if !exact.is_empty() {
+        return exact;
+    }
+    let wanted = completed(name);
+    with(&|known| completed(known) == wanted)
+}
+
+fn completed(name: &str) -> String {
+    let last = name.rfind('/').map_or(0, |slash| slash + 1);
+    let (repository, tag) = match name[last..].find(':') {
+        Some(colon) => (&name[..last + colon], &name[last + colon + 1..]),
+        None => (name, "latest"),
+    };
+    match Repository::parse(repository) {
+        Ok(repository) => format!("{repository}:{tag}"),
+        Err(RepositoryError::Short { long, .. }) => format!("{long}:{tag}"),
+        Err(_) => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

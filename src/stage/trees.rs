@@ -1,0 +1,149 @@
+//! The root filesystems that are kept ([`rootfs`](super::rootfs)): which there are, and their removal.
+//!
+//! Whoever uses a tree or makes it holds its lock; so one whose lock is free may be removed. It loses its
+//! name first: what is half removed is taken for what is half made, and swept.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::fs::{FileContext as _, FileError, Lock, TEMPORARY_PREFIX};
+use crate::sandbox;
+use crate::stage::rootfs::SIZE;
+use crate::store::disk_usage;
+use crate::tools::IdMap;
+
+/// A tree that is whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    name: String,
+    /// What it takes on the disk, in bytes.
+    pub(crate) size: u64,
+    /// When it was used last.
+    pub(crate) used: SystemTime,
+}
+
+/// The trees in the cache, in no order.
+pub(crate) fn list(cache: &Path) -> Result<Vec<Tree>, FileError> {
+    let folder = folder(cache);
+    let mut trees = Vec::new();
+    for path in entries(&folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !name.starts_with(TEMPORARY_PREFIX) && path.is_dir() {
+            let written = std::fs::read_to_string(path.join(SIZE)).ok().and_then(|size| size.parse().ok());
+            let size = match written {
+                Some(size) => size,
+                None => disk_usage(&path).context("look through", &path)?,
+            };
+            let used = used(&folder, &name);
+            trees.push(Tree { name, size, used });
+        }
+    }
+    Ok(trees)
+}
+
+/// Removes a tree, unless it is in use or was since it was listed; true if it is gone.
+pub(crate) fn remove(cache: &Path, tree: &Tree, map: &IdMap) -> Result<bool, FileError> {
+    let folder = folder(cache);
+    let Some(_alone) = Lock::try_exclusive(&lock(&folder, &tree.name))? else { return Ok(false) };
+    if used(&folder, &tree.name) != tree.used {
+        return Ok(false);
+    }
+    let half = folder.join(format!("{TEMPORARY_PREFIX}{}-{}", tree.name, std::process::id()));
+    match std::fs::rename(folder.join(&tree.name), &half) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        renamed => renamed.context("remove", &half)?,
+    }
+    sandbox::remove_tree(&half, map).context("remove", &half)?;
+    Ok(true)
+}
+
+/// Removes the trees that killed processes did not finish.
+pub(crate) fn sweep(cache: &Path, map: &IdMap) -> Result<(), FileError> {
+    let folder = folder(cache);
+    for half in entries(&folder)? {
+        // `.oci-tmp-<name>-<random>`
+        let name = half.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = name.strip_prefix(TEMPORARY_PREFIX).and_then(|name| Some(name.rsplit_once('-')?.0.to_owned()));
+        if let Some(name) = name
+            && let Some(_lock) = Lock::try_exclusive(&lock(&folder, &name))?
+        {
+            sandbox::remove_tree(&half, map).context("remove", &half)?;
+        }
+    }
+    Ok(())
+}
+
+/// What trees that are not finished, or not wholly removed, take on the disk.
+pub(crate) fn unfinished(cache: &Path) -> Result<u64, FileError> {
+    let halves = entries(&folder(cache))?.into_iter();
+    let halves =
+        halves.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY_PREFIX)));
+    halves.map(|path| disk_usage(&path).context("look through", &path)).sum()
+}
+
+fn folder(cache: &Path) -> PathBuf {
+    cache.join("rootfs")
+}
+
+fn lock(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.lock"))
+}
+
+fn used(folder: &Path, name: &str) -> SystemTime {
+    let modified = std::fs::metadata(lock(folder, name)).and_then(|metadata| metadata.modified());
+    modified.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => Ok(entries.context("read the folder", folder)?.flatten().map(|entry| entry.path()).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(cache: &Path, name: &str) {
+        std::fs::create_dir_all(cache.join("rootfs").join(name).join("fs/etc")).unwrap();
+        std::fs::write(lock(&cache.join("rootfs"), name), "").unwrap();
+    }
+
+    #[test]
+    fn what_is_used_stays_and_what_is_removed_is_gone() {
+        let cache = tempfile::tempdir().unwrap();
+        assert!(list(cache.path()).unwrap().is_empty());
+        for name in ["a-host", "b-host"] {
+            tree(cache.path(), name);
+        }
+        std::fs::write(cache.path().join("rootfs/a-host").join(SIZE), "12345").unwrap();
+        let mut trees = list(cache.path()).unwrap();
+        trees.sort_by(|one, other| one.name.cmp(&other.name));
+        assert_eq!((trees.len(), trees[0].size), (2, 12345));
+        let map = IdMap::detect();
+        let in_use = Lock::shared(&lock(&cache.path().join("rootfs"), "a-host")).unwrap();
+        assert!(!remove(cache.path(), &trees[0], &map).unwrap());
+        drop(in_use);
+        assert!(remove(cache.path(), &trees[0], &map).unwrap() && !remove(cache.path(), &trees[0], &map).unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        crate::fs::mark_used(&lock(&cache.path().join("rootfs"), "b-host")).unwrap();
+        assert!(!remove(cache.path(), &trees[1], &map).unwrap(), "it was used since");
+        assert_eq!(list(cache.path()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_is_half_is_swept_unless_someone_is_at_it() {
+        let cache = tempfile::tempdir().unwrap();
+        let half = cache.path().join("rootfs").join(format!("{TEMPORARY_PREFIX}a-host-x1y2"));
+        std::fs::create_dir_all(half.join("fs")).unwrap();
+        let at_it = Lock::exclusive(&lock(&cache.path().join("rootfs"), "a-host"), || {}).unwrap();
+        let map = IdMap::detect();
+        sweep(cache.path(), &map).unwrap();
+        assert!(half.exists() && list(cache.path()).unwrap().is_empty());
+        assert!(unfinished(cache.path()).unwrap() > 0 || disk_usage(&half).unwrap() == 0);
+        drop(at_it);
+        sweep(cache.path(), &map).unwrap();
+        assert!(!half.exists());
+    }
+}

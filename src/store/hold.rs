@@ -1,0 +1,205 @@
+//! What keeps a process's blobs from being removed under it, by however many others at once.
+//!
+//! A file's modification time says when it was used last. Before a process first looks for a blob it has
+//! a workspace, whose lock is as old as that first look. A blob that it finds is marked, unless it is
+//! younger than the workspace already. So whatever a process relies on is at least as young as its
+//! workspace, and may be removed only if it is older than the workspaces of all processes that live
+//! ([`Store::remove`]). Marking a blob and removing some exclude each other by a lock that both hold for
+//! moments: nobody waits for the end of a build, a push or a run.
+
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::fs::{FileError, Lock};
+use crate::model::Digest;
+use crate::store::workspace::{self, Workspace};
+use crate::store::{Object, Store};
+
+impl Store {
+    /// Looks at a blob. On `Ok` it is there, and stays until this process ends, or drops its store.
+    pub(super) fn hold(&self, digest: &Digest) -> io::Result<Metadata> {
+        // Where nothing can be written, nobody is kept from anything.
+        let workspace = (!self.only_looks).then(|| self.workspace().ok()).flatten();
+        let path = self.blob_path(digest);
+        let metadata = std::fs::symlink_metadata(&path)?;
+        if let Some(workspace) = workspace
+            && metadata.modified()? < workspace.started()
+        {
+            let _gate = Lock::shared(&self.gate());
+            match crate::fs::mark_used(&path) {
+                // Whoever owns it, and not us, decides over it.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {}
+                marked => marked?,
+            }
+        }
+        Ok(metadata)
+    }
+
+    /// Marks a blob that just got its name. It was written earlier, and may have taken the place of one that
+    /// a process relies on which is younger than that.
+    pub(super) fn added(&self, digest: &Digest) {
+        self.grow();
+        // Gone already, or not ours: then it is not needed, or not for us to mark.
+        let _ = crate::fs::mark_used(&self.blob_path(digest));
+    }
+
+    /// Removes files that were not used since they were listed, and that no living process relies on.
+    /// Gives, for each, whether it is gone; their bytes are freed before this returns.
+    pub(crate) fn remove(&self, objects: &[Object]) -> Result<Vec<bool>, FileError> {
+        let aside = self.scratch()?;
+        let gate = Lock::exclusive(&self.gate(), || {})?;
+        let oldest = workspace::oldest(&self.temporaries());
+        let is_unused = |object: &Object| {
+            let used = std::fs::symlink_metadata(&object.path).and_then(|metadata| metadata.modified());
+            used.is_ok_and(|used| used == object.used && oldest.is_none_or(|oldest| used < oldest))
+        };
+        let removed = objects.iter().enumerate().map(|(number, object)| {
+            if !is_unused(object) {
+                return Ok(false);
+            }
+            // Only renamed for now: to free a large file takes a while, and others wait.
+            match std::fs::rename(&object.path, aside.path().join(number.to_string())) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(FileError::new("remove", &object.path, error)),
+            }
+        });
+        let removed = removed.collect();
+        drop(gate);
+        let folder = aside.path().to_owned();
+        aside.close().map_err(|error| FileError::new("remove", &folder, error))?;
+        removed
+    }
+
+    /// This process's folder for work in progress, on the blobs' file system.
+    pub(super) fn temporary(&self) -> Result<&Path, FileError> {
+        self.workspace().map(Workspace::path)
+    }
+
+    fn workspace(&self) -> Result<&Workspace, FileError> {
+        if let Some(workspace) = self.workspace.get() {
+            return Ok(workspace);
+        }
+        let made = Workspace::new(&self.temporaries(), &self.gate())?;
+        // If another thread was quicker, this one's folder is removed again.
+        Ok(self.workspace.get_or_init(|| made))
+    }
+
+    /// The folder of all processes' workspaces.
+    pub(super) fn temporaries(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// The lock of [`Workspace`]s and marks against sweeps and removals.
+    pub(super) fn gate(&self) -> PathBuf {
+        self.root.join("locks/tmp")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Descriptor;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        (folder, store)
+    }
+
+    /// Removes all that may be removed, as another process would.
+    fn remove_all(store: &Store) -> usize {
+        let other = Store::open(store.root()).unwrap();
+        let removed = other.remove(&other.objects().unwrap()).unwrap();
+        removed.into_iter().filter(|removed| *removed).count()
+    }
+
+    /// File systems' clocks tick slowly: afterwards, what is marked is younger than what was there.
+    fn tick() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+
+    #[test]
+    fn what_a_living_process_found_or_made_stays() {
+        let (_folder, store) = store();
+        let [found, read, verified, put, never] = [&b"found"[..], b"read", b"verified", b"put", b"never"];
+        for content in [found, read, verified, put, never] {
+            store.put(content).unwrap();
+        }
+        let living = Store::open(store.root()).unwrap();
+        drop(store);
+        tick();
+        assert!(living.has(&Descriptor::new("", Digest::of(found), 5)));
+        living.read(&Digest::of(read)).unwrap().unwrap();
+        assert!(living.verify(&Digest::of(verified)).unwrap());
+        living.put(put).unwrap();
+        living.put(b"made").unwrap();
+        assert_eq!(remove_all(&living), 1);
+        assert!(living.read(&Digest::of(never)).unwrap().is_none());
+        for content in [found, read, verified, put, b"made"] {
+            assert!(living.read(&Digest::of(content)).unwrap().is_some());
+        }
+        let root = living.root().to_owned();
+        drop(living);
+        tick();
+        assert_eq!(remove_all(&Store::open(&root).unwrap()), 5, "nobody lives");
+    }
+
+    #[test]
+    fn what_was_used_since_it_was_listed_stays() {
+        let (_folder, store) = store();
+        let digest = store.put(b"content").unwrap();
+        let root = store.root().to_owned();
+        drop(store);
+        let pruning = Store::open(&root).unwrap();
+        let objects = pruning.objects().unwrap();
+        tick();
+        let short = Store::open(&root).unwrap();
+        assert!(short.read(&digest).unwrap().is_some());
+        drop(short);
+        assert_eq!(pruning.remove(&objects).unwrap(), [false]);
+        tick();
+        assert_eq!(Store::open(&root).unwrap().remove(&pruning.objects().unwrap()).unwrap(), [true]);
+        assert!(pruning.read(&digest).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_one_was_told_is_there_is_there_whoever_removes() {
+        let (_folder, store) = store();
+        let digests: Vec<Digest> = (0..40_u32).map(|number| store.put(&number.to_le_bytes()).unwrap()).collect();
+        let root = store.root().to_owned();
+        drop(store);
+        std::thread::scope(|scope| {
+            let users: Vec<_> = (0..3)
+                .map(|_| {
+                    scope.spawn(|| {
+                        for round in 0..30 {
+                            let store = Store::open(&root).unwrap();
+                            let held: Vec<_> = digests
+                                .iter()
+                                .enumerate()
+                                .filter(|(number, _)| number % 3 == round % 3)
+                                .map(|(number, digest)| {
+                                    if !store.has(&Descriptor::new("", *digest, 4)) {
+                                        store.put(&u32::try_from(number).unwrap().to_le_bytes()).unwrap();
+                                    }
+                                    store.blob_path(digest)
+                                })
+                                .collect();
+                            std::thread::yield_now();
+                            for path in held {
+                                assert!(path.exists(), "{} is gone", path.display());
+                            }
+                        }
+                    })
+                })
+                .collect();
+            let mut removed = 0;
+            while !users.iter().all(|user| user.is_finished()) {
+                removed += remove_all(&Store::open(&root).unwrap());
+            }
+            assert!(removed > 0, "nothing was ever removed");
+        });
+    }
+}

@@ -1,0 +1,144 @@
+//! What the store holds, file by file: for those who count it and for those who remove it.
+
+use std::collections::BTreeSet;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::fs::FileError;
+use crate::store::Store;
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Blob,
+    Record,
+    Log,
+    /// What the tools keep for themselves.
+    ToolState,
+}
+
+/// A file of the store. All of them can be done without: what was removed is fetched or made again.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    pub(crate) kind: Kind,
+    pub(crate) path: PathBuf,
+    /// What it takes on the disk, in bytes.
+    pub(crate) size: u64,
+    /// It has a second name, in a project's `.oci/`: to remove it here frees nothing.
+    pub(crate) is_shared: bool,
+    /// When it was used last.
+    pub(crate) used: SystemTime,
+}
+
+impl Store {
+    /// Every file that the store keeps, but for those that are not finished; in no order.
+    pub(crate) fn objects(&self) -> Result<Vec<Object>, FileError> {
+        let folders = [
+            (Kind::Blob, self.blobs()),
+            (Kind::Record, self.root.join("records")),
+            (Kind::Log, self.logs()),
+            (Kind::ToolState, self.tool_state()),
+        ];
+        let mut objects = Vec::new();
+        for (kind, folder) in folders {
+            walk(&folder, &mut |path, metadata| {
+                if !metadata.is_dir() {
+                    objects.push(Object {
+                        kind,
+                        path: path.to_owned(),
+                        size: on_disk(metadata),
+                        is_shared: metadata.nlink() > 1,
+                        used: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+                    });
+                }
+            })
+            .map_err(|error| FileError::new("read", &folder, error))?;
+        }
+        Ok(objects)
+    }
+
+    /// What work in progress takes on the disk, that of killed processes too.
+    pub(crate) fn unfinished(&self) -> Result<u64, FileError> {
+        let folder = self.temporaries();
+        disk_usage(&folder).map_err(|error| FileError::new("read", &folder, error))
+    }
+}
+
+/// What a folder and all in it take on the disk, in bytes; what may not be looked into is not counted.
+pub(crate) fn disk_usage(folder: &Path) -> io::Result<u64> {
+    let mut total = 0;
+    let mut linked = BTreeSet::new();
+    walk(folder, &mut |_, metadata| {
+        let is_new = metadata.is_dir() || metadata.nlink() < 2 || linked.insert((metadata.dev(), metadata.ino()));
+        total += if is_new { on_disk(metadata) } else { 0 };
+    })?;
+    Ok(total)
+}
+
+/// As `du` counts.
+fn on_disk(metadata: &Metadata) -> u64 {
+    metadata.blocks() * 512
+}
+
+/// Shows everything below a folder. What vanishes meanwhile was not there.
+fn walk(folder: &Path, show: &mut dyn FnMut(&Path, &Metadata)) -> io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+            return Ok(());
+        }
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        match std::fs::symlink_metadata(&path) {
+            Ok(metadata) => {
+                show(&path, &metadata);
+                if metadata.is_dir() {
+                    walk(&path, show)?;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_takes_what_is_in_it_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        assert_eq!(disk_usage(&path("nothing")).unwrap(), 0);
+        std::fs::create_dir(path("deep")).unwrap();
+        let empty = disk_usage(folder.path()).unwrap();
+        std::fs::write(path("deep/file"), vec![1; 100_000]).unwrap();
+        std::fs::File::open(path("deep/file")).unwrap().sync_all().unwrap();
+        std::fs::hard_link(path("deep/file"), path("link")).unwrap();
+        std::os::unix::fs::symlink("/usr", path("elsewhere")).unwrap();
+        let full = disk_usage(folder.path()).unwrap();
+        assert!((100_000..150_000).contains(&(full - empty)), "{}", full - empty);
+    }
+
+    #[test]
+    fn every_kind_is_found_and_what_is_shared_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("cache")).unwrap();
+        let digest = store.put(&[7; 10_000]).unwrap();
+        store.record("numbers", &digest, &1).unwrap();
+        std::fs::write(store.logs().join("a.log"), "x").unwrap();
+        std::fs::write(store.tool_state().join("state"), "x").unwrap();
+        std::fs::hard_link(store.blob_path(&digest), folder.path().join("project")).unwrap();
+        let mut objects = store.objects().unwrap();
+        objects.sort_by_key(|object| object.kind);
+        let kinds: Vec<_> = objects.iter().map(|object| (object.kind, object.is_shared)).collect();
+        assert_eq!(kinds, [(Kind::Blob, true), (Kind::Record, false), (Kind::Log, false), (Kind::ToolState, false)]);
+        assert!(objects[0].size >= 10_000, "{objects:?}");
+    }
+}

@@ -1,0 +1,71 @@
+//! Whether a process still moves bytes: what tells a large and slow transfer from one that hangs.
+//!
+//! The kernel counts what a process reads and writes, sockets and files alike. A transfer in which
+//! neither grows waits for someone who has gone silent.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How often it is looked.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// A watch over one process.
+pub(super) struct Watch {
+    limit: Duration,
+    /// `/proc/PID/io`.
+    account: PathBuf,
+    moved: Option<u64>,
+    since: Instant,
+    looked: Instant,
+}
+
+impl Watch {
+    pub(super) fn new(process: u32, limit: Duration) -> Self {
+        let account = PathBuf::from(format!("/proc/{process}/io"));
+        let now = Instant::now();
+        Self { limit, moved: moved(&account), account, since: now, looked: now }
+    }
+
+    /// True once nothing has moved for the whole limit. Where the kernel does not tell, it never is.
+    pub(super) fn is_stalled(&mut self) -> bool {
+        if self.looked.elapsed() >= INTERVAL {
+            self.looked = Instant::now();
+            let moved = moved(&self.account);
+            if moved.is_none() || moved != self.moved {
+                self.moved = moved;
+                self.since = self.looked;
+            }
+        }
+        self.since.elapsed() >= self.limit
+    }
+}
+
+/// The bytes that a process has read and written so far.
+fn moved(account: &Path) -> Option<u64> {
+    let text = std::fs::read_to_string(account).ok()?;
+    let count = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+    Some(count("rchar:")?.wrapping_add(count("wchar:")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Invocation, ProcessError};
+    use super::*;
+
+    fn shell(script: &str) -> Invocation {
+        Invocation::new("/bin/sh").argument("-c").argument(script).stall(Duration::from_secs(3))
+    }
+
+    #[test]
+    fn ends_what_moves_nothing() {
+        let result = shell("echo waiting >&2; sleep 60").capture();
+        assert!(matches!(result, Err(ProcessError::Stalled { stderr, .. }) if stderr == b"waiting\n"));
+    }
+
+    /// It takes longer than the limit, but is never silent for so long.
+    #[test]
+    fn leaves_alone_what_is_slow() {
+        let finished = shell("for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.4; done").capture().unwrap();
+        assert!(finished.status.success());
+    }
+}

@@ -1,0 +1,112 @@
+//! Where an image is read from: the mirrors of its registry, in their order, and then the registry.
+//!
+//! A mirror is a shortcut. It is asked once; what it lacks or gets wrong the next one is asked for; and
+//! one that does not work at all is left alone for the rest of the run. Whoever waits is told. If
+//! nobody had the image, the error is the registry's own, with what its mirrors said in its causes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Access, Skopeo};
+use crate::model::{RegistryMirror, Repository};
+use crate::tools::error::ToolError;
+use crate::tools::{Cause, Invocation, Task};
+
+/// For a question to a mirror, which the registry would answer too.
+const MIRROR_LIMIT: Duration = Duration::from_secs(15);
+
+/// Whoever is told of mirrors that did not help.
+pub(crate) type OnMirror = Box<dyn Fn(&PassedOver<'_>) + Send + Sync>;
+
+/// A mirror that did not help.
+#[derive(Debug)]
+pub(crate) struct PassedOver<'a> {
+    mirror: &'a RegistryMirror,
+    error: &'a ToolError,
+    /// It is not asked again.
+    for_good: bool,
+}
+
+impl PassedOver<'_> {
+    /// True if it has no such image, as a mirror may well not.
+    pub(crate) fn is_normal(&self) -> bool {
+        self.error.cause().is_some_and(Cause::is_absence)
+    }
+}
+
+/// A line for people.
+impl fmt::Display for PassedOver<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mirror, error, for_good } = self;
+        match for_good {
+            true => write!(formatter, "{error}; going on without the mirror `{mirror}`"),
+            false => write!(formatter, "{error}; passing over the mirror `{mirror}`"),
+        }
+    }
+}
+
+/// A place to read a repository from.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub(super) repository: Repository,
+    pub(super) access: Access,
+    pub(super) is_mirror: bool,
+}
+
+impl Source {
+    /// How long a question to it may take that the registry itself has `limit` for.
+    pub(super) fn limit(&self, limit: Duration) -> Duration {
+        if self.is_mirror { limit.min(MIRROR_LIMIT) } else { limit }
+    }
+}
+
+impl Skopeo {
+    /// Reads from the first place that has what is asked for.
+    pub(super) fn read<T>(
+        &self,
+        repository: &Repository,
+        access: &Access,
+        read: impl Fn(&Source) -> Result<T, ToolError>,
+    ) -> Result<T, ToolError> {
+        let mut said = Vec::new();
+        for mirror in &access.mirrors {
+            if let Some(reason) = self.lost_mirrors().get(mirror) {
+                said.push(reason.clone());
+                continue;
+            }
+            let repository = mirror.repository(repository);
+            let access = self.access(&repository, access.anonymous);
+            match read(&Source { repository, access, is_mirror: true }) {
+                Err(error) if error.cause().is_some_and(|cause| !cause.is_local()) => {
+                    said.push(format!("the mirror `{mirror}` was asked first: {error}"));
+                    self.pass_over(mirror, &error);
+                }
+                decided => return decided,
+            }
+        }
+        let registry = Source { repository: repository.clone(), access: access.clone(), is_mirror: false };
+        read(&registry).map_err(|error| said.into_iter().rev().fold(error, ToolError::preceded_by))
+    }
+
+    /// Runs it: at a registry again if what went wrong may pass, at a mirror once.
+    pub(super) fn run_at(&self, source: &Source, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
+        if source.is_mirror { self.run_once(task, invocation) } else { self.run(task, invocation) }
+    }
+
+    fn pass_over(&self, mirror: &RegistryMirror, error: &ToolError) {
+        let for_good = error.cause().is_some_and(Cause::is_of_connection);
+        if for_good {
+            let reason = format!("the mirror `{mirror}` was left out: {error}");
+            if self.lost_mirrors().insert(mirror.clone(), reason).is_some() {
+                return;
+            }
+        }
+        (self.settings.on_mirror)(&PassedOver { mirror, error, for_good });
+    }
+
+    fn lost_mirrors(&self) -> MutexGuard<'_, BTreeMap<RegistryMirror, String>> {
+        self.lost_mirrors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
