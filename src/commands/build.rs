@@ -51,7 +51,7 @@ fn summary(plan: &Plan<'_>, outcome: &Outcome, elapsed: Duration) -> String {
         built => format!("{built} of {}", several(wanted, "image")),
     };
     let Tally { packed, cached } = outcome.layers;
-    format!("{built} built in {:.1} s: {} packed, {cached} cached", elapsed.as_secs_f64(), several(packed, "layer"))
+    format!("{built} built in {:.1} s: {} made, {cached} cached", elapsed.as_secs_f64(), several(packed, "layer"))
 }
 
 /// `NAME  sha256:…` for each image that was asked for.
