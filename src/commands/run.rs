@@ -83,7 +83,7 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
     // Asked for by the manifest, it is given where there is one.
     options.terminal |= target.terminal && std::io::stdin().is_terminal();
     let map = IdMap::detect();
-    let umoci = Umoci::new(session.tool("umoci"), session.store.logs());
+    let umoci = Umoci::new(&session.umoci, session.store.logs());
     let blobs: Vec<LayerBlob> = target.image.layers.iter().map(|layer| blob(&session, layer)).collect();
     let (base, own) = blobs.split_at(target.from_elsewhere);
     let request = RootfsRequest {
@@ -98,7 +98,7 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
     };
     let rootfs = prepare(&request).map_err(|error| At::new(error, &target.place, ""))?;
     session.hold_size(rootfs.is_new);
-    let (runs, runc) = (session.store.runs(), session.tool("runc"));
+    let (runs, runc) = (session.store.runs(), session.runc.clone());
     // A run may take days: from here on only its root filesystem is in use.
     drop(session);
     let request = RunRequest {

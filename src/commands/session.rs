@@ -35,6 +35,8 @@ pub(super) struct Session {
     workers: usize,
     compressors: Compressors,
     epoch: i64,
+    pub(super) umoci: PathBuf,
+    pub(super) runc: PathBuf,
 }
 
 /// A value from the command line or the environment that is none.
@@ -85,7 +87,7 @@ impl Session {
     pub(super) fn with(project: Project, global: &Global) -> Result<Self, Failure> {
         let store = Store::open(&cache_folder(&project.manifest.cache)?)?;
         let session = Self::over(store, project, global)?;
-        sweep(&session.store, &session.tool("runc"), &*session.reporter);
+        sweep(&session.store, &session.runc, &*session.reporter);
         Ok(session)
     }
 
@@ -105,6 +107,8 @@ impl Session {
         let workers = global.jobs.map_or(processors, usize::from);
         Ok(Self {
             epoch: epoch(&manifest).map_err(super::invalid)?,
+            umoci: tool("OCI_UMOCI", manifest.tools.umoci.as_deref(), "umoci"),
+            runc: tool("OCI_RUNC", manifest.tools.runc.as_deref(), "runc"),
             manifest,
             lock,
             store,
@@ -223,6 +227,8 @@ impl Session {
             reporter: &*self.reporter,
             offline: self.offline,
             workers: self.workers,
+            umoci: &self.umoci,
+            runc: &self.runc,
             compressors: &self.compressors,
             epoch: self.epoch,
             options: BuildOptions::default(),
@@ -279,14 +285,6 @@ impl Session {
             Ok(_) => {}
             // What was asked for is done.
             Err(error) => self.reporter.note(&format!("the cache is larger than {limit}: {error}")),
-        }
-    }
-
-    /// The program for umoci, or for runc.
-    pub(super) fn tool(&self, name: &str) -> PathBuf {
-        match name {
-            "umoci" => tool("OCI_UMOCI", self.manifest.tools.umoci.as_deref(), name),
-            _ => tool("OCI_RUNC", self.manifest.tools.runc.as_deref(), name),
         }
     }
 }

@@ -3,10 +3,12 @@
 //! Nothing is written, nothing is started and nobody is asked: what only an answer could tell is said to
 //! be known later. The store must be one that only looks.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layers::{Part, program, resolve};
 use super::reasons::Last;
+use super::steps::Stack;
 use super::{BuildError, Executor};
 use crate::image::{AddedLayer, Image, Layer};
 use crate::layer::{BaseLinks, LayerLinks};
@@ -18,7 +20,7 @@ use crate::stage::base::{BaseError, BaseImage};
 /// One stage of a build that is not done yet.
 #[derive(Debug)]
 pub(crate) struct Foreseen {
-    /// `resolve`, `fetch`, `layer`, `assemble` or `index`.
+    /// `resolve`, `fetch`, `layer`, `step`, `assemble` or `index`.
     pub(crate) stage: &'static str,
     /// The image or base that it is for.
     pub(crate) name: String,
@@ -243,7 +245,40 @@ impl Forecast<'_> {
             self.push("assemble", image, node, None, state);
             return Ok(None);
         };
-        let made = executor.derive(image.build, &below.image, &layers, program(parts))?;
+        let stack = Stack {
+            name: image.name,
+            build: image.build,
+            platform: node.platform,
+            below: &below.image,
+            base: below.base.as_ref(),
+        };
+        let mut all = layers.clone();
+        let done = executor.recall_steps(stack, &mut all)?;
+        let states = (0..image.build.steps.len()).map(|number| match number.cmp(&done) {
+            Ordering::Less => State::Cached,
+            Ordering::Equal if executor.options.anew => State::Needed(vec!["`--no-cache` is set".to_owned()]),
+            Ordering::Equal => State::Needed(vec!["it has not run on these layers, as it is written now".to_owned()]),
+            Ordering::Greater => State::Needed(vec!["a step below it runs".to_owned()]),
+        });
+        for (step, state) in image.build.steps.iter().zip(states) {
+            self.stages.push(Foreseen {
+                stage: "step",
+                name: image.name.to_owned(),
+                platform: Some(node.platform.clone()),
+                layer: Some(step.title()),
+                state,
+                commands: Vec::new(),
+            });
+        }
+        if done < image.build.steps.len() {
+            self.push("assemble", image, node, None, State::Needed(vec!["its layers are made".to_owned()]));
+            return Ok(None);
+        }
+        let below = match node.base {
+            None => &scratch,
+            Some(base) => self.known[base].as_ref().unwrap_or(&scratch),
+        };
+        let made = executor.derive(image.build, &below.image, &all, program(parts))?;
         let manifest = Descriptor::of(media_type::MANIFEST, &made.documents().1);
         let state = match executor.store.has(&manifest) {
             true => State::Cached,

@@ -1,8 +1,8 @@
 //! Carries out a plan: bases, layers, documents.
 //!
 //! Each platform of each image is worked on as soon as what it needs is there, by a [`building::Building`]:
-//! bases are brought in, packages looked at, layers taken from the store or made ([`layers`]), config,
-//! manifest and index put together ([`documents`]). An image that fails does not stop the others; those
+//! bases are brought in, packages looked at, layers taken from the store or made ([`layers`]), steps run
+//! on top of them ([`steps`]), config, manifest and index put together ([`documents`]). An image that fails does not stop the others; those
 //! that stand on it are left out. What comes out does not depend on how many threads there are.
 
 mod building;
@@ -11,8 +11,10 @@ mod forecast;
 mod layers;
 mod reasons;
 mod schedule;
+mod steps;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 pub(crate) use forecast::{Foreseen, State};
 
@@ -26,6 +28,7 @@ use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::source::At;
 use crate::stage::base::{BaseError, BaseImage, Bases};
+use crate::stage::step::StepError;
 use crate::store::Store;
 use crate::tools::skopeo::Skopeo;
 
@@ -42,6 +45,9 @@ pub(crate) struct Executor<'a> {
     pub(crate) workers: usize,
     /// Shared by all layers.
     pub(crate) compressors: &'a Compressors,
+    /// The programs that steps need.
+    pub(crate) umoci: &'a Path,
+    pub(crate) runc: &'a Path,
     /// Seconds since 1970 that everything carries.
     pub(crate) epoch: i64,
     pub(crate) options: BuildOptions,
@@ -115,6 +121,9 @@ pub(crate) enum BuildError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     NotYet(#[from] At<NotYetError>),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Step(#[from] At<StepError>),
     #[error("interrupted")]
     #[diagnostic(code(oci::tools::interrupted))]
     Interrupted,

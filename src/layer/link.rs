@@ -7,12 +7,12 @@
 //! a package be told that it changes one ([`super::difference`]).
 
 use std::collections::BTreeMap;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
 use crate::layer::path::LayerPath;
-use crate::model::document::media_type;
+use crate::layer::{OPAQUE, decompressed};
 
 /// What one layer says of the paths that matter: those of the first level, and of the second one in
 /// `/usr` and `/var`.
@@ -57,13 +57,7 @@ pub(crate) enum LinkError {
 impl LayerLinks {
     /// Reads a layer's blob, from its start to its end, keeping no more than what matters.
     pub(crate) fn read(blob: impl Read, media_type: &str) -> Result<Self, LinkError> {
-        let blob = BufReader::with_capacity(64 << 10, blob);
-        match media_type::oci_layer(media_type) {
-            media_type::LAYER => Self::read_tar(blob),
-            media_type::LAYER_ZSTD => Self::read_tar(zstd::Decoder::with_buffer(blob)?),
-            kind if kind.ends_with("tar+gzip") => Self::read_tar(flate2::bufread::MultiGzDecoder::new(blob)),
-            other => Err(LinkError::MediaType(other.to_owned())),
-        }
+        Self::read_tar(decompressed(blob, media_type)?)
     }
 
     fn read_tar(mut tar: impl Read) -> Result<Self, LinkError> {
@@ -112,9 +106,6 @@ impl LayerLinks {
         }
     }
 }
-
-/// The name that empties its folder of what lower layers put there (OCI image spec, "Opaque Whiteout").
-const OPAQUE: &str = ".wh..wh..opq";
 
 /// The links of an image, where packages may have to follow them, and what is known of its folders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -206,6 +197,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::model::document::media_type;
 
     /// A tar of these names: `a/` is a folder, `a -> b` a link, anything else a file.
     fn tar(names: &[&str]) -> Vec<u8> {

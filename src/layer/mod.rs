@@ -14,7 +14,9 @@
 //! [`compress::WrittenLayer`] what the written blob is, and [`BaseLinks`] what is a link in the image below.
 
 mod archive;
+mod capture;
 pub(crate) mod compress;
+mod decompress;
 mod difference;
 mod elf;
 mod error;
@@ -31,9 +33,12 @@ mod tar;
 mod testing;
 mod tree;
 mod walk;
+mod whiteouts;
 mod write;
 
-pub(crate) use compress::{Compressors, EarlierBlocks};
+pub(crate) use capture::{CaptureError, CaptureRequest, OPAQUE, WHITEOUT, capture};
+pub(crate) use compress::{Compressors, EarlierBlocks, WrittenLayer};
+pub(crate) use decompress::decompressed;
 pub(crate) use difference::Difference;
 pub(crate) use error::{LayerError, WriteError};
 pub(crate) use fingerprint::WRITER_VERSION;
@@ -41,4 +46,5 @@ pub(crate) use link::{BaseLinks, LayerLinks, LinkError};
 pub(crate) use scan::ScanRequest;
 pub(crate) use stamps::Stamps;
 pub(crate) use tree::{Tree, reconcile};
-pub(crate) use write::WriteOptions;
+pub(crate) use whiteouts::whiteouts;
+pub(crate) use write::{WriteOptions, write_tar};

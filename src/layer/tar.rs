@@ -1,7 +1,10 @@
 //! Tar headers (POSIX ustar, with pax extended headers where ustar has no room), byte by byte.
 
+use std::collections::BTreeMap;
+
 use crate::layer::path::LayerPath;
-use crate::layer::tree::{Entry, Kind};
+use crate::layer::tree::{Attributes, Entry, Kind};
+use crate::manifest::package::Owner;
 
 /// Everything in a tar is a multiple of this.
 pub(super) const BLOCK: usize = 512;
@@ -29,70 +32,120 @@ pub(super) const PREFIX: Field = 345..500;
 /// What begins the key of an extended attribute's record, as star, GNU tar and all engines have it.
 pub(super) const ATTRIBUTE: &[u8] = b"SCHILY.xattr.";
 
+/// What a header says of one entry.
+pub(crate) struct Record<'a> {
+    /// Without a leading `/`; a folder's ends in one.
+    pub(crate) name: &'a [u8],
+    pub(crate) kind: RecordKind<'a>,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Seconds since 1970.
+    pub(crate) modified: i64,
+    /// Extended attributes.
+    pub(crate) attributes: &'a Attributes,
+}
+
+/// What kind of entry it is, and what only that kind has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RecordKind<'a> {
+    Folder,
+    /// A file of so many bytes.
+    File(u64),
+    SymbolicLink(&'a [u8]),
+    /// Another name of an entry before it, by that entry's name.
+    HardLink(&'a [u8]),
+    /// A device of these numbers, major and minor.
+    CharacterDevice(u32, u32),
+    BlockDevice(u32, u32),
+    Fifo,
+}
+
+static NO_ATTRIBUTES: Attributes = BTreeMap::new();
+
 /// Appends all that stands before the entry's content; for another name of an entry before, which is
 /// `same_as`, that is all.
-///
-/// Bytes of names are kept as they are, UTF-8 or not: the pax specification asks for UTF-8, but
-/// everyone who writes such names writes, and reads, bytes.
 pub(super) fn put_header(entry: &Entry, same_as: Option<&LayerPath>, epoch: i64, out: &mut Vec<u8>) {
     let mut name = entry.path.as_bytes().to_vec();
-    let (kind, link) = match (&entry.kind, same_as) {
+    let kind = match (&entry.kind, same_as) {
         (Kind::Folder(_), _) => {
             name.push(b'/');
-            (b'5', &[][..])
+            RecordKind::Folder
         }
-        (Kind::Link(target), _) => (b'2', &target[..]),
-        (_, Some(first)) => (b'1', first.as_bytes()),
-        (Kind::File { .. } | Kind::Text(_) | Kind::Archived(_), None) => (b'0', &[][..]),
+        (Kind::Link(target), _) => RecordKind::SymbolicLink(target),
+        (_, Some(first)) => RecordKind::HardLink(first.as_bytes()),
+        (Kind::File { .. } | Kind::Text(_) | Kind::Archived(_), None) => RecordKind::File(entry.size()),
     };
-    let size = if same_as.is_some() { 0 } else { entry.size() };
-    let mut header = Header::new(kind);
-    let mut pax = Vec::new();
-    header.number(MODE, u64::from(entry.mode.0));
-    if !link.is_ascii() || link.len() > LINK.len() {
-        put_record(&mut pax, b"linkpath", link);
-    }
-    header.text(LINK, link);
-    match split(&name) {
-        Some((prefix, rest)) if name.is_ascii() => {
-            header.text(PREFIX, prefix);
-            header.text(NAME, rest);
+    let Owner { uid, gid } = entry.owner;
+    let attributes = entry.attributes.as_deref().unwrap_or(&NO_ATTRIBUTES);
+    Record { name: &name, kind, mode: entry.mode.0, uid, gid, modified: epoch, attributes }.put(out);
+}
+
+impl Record<'_> {
+    /// Appends the header, with a pax header before it where ustar has no room.
+    ///
+    /// Bytes of names are kept as they are, UTF-8 or not: the pax specification asks for UTF-8, but
+    /// everyone who writes such names writes, and reads, bytes.
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        let (kind, link, size, (major, minor)) = match self.kind {
+            RecordKind::File(size) => (b'0', &[][..], size, (0, 0)),
+            RecordKind::HardLink(target) => (b'1', target, 0, (0, 0)),
+            RecordKind::SymbolicLink(target) => (b'2', target, 0, (0, 0)),
+            RecordKind::CharacterDevice(major, minor) => (b'3', &[][..], 0, (major, minor)),
+            RecordKind::BlockDevice(major, minor) => (b'4', &[][..], 0, (major, minor)),
+            RecordKind::Folder => (b'5', &[][..], 0, (0, 0)),
+            RecordKind::Fifo => (b'6', &[][..], 0, (0, 0)),
+        };
+        let mut header = Header::new(kind);
+        let mut pax = Vec::new();
+        header.number(MODE, u64::from(self.mode));
+        header.number(DEVICE_MAJOR, u64::from(major));
+        header.number(DEVICE_MINOR, u64::from(minor));
+        if !link.is_ascii() || link.len() > LINK.len() {
+            put_record(&mut pax, b"linkpath", link);
         }
-        _ => {
-            put_record(&mut pax, b"path", &name);
-            header.text(NAME, &name);
+        header.text(LINK, link);
+        match split(self.name) {
+            Some((prefix, rest)) if self.name.is_ascii() => {
+                header.text(PREFIX, prefix);
+                header.text(NAME, rest);
+            }
+            _ => {
+                put_record(&mut pax, b"path", self.name);
+                header.text(NAME, self.name);
+            }
         }
-    }
-    let numbers = [
-        (UID, "uid", i128::from(entry.owner.uid)),
-        (GID, "gid", i128::from(entry.owner.gid)),
-        (SIZE, "size", i128::from(size)),
-        (MTIME, "mtime", i128::from(epoch)),
-    ];
-    for (field, key, number) in numbers {
-        let room = 1 << (3 * (field.len() - 1));
-        let fits = u64::try_from(number).ok().filter(|number| *number < room);
-        if fits.is_none() {
-            put_record(&mut pax, key.as_bytes(), number.to_string().as_bytes());
+        let numbers = [
+            (UID, "uid", i128::from(self.uid)),
+            (GID, "gid", i128::from(self.gid)),
+            (SIZE, "size", i128::from(size)),
+            (MTIME, "mtime", i128::from(self.modified)),
+        ];
+        for (field, key, number) in numbers {
+            let room = 1 << (3 * (field.len() - 1));
+            let fits = u64::try_from(number).ok().filter(|number| *number < room);
+            if fits.is_none() {
+                put_record(&mut pax, key.as_bytes(), number.to_string().as_bytes());
+            }
+            header.number(field, fits.unwrap_or(0));
         }
-        header.number(field, fits.unwrap_or(0));
+        for (name, value) in self.attributes {
+            put_record(&mut pax, &[ATTRIBUTE, name].concat(), value);
+        }
+        if !pax.is_empty() {
+            let mut extended = Header::new(b'x');
+            extended.text(NAME, b"PaxHeaders.0");
+            extended.number(MODE, 0o644);
+            extended.number(UID, 0);
+            extended.number(GID, 0);
+            extended.number(SIZE, pax.len() as u64);
+            extended.number(MTIME, 0);
+            out.extend(extended.finish());
+            out.extend(&pax);
+            out.extend(std::iter::repeat_n(0, padding(pax.len() as u64)));
+        }
+        out.extend(header.finish());
     }
-    for (name, value) in entry.attributes.iter().flat_map(|attributes| attributes.iter()) {
-        put_record(&mut pax, &[ATTRIBUTE, name].concat(), value);
-    }
-    if !pax.is_empty() {
-        let mut extended = Header::new(b'x');
-        extended.text(NAME, b"PaxHeaders.0");
-        extended.number(MODE, 0o644);
-        extended.number(UID, 0);
-        extended.number(GID, 0);
-        extended.number(SIZE, pax.len() as u64);
-        extended.number(MTIME, 0);
-        out.extend(extended.finish());
-        out.extend(&pax);
-        out.extend(std::iter::repeat_n(0, padding(pax.len() as u64)));
-    }
-    out.extend(header.finish());
 }
 
 /// How many zero bytes follow content of this size.
@@ -166,8 +219,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::layer::tree::{Attributes, Claim, Stamp};
-    use crate::manifest::package::{Mode, Owner};
+    use crate::layer::tree::{Claim, Stamp};
+    use crate::manifest::package::Mode;
 
     fn entry(path: &[u8], kind: Kind) -> Entry {
         let path = LayerPath::parse(&[b"/", path].concat()).unwrap();

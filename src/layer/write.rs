@@ -1,7 +1,7 @@
 //! Writes a tree as a layer's blob: every file is read once, in the order of the entries.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -130,6 +130,26 @@ impl Tree {
             _ => Ok(()),
         }
     }
+}
+
+/// Writes a tar that is there already as a layer's blob, byte for byte.
+///
+/// On an error `out` holds something broken that nobody may use.
+pub(crate) fn write_tar(
+    tar: &mut impl Read,
+    compression: Compression,
+    compressors: &Compressors,
+    out: &mut (impl Write + Send),
+) -> Result<WrittenLayer, WriteError> {
+    pack(compression, compressors, None, out, |blocks| {
+        loop {
+            match blocks.fill(tar, u64::MAX)? {
+                Ok([]) => return Ok(()),
+                Ok(_) => {}
+                Err(error) => return Err(WriteError::Output(error)),
+            }
+        }
+    })
 }
 
 /// Opens a file that may have become anything since the scan: a FIFO must not make us wait.

@@ -33,8 +33,6 @@ pub(crate) enum Later {
     Target,
     #[error("stages that run on this machine's platform")]
     HostPlatform,
-    #[error("steps")]
-    Steps,
 }
 
 impl NotYetError {

@@ -10,6 +10,7 @@ pub(crate) mod package;
 mod read;
 mod schema;
 mod shape;
+pub(crate) mod step;
 pub(crate) mod template;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ pub(crate) use discover::{DiscoverError, discover};
 pub(crate) use later::{Needs, NotYetError};
 pub(crate) use package::{Package, PackageContent};
 pub(crate) use schema::json_schema;
+pub(crate) use step::Step;
 use template::Template;
 pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, UserSettings, parse_with};
 use variable::VariableValue;
@@ -178,6 +180,7 @@ pub(crate) struct Build {
     pub(crate) packages: Vec<Package>,
     /// All packages are one layer.
     pub(crate) squash_packages: bool,
+    pub(crate) steps: Vec<Step>,
     pub(crate) needs: Needs,
     pub(crate) entrypoint: Option<Placed<Vec<String>>>,
     pub(crate) args: Option<Placed<Vec<String>>>,

@@ -1,6 +1,7 @@
 //! Content digests (OCI image spec, "Digests"). SHA-256 is the only algorithm: registries serve no other.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -29,6 +30,18 @@ impl Digest {
     /// The digest of these bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// The digest of all that can be read.
+    pub(crate) fn read(mut bytes: impl Read) -> io::Result<Self> {
+        let mut hasher = sha2::Sha256::new();
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            match bytes.read(&mut buffer)? {
+                0 => return Ok(Self::finish(hasher)),
+                length => hasher.update(&buffer[..length]),
+            }
+        }
     }
 
     /// The digest that a finished hasher holds.

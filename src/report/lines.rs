@@ -44,15 +44,16 @@ impl Reporter for Lines {
 pub(super) fn line(event: Event<'_>) -> Option<(Verbosity, String)> {
     Some(match event {
         // Only what may take long is announced; the rest is told when it is done.
-        Event::Started { stage: stage @ (Stage::Fetch | Stage::Rootfs | Stage::Push), subject, .. } => {
-            (Verbosity::Normal, format!("{} {subject}", stage.verbs().0))
-        }
+        Event::Started {
+            stage: stage @ (Stage::Fetch | Stage::Rootfs | Stage::Step | Stage::Push), subject, ..
+        } => (Verbosity::Normal, format!("{} {subject}", stage.verbs().0)),
         Event::Started { stage, subject, .. } => (Verbosity::Verbose, format!("{} {subject}", stage.verbs().0)),
         Event::Done { stage, subject, elapsed } => {
             (Verbosity::Normal, format!("{} {subject} ({:.1} s)", stage.verbs().1, elapsed.as_secs_f64()))
         }
         Event::Note { text } => (Verbosity::Normal, text.to_owned()),
         Event::Warning { text } => (Verbosity::Quiet, format!("warning: {text}")),
+        Event::Output { subject, line } => (Verbosity::Normal, format!("{subject} | {line}")),
         Event::Detail { text } => (Verbosity::Verbose, text.to_owned()),
         Event::Ended { .. } => return None,
     })

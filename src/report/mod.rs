@@ -26,6 +26,7 @@ pub(crate) enum Stage {
     Fetch,
     Layer,
     Rootfs,
+    Step,
     Push,
 }
 
@@ -37,6 +38,7 @@ impl Stage {
             Self::Fetch => ("fetching", "fetched"),
             Self::Layer => ("packing", "packed"),
             Self::Rootfs => ("unpacking", "unpacked"),
+            Self::Step => ("running", "ran"),
             Self::Push => ("pushing", "pushed"),
         }
     }
@@ -68,6 +70,11 @@ pub(crate) enum Event<'a> {
     /// Something that may be a mistake; told to those too who want it quiet.
     Warning {
         text: &'a str,
+    },
+    /// A line that a step printed.
+    Output {
+        subject: &'a str,
+        line: &'a str,
     },
     /// Something for those who asked for more.
     Detail {
@@ -129,6 +136,10 @@ impl dyn Reporter + '_ {
 
     pub(crate) fn warning(&self, text: &str) {
         self.report(Event::Warning { text });
+    }
+
+    pub(crate) fn output(&self, subject: &str, line: &str) {
+        self.report(Event::Output { subject, line });
     }
 
     pub(crate) fn detail(&self, text: &str) {

@@ -1,26 +1,28 @@
 //! The inside of a run: what must happen in namespaces of its own, in a process of one thread.
 //!
-//! `oci` starts itself as `oci __sandbox TASK.json` in new mount and PID namespaces, and, as an
+//! `oci` starts itself as `oci __sandbox TASK` in new mount and PID namespaces, and, as an
 //! ordinary user, in a user namespace whose root it is there ([`crate::tools::Namespaces`]). The run's
 //! folder, which the parent made and will remove, holds
 //!
 //! ```text
-//! task.json           what to do: a [`Task`]
-//! scratch/            an overlay's `upper`, what the container changes, and its `work`
+//! task.json           what to do: a [`Task`]; a step's comes on standard input, since it may hold secrets
+//! scratch/            an overlay's upper folder `fs`, what the container changes, and its `work`
 //! merged/             where the overlay is mounted, seen in here only
-//! bundle/config.json  the runtime configuration
+//! bundle/             in memory, seen in here only: the runtime configuration, and secrets
 //! runc/ log started   runc's state, its log, the file that says that it has started
-//! refusal.json        why nothing was started: a [`Refusal`]
+//! refusal.json        why nothing was started, or no layer made: a [`Refusal`]
 //! ```
 //!
 //! The flow: mount the overlay on the unpacked layers; look in it for the user and the program, so
-//! that what is wrong is said before anything starts; write the runtime configuration; have runc run
-//! it; remove what the container wrote, which outside would belong to others. Kills go down from
-//! parent to child all the way, so that killing `oci` ends everything, and the mounts go with the
+//! that what is wrong is said before anything starts; make what is to be mounted on; write the runtime
+//! configuration; have runc run it. Then a step's changes are written as a layer's tar on standard
+//! output ([`step`]), and a run's are removed, since outside they would belong to others. Kills go down
+//! from parent to child all the way, so that killing `oci` ends everything, and the mounts go with the
 //! namespace.
 
 mod account;
 mod binary;
+mod mount;
 mod overlay;
 mod program;
 mod reentry;
@@ -28,21 +30,27 @@ mod refusal;
 mod root;
 mod runtime_config;
 mod seccomp;
+mod step;
+mod whiteout;
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use reentry::{invocation, remove_tree};
+pub(crate) use mount::{Mount, MountSource};
+pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, invocation, remove_tree};
 pub(crate) use refusal::Refusal;
+pub(crate) use step::Step;
 
 use crate::fs::write_private;
 use crate::model::canonical_json;
 use crate::sandbox::refusal::Attempt as _;
 use crate::sandbox::root::Root;
+use crate::tools::IdMap;
 use crate::tools::process::{ProcessError, shell_status};
-use crate::tools::{IdMap, Runc, runc};
+use crate::tools::runc::{self, Runc, Streams};
 
 /// The name of the hidden subcommand.
 pub(crate) const SUBCOMMAND: &str = "__sandbox";
@@ -54,6 +62,10 @@ pub(crate) const REFUSED: i32 = 125;
 pub(crate) enum Task {
     /// Run a container.
     Run(Box<Container>),
+    /// Run a container, and write what it changed as a layer's tar.
+    Step(Box<Step>),
+    /// Have an unpacked layer hide in an overlay what the layer deletes: the tree, and the whiteouts.
+    Hide(PathBuf, Vec<PathBuf>),
     /// Remove a folder whose content may belong to IDs that are ours only in here.
     Remove(PathBuf),
 }
@@ -73,7 +85,9 @@ pub(crate) struct Container {
     pub(crate) hostname: String,
     pub(crate) network_host: bool,
     pub(crate) read_only: bool,
-    pub(crate) binds: Vec<Bind>,
+    /// Programs may gain rights that their caller does not have, as set-uid programs do.
+    pub(crate) new_privileges: bool,
+    pub(crate) mounts: Vec<Mount>,
 }
 
 /// The container's first process.
@@ -86,14 +100,6 @@ pub(crate) struct Process {
     pub(crate) user: Option<String>,
     pub(crate) workdir: PathBuf,
     pub(crate) terminal: bool,
-}
-
-/// A file or folder of the machine, seen in the container.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Bind {
-    pub(crate) source: PathBuf,
-    pub(crate) target: PathBuf,
-    pub(crate) read_only: bool,
 }
 
 /// Where things are in a run's folder.
@@ -119,12 +125,13 @@ impl RunFolder {
         self.path.join("runc")
     }
 
-    fn scratch(&self) -> PathBuf {
+    /// After a step that changed something: the tree of its layer, as `fs` in here.
+    pub(crate) fn scratch(&self) -> PathBuf {
         self.path.join("scratch")
     }
 
     fn upper(&self) -> PathBuf {
-        self.scratch().join("upper")
+        self.scratch().join("fs")
     }
 
     fn work(&self) -> PathBuf {
@@ -148,52 +155,75 @@ impl RunFolder {
 pub(crate) fn main(task: &Path) -> i32 {
     // Noted so that a signal from before the start prevents it; see `Invocation::attach`.
     let _ = crate::tools::signal::install();
-    match load(task) {
+    let (folder, ended) = match load(task) {
         Ok(Task::Run(container)) => {
             let folder = RunFolder { path: container.folder.clone() };
-            run(&container, &folder).unwrap_or_else(|refusal| {
-                // Without the file the parent still knows that the helper failed.
-                let _ = crate::fs::write_atomically(&folder.refusal(), &canonical_json(&refusal), 0o600);
-                REFUSED
-            })
+            let ended = run(&container, &folder);
+            (folder, ended)
         }
-        Ok(Task::Remove(folder)) => i32::from(std::fs::remove_dir_all(folder).is_err()),
-        Err(_) => REFUSED,
-    }
+        Ok(Task::Step(step)) => {
+            let folder = RunFolder { path: step.container.folder.clone() };
+            let ended = step::run(&step, &folder);
+            (folder, ended)
+        }
+        Ok(Task::Hide(tree, whiteouts)) => return i32::from(whiteout::apply(&tree, &whiteouts, true).is_err()),
+        Ok(Task::Remove(folder)) => return i32::from(std::fs::remove_dir_all(folder).is_err()),
+        Err(_) => return REFUSED,
+    };
+    ended.unwrap_or_else(|refusal| {
+        // Without the file the parent still knows that the helper failed.
+        let _ = crate::fs::write_atomically(&folder.refusal(), &canonical_json(&refusal), 0o600);
+        REFUSED
+    })
 }
 
 fn load(task: &Path) -> io::Result<Task> {
-    Ok(serde_json::from_slice(&std::fs::read(task)?)?)
+    let bytes = if task == Path::new(STANDARD_INPUT) {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes)?;
+        bytes
+    } else {
+        std::fs::read(task)?
+    };
+    Ok(serde_json::from_slice(&bytes)?)
 }
 
 fn run(container: &Container, folder: &RunFolder) -> Result<i32, Refusal> {
     overlay::mount(container, folder)?;
-    let result = start(container, folder);
+    let ended = start(container, folder, Streams::Ours);
     overlay::remove(folder);
-    result
+    Ok(ended?.status)
 }
 
-fn start(container: &Container, folder: &RunFolder) -> Result<i32, Refusal> {
+/// How a container ended.
+struct Ended {
+    status: i32,
+    /// What was made in its root to mount on and to start in, relative to the root.
+    made: Vec<PathBuf>,
+}
+
+fn start(container: &Container, folder: &RunFolder, streams: Streams) -> Result<Ended, Refusal> {
     let root = Root::open(&folder.merged()).attempt("open", folder.merged())?;
     let account = account::resolve(container.process.user.as_deref(), &root, &container.map)?;
     let workdir = &container.process.workdir;
-    root.create_folder(workdir).attempt("create the working folder", workdir)?;
+    let mut made = root.create(workdir, FileType::Directory).attempt("create the working folder", workdir)?;
     program::check(&container.process, &account, &root)?;
 
-    let config = canonical_json(&runtime_config::build(container, &account, &folder.merged()));
     let bundle = folder.bundle();
-    std::fs::create_dir(&bundle).attempt("create", &bundle)?;
+    mount::memory(&bundle)?;
+    made.extend(mount::prepare(&container.mounts, &root, &account, &bundle)?);
+    let config = canonical_json(&runtime_config::build(container, &account, &folder.merged(), &bundle));
     let file = bundle.join("config.json");
     write_private(&file, &config).map_err(|error| error.source).attempt("write", &file)?;
     // An open root would be a way out for the container.
     drop(root);
 
     let runc = Runc::new(&container.runc, folder.runc_state());
-    let ended = runc.run(&bundle, &container.identifier, &folder.log(), &folder.started());
+    let ended = runc.run(&bundle, &container.identifier, &folder.log(), &folder.started(), streams);
     match ended {
         Ok(status) => match runc::last_error(&folder.log()) {
             Some(message) if !status.success() => Err(Refusal::Runtime { message }),
-            _ => Ok(shell_status(status)),
+            _ => Ok(Ended { status: shell_status(status), made }),
         },
         Err(ProcessError::Interrupted) => Err(Refusal::Interrupted),
         Err(ProcessError::Missing { program }) => Err(Refusal::NoRuntime { program }),

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
@@ -49,9 +49,7 @@ fn mount_on_scratch(container: &Container, folder: &RunFolder) -> Result<rustix:
         std::fs::create_dir(path).attempt("create", path)?;
     }
     // The root folder that a container sees is the upper one: it looks as the image's.
-    if let Some(lowest) = container.lowers.last() {
-        copy_owner_and_mode(lowest, &upper).attempt("set the owner and mode of", &upper)?;
-    }
+    copy_root(&container.lowers, &upper).attempt("set the owner and mode of", &upper)?;
 
     let open = |path: &Path| open_path(path).attempt("open", path);
     let lowers = container.lowers.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
@@ -82,15 +80,29 @@ fn mount_with(target: &Path, options: &str) -> rustix::io::Result<()> {
     rustix::mount::mount(c"overlay", target, c"overlay", MountFlags::empty(), options.as_c_str())
 }
 
-fn copy_owner_and_mode(from: &Path, to: &Path) -> io::Result<()> {
-    let metadata = std::fs::metadata(from)?;
-    std::os::unix::fs::chown(to, Some(metadata.uid()), Some(metadata.gid()))?;
-    std::fs::set_permissions(to, std::fs::Permissions::from_mode(metadata.mode() & 0o7777))
+/// Most layers say nothing of the root folder, and have it as it is by default: the topmost that does counts.
+fn copy_root(lowers: &[PathBuf], to: &Path) -> io::Result<()> {
+    let mut found = (0o755, 0, 0);
+    for lower in lowers {
+        let metadata = std::fs::metadata(lower)?;
+        found = (metadata.mode() & 0o7777, metadata.uid(), metadata.gid());
+        if found != (0o755, 0, 0) {
+            break;
+        }
+    }
+    let (mode, user, group) = found;
+    std::os::unix::fs::chown(to, Some(user), Some(group))?;
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(mode))
 }
 
 fn open_path(path: &Path) -> io::Result<OwnedFd> {
     let flags = libc::O_PATH | libc::O_DIRECTORY;
     Ok(File::options().read(true).custom_flags(flags).open(path)?.into())
+}
+
+/// Unmounts it, after which the upper folder may be read; a scratch folder in memory stays.
+pub(super) fn unmount(folder: &RunFolder) -> Result<(), Refusal> {
+    rustix::mount::unmount(folder.merged(), UnmountFlags::empty()).attempt("unmount", folder.merged())
 }
 
 /// Unmounts it and removes what the container wrote; the parent deals with what cannot be removed.

@@ -1,13 +1,16 @@
 //! The outside of the helper: how its parent starts it.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::fs::Unnamed;
 use crate::model::canonical_json;
-use crate::sandbox::{SUBCOMMAND, Task};
+use crate::sandbox::{SUBCOMMAND, Task, whiteout};
 use crate::tools::process::ProcessError;
 use crate::tools::{IdMap, Invocation, Namespaces};
+
+/// In place of a task's file: the task is on standard input.
+pub(crate) const STANDARD_INPUT: &str = "-";
 
 /// The helper, to be given a task; namespaces are the caller's choice.
 pub(crate) fn invocation(task: &Path) -> Invocation {
@@ -26,17 +29,33 @@ pub(crate) fn remove_tree(path: &Path, map: &IdMap) -> io::Result<()> {
 }
 
 fn remove_mapped(path: &Path, map: &IdMap) -> io::Result<()> {
-    // Beside it, where we may write.
-    let mut task = Unnamed::new(path.parent().unwrap_or(path)).map_err(io::Error::other)?;
-    task.write_all(&canonical_json(&Task::Remove(path.to_owned())))?;
-    let finished =
-        invocation(task.path()).namespaces(Namespaces::user(map)).capture().map_err(|error| match error {
-            ProcessError::Interrupted => io::ErrorKind::Interrupted.into(),
-            error => io::Error::other(error),
-        })?;
     // The folder itself may stand in one that root in there does not own; we do.
-    match finished.status.success() || std::fs::remove_dir(path).is_ok() {
+    let helper = |task: &Path| invocation(task).despite_interrupts();
+    match do_mapped(&Task::Remove(path.to_owned()), path, map, helper)? || std::fs::remove_dir(path).is_ok() {
         true => Ok(()),
         false => Err(io::ErrorKind::DirectoryNotEmpty.into()),
     }
+}
+
+/// Has an unpacked layer hide in an overlay what the layer deletes, by the paths of its whiteouts.
+pub(crate) fn apply_whiteouts(tree: &Path, whiteouts: Vec<PathBuf>, map: &IdMap) -> io::Result<()> {
+    if !map.is_namespaced() {
+        return whiteout::apply(tree, &whiteouts, false);
+    }
+    match do_mapped(&Task::Hide(tree.to_owned(), whiteouts), tree, map, invocation)? {
+        true => Ok(()),
+        false => Err(io::Error::other("what the layer deletes could not be marked")),
+    }
+}
+
+/// Does a task on a folder under a map; whether it was done.
+fn do_mapped(task: &Task, folder: &Path, map: &IdMap, helper: fn(&Path) -> Invocation) -> io::Result<bool> {
+    // Beside it, where we may write.
+    let mut file = Unnamed::new(folder.parent().unwrap_or(folder)).map_err(io::Error::other)?;
+    file.write_all(&canonical_json(task))?;
+    let finished = helper(file.path()).namespaces(Namespaces::user(map)).capture().map_err(|error| match error {
+        ProcessError::Interrupted => io::ErrorKind::Interrupted.into(),
+        error => io::Error::other(error),
+    })?;
+    Ok(finished.status.success())
 }

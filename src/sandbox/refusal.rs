@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::layer::CaptureError;
 use crate::sanitize;
 
 /// Why nothing runs.
@@ -24,7 +25,7 @@ pub(crate) enum Refusal {
         code(oci::run::unmapped_user),
         help(
             "install the package `uidmap` and have `usermod --add-subuids 100000-165535 --add-subgids \
-             100000-165535 USER` give this user some, or run it as the container's root: `--user 0`"
+             100000-165535 USER` give this user some, or run it as the container's root: `--user 0`, in a step `user = \"0\"`"
         )
     )]
     UnmappedUser { user: u32, group: u32 },
@@ -80,6 +81,9 @@ pub(crate) enum Refusal {
     #[error("the container runtime failed: {}", sanitize::name(message))]
     #[diagnostic(code(oci::run::runtime))]
     Runtime { message: String },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Capture(#[from] CaptureError),
     #[error("interrupted")]
     #[diagnostic(code(oci::run::interrupted))]
     Interrupted,

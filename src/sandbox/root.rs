@@ -1,8 +1,10 @@
 //! The container's root, looked into from outside: no link in it leads out of it.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
@@ -10,6 +12,8 @@ use rustix::io::Errno;
 
 /// No account file or program header that is read is longer.
 const LIMIT: u64 = 16 << 20;
+/// Links that lead to links: as many as the kernel follows.
+const MOST_LINKS: usize = 40;
 
 /// An open root folder.
 pub(super) struct Root {
@@ -57,22 +61,61 @@ impl Root {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Creates a folder and those above it, mode 0755, as far as they are not there.
-    pub(super) fn create_folder(&self, path: &Path) -> rustix::io::Result<()> {
-        let mut done = PathBuf::from("/");
-        for component in path.components() {
-            let Component::Normal(name) = component else { continue };
-            let above = self.open_inside(&done, OFlags::PATH | OFlags::DIRECTORY)?;
-            done.push(name);
-            match self.look(&done) {
-                Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => {}
-                Ok(_) => return Err(Errno::NOTDIR),
-                Err(Errno::NOENT) => rustix::fs::mkdirat(&above, name, Mode::from_raw_mode(0o755))?,
-                Err(error) => return Err(error),
+    /// Creates what a path needs, as far as it is not there: folders, and at its end a folder or an empty
+    /// file. Gives what was made, relative to the root and without links.
+    pub(super) fn create(&self, path: &Path, last: FileType) -> io::Result<Vec<PathBuf>> {
+        let mut made = Vec::new();
+        let mut reached = PathBuf::new();
+        let mut rest = names(path);
+        let mut followed = 0;
+        while let Some(name) = rest.pop() {
+            if name == ".." {
+                reached.pop();
+                continue;
             }
+            let wanted = if rest.is_empty() { last } else { FileType::Directory };
+            let next = reached.join(&name);
+            match self.open_inside(&next, OFlags::PATH | OFlags::NOFOLLOW) {
+                Ok(found) => match FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) {
+                    FileType::Symlink if followed == MOST_LINKS => return Err(Errno::LOOP.into()),
+                    FileType::Symlink => {
+                        followed += 1;
+                        let target = rustix::fs::readlinkat(&found, "", Vec::new())?;
+                        let target = Path::new(OsStr::from_bytes(target.to_bytes()));
+                        if target.is_absolute() {
+                            reached.clear();
+                        }
+                        rest.extend(names(target));
+                        continue;
+                    }
+                    found if wanted == FileType::Directory && found != wanted => return Err(Errno::NOTDIR.into()),
+                    _ => {}
+                },
+                Err(Errno::NOENT) => {
+                    let above = if reached.as_os_str().is_empty() { Path::new(".") } else { &reached };
+                    let above = self.open_inside(above, OFlags::PATH | OFlags::DIRECTORY)?;
+                    match wanted {
+                        FileType::Directory => rustix::fs::mkdirat(&above, &name, Mode::from_raw_mode(0o755))?,
+                        _ => rustix::fs::mknodat(&above, &name, FileType::RegularFile, Mode::from_raw_mode(0o644), 0)?,
+                    }
+                    made.push(next.clone());
+                }
+                Err(error) => return Err(error.into()),
+            }
+            reached = next;
         }
-        Ok(())
+        Ok(made)
     }
+}
+
+/// The names in a path, the last one first.
+fn names(path: &Path) -> Vec<OsString> {
+    let names = path.components().rev().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    });
+    names.collect()
 }
 
 #[cfg(test)]
@@ -93,9 +136,30 @@ mod tests {
         assert_eq!(root.read(Path::new("/absolute/secret"), 10).unwrap(), None);
         assert_eq!(root.read(Path::new("/up/file"), 10).unwrap().unwrap(), b"in");
         assert_eq!(root.read(Path::new("/file/x"), 10).unwrap(), None);
-        assert!(root.create_folder(Path::new("/absolute/new")).is_err());
-        root.create_folder(Path::new("/up/a/b")).unwrap();
+        root.create(Path::new("/up/a/b"), FileType::Directory).unwrap();
         assert!(inside.path().join("a/b").is_dir());
-        assert_eq!(root.create_folder(Path::new("/file/b")), Err(Errno::NOTDIR));
+        let error = root.create(Path::new("/file/b"), FileType::Directory).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+    }
+
+    #[test]
+    fn what_is_made_is_told_without_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("inside");
+        std::fs::create_dir_all(inside.join("run")).unwrap();
+        symlink("/run", inside.join("var-run")).unwrap();
+        symlink("../run/resolve/file", inside.join("run/dangling")).unwrap();
+        symlink("loop", inside.join("loop")).unwrap();
+        let root = Root::open(&inside).unwrap();
+        let create = |path: &str, last| root.create(Path::new(path), last).map_err(|error| error.kind());
+        let paths = |paths: &[&str]| Ok(paths.iter().map(PathBuf::from).collect::<Vec<_>>());
+        assert_eq!(create("/var-run/a/b", FileType::Directory), paths(&["run/a", "run/a/b"]));
+        assert_eq!(create("/var-run/a/b", FileType::Directory), paths(&[]));
+        assert_eq!(create("/run/dangling", FileType::RegularFile), paths(&["run/resolve", "run/resolve/file"]));
+        assert_eq!(create("/../../x", FileType::Directory), paths(&["x"]));
+        assert_eq!(create("/", FileType::Directory), paths(&[]));
+        assert!(create("/loop/x", FileType::Directory).is_err());
+        assert!(inside.join("x").is_dir() && !folder.path().join("x").exists());
+        assert_eq!(std::fs::read(inside.join("run/resolve/file")).unwrap(), b"");
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::sandbox::account::Account;
-use crate::sandbox::{Bind, Container, seccomp};
+use crate::sandbox::{Container, Mount, MountSource, mount, seccomp};
 use crate::tools::IdMap;
 
 /// The capabilities of a container's root.
@@ -46,10 +46,10 @@ const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 /// The group that owns terminals, by convention.
 const TTY: u32 = 5;
 
-/// The configuration of a run; `root` is where its overlay is mounted.
+/// The configuration of a run; `root` is where its overlay is mounted, `bundle` where its secrets are.
 ///
 /// It asks for no resource limits above ours, which an ordinary user cannot have.
-pub(super) fn build(container: &Container, account: &Account, root: &Path) -> Value {
+pub(super) fn build(container: &Container, account: &Account, root: &Path, bundle: &Path) -> Value {
     let process = &container.process;
     let mut environment = process.environment.clone();
     if !environment.iter().any(|entry| entry.starts_with("HOME=")) {
@@ -73,11 +73,11 @@ pub(super) fn build(container: &Container, account: &Account, root: &Path) -> Va
                 "effective": CAPABILITIES,
                 "permitted": CAPABILITIES,
             },
-            "noNewPrivileges": true,
+            "noNewPrivileges": !container.new_privileges,
         },
         "root": { "path": root, "readonly": container.read_only },
         "hostname": container.hostname,
-        "mounts": mounts(container),
+        "mounts": mounts(container, bundle),
         "linux": {
             "namespaces": namespaces,
             "maskedPaths": MASKED,
@@ -94,7 +94,7 @@ pub(super) fn build(container: &Container, account: &Account, root: &Path) -> Va
     config
 }
 
-fn mounts(container: &Container) -> Vec<Value> {
+fn mounts(container: &Container, bundle: &Path) -> Vec<Value> {
     let mount = |destination: &str, kind: &str, options: &[&str]| json!({ "destination": destination, "type": kind, "source": kind, "options": options });
     let mut devpts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
     if container.map.holds(0, TTY) {
@@ -108,7 +108,7 @@ fn mounts(container: &Container) -> Vec<Value> {
         mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
         sysfs(container),
     ];
-    mounts.extend(container.binds.iter().map(bind));
+    mounts.extend(container.mounts.iter().enumerate().map(|(number, mount)| own_mount(mount, number, bundle)));
     mounts
 }
 
@@ -123,7 +123,14 @@ fn sysfs(container: &Container) -> Value {
     }
 }
 
-fn bind(bind: &Bind) -> Value {
-    let access = if bind.read_only { "ro" } else { "rw" };
-    json!({ "destination": bind.target, "type": "bind", "source": bind.source, "options": ["rbind", "rprivate", access] })
+fn own_mount(mount: &Mount, number: usize, bundle: &Path) -> Value {
+    let bind = |source: &Path, access: &str| json!({ "destination": mount.target, "type": "bind", "source": source, "options": ["rbind", "rprivate", access] });
+    match &mount.source {
+        MountSource::Host { path, read_only } => bind(path, if *read_only { "ro" } else { "rw" }),
+        MountSource::Cache(path) => bind(path, "rw"),
+        MountSource::Secret(_) => bind(&mount::secret_file(bundle, number), "ro"),
+        MountSource::Memory => json!({
+            "destination": mount.target, "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "mode=1777"],
+        }),
+    }
 }

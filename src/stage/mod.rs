@@ -1,14 +1,15 @@
 //! Stages: each turns things in the store, or elsewhere, into other things.
 //!
 //! [`base`] brings images in from registries, [`rootfs`] unpacks their layers, and [`run`] starts
-//! containers of them; [`runs`] and [`trees`] clear up behind those that were killed, and [`prune`] makes
-//! room.
+//! containers of them; [`step`] makes layers of what containers change; [`runs`] and [`trees`] clear up
+//! behind those that were killed, and [`prune`] makes room.
 
 pub(crate) mod base;
 pub(crate) mod prune;
 pub(crate) mod rootfs;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod step;
 pub(crate) mod trees;
 
 #[cfg(test)]

@@ -1,17 +1,19 @@
 //! Root filesystems: an image's layers, unpacked once and kept for every run and step.
 //!
 //! ```text
-//! <cache>/rootfs/<chain ID>-<ID map>/fs/       the tree; never written to
-//! <cache>/rootfs/<chain ID>-<ID map>/size      what it takes on the disk, in bytes
-//! <cache>/rootfs/<chain ID>-<ID map>.lock      held while it is made, shared while it is used; as old as
-//!                                             its last use
-//! <cache>/rootfs/.oci-tmp-<…>-<random>/        one that is being made, with umoci's layout beside it
+//! <cache>/rootfs/<chain ID>-<ID map>/fs/       the tree of a base's layers; never written to
+//! <cache>/rootfs/layer-<diff ID>-<ID map>/fs/  the tree of one layer, what it deletes marked for overlays
+//! <cache>/rootfs/<name>/size                   what it takes on the disk, in bytes
+//! <cache>/rootfs/<name>.lock                   held while it is made, shared while it is used; as old as
+//!                                              its last use
+//! <cache>/rootfs/.oci-tmp-<name>-<random>/     one that is being made, with umoci's layout beside it
 //! ```
 //!
 //! A base's layers are one tree; each layer made here is a tree of its own, to be stacked on it by an
-//! overlay, so that a changed package unpacks itself alone. (A layer made from packages removes
-//! nothing, so its tree and its place in an overlay are the same thing.) A tree gets its name when it
-//! is whole and on disk: what has the name is complete, whatever was killed.
+//! overlay, so that a changed package unpacks itself alone. A step's tree is the upper folder of the
+//! overlay that it ran on ([`adopt`]); from its blob the same is made by umoci, which knows no
+//! overlays, and by marking then what the layer deletes. A tree gets its name when it is whole and on
+//! disk: what has the name is complete, whatever was killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
@@ -20,6 +22,7 @@ use std::path::{Path, PathBuf};
 use crate::fs::{
     FileContext as _, FileError, Lock, TEMPORARY_PREFIX, create_folder, mark_used, sync_folder, write_private,
 };
+use crate::layer::{LinkError, whiteouts};
 use crate::model::document::media_type;
 use crate::model::{ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Index, Platform, canonical_json};
 use crate::report::{Reporter, Stage};
@@ -45,7 +48,7 @@ pub(crate) struct LayerBlob {
 pub(crate) struct RootfsRequest<'a> {
     /// The base's.
     pub(crate) base: &'a [LayerBlob],
-    /// Those made here on top of it, without whiteouts.
+    /// Those made here on top of it.
     pub(crate) own: &'a [LayerBlob],
     pub(crate) cache: &'a Path,
     pub(crate) map: &'a IdMap,
@@ -79,6 +82,9 @@ pub(crate) enum RootfsError {
     #[error("the cache's copy of the layer `{digest}` was damaged, and is set aside")]
     #[diagnostic(code(oci::rootfs::damaged_layer), help("run the command again: it fetches or builds the layer anew"))]
     Damaged { digest: Digest },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layer(#[from] LinkError),
     #[error("the cache's folder `{}` has a colon in its name, which umoci cannot read", path.display())]
     #[diagnostic(code(oci::rootfs::colon), help("set `dir` in `[cache]` to another folder"))]
     Colon { path: PathBuf },
@@ -91,10 +97,10 @@ pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError
         return Err(RootfsError::Colon { path: request.cache.to_owned() });
     }
     create_folder(&folder)?;
-    let layers = request.own.chunks(1).rev();
+    let own = request.own.chunks(1).rev().map(|layers| (layers, true));
     // A tree of no layers only stands in where there is nothing else.
-    let base = (!request.base.is_empty() || request.own.is_empty()).then_some(request.base);
-    let prepared = layers.chain(base).map(|layers| Tree { layers, folder: &folder, request }.prepare());
+    let base = (!request.base.is_empty() || request.own.is_empty()).then_some((request.base, false));
+    let prepared = own.chain(base).map(|(layers, is_own)| Tree { layers, is_own, folder: &folder, request }.prepare());
     let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
     let is_new = prepared.iter().any(|tree| tree.is_new);
     let (mut lowers, in_use): (Vec<_>, Vec<_>) = prepared.into_iter().map(|tree| (tree.path, tree.lock)).unzip();
@@ -104,9 +110,44 @@ pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError
     Ok(Rootfs { lowers, is_new, _in_use: in_use })
 }
 
+/// Keeps the tree of a step's layer: `fs` in this folder, which is gone afterwards. Without one, as when
+/// it was in memory, nothing is done.
+///
+/// On `Ok` what is there under the layer's name is whole and on disk.
+pub(crate) fn adopt(cache: &Path, map: &IdMap, layer: &DiffId, made: &Path) -> Result<(), FileError> {
+    if !made.join("fs").is_dir() {
+        return Ok(());
+    }
+    let folder = cache.join("rootfs");
+    let name = layer_name(layer, map);
+    let entry = folder.join(&name);
+    let _alone = Lock::exclusive(&folder.join(format!("{name}.lock")), || {})?;
+    if entry.exists() {
+        return Ok(());
+    }
+    seal(made)?;
+    std::fs::rename(made, &entry).context("rename", made)?;
+    sync_folder(&folder)
+}
+
+/// Notes what a tree takes, and has all of it on disk.
+fn seal(folder: &Path) -> Result<(), FileError> {
+    let size = disk_usage(folder).context("look through", folder)?;
+    write_private(&folder.join(SIZE), size.to_string().as_bytes())?;
+    let file = std::fs::File::open(folder).context("open", folder)?;
+    rustix::fs::syncfs(&file).context("write to disk", folder)
+}
+
+/// The name of the tree of one layer.
+fn layer_name(layer: &DiffId, map: &IdMap) -> String {
+    format!("layer-{}-{map}", layer.0.hex())
+}
+
 /// One tree of the cache.
 struct Tree<'a> {
     layers: &'a [LayerBlob],
+    /// It is one layer that was made here, and no base.
+    is_own: bool,
     folder: &'a Path,
     request: &'a RootfsRequest<'a>,
 }
@@ -121,6 +162,9 @@ struct Prepared {
 
 impl Tree<'_> {
     fn name(&self) -> String {
+        if let (true, [layer]) = (self.is_own, self.layers) {
+            return layer_name(&layer.diff_id, self.request.map);
+        }
         let diff_ids: Vec<DiffId> = self.layers.iter().map(|layer| layer.diff_id).collect();
         let chain = ChainId::of(&diff_ids).map_or_else(|| "empty".to_owned(), |chain| chain.0.hex());
         format!("{chain}-{}", self.request.map)
@@ -170,11 +214,9 @@ impl Tree<'_> {
 
     /// The image, or the one layer of it that was made here.
     fn subject(&self) -> String {
-        match self.layers {
-            [layer] if self.request.own.iter().any(|own| own.diff_id == layer.diff_id) => {
-                format!("a layer of {}", self.request.subject)
-            }
-            _ => self.request.subject.to_owned(),
+        match self.is_own {
+            true => format!("a layer of {}", self.request.subject),
+            false => self.request.subject.to_owned(),
         }
     }
 
@@ -196,11 +238,24 @@ impl Tree<'_> {
             write_layout(&layout, self.layers)?;
             self.request.umoci.unpack((&layout, TAG), &tree, self.request.map, &self.subject())?;
             std::fs::remove_dir_all(&layout).context("remove", &layout)?;
+            if self.is_own {
+                self.mark_deleted(&tree)?;
+            }
         }
-        let size = disk_usage(half).context("look through", half)?;
-        write_private(&half.join(SIZE), size.to_string().as_bytes())?;
-        let file = std::fs::File::open(half).context("open", half)?;
-        rustix::fs::syncfs(&file).context("write to disk", half)?;
+        Ok(seal(half)?)
+    }
+}
+
+impl Tree<'_> {
+    /// Has what a layer deletes deleted in overlays too.
+    fn mark_deleted(&self, tree: &Path) -> Result<(), RootfsError> {
+        for layer in self.layers {
+            let blob = std::fs::File::open(&layer.path).context("read", &layer.path)?;
+            let deleted = whiteouts(blob, &layer.descriptor.media_type)?;
+            if !deleted.is_empty() {
+                sandbox::apply_whiteouts(tree, deleted, self.request.map).context("mark what is deleted in", tree)?;
+            }
+        }
         Ok(())
     }
 }

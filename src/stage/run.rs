@@ -9,7 +9,7 @@ use rustix::termios::{OptionalActions, Termios};
 use crate::fs::{FileError, write_private};
 use crate::image::DEFAULT_PATH;
 use crate::model::ImageConfig;
-use crate::sandbox::{self, Bind, Container, Process, Refusal, RunFolder, Task};
+use crate::sandbox::{self, Container, Mount, MountSource, Process, Refusal, RunFolder, Task};
 use crate::stage::rootfs::Rootfs;
 use crate::stage::runs::LiveRun;
 use crate::tools::process::namespace::NamespaceError;
@@ -112,7 +112,7 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
     if process.terminal && !rustix::termios::isatty(io::stdin()) {
         return Err(RunError::NoTerminal);
     }
-    let binds = binds(request.options)?;
+    let mounts = mounts(request.options)?;
     let run = LiveRun::new(request.runs, request.runc, request.map)?;
     let task = Task::Run(Box::new(Container {
         folder: run.folder.path.clone(),
@@ -120,11 +120,12 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
         lowers: request.rootfs.lowers.clone(),
         runc: request.runc.to_owned(),
         map: request.map.clone(),
-        hostname: hostname(request.options),
+        hostname: hostname(request.options.name.as_deref(), request.options.network_host),
         process,
         network_host: request.options.network_host,
         read_only: request.options.read_only,
-        binds,
+        new_privileges: false,
+        mounts,
     }));
     // In a folder that is closed to others: the environment may hold secrets.
     let path = run.folder.task();
@@ -143,7 +144,7 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
     }
 }
 
-fn refusal(folder: &RunFolder) -> Option<Refusal> {
+pub(super) fn refusal(folder: &RunFolder) -> Option<Refusal> {
     serde_json::from_slice(&std::fs::read(folder.refusal()).ok()?).ok()
 }
 
@@ -171,7 +172,7 @@ fn process(config: &ImageConfig, options: &RunOptions) -> Result<Process, RunErr
 }
 
 /// The folder from the root, without `.` and `..`.
-fn below_root(folder: &str) -> PathBuf {
+pub(super) fn below_root(folder: &str) -> PathBuf {
     let mut path = PathBuf::from("/");
     for component in Path::new(folder).components() {
         match component {
@@ -199,7 +200,7 @@ fn environment(image: Vec<String>, options: &RunOptions) -> Vec<String> {
     environment
 }
 
-fn set(environment: &mut Vec<String>, name: &str, value: &str) {
+pub(super) fn set(environment: &mut Vec<String>, name: &str, value: &str) {
     let entry = format!("{name}={value}");
     match environment.iter_mut().find(|entry| is_of(entry, name)) {
         Some(old) => *old = entry,
@@ -207,33 +208,38 @@ fn set(environment: &mut Vec<String>, name: &str, value: &str) {
     }
 }
 
-fn is_of(entry: &str, name: &str) -> bool {
+pub(super) fn is_of(entry: &str, name: &str) -> bool {
     entry.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
 }
 
-fn binds(options: &RunOptions) -> Result<Vec<Bind>, RunError> {
-    let network = NETWORK_FILES.iter().filter(|_| options.network_host).filter_map(|file| {
-        // The file itself: a link in it would be followed in the container.
-        let source = std::fs::canonicalize(file).ok()?;
-        Some(Ok(Bind { source, target: PathBuf::from(file), read_only: true }))
-    });
+fn mounts(options: &RunOptions) -> Result<Vec<Mount>, RunError> {
     let volumes = options.volumes.iter().map(|volume| {
         if !volume.target.is_absolute() || volume.target.parent().is_none() {
             return Err(RunError::VolumeTarget { path: volume.target.clone() });
         }
-        let source = std::fs::canonicalize(&volume.source)
+        let path = std::fs::canonicalize(&volume.source)
             .map_err(|source| RunError::NoVolume { path: volume.source.clone(), source })?;
-        Ok(Bind { source, target: volume.target.clone(), read_only: volume.read_only })
+        let source = MountSource::Host { path, read_only: volume.read_only };
+        Ok(Mount { source, target: volume.target.clone() })
     });
-    network.chain(volumes).collect()
+    network_mounts(options.network_host).map(Ok).chain(volumes).collect()
+}
+
+/// What a container on the machine's network needs to know about it.
+pub(super) fn network_mounts(network_host: bool) -> impl Iterator<Item = Mount> {
+    NETWORK_FILES.iter().filter(move |_| network_host).filter_map(|file| {
+        // The file itself: a link in it would be followed in the container.
+        let path = std::fs::canonicalize(file).ok()?;
+        Some(Mount { source: MountSource::Host { path, read_only: true }, target: PathBuf::from(file) })
+    })
 }
 
 /// On the machine's network a container has its name, which the machine's `/etc/hosts` knows.
-fn hostname(options: &RunOptions) -> String {
+pub(super) fn hostname(name: Option<&str>, network_host: bool) -> String {
     let own = || rustix::system::uname().nodename().to_string_lossy().into_owned();
-    match &options.name {
-        Some(name) => name.clone(),
-        None if options.network_host => own(),
+    match name {
+        Some(name) => name.to_owned(),
+        None if network_host => own(),
         None => HOSTNAME.to_owned(),
     }
 }

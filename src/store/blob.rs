@@ -1,9 +1,7 @@
 //! Blobs by digest.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-
-use sha2::Digest as _;
 
 use crate::fs::{FileContext, FileError, Unnamed};
 use crate::model::{Descriptor, Digest};
@@ -70,7 +68,7 @@ impl Store {
     pub(crate) fn check(&self, digest: &Digest) -> Result<Verdict, FileError> {
         let path = self.blob_path(digest);
         match std::fs::File::open(&path) {
-            Ok(file) if hash(&file).context("read", &path)? == *digest => Ok(Verdict::Whole),
+            Ok(file) if Digest::read(&file).context("read", &path)? == *digest => Ok(Verdict::Whole),
             Ok(_) => self.set_aside(digest).map(|()| Verdict::Damaged),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Verdict::Absent),
             Err(error) => Err(FileError::new("read", &path, error)),
@@ -126,7 +124,7 @@ impl Store {
     /// Takes a file that a tool wrote on this file system, if it is the blob that it should be.
     pub(crate) fn adopt(&self, path: &Path, digest: &Digest) -> Result<(), BlobError> {
         let file = std::fs::File::open(path).context("read", path)?;
-        let found = hash(&file).context("read", path)?;
+        let found = Digest::read(&file).context("read", path)?;
         if found != *digest {
             return Err(BlobError::Mismatch { expected: *digest, found });
         }
@@ -148,17 +146,6 @@ impl Store {
             // Another process may have been quicker.
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::new("set aside", &aside, error)),
             _ => Ok(()),
-        }
-    }
-}
-
-fn hash(mut file: impl Read) -> io::Result<Digest> {
-    let mut hasher = sha2::Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(Digest::finish(hasher)),
-            length => hasher.update(&buffer[..length]),
         }
     }
 }

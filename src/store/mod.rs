@@ -6,6 +6,7 @@
 //! blobs/sha256/HEX      immutable, 0444, whole and verified when they got their name
 //! records/KIND/KEY      results of stages, small JSON documents, by the key of what decides them
 //! rootfs/ runs/         unpacked root filesystems, and containers that run
+//! caches/               folders that steps keep between builds
 //! tool/ logs/ tmp/      the tools' own state, what failed tools wrote, work in progress
 //! locks/                empty files, for locks between processes
 //! ```

@@ -21,6 +21,15 @@ pub(crate) struct Runc {
     state: PathBuf,
 }
 
+/// Which standard streams a container has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// Ours.
+    Ours,
+    /// Nothing to read, and our standard error to write on.
+    Log,
+}
+
 impl Runc {
     /// `state` is created when it is needed.
     pub(crate) fn new(program: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
@@ -43,8 +52,10 @@ impl Runc {
         identifier: &str,
         log: &Path,
         started: &Path,
+        streams: Streams,
     ) -> Result<ExitStatus, ProcessError> {
-        self.invocation()
+        let invocation = self
+            .invocation()
             .argument("--log")
             .argument(log)
             .arguments(["--log-format", "json", "run", "--bundle"])
@@ -52,13 +63,16 @@ impl Runc {
             .argument("--pid-file")
             .argument(started)
             .argument(identifier)
-            .own_proc()
-            .attach(Some(started))
+            .own_proc();
+        match streams {
+            Streams::Ours => invocation.attach(Some(started)),
+            Streams::Log => invocation.for_log().attach(Some(started)),
+        }
     }
 
     /// Ends a container if it lives, and removes its state and its cgroups. None of that name is no error.
     pub(crate) fn delete(&self, identifier: &str) -> Result<Finished, ProcessError> {
-        self.invocation().arguments(["delete", "--force", identifier]).limit(REMOVAL).capture()
+        self.invocation().arguments(["delete", "--force", identifier]).limit(REMOVAL).despite_interrupts().capture()
     }
 
     fn invocation(&self) -> Invocation {

@@ -42,7 +42,7 @@ compression = "none"
 
 [build.three]
 base = "one"
-steps = ["true"]
+packages = [{{ image = "two", path = "/x" }}]
 "#,
         registry.repository("acme")
     ));
@@ -132,7 +132,10 @@ fn what_is_not_there_yet_stops_nothing_else() {
     let registry = Registry::start();
     let context = shared(&registry);
     let told = context.run(["build"]).failure(1);
-    assert!(told.stderr().contains("oci::manifest::not_yet") && told.stderr().contains("steps = "), "{told}");
+    assert!(
+        told.stderr().contains("oci::manifest::not_yet") && told.stderr().contains("packages = [{ image"),
+        "{told}"
+    );
     assert!(told.stdout().contains(&context.built("two")), "{told}");
 }
 

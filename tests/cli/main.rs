@@ -37,6 +37,7 @@ mod run;
 mod schemas;
 mod silence;
 mod stages;
+mod steps;
 mod support;
 mod surroundings;
 mod unpack;

@@ -7,10 +7,11 @@ use crate::executor::BuildError;
 use crate::executor::layers::{Part, program, resolve};
 use crate::executor::reasons::Last;
 use crate::executor::schedule::Pool;
+use crate::executor::steps::Stack;
 use crate::image::AddedLayer;
 use crate::layer::Difference;
 use crate::model::Digest;
-use crate::plan::{Node, Origin};
+use crate::plan::{Node, Origin, PlannedImage};
 use crate::source::At;
 
 impl Building<'_> {
@@ -142,8 +143,10 @@ impl Building<'_> {
                 Some(AddedLayer { layer: layer.get()?.0.clone(), created_by: created_by.clone() })
             })
             .collect();
-        if let Some(layers) = layers {
-            let build = self.plan.images[image].build;
+        if let Some(mut layers) = layers {
+            let PlannedImage { name, build, .. } = &self.plan.images[image];
+            let stack = Stack { name, build, platform: node.platform, below: &below, base };
+            self.executor.run_steps(stack, &mut layers).map_err(|error| vec![error])?;
             let built = self.executor.assemble(build, (&below, base), &layers, packed.program.clone());
             let (built, is_new) = built.map_err(|error| vec![error])?;
             if is_new || packed.layers.iter().any(|layer| layer.layer.get().is_some_and(|(_, made)| *made)) {

@@ -581,7 +581,7 @@ packages = [{ image = "tools", path = "/x" }]
 base = "tools"
 layers = ["l"]
 packages = [":server"]
-steps = ["true"]
+steps = [{ run = "true", mounts = [{ image = "tools", path = "/x", to = "/x" }] }]
 "#,
     );
     let mut errors = manifest.not_yet(&manifest.builds["app"]);

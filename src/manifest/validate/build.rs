@@ -56,10 +56,7 @@ fn image(kind: &str, name: &Placed<String>, table: Table<'_>, checker: &mut Chec
     let base = table.text("base").and_then(|text| value::image(&text, checker));
     let mut needs = Needs::default();
     let packages = package::packages(table, &mut needs, checker);
-    if let Some(place) = table.key_place("steps") {
-        needs.images.extend(step::steps(table, checker));
-        needs.later.push(Placed::new(Later::Steps, place));
-    }
+    let steps = step::steps(table, &mut needs, checker);
     // What runs and what is taken from it is what it matters for.
     if let Some(place) = table.key_place("platform") {
         needs.later.push(Placed::new(Later::HostPlatform, place));
@@ -68,6 +65,7 @@ fn image(kind: &str, name: &Placed<String>, table: Table<'_>, checker: &mut Chec
         base: base.unwrap_or_else(|| Placed::new(ImageName::Scratch, name.place.clone())),
         layers: table.texts("layers").unwrap_or_default(),
         packages,
+        steps,
         needs,
         entrypoint: config::command(table, "entrypoint", checker),
         ..settings(name, table, checker)
@@ -101,6 +99,7 @@ fn settings(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> B
         base: Placed::new(ImageName::Scratch, name.place.clone()),
         layers: Vec::new(),
         packages: Vec::new(),
+        steps: Vec::new(),
         needs: Needs::default(),
         squash_packages: table.boolean("squash-packages").is_some_and(|squash| *squash),
         entrypoint: None,

@@ -1,63 +1,115 @@
-//! One entry of `steps`: checked for every problem. What it means is for a later release.
+//! `steps = […]`: commands to run in the image.
 
+use crate::manifest::Needs;
+use crate::manifest::later::Later;
 use crate::manifest::read::{Table, Value};
+use crate::manifest::step::{Secret, Step, StepMount};
 use crate::manifest::validate::{Checker, config, package, value};
-use crate::model::ImageName;
 use crate::problem::Problem;
-use crate::source::Placed;
+use crate::source::{Place, Placed};
 
-/// Checks the steps of a build or stage; the images that they mount.
-pub(super) fn steps(table: Table<'_>, checker: &mut Checker) -> Vec<Placed<ImageName>> {
+/// What runs a text, unless the step says otherwise.
+const SHELL: [&str; 2] = ["/bin/sh", "-ec"];
+
+/// The steps of a build or stage.
+pub(super) fn steps(table: Table<'_>, needs: &mut Needs, checker: &mut Checker) -> Vec<Step> {
     let list = table.get("steps").and_then(|value| value.list()).unwrap_or_default();
-    list.into_iter().flat_map(|value| step(value, checker)).collect()
+    list.into_iter().filter_map(|value| step(value, needs, checker)).collect()
 }
 
-fn step(value: Value<'_>, checker: &mut Checker) -> Vec<Placed<ImageName>> {
+fn step(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option<Step> {
     let Some(table) = value.table() else {
-        if let Some(text) = value.text() {
-            run(&text, checker);
-        }
-        return Vec::new();
+        let text = value.text()?;
+        let (command, written) = shell(None, &text, checker)?;
+        return Some(plain(text.place, command, written));
     };
-    match table.get("run") {
-        Some(value) => match value.list() {
-            Some(words) if words.is_empty() => empty(&value, checker),
-            Some(words) => words.iter().filter_map(Value::text).for_each(|word| {
-                value::refuse_nul(&word, checker);
-                checker.expanded_loosely(&word);
-            }),
-            None => {
-                if let Some(text) = value.text() {
-                    run(&text, checker);
-                }
-            }
-        },
-        None => checker.push(
-            Problem::new("oci::manifest::missing_key", "this step runs nothing", &value.place(), "")
-                .help("say what it runs: `run = \"…\"`".to_owned()),
-        ),
-    }
-    config::env(table, checker);
-    config::user(table, checker);
-    config::workdir(table, checker);
+    let what = command(&value, table, checker);
     if let Some(value) = table.get("shell").filter(Value::is_empty_list) {
         empty(&value, checker);
     }
-    for folder in table.texts("cache").unwrap_or_default() {
-        package::image_path(folder, true, checker);
-    }
-    entries(table, "secrets").for_each(|value| secret(value, checker));
-    let mounts = entries(table, "mounts").filter_map(|value| mount(value, checker));
-    mounts.collect()
+    let texts = |key| table.texts(key).unwrap_or_default();
+    let cache = texts("cache").into_iter().filter_map(|folder| place_of_folder(folder, checker)).collect();
+    let secrets = entries(table, "secrets").filter_map(|value| secret(value, checker)).collect();
+    let mounts = entries(table, "mounts").filter_map(|value| mount(value, needs, checker)).collect();
+    let env = config::env(table, checker);
+    let (user, workdir) = (config::user(table, checker), config::workdir(table, checker));
+    let network_host = table.text("network").is_some_and(|network| *network == "host");
+    // All of it was looked at, so that every problem is found.
+    let (place, command, written) = what?;
+    Some(Step { env, user, workdir, network_host, cache, secrets, mounts, ..plain(place, command, written) })
 }
 
-fn run(text: &Placed<String>, checker: &mut Checker) {
+/// A step of which nothing more is said.
+fn plain(place: Place, command: Vec<String>, written: String) -> Step {
+    Step {
+        place,
+        command,
+        written,
+        env: Default::default(),
+        user: None,
+        workdir: None,
+        network_host: false,
+        cache: Vec::new(),
+        secrets: Vec::new(),
+        mounts: Vec::new(),
+    }
+}
+
+/// What `run` says: where, the words, and the words for people.
+fn command(step: &Value<'_>, table: Table<'_>, checker: &mut Checker) -> Option<(Place, Vec<String>, String)> {
+    let Some(value) = table.get("run") else {
+        checker.push(
+            Problem::new("oci::manifest::missing_key", "this step runs nothing", &step.place(), "")
+                .help("say what it runs: `run = \"…\"`".to_owned()),
+        );
+        return None;
+    };
+    let Some(words) = value.list() else {
+        let text = value.text()?;
+        let (command, written) = shell(table.texts("shell"), &text, checker)?;
+        return Some((text.place, command, written));
+    };
+    if words.is_empty() {
+        empty(&value, checker);
+        return None;
+    }
+    let words: Vec<Option<String>> = words
+        .iter()
+        .filter_map(Value::text)
+        .map(|word| {
+            value::refuse_nul(&word, checker);
+            checker.expanded_loosely(&word)
+        })
+        .collect();
+    let words: Vec<String> = words.into_iter().collect::<Option<_>>()?;
+    if words.first().is_some_and(String::is_empty) {
+        empty(&value, checker);
+    }
+    let written = shell_words::join(&words);
+    Some((value.place(), words, written))
+}
+
+/// A text for the shell.
+fn shell(
+    written: Option<Vec<Placed<String>>>,
+    text: &Placed<String>,
+    checker: &mut Checker,
+) -> Option<(Vec<String>, String)> {
     value::refuse_nul(text, checker);
     if text.trim().is_empty() {
         let problem = Problem::new("oci::manifest::no_program", "this step runs nothing", &text.place, "this is empty");
         checker.push(problem);
     }
-    checker.expanded_loosely(text);
+    let mut words = match written {
+        Some(words) => {
+            words.iter().for_each(|word| value::refuse_nul(word, checker));
+            words.into_iter().map(|word| word.value).collect()
+        }
+        None => SHELL.map(str::to_owned).to_vec(),
+    };
+    let script = checker.expanded_loosely(text)?;
+    words.push(script.clone());
+    Some((words, script))
 }
 
 fn empty(value: &Value<'_>, checker: &mut Checker) {
@@ -70,41 +122,43 @@ fn entries<'a>(table: Table<'a>, key: &str) -> impl Iterator<Item = Value<'a>> {
 }
 
 /// `{ env = "NAME" }` or `{ file = "…", to = "/…" }`.
-fn secret(value: Value<'_>, checker: &mut Checker) {
-    let Some(table) = value.table() else { return };
-    match one_of(&value, table, &[("env", &[]), ("file", &["to"])], "a secret", checker) {
-        Some("env") => {
-            if let Some(name) = table.text("env").filter(|name| name.is_empty() || name.contains(['=', '\0'])) {
+fn secret(value: Value<'_>, checker: &mut Checker) -> Option<Placed<Secret>> {
+    let table = value.table()?;
+    let secret = match one_of(&value, table, &[("env", &[]), ("file", &["to"])], "a secret", checker)? {
+        "env" => {
+            let name = table.text("env")?;
+            if name.is_empty() || name.contains(['=', '\0']) {
                 let message = format!("`{}` is no name of a variable", *name);
                 let reason = "a name is not empty, and holds no `=`";
                 checker.push(Problem::new("oci::manifest::bad_variable", message, &name.place, reason));
             }
+            Secret::Variable(name.value)
         }
-        Some(_) => {
-            if let Some(file) = table.text("file") {
-                value::host_path(&file, checker);
+        _ => {
+            let file = table.text("file");
+            if let Some(file) = &file {
+                value::host_path(file, checker);
             }
-            place_inside(&value, table, checker);
+            let to = place_inside(&value, table, checker)?;
+            Secret::File { path: file?.value, to }
         }
-        None => {}
-    }
+    };
+    Some(Placed::new(secret, value.place()))
 }
 
-/// A folder or file of this machine or of an image, or a folder in memory; the image.
-fn mount(value: Value<'_>, checker: &mut Checker) -> Option<Placed<ImageName>> {
+/// A folder or file of this machine or of an image, or a folder in memory.
+fn mount(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option<Placed<StepMount>> {
     let table = value.table()?;
     let forms: &[(&str, &[&str])] = &[("image", &["path", "to"]), ("path", &["to"]), ("tmpfs", &[])];
-    match one_of(&value, table, forms, "a mount", checker)? {
-        "tmpfs" => {
-            package::image_path(table.text("tmpfs")?, true, checker);
-            None
-        }
+    let mount = match one_of(&value, table, forms, "a mount", checker)? {
+        "tmpfs" => StepMount::Memory(place_of_folder(table.text("tmpfs")?, checker)?.value),
         "path" => {
-            if let Some(path) = table.text("path").and_then(|path| checker.expanded_path(&path)) {
-                value::host_path(&path, checker);
+            let path = table.text("path").and_then(|path| checker.expanded_path(&path));
+            if let Some(path) = &path {
+                value::host_path(path, checker);
             }
-            place_inside(&value, table, checker);
-            None
+            let to = place_inside(&value, table, checker)?;
+            StepMount::Host { path: path?.value, to }
         }
         _ => {
             if let Some(path) = table.text("path") {
@@ -113,16 +167,34 @@ fn mount(value: Value<'_>, checker: &mut Checker) -> Option<Placed<ImageName>> {
                 missing(&value, "path", checker);
             }
             place_inside(&value, table, checker);
-            value::image(&table.text("image")?, checker)
+            needs.later.push(Placed::new(Later::Image, value.place()));
+            needs.images.extend(value::image(&table.text("image")?, checker));
+            return None;
         }
-    }
+    };
+    Some(Placed::new(mount, value.place()))
 }
 
-fn place_inside(value: &Value<'_>, table: Table<'_>, checker: &mut Checker) {
+/// A folder in the image to mount something on.
+fn place_of_folder(text: Placed<String>, checker: &mut Checker) -> Option<Placed<String>> {
+    let folder = package::image_path(text, true, checker)?;
+    if *folder == "/" {
+        let reason = "this would hide the whole image";
+        checker.push(Problem::new("oci::manifest::bad_path", "`/` is no place for a folder", &folder.place, reason));
+        return None;
+    }
+    Some(folder)
+}
+
+fn place_inside(value: &Value<'_>, table: Table<'_>, checker: &mut Checker) -> Option<String> {
     match table.text("to") {
-        Some(to) => drop(package::image_path(to, false, checker)),
-        None if table.get("to").is_none() => missing(value, "to", checker),
-        None => {}
+        Some(to) => Some(package::image_path(to, false, checker)?.value),
+        None => {
+            if table.get("to").is_none() {
+                missing(value, "to", checker);
+            }
+            None
+        }
     }
 }
 

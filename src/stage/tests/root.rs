@@ -63,7 +63,8 @@ fn there_may_be_more_layers_than_paths_fit_in_a_page() {
         let name = number.to_string();
         let file = lab.folder.path().join(&name);
         std::fs::write(&file, &name).unwrap();
-        let tree = rootfs.join(format!("{}-{}", Digest::of(name.as_bytes()).hex(), IdMap::detect())).join("fs/many");
+        let tree =
+            rootfs.join(format!("layer-{}-{}", Digest::of(name.as_bytes()).hex(), IdMap::detect())).join("fs/many");
         std::fs::create_dir_all(&tree).unwrap();
         std::fs::write(tree.join(&name), &name).unwrap();
         file

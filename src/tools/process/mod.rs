@@ -4,11 +4,13 @@
 //! a line that can be pasted into a shell; it never holds a secret, because secrets are handed over in
 //! files. Tools run in a process group of their own, so that what they start ends with them, and they
 //! are killed if this program is. What a person talks to through us is attached instead
-//! ([`attach`]), and some run in namespaces of their own ([`namespace`]).
+//! ([`attach`]), what is worked on while it runs is streamed ([`stream`]), and some run in namespaces of
+//! their own ([`namespace`]).
 
 mod attach;
 pub(crate) mod namespace;
 mod stall;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -42,6 +44,8 @@ pub(crate) struct Invocation {
     stall: Option<Duration>,
     namespaces: Option<Namespaces>,
     own_proc: bool,
+    for_log: bool,
+    despite_interrupts: bool,
 }
 
 /// How a process ended, and what it wrote.
@@ -104,6 +108,8 @@ impl Invocation {
             stall: None,
             namespaces: None,
             own_proc: false,
+            for_log: false,
+            despite_interrupts: false,
         }
     }
 
@@ -167,11 +173,25 @@ impl Invocation {
         self
     }
 
+    /// Gives it nothing to read, and our standard error for both its outputs.
+    pub(crate) fn for_log(mut self) -> Self {
+        self.for_log = true;
+        self
+    }
+
+    /// It is short and has to be done all the same, as what removes the remains of other work:
+    /// [`capture`](Self::capture) runs it after an interrupt too.
+    pub(crate) fn despite_interrupts(mut self) -> Self {
+        self.despite_interrupts = true;
+        self
+    }
+
     /// Runs it to its end with nothing on standard input; both outputs are drained meanwhile.
     ///
     /// On an interrupt or at a time limit the whole process group is ended and waited for.
     pub(crate) fn capture(&self) -> Result<Finished, ProcessError> {
-        if signal::pending().is_some() {
+        let is_interrupted = || signal::pending().is_some() && !self.despite_interrupts;
+        if is_interrupted() {
             return Err(ProcessError::Interrupted);
         }
         let expression = self.expression().stdin_null().stdout_capture().stderr_capture();
@@ -185,7 +205,7 @@ impl Invocation {
         let failed = loop {
             match child.wait_timeout(TICK).map_err(|error| self.start_error(error))? {
                 Some(_) => break None,
-                None if signal::pending().is_some() => break Some(ProcessError::Interrupted),
+                None if is_interrupted() => break Some(ProcessError::Interrupted),
                 None => {}
             }
             if let Some(limit) = self.limit.filter(|limit| started.elapsed() >= *limit) {
@@ -227,6 +247,9 @@ impl Invocation {
         let mut expression = duct::cmd(program, &self.arguments).full_env(&self.environment).unchecked();
         if let Some(folder) = &self.folder {
             expression = expression.dir(folder);
+        }
+        if self.for_log {
+            expression = expression.stdin_null().stdout_to_stderr();
         }
         expression
     }

@@ -224,7 +224,7 @@ fn write_map(map: &IdMap, pid: i32) -> Result<(), NamespaceError> {
 
 fn run_mapper(program: &str, pid: i32, own: u32, range: IdRange) -> Result<(), NamespaceError> {
     let numbers = [0, own, 1, 1, range.start, range.count].map(|number| number.to_string());
-    match Invocation::new(program).argument(pid.to_string()).arguments(numbers).capture() {
+    match Invocation::new(program).argument(pid.to_string()).arguments(numbers).despite_interrupts().capture() {
         Ok(finished) if finished.status.success() => Ok(()),
         Ok(finished) => {
             Err(NamespaceError::Map { stderr: String::from_utf8_lossy(&finished.stderr).into_owned(), source: None })

@@ -1,0 +1,93 @@
+//! The steps of an image: each on top of all layers before it, so one after the other.
+
+use super::{BuildError, Executor};
+use crate::image::{AddedLayer, Image, Layer};
+use crate::manifest::Build;
+use crate::model::Platform;
+use crate::source::At;
+use crate::stage::base::BaseImage;
+use crate::stage::step::{StepError, StepRequest, Steps};
+use crate::tools::{IdMap, Umoci};
+
+/// The image that the steps of a build are for, and what it stands on.
+#[derive(Clone, Copy)]
+pub(super) struct Stack<'a> {
+    pub(super) name: &'a str,
+    pub(super) build: &'a Build,
+    pub(super) platform: &'a Platform,
+    pub(super) below: &'a Image,
+    /// The base from elsewhere that it stands on.
+    pub(super) base: Option<&'a BaseImage>,
+}
+
+impl Executor<'_> {
+    /// Adds to the other layers of a build those that its steps make: none for a step that changes nothing.
+    pub(super) fn run_steps(&self, stack: Stack<'_>, layers: &mut Vec<AddedLayer>) -> Result<(), BuildError> {
+        self.each_step(stack, layers, |steps, request| steps.run(request).map(Some)).map(drop)
+    }
+
+    /// The same as far as it was done before; how many of the steps that are. Nothing is written.
+    pub(super) fn recall_steps(&self, stack: Stack<'_>, layers: &mut Vec<AddedLayer>) -> Result<usize, BuildError> {
+        self.each_step(stack, layers, |steps, request| steps.look(request))
+    }
+
+    /// Goes on while a step gives a result, which may be no layer; how many did.
+    fn each_step(
+        &self,
+        Stack { name, build, platform, below, base }: Stack<'_>,
+        layers: &mut Vec<AddedLayer>,
+        mut take: impl FnMut(&Steps<'_>, &StepRequest<'_>) -> Result<Option<Option<Layer>>, At<StepError>>,
+    ) -> Result<usize, BuildError> {
+        if build.steps.is_empty() {
+            return Ok(0);
+        }
+        let mut image = self.derive(build, below, layers, None)?;
+        let user = below.config.execution().user;
+        let map = IdMap::detect();
+        let umoci = Umoci::new(self.umoci, self.store.logs());
+        let steps = Steps {
+            store: self.store,
+            reporter: self.reporter,
+            umoci: &umoci,
+            runc: self.runc,
+            map: &map,
+            folder: &self.manifest.folder,
+            epoch: self.epoch,
+            compressors: self.compressors,
+            anew: self.options.anew,
+        };
+        let subject = if *platform == Platform::host() { name.to_owned() } else { format!("{name} for {platform}") };
+        let place = self.manifest.pin(&build.base.value).map_or(&build.base.place, |(_, pin)| &pin.place);
+        let complete = || match base {
+            Some(base) => self.bases().fetch_layers(base).map_err(|error| At::new(error, place, "")),
+            None => Ok(()),
+        };
+        for (number, step) in build.steps.iter().enumerate() {
+            let request = StepRequest {
+                step,
+                subject: &subject,
+                config: &image.config,
+                user: user.as_deref(),
+                platform,
+                target: platform,
+                below: &image.layers,
+                from_elsewhere: base.map_or(0, |base| base.image.layers.len()),
+                compression: build.compression,
+                complete: &complete,
+            };
+            let taken = take(&steps, &request).map_err(|error| match error.error() {
+                StepError::Interrupted => BuildError::Interrupted,
+                _ => error.into(),
+            })?;
+            match taken {
+                None => return Ok(number),
+                Some(None) => {}
+                Some(Some(layer)) => {
+                    image.layers.push(layer.clone());
+                    layers.push(AddedLayer { layer, created_by: format!("oci: run {}", step.written.trim()) });
+                }
+            }
+        }
+        Ok(build.steps.len())
+    }
+}

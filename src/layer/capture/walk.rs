@@ -1,0 +1,264 @@
+//! Makes an upper folder hold the layer and nothing else, and lists it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
+
+use crate::layer::capture::attributes::{self, Noted};
+use crate::layer::capture::below::{Below, Shown, is_whiteout, same_content};
+use crate::layer::capture::{CaptureError, CaptureRequest, Entry, Kind, OPAQUE, WHITEOUT, failed, shown};
+
+/// The permission bits, with set-uid, set-gid and sticky.
+const MODE: u32 = 0o7777;
+const SET_GROUP: u32 = 0o2000;
+/// The mode of a folder that the runtime made.
+const MADE_FOLDER: u32 = 0o755;
+
+/// Removes from the upper folder what is no change, and gives what is left in the order of the layer.
+pub(super) fn settle(request: &CaptureRequest<'_>) -> Result<Vec<Entry>, CaptureError> {
+    let made = request.made.iter().map(|path| path.as_os_str().as_bytes()).collect();
+    let mut walk = Walk { request, made, entries: Vec::new(), links: BTreeMap::new() };
+    let below = Below::roots(request.lowers, request.is_namespaced);
+    let root = walk.look(b"", request.upper)?;
+    let (mode, uid, gid) = (root.metadata.mode() & MODE, root.metadata.uid(), root.metadata.gid());
+    if (mode, uid, gid) != request.root {
+        let entry = walk.entry(&root, Kind::Folder, b"./".to_vec());
+        walk.entries.push(entry);
+    }
+    walk.inside(&root, &below)?;
+    Ok(walk.entries)
+}
+
+struct Walk<'a> {
+    request: &'a CaptureRequest<'a>,
+    made: BTreeSet<&'a [u8]>,
+    entries: Vec<Entry>,
+    /// The first name of each file that has several, by device and inode.
+    links: BTreeMap<(u64, u64), Vec<u8>>,
+}
+
+/// Something in the upper folder.
+struct Found {
+    /// Relative to the root.
+    name: Vec<u8>,
+    path: std::path::PathBuf,
+    metadata: Metadata,
+    attributes: Noted,
+}
+
+impl Found {
+    fn owner(&self) -> (u32, u32) {
+        self.attributes.noted_owner.unwrap_or((self.metadata.uid(), self.metadata.gid()))
+    }
+
+    fn fail(&self, verb: &str) -> impl Fn(io::Error) -> CaptureError {
+        move |error| failed(verb, &self.name, &error)
+    }
+}
+
+impl Walk<'_> {
+    fn look(&self, name: &[u8], path: &Path) -> Result<Found, CaptureError> {
+        let look = || Ok((path.symlink_metadata()?, attributes::read(path, self.request.is_namespaced)?));
+        let (metadata, attributes) = look().map_err(|error: io::Error| failed("read", name, &error))?;
+        let mut found = Found { name: name.to_vec(), path: path.to_owned(), metadata, attributes };
+        if !self.request.has_noted_owners {
+            found.attributes.noted_owner = None;
+        }
+        Ok(found)
+    }
+
+    /// Everything in a folder: what it deletes first, then what it holds, each by name.
+    fn inside(&mut self, folder: &Found, below: &Below) -> Result<(), CaptureError> {
+        let names = || -> io::Result<Vec<OsString>> {
+            let mut names = std::fs::read_dir(&folder.path)?
+                .map(|entry| entry.map(|entry| entry.file_name()))
+                .collect::<io::Result<Vec<_>>>()?;
+            names.sort();
+            Ok(names)
+        };
+        let mut held = Vec::new();
+        for name in names().map_err(folder.fail("read"))? {
+            let path = join(&folder.name, name.as_bytes());
+            if name.as_bytes().starts_with(WHITEOUT.as_bytes()) {
+                return Err(CaptureError::ReservedName { path: shown(&path) });
+            }
+            let found = self.look(&path, &folder.path.join(&name))?;
+            let shown = below.look(&name).map_err(found.fail("look below"))?;
+            if is_whiteout(&found.metadata) {
+                self.deleted(&found, shown.is_some(), &folder.name, &name)?;
+            } else {
+                held.push((found, shown));
+            }
+        }
+        for (found, shown) in held {
+            self.owner_is_known(&found, shown.as_ref(), folder)?;
+            match found.metadata.is_dir() {
+                true => self.folder(&found, shown.as_ref(), below)?,
+                false => self.file(&found, shown.as_ref())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn deleted(&mut self, found: &Found, is_below: bool, folder: &[u8], name: &OsStr) -> Result<(), CaptureError> {
+        if is_below {
+            let mark = [WHITEOUT.as_bytes(), name.as_bytes()].concat();
+            self.entries.push(self.mark(join(folder, &mark)));
+            return Ok(());
+        }
+        std::fs::remove_file(&found.path).map_err(found.fail("remove"))
+    }
+
+    fn folder(&mut self, found: &Found, shown: Option<&Shown>, around: &Below) -> Result<(), CaptureError> {
+        let first = self.entries.len();
+        let name = [&found.name[..], b"/"].concat();
+        self.entries.push(self.entry(found, Kind::Folder, name));
+        let shown = shown.filter(|shown| shown.metadata.is_dir());
+        let hides = found.attributes.is_opaque && shown.is_some();
+        if hides {
+            self.entries.push(self.mark(join(&found.name, OPAQUE.as_bytes())));
+        }
+        let nothing = around.nothing();
+        let below = match shown {
+            Some(shown) if !hides => &shown.folders,
+            _ => &nothing,
+        };
+        self.inside(found, below)?;
+        let is_bare = self.entries.len() == first + 1;
+        if is_bare && self.is_no_change(found, shown)? {
+            self.entries.truncate(first);
+            return std::fs::remove_dir(&found.path).map_err(found.fail("remove"));
+        }
+        self.set_time(found)
+    }
+
+    fn file(&mut self, found: &Found, shown: Option<&Shown>) -> Result<(), CaptureError> {
+        let kind = found.metadata.file_type();
+        // A socket without its program is nothing, and no tar can hold one.
+        if kind.is_socket() || self.is_no_change(found, shown)? {
+            return std::fs::remove_file(&found.path).map_err(found.fail("remove"));
+        }
+        let device = (rustix::fs::major(found.metadata.rdev()), rustix::fs::minor(found.metadata.rdev()));
+        let kind = if kind.is_symlink() {
+            let target = std::fs::read_link(&found.path).map_err(found.fail("read"))?;
+            Kind::SymbolicLink(target.into_os_string().into_encoded_bytes())
+        } else if kind.is_fifo() {
+            Kind::Fifo
+        } else if kind.is_char_device() {
+            Kind::Character(device.0, device.1)
+        } else if kind.is_block_device() {
+            Kind::Block(device.0, device.1)
+        } else if found.metadata.nlink() > 1 {
+            match self.links.get(&(found.metadata.dev(), found.metadata.ino())) {
+                Some(first) => Kind::HardLink(first.clone()),
+                None => {
+                    self.links.insert((found.metadata.dev(), found.metadata.ino()), found.name.clone());
+                    Kind::File(found.metadata.len())
+                }
+            }
+        } else {
+            Kind::File(found.metadata.len())
+        };
+        self.entries.push(self.entry(found, kind, found.name.clone()));
+        self.set_time(found)
+    }
+
+    /// Whether it is as it is below, or as the runtime made it. A folder's time is no matter: it changes
+    /// with whatever comes and goes in it.
+    fn is_no_change(&self, found: &Found, shown: Option<&Shown>) -> Result<bool, CaptureError> {
+        let (new, owner) = (&found.metadata, found.owner());
+        let Some(shown) = shown else {
+            let is_made = self.made.contains(&found.name[..]) && found.attributes.kept.is_empty() && owner == (0, 0);
+            return Ok(is_made
+                && match new.is_dir() {
+                    true => new.mode() & MODE == MADE_FOLDER,
+                    false => new.is_file() && new.len() == 0,
+                });
+        };
+        let old = &shown.metadata;
+        if new.mode() != old.mode() || new.nlink() > 1 && !new.is_dir() {
+            return Ok(false);
+        }
+        let same = || -> io::Result<bool> {
+            let Noted { kept, noted_owner, .. } = attributes::read(&shown.path, self.request.is_namespaced)?;
+            let noted_owner = noted_owner.filter(|_| self.request.has_noted_owners);
+            if kept != found.attributes.kept || owner != noted_owner.unwrap_or((old.uid(), old.gid())) {
+                return Ok(false);
+            }
+            let same_time = (new.mtime(), new.mtime_nsec()) == (old.mtime(), old.mtime_nsec());
+            Ok(match new.file_type() {
+                kind if kind.is_dir() => true,
+                kind if kind.is_symlink() => {
+                    same_time && std::fs::read_link(&found.path)? == std::fs::read_link(&shown.path)?
+                }
+                kind if kind.is_file() => {
+                    same_time && new.len() == old.len() && same_content(&found.path, &shown.path)?
+                }
+                _ => false,
+            })
+        };
+        same().map_err(found.fail("compare"))
+    }
+
+    /// Where a user has one ID only, a file that was written anew has lost the owner that was noted for
+    /// the old one, and so has a new one in a folder that hands its group on.
+    fn owner_is_known(&self, found: &Found, shown: Option<&Shown>, folder: &Found) -> Result<(), CaptureError> {
+        if !self.request.has_noted_owners || found.attributes.noted_owner.is_some() {
+            return Ok(());
+        }
+        let lost = |(user, group)| CaptureError::LostOwner { path: super::shown(&found.name), user, group };
+        match shown {
+            Some(shown) => {
+                let noted = attributes::read(&shown.path, true).map_err(found.fail("look below"))?.noted_owner;
+                noted.filter(|owner| *owner != (0, 0)).map_or(Ok(()), |owner| Err(lost(owner)))
+            }
+            None => match folder.owner() {
+                (_, group) if folder.metadata.mode() & SET_GROUP != 0 && group != 0 => Err(lost((0, group))),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    fn entry(&self, found: &Found, kind: Kind, name: Vec<u8>) -> Entry {
+        let (uid, gid) = found.owner();
+        Entry {
+            name,
+            kind,
+            mode: found.metadata.mode() & MODE,
+            uid,
+            gid,
+            modified: found.metadata.mtime().min(self.request.epoch),
+            attributes: found.attributes.kept.clone(),
+        }
+    }
+
+    fn mark(&self, name: Vec<u8>) -> Entry {
+        let attributes = BTreeMap::new();
+        Entry { name, kind: Kind::Mark, mode: 0, uid: 0, gid: 0, modified: self.request.epoch, attributes }
+    }
+
+    /// Gives it the time that the layer says, so that who goes on with this tree sees the same as who
+    /// unpacks the layer.
+    fn set_time(&self, found: &Found) -> Result<(), CaptureError> {
+        let modified = found.metadata.mtime().min(self.request.epoch);
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: Timespec { tv_sec: modified, tv_nsec: 0 },
+        };
+        let set = rustix::fs::utimensat(CWD, &found.path, &times, AtFlags::SYMLINK_NOFOLLOW);
+        set.map_err(|error| found.fail("set the time of")(error.into()))
+    }
+}
+
+fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    match folder {
+        b"" => name.to_vec(),
+        _ => [folder, b"/", name].concat(),
+    }
+}

@@ -1,0 +1,56 @@
+//! What a build runs in its image: the checked form of `steps = […]`.
+
+use std::collections::BTreeMap;
+
+use crate::manifest::variable::VariableValue;
+use crate::source::{Place, Placed};
+
+/// One entry of `steps`.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    /// What it runs, to blame for what it fails at.
+    pub(crate) place: Place,
+    /// The program and its arguments: the shell's, where `run` is a text.
+    pub(crate) command: Vec<String>,
+    /// `run` as a text, for the image's history.
+    pub(crate) written: String,
+    /// `None` removes.
+    pub(crate) env: BTreeMap<String, Placed<Option<VariableValue>>>,
+    /// The user of the image that it starts from, if it does not say.
+    pub(crate) user: Option<String>,
+    /// The folder of the image being built, if it does not say.
+    pub(crate) workdir: Option<String>,
+    /// It has this machine's network; else it has none.
+    pub(crate) network_host: bool,
+    /// Folders that are kept between builds; may hold placeholders.
+    pub(crate) cache: Vec<Placed<String>>,
+    pub(crate) secrets: Vec<Placed<Secret>>,
+    pub(crate) mounts: Vec<Placed<StepMount>>,
+}
+
+impl Step {
+    /// What it runs in a few words: its first line.
+    pub(crate) fn title(&self) -> String {
+        let mut lines = self.written.lines().map(str::trim).filter(|line| !line.is_empty());
+        let first = lines.next().unwrap_or_default();
+        if lines.next().is_some() { format!("{first} …") } else { first.to_owned() }
+    }
+}
+
+/// What only a step sees, and nothing keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Secret {
+    /// A variable of our environment, under its own name.
+    Variable(String),
+    /// A file; `~/` is the home folder. `to` may hold placeholders.
+    File { path: String, to: String },
+}
+
+/// What is there while a step runs. Paths may hold placeholders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StepMount {
+    /// A file or folder of this machine, which is only read.
+    Host { path: String, to: String },
+    /// A folder in memory.
+    Memory(String),
+}

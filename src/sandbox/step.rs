@@ -1,0 +1,68 @@
+//! A container whose changes become a layer.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::layer::{CaptureRequest, capture};
+use crate::sandbox::refusal::{Attempt as _, Refusal};
+use crate::sandbox::{Container, RunFolder, overlay, start};
+use crate::tools::IdMap;
+use crate::tools::runc::Streams;
+
+/// The bytes that are written at once.
+const CHUNK: usize = 1 << 20;
+
+/// A step to run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) container: Container,
+    /// The latest time that its layer may carry, in seconds since 1970.
+    pub(crate) epoch: i64,
+    /// What its layer may not hold: names for errors, and values.
+    pub(crate) secrets: Vec<(String, Vec<u8>)>,
+}
+
+/// Runs it. If it ended with 0, the tar of its layer is on standard output, which is empty if nothing
+/// changed; what it printed itself is on standard error.
+///
+/// The scratch folder, if it is on a disk, then holds the layer's tree; after anything else it is gone.
+pub(super) fn run(step: &Step, folder: &RunFolder) -> Result<i32, Refusal> {
+    overlay::mount(&step.container, folder)?;
+    let captured = perform(step, folder);
+    if !matches!(captured, Ok((0, true))) {
+        overlay::remove(folder);
+    }
+    captured.map(|(status, _)| status)
+}
+
+/// The status, and whether something changed.
+fn perform(step: &Step, folder: &RunFolder) -> Result<(i32, bool), Refusal> {
+    let upper = folder.upper();
+    let before = std::fs::metadata(&upper).attempt("look at", &upper)?;
+    let ended = start(&step.container, folder, Streams::Log)?;
+    if ended.status != 0 {
+        return Ok((ended.status, false));
+    }
+    overlay::unmount(folder)?;
+    let work = folder.work();
+    std::fs::remove_dir_all(&work).attempt("remove", &work)?;
+    let request = CaptureRequest {
+        upper: &upper,
+        lowers: &step.container.lowers,
+        root: (before.mode() & 0o7777, before.uid(), before.gid()),
+        made: &ended.made,
+        epoch: step.epoch,
+        is_namespaced: step.container.map.is_namespaced(),
+        has_noted_owners: matches!(step.container.map, IdMap::Single { .. }),
+        secrets: &step.secrets,
+    };
+    // Standard output as a file: its own buffer looks for the ends of lines.
+    let output = rustix::io::dup(rustix::stdio::stdout()).attempt("open", "standard output")?;
+    let mut output = BufWriter::with_capacity(CHUNK, File::from(output));
+    let changed = capture(&request, &mut output)?;
+    output.flush().attempt("write", "standard output")?;
+    Ok((0, changed))
+}

@@ -1,0 +1,132 @@
+//! Why a step made no layer.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::fs::FileError;
+use crate::image::ImageError;
+use crate::layer::LinkError;
+use crate::sandbox::Refusal;
+use crate::source::At;
+use crate::stage::base::BaseError;
+use crate::stage::rootfs::RootfsError;
+use crate::stage::step::output::Heard;
+use crate::tools::process::ProcessError;
+use crate::tools::process::namespace::NamespaceError;
+
+/// A step that failed, or could not be started.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum StepError {
+    #[error("the step ended with exit status {status}{}", signal(*status))]
+    #[diagnostic(code(oci::step::failed))]
+    Failed {
+        status: i32,
+        #[source]
+        output: Option<OutputEnd>,
+        #[help]
+        help: Option<String>,
+    },
+    #[error("the secret `{name}` has no value")]
+    #[diagnostic(code(oci::step::no_secret), help("set it in the environment: `export {name}=…`"))]
+    NoVariable { name: String },
+    #[error("could not read the secret `{path}`")]
+    #[diagnostic(code(oci::step::secret_file))]
+    SecretFile { path: String, source: io::Error },
+    #[error("the secret `{path}` has more than {limit} bytes")]
+    #[diagnostic(code(oci::step::large_secret), help("secrets are kept in memory: mount what is large with `mounts`"))]
+    LargeSecret { path: String, limit: u64 },
+    #[error("could not read `{path}`, which the step mounts")]
+    #[diagnostic(code(oci::step::mount), help("paths are relative to the folder of oci.toml"))]
+    Mount { path: String, source: io::Error },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Variable(#[from] ImageError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Base(Box<At<BaseError>>),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Rootfs(#[from] RootfsError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Namespace(#[from] NamespaceError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layer(#[from] LinkError),
+    #[error("could not start the sandbox")]
+    #[diagnostic(code(oci::run::sandbox))]
+    Sandbox { source: ProcessError },
+    #[error("interrupted")]
+    #[diagnostic(code(oci::tools::interrupted))]
+    Interrupted,
+}
+
+/// The end of what a step printed.
+#[derive(Debug, thiserror::Error)]
+#[error("it printed last:\n{}", lines.join("\n"))]
+pub(crate) struct OutputEnd {
+    lines: Vec<String>,
+    #[source]
+    log: Option<LogFile>,
+}
+
+/// Where all of it is.
+#[derive(Debug, thiserror::Error)]
+#[error("all that it printed is in {}", path.display())]
+pub(crate) struct LogFile {
+    path: PathBuf,
+}
+
+impl StepError {
+    pub(super) fn failed(status: i32, heard: Heard, network_host: bool) -> Self {
+        let help = (heard.misses_network && !network_host).then(|| {
+            "it seems to have needed the network, which steps do not have by default: give it `network = \"host\"`"
+                .to_owned()
+        });
+        let log = heard.log.map(|path| LogFile { path });
+        let output = (!heard.last.is_empty()).then_some(OutputEnd { lines: heard.last, log });
+        Self::Failed { status, output, help }
+    }
+}
+
+/// A shell reports a program that a signal ended by 128 and its number.
+fn signal(status: i32) -> String {
+    match status - 128 {
+        signal @ 1..=64 => format!(", as after signal {signal}"),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::rendered;
+
+    #[test]
+    fn how_it_is_told() {
+        let heard = |misses_network, log: Option<&str>| Heard {
+            last: vec!["cc: not found".to_owned(), "make: *** [all] Error 127".to_owned()],
+            misses_network,
+            log: log.map(PathBuf::from),
+        };
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let errors = [
+            StepError::failed(2, heard(false, Some("/cache/logs/step.log")), false),
+            StepError::failed(137, heard(true, None), false),
+            StepError::failed(1, heard(true, None), true),
+            StepError::failed(1, Heard::default(), false),
+            StepError::NoVariable { name: "TOKEN".to_owned() },
+            StepError::SecretFile { path: "~/.npmrc".to_owned(), source: denied() },
+            StepError::LargeSecret { path: "big".to_owned(), limit: 1 << 20 },
+            StepError::Mount { path: "vendor".to_owned(), source: denied() },
+        ];
+        let text: Vec<String> = errors.iter().map(|error| rendered(error)).collect();
+        insta::assert_snapshot!(text.join("\n\n"));
+    }
+}

@@ -1,0 +1,309 @@
+//! Steps: a command run in the image that is being built, and what it changed as a layer.
+//!
+//! ```text
+//! <cache>/records/step/<key>          the layer that a step made, or that it made none
+//! <cache>/records/step-layer/<key>    the same layer in a compression
+//! <cache>/caches/<name>/              a cache folder; beside it its lock, held by one step at a time
+//! <cache>/locks/step-<key>            held while a step runs
+//! <cache>/logs/step-<key>.log         what it printed
+//! ```
+//!
+//! The flow: what decides the result is gathered ([`surroundings`]) and makes the [`key`]; a layer that
+//! is recorded for it is the result, and nothing is started. Else the layers below are unpacked
+//! ([`rootfs`](crate::stage::rootfs)), the sandbox runs the command on an overlay of them, its output is
+//! shown ([`output`]), and the tar that comes back is compressed into the store on the way. The overlay's
+//! upper folder becomes the layer's tree, for whatever runs on top. The record is written last.
+
+mod error;
+mod key;
+mod mounts;
+mod output;
+mod secret;
+mod surroundings;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+pub(crate) use error::StepError;
+
+use crate::fs::{FileError, Lock, Unnamed};
+use crate::image::Layer;
+use crate::layer::{Compressors, WriteError, WrittenLayer, decompressed, write_tar};
+use crate::manifest::Step;
+use crate::model::{Compression, Descriptor, Digest, ImageConfig, Platform, canonical_json};
+use crate::report::{Reporter, Stage};
+use crate::sandbox::{self, Container, STANDARD_INPUT, Task};
+use crate::sanitize;
+use crate::source::{At, Place};
+use crate::stage::base::BaseError;
+use crate::stage::rootfs::{self, LayerBlob, RootfsRequest};
+use crate::stage::run::{hostname, refusal};
+use crate::stage::runs::LiveRun;
+use crate::store::Store;
+use crate::tools::process::{self, ProcessError, shell_status};
+use crate::tools::{IdMap, Namespaces, Umoci};
+use output::Listener;
+use surroundings::Surroundings;
+
+/// How often a lock that someone else holds is tried.
+const TICK: std::time::Duration = std::time::Duration::from_millis(50);
+/// The kinds of records.
+const RECORD: &str = "step";
+const LAYER_RECORD: &str = "step-layer";
+
+/// What runs steps.
+pub(crate) struct Steps<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) reporter: &'a dyn Reporter,
+    pub(crate) umoci: &'a Umoci,
+    pub(crate) runc: &'a Path,
+    pub(crate) map: &'a IdMap,
+    /// The manifest's folder.
+    pub(crate) folder: &'a Path,
+    /// Seconds since 1970.
+    pub(crate) epoch: i64,
+    pub(crate) compressors: &'a Compressors,
+    /// Steps that ran before run again.
+    pub(crate) anew: bool,
+}
+
+/// A step on an image.
+pub(crate) struct StepRequest<'a> {
+    pub(crate) step: &'a Step,
+    /// The image that is being built, for people.
+    pub(crate) subject: &'a str,
+    /// Its config: the step has its environment and its folder.
+    pub(crate) config: &'a ImageConfig,
+    /// Of the image that it starts from.
+    pub(crate) user: Option<&'a str>,
+    /// What it runs on, and what is built.
+    pub(crate) platform: &'a Platform,
+    pub(crate) target: &'a Platform,
+    /// The layers so far, lowest first.
+    pub(crate) below: &'a [Layer],
+    /// How many of them came from elsewhere.
+    pub(crate) from_elsewhere: usize,
+    pub(crate) compression: Compression,
+    /// Brings the layers that came from elsewhere into the store.
+    pub(crate) complete: &'a (dyn Fn() -> Result<(), At<BaseError>> + Sync),
+}
+
+impl Steps<'_> {
+    /// The layer that a step makes, from the store if it has it; nothing if the step changes nothing.
+    pub(crate) fn run(&self, request: &StepRequest<'_>) -> Result<Option<Layer>, At<StepError>> {
+        let surroundings = Surroundings::gather(request, self.folder, self.epoch)?;
+        let blame = |error| At::new(error, &request.step.place, "");
+        let key = key::of(request, &surroundings, self.epoch);
+        if !self.anew
+            && let Some(layer) = self.recall(&key, request.compression).map_err(blame)?
+        {
+            return Ok(layer);
+        }
+        // Two builds may share a step: the second finds what the first recorded.
+        let lock = self.store.root().join("locks").join(format!("step-{}", key.hex()));
+        let _lock = self.wait(&lock, "another `oci` that runs the same step").map_err(blame)?;
+        if !self.anew
+            && let Some(layer) = self.recall(&key, request.compression).map_err(blame)?
+        {
+            return Ok(layer);
+        }
+        (request.complete)().map_err(|error| At::new(StepError::Base(Box::new(error)), &request.step.place, ""))?;
+        let layer = self.perform(request, surroundings, &key).map_err(blame)?;
+        self.store.record(RECORD, &key, &layer).map_err(|error| blame(error.into()))?;
+        Ok(layer)
+    }
+
+    /// What [`Steps::run`] would find; the outer nothing is a miss. Nothing is written.
+    pub(crate) fn look(&self, request: &StepRequest<'_>) -> Result<Option<Option<Layer>>, At<StepError>> {
+        if self.anew {
+            return Ok(None);
+        }
+        let surroundings = Surroundings::gather(request, self.folder, self.epoch)?;
+        let key = key::of(request, &surroundings, self.epoch);
+        let found = self.store.recall::<Option<Layer>>(RECORD, &key).map_err(StepError::from);
+        let found = found.and_then(|recorded| match recorded {
+            Some(Some(made)) => Ok(self.compressed(&made, request.compression)?.map(Some)),
+            other => Ok(other),
+        });
+        found.map_err(|error| At::new(error, &request.step.place, ""))
+    }
+
+    /// The layer in a compression, if it is there.
+    fn compressed(&self, made: &Layer, compression: Compression) -> Result<Option<Layer>, FileError> {
+        let layer = self.store.recall::<Layer>(LAYER_RECORD, &layer_key(made, compression))?;
+        Ok(layer.filter(|layer| self.store.has(&layer.descriptor)))
+    }
+
+    /// What is recorded for a key, in the compression that is wanted; the outer nothing is a miss.
+    fn recall(&self, key: &Digest, compression: Compression) -> Result<Option<Option<Layer>>, StepError> {
+        let Some(recorded) = self.store.recall::<Option<Layer>>(RECORD, key)? else { return Ok(None) };
+        let Some(made) = recorded else { return Ok(Some(None)) };
+        if let Some(layer) = self.compressed(&made, compression)? {
+            return Ok(Some(Some(layer)));
+        }
+        if !self.store.verify(&made.descriptor.digest)? {
+            return Ok(None);
+        }
+        let path = self.store.blob_path(&made.descriptor.digest);
+        let blob = std::fs::File::open(&path).map_err(|error| FileError::new("read", &path, error))?;
+        let mut tar = decompressed(blob, &made.descriptor.media_type)?;
+        let mut blob = self.store.start_blob()?;
+        let written = self.compress(&mut tar, compression, &mut blob)?;
+        // What cannot be the same layer is made anew.
+        if written.diff_id != made.diff_id {
+            return Ok(None);
+        }
+        self.keep(blob, &written, compression).map(|layer| Some(Some(layer)))
+    }
+
+    fn perform(
+        &self,
+        request: &StepRequest<'_>,
+        surroundings: Surroundings,
+        key: &Digest,
+    ) -> Result<Option<Layer>, StepError> {
+        let blobs: Vec<LayerBlob> = request.below.iter().map(|layer| self.blob(layer)).collect();
+        let (base, own) = blobs.split_at(request.from_elsewhere);
+        let rootfs = rootfs::prepare(&RootfsRequest {
+            base,
+            own,
+            cache: self.store.root(),
+            map: self.map,
+            umoci: self.umoci,
+            verify: &|digest| self.store.verify(digest),
+            reporter: self.reporter,
+            subject: request.subject,
+        })?;
+        let (mounts, _caches) = self.mounts(request, &surroundings)?;
+        let live = LiveRun::new(&self.store.runs(), self.runc, self.map)?;
+        let Surroundings { process, secrets, .. } = surroundings;
+        let mut listener = Listener::new(request.subject, &secrets, self.reporter, self.store.start_blob()?);
+        let step = sandbox::Step {
+            container: Container {
+                folder: live.folder.path.clone(),
+                identifier: live.identifier.clone(),
+                lowers: rootfs.lowers.clone(),
+                runc: self.runc.to_owned(),
+                map: self.map.clone(),
+                hostname: hostname(None, request.step.network_host),
+                process,
+                network_host: request.step.network_host,
+                read_only: false,
+                new_privileges: true,
+                mounts,
+            },
+            epoch: self.epoch,
+            secrets: secrets.into_iter().filter_map(secret::Secret::needle).collect(),
+        };
+        let activity =
+            self.reporter.begin(Stage::Step, format!("{}: {}", request.subject, sanitize::name(&request.step.title())));
+        let helper = sandbox::invocation(Path::new(STANDARD_INPUT)).namespaces(Namespaces::sandbox(self.map));
+        // JSON is UTF-8, and the paths in the task may be anything.
+        let task = serde_json::to_vec(&Task::Step(Box::new(step)))
+            .map_err(|error| FileError::new("name", &live.folder.path, error.into()))?;
+        let streamed = helper.stream(task, |bytes| listener.hear(bytes), |tar| self.receive(tar, request.compression));
+        let log = self.store.logs().join(format!("step-{}.log", &key.hex()[..12]));
+        let heard = listener.finish(&log);
+        let (status, received) = streamed?;
+        if let Some(refusal) = refusal(&live.folder) {
+            return Err(refusal.into());
+        }
+        if !status.success() {
+            return Err(StepError::failed(shell_status(status), heard, request.step.network_host));
+        }
+        let layer = match received? {
+            Some((blob, written)) => {
+                let layer = self.keep(blob, &written, request.compression)?;
+                rootfs::adopt(self.store.root(), self.map, &layer.diff_id, &live.folder.scratch())?;
+                Some(layer)
+            }
+            None => None,
+        };
+        activity.done();
+        Ok(layer)
+    }
+
+    /// Takes the tar of a layer into a blob; nothing comes if nothing changed.
+    fn receive(
+        &self,
+        tar: &mut dyn Read,
+        compression: Compression,
+    ) -> Result<Option<(Unnamed, WrittenLayer)>, StepError> {
+        let mut start = [0; 512];
+        let length = match tar.read(&mut start) {
+            // What ended in the middle is told by how the step ended.
+            Ok(0) | Err(_) => return Ok(None),
+            Ok(length) => length,
+        };
+        let mut blob = self.store.start_blob()?;
+        let written = self.compress(&mut start[..length].chain(tar), compression, &mut blob)?;
+        Ok(Some((blob, written)))
+    }
+
+    fn compress(
+        &self,
+        tar: &mut impl Read,
+        compression: Compression,
+        blob: &mut Unnamed,
+    ) -> Result<WrittenLayer, StepError> {
+        write_tar(tar, compression, self.compressors, blob).map_err(|error| match error {
+            WriteError::Output(source) => FileError::new("write", blob.path(), source).into(),
+            WriteError::Package(_) | WriteError::Interrupted { .. } => StepError::Interrupted,
+        })
+    }
+
+    fn keep(&self, blob: Unnamed, written: &WrittenLayer, compression: Compression) -> Result<Layer, StepError> {
+        self.store.commit_blob(blob, &written.digest)?;
+        let descriptor = Descriptor::new(compression.media_type(), written.digest, written.size);
+        let layer = Layer { descriptor, diff_id: written.diff_id };
+        self.store.record(LAYER_RECORD, &layer_key(&layer, compression), &layer)?;
+        Ok(layer)
+    }
+
+    fn blob(&self, layer: &Layer) -> LayerBlob {
+        LayerBlob {
+            descriptor: layer.descriptor.clone(),
+            diff_id: layer.diff_id,
+            path: self.store.blob_path(&layer.descriptor.digest),
+        }
+    }
+
+    /// Waits for a lock; an interrupt ends the wait.
+    fn wait(&self, path: &Path, whom: &str) -> Result<Lock, StepError> {
+        let mut told = false;
+        loop {
+            if let Some(lock) = Lock::try_exclusive(path)? {
+                return Ok(lock);
+            }
+            if !told {
+                self.reporter.note(&format!("waiting for {whom}"));
+                told = true;
+            }
+            process::wait(TICK).map_err(|_| StepError::Interrupted)?;
+        }
+    }
+}
+
+fn layer_key(layer: &Layer, compression: Compression) -> Digest {
+    Digest::of(&canonical_json(&(layer.diff_id, compression)))
+}
+
+impl From<ProcessError> for StepError {
+    fn from(error: ProcessError) -> Self {
+        match error {
+            ProcessError::Interrupted => Self::Interrupted,
+            ProcessError::Namespace(error) => Self::Namespace(error),
+            source => Self::Sandbox { source },
+        }
+    }
+}
+
+/// Where a cache folder's lock is: beside it.
+fn lock_of(folder: &Path) -> PathBuf {
+    folder.with_extension("lock")
+}
+
+/// The place to blame, for what concerns one entry of a step.
+fn at(error: impl Into<StepError>, place: &Place) -> At<StepError> {
+    At::new(error.into(), place, "")
+}

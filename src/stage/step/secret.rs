@@ -1,0 +1,134 @@
+//! The values of secrets, and how they are kept out of what others see.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::manifest::step;
+use crate::sanitize;
+use crate::source::{At, Placed};
+use crate::stage::step::{StepError, at};
+
+/// The most bytes of a secret.
+const LIMIT: u64 = 1 << 20;
+/// The fewest that are looked for: less would be found everywhere.
+const SHORTEST: usize = 4;
+/// What is shown for one.
+const STRUCK_OUT: &str = "***";
+
+/// A secret with its value.
+#[derive(Clone)]
+pub(super) struct Secret {
+    /// For people: the variable's name, or the file's.
+    name: String,
+    pub(super) value: Vec<u8>,
+}
+
+impl Secret {
+    /// Reads it from the environment or from a file, whose path is relative to `folder`.
+    pub(super) fn read(secret: &Placed<step::Secret>, folder: &Path) -> Result<Self, At<StepError>> {
+        match &secret.value {
+            step::Secret::Variable(name) => match std::env::var(name) {
+                Ok(value) => Ok(Self { name: name.clone(), value: value.into_bytes() }),
+                Err(_) => Err(at(StepError::NoVariable { name: sanitize::name(name) }, &secret.place)),
+            },
+            step::Secret::File { path, .. } => {
+                let name = sanitize::name(path);
+                let mut value = Vec::new();
+                let read = std::fs::File::open(find(path, folder))
+                    .and_then(|file| file.take(LIMIT + 1).read_to_end(&mut value));
+                match read {
+                    Ok(length) if length as u64 > LIMIT => {
+                        Err(at(StepError::LargeSecret { path: name, limit: LIMIT }, &secret.place))
+                    }
+                    Ok(_) => Ok(Self { name, value }),
+                    Err(source) => Err(at(StepError::SecretFile { path: name, source }, &secret.place)),
+                }
+            }
+        }
+    }
+
+    /// What a layer may not hold: the value without the space around it, if it is long enough to mean
+    /// something.
+    pub(super) fn needle(self) -> Option<(String, Vec<u8>)> {
+        let value = self.value.trim_ascii();
+        (value.len() >= SHORTEST).then(|| (self.name, value.to_vec()))
+    }
+
+    /// The parts that no line of output may show.
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|part| part.len() >= SHORTEST)
+    }
+}
+
+fn find(path: &str, folder: &Path) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => folder.join(path),
+    }
+}
+
+/// What is struck out of a step's output.
+pub(super) struct Strike(Vec<Vec<u8>>);
+
+impl Strike {
+    pub(super) fn new(secrets: &[Secret]) -> Self {
+        let mut parts: Vec<Vec<u8>> = secrets.iter().flat_map(Secret::parts).map(<[u8]>::to_vec).collect();
+        // The longest first: one may hold another.
+        parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+        parts.dedup();
+        Self(parts)
+    }
+
+    /// The length of the longest.
+    pub(super) fn longest(&self) -> usize {
+        self.0.first().map_or(0, Vec::len)
+    }
+
+    pub(super) fn out_of(&self, text: &[u8]) -> Vec<u8> {
+        let mut clean = text.to_vec();
+        for part in &self.0 {
+            while let Some(at) = memchr::memmem::find(&clean, part) {
+                clean.splice(at..at + part.len(), STRUCK_OUT.bytes());
+            }
+        }
+        clean
+    }
+}
+
+#[cfg(test)]
+impl Secret {
+    pub(super) fn known(name: &str, value: &str) -> Self {
+        Self { name: name.to_owned(), value: value.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(value: &str) -> Secret {
+        Secret::known("S", value)
+    }
+
+    #[test]
+    fn secrets_are_struck_out() {
+        let strike = Strike::new(&[secret("token"), secret("token-long\n"), secret("abc"), secret("one1\n\ntwo2\n")]);
+        for (text, clean) in [
+            ("a token and token-long", "a *** and ***"),
+            ("one1 two2 one1", "*** *** ***"),
+            ("abc stays", "abc stays"),
+            ("", ""),
+        ] {
+            assert_eq!(String::from_utf8(strike.out_of(text.as_bytes())).unwrap(), clean);
+        }
+        // What is put in their place cannot be found again.
+        assert_eq!(Strike::new(&[secret("****")]).out_of(b"******"), b"***");
+    }
+
+    #[test]
+    fn only_what_means_something_is_looked_for() {
+        assert_eq!(secret(" value\n").needle(), Some(("S".to_owned(), b"value".to_vec())));
+        assert_eq!(secret("abc").needle(), None);
+        assert_eq!(secret("\n").needle(), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! What a step runs in: its process, and what it is given besides the image.
+
+use std::path::Path;
+
+use crate::image::{DEFAULT_PATH, ImageError};
+use crate::manifest::package::expand;
+use crate::manifest::step::StepMount;
+use crate::model::Digest;
+use crate::sandbox::Process;
+use crate::sanitize;
+use crate::source::At;
+use crate::stage::run::{below_root, is_of, set};
+use crate::stage::step::secret::Secret;
+use crate::stage::step::{StepError, StepRequest, at, mounts};
+
+/// zip files know no earlier time than 1980-01-01.
+const EARLIEST_EPOCH: i64 = 315_532_800;
+/// How the machine's network is left, in the upper case; programs disagree about the case.
+const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+
+/// Everything about a step but the image.
+pub(super) struct Surroundings {
+    pub(super) process: Process,
+    /// The process's environment as far as it decides the result.
+    pub(super) environment: Vec<String>,
+    /// In the order of the manifest.
+    pub(super) secrets: Vec<Secret>,
+    pub(super) mounts: Vec<MountedContent>,
+    /// Paths in the image.
+    pub(super) caches: Vec<String>,
+}
+
+/// A mount and what is in it.
+pub(super) struct MountedContent {
+    pub(super) to: String,
+    /// On this machine; nothing for memory.
+    pub(super) path: Option<std::path::PathBuf>,
+    pub(super) content: Option<Digest>,
+}
+
+impl Surroundings {
+    /// Reads secrets and mounts; `folder` is the manifest's.
+    pub(super) fn gather(request: &StepRequest<'_>, folder: &Path, epoch: i64) -> Result<Self, At<StepError>> {
+        let step = request.step;
+        let read = |secret| Secret::read(secret, folder);
+        let secrets = step.secrets.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let place = |path: &str| expand(path, request.target).trim_end_matches('/').to_owned();
+        let mut mounted = Vec::new();
+        for mount in &step.mounts {
+            mounted.push(match &mount.value {
+                StepMount::Memory(to) => MountedContent { to: place(to), path: None, content: None },
+                StepMount::Host { path, to } => {
+                    let path = folder.join(expand(path, request.target));
+                    let unreadable = |source| {
+                        let path = sanitize::name(&path.to_string_lossy());
+                        at(StepError::Mount { path, source }, &mount.place)
+                    };
+                    let content = mounts::content(&path).map_err(unreadable)?;
+                    let path = std::fs::canonicalize(&path).map_err(unreadable)?;
+                    MountedContent { to: place(to), path: Some(path), content: Some(content) }
+                }
+            });
+        }
+        let environment = environment(request, epoch)?;
+        let image = request.config.execution();
+        let workdir = step.workdir.clone().or(image.working_dir).unwrap_or_default();
+        let process = Process {
+            arguments: step.command.clone(),
+            environment: with_secrets(request, &environment, &secrets),
+            user: step.user.clone().or_else(|| request.user.map(str::to_owned)),
+            workdir: below_root(&workdir),
+            terminal: false,
+        };
+        let caches = step.cache.iter().map(|folder| place(folder)).collect();
+        Ok(Self { process, environment, secrets, mounts: mounted, caches })
+    }
+}
+
+/// The variables of the image being built, those that every step has, and the step's own.
+fn environment(request: &StepRequest<'_>, epoch: i64) -> Result<Vec<String>, At<StepError>> {
+    let mut environment = request.config.execution().env.unwrap_or_default();
+    if !environment.iter().any(|entry| is_of(entry, "PATH")) {
+        set(&mut environment, "PATH", DEFAULT_PATH);
+    }
+    let target = request.target;
+    for (name, value) in [
+        ("SOURCE_DATE_EPOCH", epoch.max(EARLIEST_EPOCH).to_string().as_str()),
+        ("TARGETPLATFORM", &target.to_string()),
+        ("TARGETOS", target.os()),
+        ("TARGETARCH", target.architecture()),
+        ("TARGETVARIANT", target.variant().unwrap_or_default()),
+    ] {
+        set(&mut environment, name, value);
+    }
+    let before = environment.clone();
+    let of_image = |name: &str| {
+        let entry = before.iter().rev().find(|entry| is_of(entry, name));
+        entry.and_then(|entry| entry.split_once('=')).map(|(_, value)| value)
+    };
+    for (name, value) in &request.step.env {
+        match &value.value {
+            None => environment.retain(|entry| !is_of(entry, name)),
+            Some(text) => {
+                let text = text
+                    .above(of_image)
+                    .map_err(|missing| at(ImageError::NoBaseValue { name: missing.to_owned() }, &value.place))?;
+                set(&mut environment, name, &text);
+            }
+        }
+    }
+    Ok(environment)
+}
+
+/// The same with what decides nothing: proxies, where there is a network, and secrets.
+fn with_secrets(request: &StepRequest<'_>, environment: &[String], secrets: &[Secret]) -> Vec<String> {
+    let mut environment = environment.to_vec();
+    let proxies = PROXIES.into_iter().flat_map(|name| [name.to_owned(), name.to_lowercase()]);
+    for name in proxies.filter(|_| request.step.network_host) {
+        if let (Ok(value), false) = (std::env::var(&name), environment.iter().any(|entry| is_of(entry, &name))) {
+            set(&mut environment, &name, &value);
+        }
+    }
+    for (secret, known) in request.step.secrets.iter().zip(secrets) {
+        if let crate::manifest::step::Secret::Variable(name) = &secret.value {
+            set(&mut environment, name, &String::from_utf8_lossy(&known.value));
+        }
+    }
+    environment
+}
