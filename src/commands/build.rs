@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use super::{Session, metadata, session};
+use super::{Session, metadata, settings};
 use crate::cli::BuildArguments;
 use crate::diagnostic::Failure;
 use crate::executor::{BuildOptions, Built, Outcome, Tally};
@@ -12,7 +12,7 @@ use crate::plan::Plan;
 
 pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(), Failure> {
     let started = Instant::now();
-    let platforms = session::platforms(&arguments.platforms)?;
+    let platforms = settings::platforms(&arguments.platforms)?;
     let manifest = session.manifest.clone();
     let plan = Plan::new(&manifest, &arguments.names, &platforms).map_err(super::invalid)?;
     session.lock_needed(&plan.bases())?;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{project, session};
+use super::{project, session, settings};
 use crate::cli::{CacheCommand, Global};
 use crate::diagnostic::Failure;
 use crate::fs::{FileContext as _, FileError};
@@ -22,7 +22,7 @@ use crate::tools::{IdMap, signal};
 
 pub(super) fn run(global: &Global, command: &CacheCommand) -> Result<(), Failure> {
     let settings = project::cache(global)?;
-    let folder = session::cache_folder(&settings)?;
+    let folder = settings::cache_folder(&settings)?;
     let folder = std::path::absolute(&folder).context("find", &folder)?;
     match command {
         CacheCommand::Dir(_) => dir(global, &folder)?,
@@ -119,9 +119,9 @@ fn size(global: &Global, folder: &Path, settings: &Cache) -> Result<(), Failure>
 /// Sweeps, which opening does, and prunes.
 fn remove(global: &Global, folder: &Path, limit: Option<ByteSize>) -> Result<(), Failure> {
     let store = Store::open(folder)?;
-    let reporter = Lines::new(session::verbosity(global));
+    let reporter = Lines::new(settings::verbosity(global));
     let reporter: &dyn Reporter = &reporter;
-    session::sweep(&store, &session::tool("OCI_RUNC", None, "runc"), reporter);
+    session::sweep(&store, &settings::tool("OCI_RUNC", None, "runc"), reporter);
     let map = IdMap::detect();
     let pruned = prune(&store, &map, limit.unwrap_or(ByteSize(u64::MAX)))?;
     if limit.is_some_and(|limit| pruned.size > limit) {

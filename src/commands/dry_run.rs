@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Session, project, session};
+use super::{Session, project, settings};
 use crate::cli::BuildArguments;
 use crate::diagnostic::Failure;
 use crate::executor::{BuildOptions, Executor, Foreseen, State};
@@ -14,7 +14,7 @@ use crate::resolve::Pins;
 use crate::sanitize;
 
 pub(super) fn run(session: &Session, arguments: &BuildArguments) -> Result<(), Failure> {
-    let platforms = session::platforms(&arguments.platforms)?;
+    let platforms = settings::platforms(&arguments.platforms)?;
     let plan = Plan::new(&session.manifest, &arguments.names, &platforms).map_err(super::invalid)?;
     let unresolved = session.unresolved(&plan.bases())?;
     let options = BuildOptions { fail_fast: arguments.fail_fast, anew: arguments.no_cache };

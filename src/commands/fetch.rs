@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Session, session};
+use super::{Session, settings};
 use crate::cli::FetchArguments;
 use crate::diagnostic::Failure;
 use crate::executor::BuildError;
@@ -16,7 +16,7 @@ use crate::suggest;
 const LIMIT: usize = 4;
 
 pub(super) fn run(session: &mut Session, arguments: &FetchArguments) -> Result<(), Failure> {
-    let platforms = session::platforms(&arguments.platforms)?;
+    let platforms = settings::platforms(&arguments.platforms)?;
     let manifest = session.manifest.clone();
     let wanted = wanted(&manifest, &arguments.names, &platforms)?;
     session.lock_needed(&wanted.keys().cloned().collect())?;

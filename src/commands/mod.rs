@@ -17,6 +17,7 @@ mod publish;
 mod run;
 mod schema;
 mod session;
+mod settings;
 mod update;
 
 use std::io::{self, Write};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::destination::{Destination, Surroundings};
-use super::{Session, session};
+use super::{Session, settings};
 use crate::cli::PublishArguments;
 use crate::diagnostic::{Failure, Status};
 use crate::executor::{BuildOptions, Built};
@@ -53,7 +53,7 @@ enum PublishError {
 }
 
 pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result<(), Failure> {
-    let platforms = session::platforms(&arguments.platforms)?;
+    let platforms = settings::platforms(&arguments.platforms)?;
     let tags = tags(&arguments.tags)?;
     let manifest = session.manifest.clone();
     let names = match &arguments.names[..] {

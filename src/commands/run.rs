@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Session, session};
+use super::{Session, settings};
 use crate::cli::{Global, Network, RunArguments};
 use crate::diagnostic::{Failure, Status};
 use crate::image::{Image, Layer};
@@ -139,7 +139,7 @@ fn blob(session: &Session, layer: &Layer) -> LayerBlob {
 fn target(session: &mut Session, arguments: &RunArguments) -> Result<Target, Failure> {
     let manifest = session.manifest.clone();
     let wanted = match &arguments.platform {
-        Some(written) => session::platforms(std::slice::from_ref(written))?.into_iter().next(),
+        Some(written) => settings::platforms(std::slice::from_ref(written))?.into_iter().next(),
         None => None,
     };
     match ImageName::parse(&arguments.name) {

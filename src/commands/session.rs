@@ -1,26 +1,25 @@
 //! What a command that works begins with: a project, the store and the tools.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::project::{self, Project};
-use crate::cli::{Global, HowProgress};
-use crate::diagnostic::{Failure, Status};
+use super::settings;
+use crate::cli::Global;
+use crate::diagnostic::Failure;
 use crate::executor::{BuildOptions, Built, Executor, Outcome};
 use crate::layer::Compressors;
 use crate::lock::{LOCK_NAME, Lock};
-use crate::manifest::{self, Cache, Manifest};
-use crate::model::Platform;
+use crate::manifest::Manifest;
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::report::{self, Progress, Reporter, Verbosity};
+use crate::report::Reporter;
 use crate::resolve::{Pins, Resolver};
 use crate::stage::{prune, runs, trees};
 use crate::store::{Layout, Store};
 use crate::tools::IdMap;
-use crate::tools::skopeo::{Access, OnMirror, OnRetry, Settings, Skopeo};
+use crate::tools::skopeo::Skopeo;
 
 pub(super) struct Session {
     pub(super) manifest: Manifest,
@@ -37,17 +36,6 @@ pub(super) struct Session {
     epoch: i64,
     pub(super) umoci: PathBuf,
     pub(super) runc: PathBuf,
-}
-
-/// A value from the command line or the environment that is none.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub(super) enum UsageError {
-    #[error("`SOURCE_DATE_EPOCH` is `{value}`, which is no number of seconds since 1970")]
-    #[diagnostic(code(oci::cli::bad_epoch), help("unset it, or set `source-date-epoch` under `[project]`"))]
-    Epoch { value: String },
-    #[error("`{written}` is no platform")]
-    #[diagnostic(code(oci::cli::bad_platform), help("write it as `linux/amd64` or `linux/arm/v7`"))]
-    Platform { written: String, source: crate::model::platform::PlatformError },
 }
 
 /// A command that does what a flag forbids.
@@ -79,13 +67,13 @@ impl Session {
     /// The same, to look at things alone: nothing is made or removed, not even what killed runs left.
     pub(super) fn look(global: &Global) -> Result<Self, Failure> {
         let project = Project::open(global)?;
-        let store = Store::look(&cache_folder(&project.manifest.cache)?)?;
+        let store = Store::look(&settings::cache_folder(&project.manifest.cache)?)?;
         Self::over(store, project, global)
     }
 
     /// A session for a project that was read before.
     pub(super) fn with(project: Project, global: &Global) -> Result<Self, Failure> {
-        let store = Store::open(&cache_folder(&project.manifest.cache)?)?;
+        let store = Store::open(&settings::cache_folder(&project.manifest.cache)?)?;
         let session = Self::over(store, project, global)?;
         sweep(&session.store, &session.runc, &*session.reporter);
         Ok(session)
@@ -93,22 +81,14 @@ impl Session {
 
     fn over(store: Store, project: Project, global: &Global) -> Result<Self, Failure> {
         let Project { manifest, lock, lock_path, .. } = project;
-        let reporter: Arc<dyn Reporter> = report::reporter(verbosity(global), progress(global));
-        let settings = Settings {
-            cache: store.tool_state(),
-            logs: store.logs(),
-            registries: registries(&manifest),
-            timeout: global.network_timeout.map(|seconds| Duration::from_secs(seconds.into())),
-            on_retry: on_retry(Arc::clone(&reporter)),
-            on_mirror: on_mirror(Arc::clone(&reporter)),
-        };
-        let skopeo = Skopeo::new(&tool("OCI_SKOPEO", manifest.tools.skopeo.as_deref(), "skopeo"), settings);
+        let reporter = settings::reporter(global);
+        let skopeo = settings::skopeo(global, &manifest, &store, &reporter);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = global.jobs.map_or(processors, usize::from);
         Ok(Self {
-            epoch: epoch(&manifest).map_err(super::invalid)?,
-            umoci: tool("OCI_UMOCI", manifest.tools.umoci.as_deref(), "umoci"),
-            runc: tool("OCI_RUNC", manifest.tools.runc.as_deref(), "runc"),
+            epoch: settings::epoch(&manifest).map_err(super::invalid)?,
+            umoci: settings::tool("OCI_UMOCI", manifest.tools.umoci.as_deref(), "umoci"),
+            runc: settings::tool("OCI_RUNC", manifest.tools.runc.as_deref(), "runc"),
             manifest,
             lock,
             store,
@@ -298,84 +278,4 @@ pub(super) fn sweep(store: &Store, runc: &Path, reporter: &dyn Reporter) {
     if let Err(error) = trees::sweep(store.root(), &map) {
         reporter.detail(&error.to_string());
     }
-}
-
-pub(super) fn verbosity(global: &Global) -> Verbosity {
-    match (global.quiet, global.verbose) {
-        (true, _) => Verbosity::Quiet,
-        (false, true) => Verbosity::Verbose,
-        (false, false) => Verbosity::Normal,
-    }
-}
-
-/// With results as data, what is told beside them is lines.
-fn progress(global: &Global) -> Progress {
-    match global.progress {
-        HowProgress::Auto if !global.json => Progress::Auto,
-        HowProgress::Auto | HowProgress::Plain => Progress::Lines,
-        HowProgress::None => Progress::Nothing,
-    }
-}
-
-/// How the manifest says that registries are to be talked to.
-fn registries(manifest: &Manifest) -> BTreeMap<String, Access> {
-    let accesses = manifest.registries.iter().map(|(registry, settings)| {
-        let access = Access {
-            insecure: settings.insecure,
-            anonymous: false,
-            certificates: settings.cert_dir.clone(),
-            credentials: settings.auth_file.clone(),
-            mirrors: settings.mirrors.clone(),
-        };
-        (registry.clone(), access)
-    });
-    accesses.collect()
-}
-
-/// Says that something did not work and is tried again, as it happens.
-fn on_retry(reporter: Arc<dyn Reporter>) -> OnRetry {
-    Box::new(move |retry| reporter.note(&retry.to_string()))
-}
-
-/// Says that a mirror did not help; that it lacks an image, only to who asked for more.
-fn on_mirror(reporter: Arc<dyn Reporter>) -> OnMirror {
-    Box::new(move |passed_over| match passed_over.is_normal() {
-        true => reporter.detail(&passed_over.to_string()),
-        false => reporter.note(&passed_over.to_string()),
-    })
-}
-
-/// The environment's word on a tool, the manifest's, or its plain name.
-pub(super) fn tool(variable: &str, written: Option<&Path>, name: &str) -> PathBuf {
-    let from_environment = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
-    from_environment.or_else(|| written.map(Path::to_owned)).unwrap_or_else(|| name.into())
-}
-
-/// The environment's word on the cache folder, the manifest's or the user's, or the usual place.
-pub(super) fn cache_folder(cache: &Cache) -> Result<PathBuf, Failure> {
-    match (&cache.folder, std::env::var_os("OCI_CACHE_DIR").filter(|value| !value.is_empty())) {
-        (Some(folder), None) => Ok(folder.clone()),
-        _ => Ok(Store::default_root()?),
-    }
-}
-
-fn epoch(manifest: &Manifest) -> Result<i64, UsageError> {
-    let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
-        return Ok(manifest.project.epoch.unwrap_or(0));
-    };
-    if let Some(epoch) = manifest.project.epoch {
-        return Ok(epoch);
-    }
-    let value = value.to_string_lossy().into_owned();
-    let parsed = value.parse().ok().filter(|epoch| (0..=manifest::LAST_EPOCH).contains(epoch));
-    parsed.ok_or(UsageError::Epoch { value })
-}
-
-/// The platforms that were named.
-pub(super) fn platforms(written: &[String]) -> Result<Vec<Platform>, Failure> {
-    let parsed = written.iter().map(|written| {
-        Platform::parse(written)
-            .map_err(|source| Failure::new(Status::Invalid, UsageError::Platform { written: written.clone(), source }))
-    });
-    parsed.collect()
 }

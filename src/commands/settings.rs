@@ -1,0 +1,123 @@
+//! What the command line, the environment, the manifest and the user's own settings say together.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::{Global, HowProgress};
+use crate::diagnostic::{Failure, Status};
+use crate::manifest::{self, Cache, Manifest};
+use crate::model::Platform;
+use crate::report::{self, Progress, Reporter, Verbosity};
+use crate::store::Store;
+use crate::tools::skopeo::{Access, OnMirror, OnRetry, Settings, Skopeo};
+
+/// A value from the command line or the environment that is none.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(super) enum UsageError {
+    #[error("`SOURCE_DATE_EPOCH` is `{value}`, which is no number of seconds since 1970")]
+    #[diagnostic(code(oci::cli::bad_epoch), help("unset it, or set `source-date-epoch` under `[project]`"))]
+    Epoch { value: String },
+    #[error("`{written}` is no platform")]
+    #[diagnostic(code(oci::cli::bad_platform), help("write it as `linux/amd64` or `linux/arm/v7`"))]
+    Platform { written: String, source: crate::model::platform::PlatformError },
+}
+
+/// Who tells what goes on, and how.
+pub(super) fn reporter(global: &Global) -> Arc<dyn Reporter> {
+    report::reporter(verbosity(global), progress(global))
+}
+
+/// skopeo, as all of them say that it is to be used.
+pub(super) fn skopeo(global: &Global, manifest: &Manifest, store: &Store, reporter: &Arc<dyn Reporter>) -> Skopeo {
+    let settings = Settings {
+        cache: store.tool_state(),
+        logs: store.logs(),
+        registries: registries(manifest),
+        timeout: global.network_timeout.map(|seconds| Duration::from_secs(seconds.into())),
+        on_retry: on_retry(Arc::clone(reporter)),
+        on_mirror: on_mirror(Arc::clone(reporter)),
+    };
+    Skopeo::new(&tool("OCI_SKOPEO", manifest.tools.skopeo.as_deref(), "skopeo"), settings)
+}
+
+pub(super) fn verbosity(global: &Global) -> Verbosity {
+    match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, true) => Verbosity::Verbose,
+        (false, false) => Verbosity::Normal,
+    }
+}
+
+/// With results as data, what is told beside them is lines.
+fn progress(global: &Global) -> Progress {
+    match global.progress {
+        HowProgress::Auto if !global.json => Progress::Auto,
+        HowProgress::Auto | HowProgress::Plain => Progress::Lines,
+        HowProgress::None => Progress::Nothing,
+    }
+}
+
+/// How the manifest says that registries are to be talked to.
+fn registries(manifest: &Manifest) -> BTreeMap<String, Access> {
+    let accesses = manifest.registries.iter().map(|(registry, settings)| {
+        let access = Access {
+            insecure: settings.insecure,
+            anonymous: false,
+            certificates: settings.cert_dir.clone(),
+            credentials: settings.auth_file.clone(),
+            mirrors: settings.mirrors.clone(),
+        };
+        (registry.clone(), access)
+    });
+    accesses.collect()
+}
+
+/// Says that something did not work and is tried again, as it happens.
+fn on_retry(reporter: Arc<dyn Reporter>) -> OnRetry {
+    Box::new(move |retry| reporter.note(&retry.to_string()))
+}
+
+/// Says that a mirror did not help; that it lacks an image, only to who asked for more.
+fn on_mirror(reporter: Arc<dyn Reporter>) -> OnMirror {
+    Box::new(move |passed_over| match passed_over.is_normal() {
+        true => reporter.detail(&passed_over.to_string()),
+        false => reporter.note(&passed_over.to_string()),
+    })
+}
+
+/// The environment's word on a tool, the manifest's, or its plain name.
+pub(super) fn tool(variable: &str, written: Option<&Path>, name: &str) -> PathBuf {
+    let from_environment = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    from_environment.or_else(|| written.map(Path::to_owned)).unwrap_or_else(|| name.into())
+}
+
+/// The environment's word on the cache folder, the manifest's or the user's, or the usual place.
+pub(super) fn cache_folder(cache: &Cache) -> Result<PathBuf, Failure> {
+    match (&cache.folder, std::env::var_os("OCI_CACHE_DIR").filter(|value| !value.is_empty())) {
+        (Some(folder), None) => Ok(folder.clone()),
+        _ => Ok(Store::default_root()?),
+    }
+}
+
+pub(super) fn epoch(manifest: &Manifest) -> Result<i64, UsageError> {
+    let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
+        return Ok(manifest.project.epoch.unwrap_or(0));
+    };
+    if let Some(epoch) = manifest.project.epoch {
+        return Ok(epoch);
+    }
+    let value = value.to_string_lossy().into_owned();
+    let parsed = value.parse().ok().filter(|epoch| (0..=manifest::LAST_EPOCH).contains(epoch));
+    parsed.ok_or(UsageError::Epoch { value })
+}
+
+/// The platforms that were named.
+pub(super) fn platforms(written: &[String]) -> Result<Vec<Platform>, Failure> {
+    let parsed = written.iter().map(|written| {
+        Platform::parse(written)
+            .map_err(|source| Failure::new(Status::Invalid, UsageError::Platform { written: written.clone(), source }))
+    });
+    parsed.collect()
+}
