@@ -88,9 +88,12 @@ impl Store {
         Ok(digests)
     }
 
-    /// Stores bytes. On `Ok` they are on disk under their digest.
+    /// Stores bytes. On `Ok` they are on disk under their digest, unless the store is only looked at.
     pub(crate) fn put(&self, bytes: &[u8]) -> Result<Digest, FileError> {
         let digest = Digest::of(bytes);
+        if self.only_looks {
+            return Ok(digest);
+        }
         // Compared, for the file may be damaged, and whoever puts bytes hands the file on as these.
         let stored = self.hold(&digest).and_then(|_| std::fs::read(self.blob_path(&digest)));
         if stored.is_ok_and(|stored| stored == bytes) {
