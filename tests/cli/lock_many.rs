@@ -55,3 +55,41 @@ fn what_is_meant_twice_is_asked_once() {
         .count();
     assert_eq!(asked, 1);
 }
+
+#[test]
+fn three_hundred_variants_are_asked_once_each_and_then_never() {
+    const VARIANTS: usize = 300;
+    let registry = Registry::start();
+    let digest = images::push(&registry, Base::Index, "library/busybox", "first");
+    registry.tag("library/busybox", &digest, &(0..VARIANTS).map(|number| format!("t{number}")).collect::<Vec<_>>());
+    let repository = registry.repository("library/busybox");
+    let mut manifest = format!("[base.many]\nrepository = \"{repository}\"\n[base.many.variants]\n");
+    (0..VARIANTS).for_each(|number| writeln!(manifest, "v{number} = \"t{number}\"").unwrap());
+    let context = TestContext::with_manifest(&manifest);
+    let asked = || {
+        let requests = registry.requests().into_iter();
+        let mut asked: Vec<String> =
+            requests.filter(|request| request.contains(" /v2/library/busybox/manifests/t")).collect();
+        asked.retain(|request| request.starts_with("GET "));
+        asked.sort();
+        asked
+    };
+
+    context.run(["lock"]).success();
+    let mut expected: Vec<String> =
+        (0..VARIANTS).map(|number| format!("GET /v2/library/busybox/manifests/t{number} 200")).collect();
+    expected.sort();
+    assert_eq!(asked(), expected);
+    let lock = context.read("oci.lock");
+    for number in 0..VARIANTS {
+        assert!(lock.contains(&format!("\"many#v{number}\"")), "v{number} in {lock}");
+        assert!(lock.contains(&format!("\"t{number}\"")), "t{number} in {lock}");
+    }
+    assert_eq!(lock.matches(&format!("digest = \"{digest}\"")).count(), VARIANTS);
+
+    let before = registry.requests().len();
+    context.run(["lock"]).success();
+    context.run(["lock", "--check"]).success();
+    assert_eq!(registry.requests().len(), before);
+    assert_eq!(context.read("oci.lock"), lock);
+}

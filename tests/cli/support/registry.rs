@@ -105,6 +105,22 @@ impl Registry {
         line.unwrap_or_else(|| panic!("no digest in {answer}"))[HEADER.len()..].trim().to_owned()
     }
 
+    /// Gives what has a digest these tags too.
+    pub(crate) fn tag(&self, repository: &str, digest: &str, tags: &[String]) {
+        let base = format!("http://{}/v2/{repository}/manifests", self.host());
+        let manifest = self.folder.path().join("manifest.json");
+        let accept = "Accept: application/vnd.oci.image.index.v1+json";
+        succeed(
+            tool("curl").args(["-sS", "--fail", "-H", accept, "-o"]).arg(&manifest).arg(format!("{base}/{digest}")),
+        );
+        // One process for all of them: curl puts one file under many addresses.
+        let tags = tags.join(",");
+        let kind = "Content-Type: application/vnd.oci.image.index.v1+json";
+        succeed(
+            tool("curl").args(["-sS", "--fail", "-H", kind, "-T"]).arg(&manifest).arg(format!("{base}/{{{tags}}}")),
+        );
+    }
+
     /// Every request so far, as `GET /v2/… 200`.
     pub(crate) fn requests(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.folder.path().join("access.log")).unwrap();
