@@ -1,5 +1,9 @@
+_oci_names() {
+    command oci __names "${COMP_WORDS[@]:0:COMP_CWORD}" 2>/dev/null
+}
+
 _oci() {
-    local i cur prev opts cmd
+    local i cur prev opts cmd names
     COMPREPLY=()
     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
         cur="$2"
@@ -253,6 +257,8 @@ _oci() {
             ;;
         oci__subcmd__build)
             opts="-v -C -j -q -h --platform --complete --no-cache --fail-fast --metadata-file --dry-run --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
+            [[ ${cur} == -* ]] || names=$(_oci_names)
+            opts=${names:-${opts}}
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -813,6 +819,8 @@ _oci() {
             ;;
         oci__subcmd__fetch)
             opts="-v -C -j -q -h --platform --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
+            [[ ${cur} == -* ]] || names=$(_oci_names)
+            opts=${names:-${opts}}
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1233,6 +1241,8 @@ _oci() {
             ;;
         oci__subcmd__publish)
             opts="-v -C -j -q -h --tag --platform --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
+            [[ ${cur} == -* ]] || names=$(_oci_names)
+            opts=${names:-${opts}}
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1291,6 +1301,8 @@ _oci() {
             ;;
         oci__subcmd__run)
             opts="-e -v -t -i -p -C -j -q -h --env --env-file --volume --terminal --interactive --entrypoint --user --workdir --network --read-only --platform --publish --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
+            [[ ${cur} == -* ]] || names=$(_oci_names)
+            opts=${names:-${opts}}
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1439,6 +1451,8 @@ _oci() {
             ;;
         oci__subcmd__update)
             opts="-v -C -j -q -h --dry-run --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
+            [[ ${cur} == -* ]] || names=$(_oci_names)
+            opts=${names:-${opts}}
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -432,3 +432,10 @@ complete -c oci -n "__fish_oci_using_subcommand help; and __fish_seen_subcommand
 complete -c oci -n "__fish_oci_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "prune" -d 'Remove leftovers, and what was used least recently until the cache is small enough'
 complete -c oci -n "__fish_oci_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "clean" -d 'Remove everything that no running `oci` uses'
 complete -c oci -n "__fish_oci_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "verify" -d 'Read everything, and set aside what is damaged; return 1 if something was'
+
+function __fish_oci_wants_names
+    __fish_oci_using_subcommand build fetch publish run update
+    and not contains -- -- (commandline -opc)
+end
+
+complete -c oci -n __fish_oci_wants_names -f -a "(command oci __names (commandline -opc) 2>/dev/null)"

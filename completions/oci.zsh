@@ -2,7 +2,13 @@
 
 autoload -U is-at-least
 
+_oci_names() {
+    local -a names=(${(f)"$(command oci __names "${(@Q)line_words}" 2>/dev/null)"})
+    compadd "$@" -a names
+}
+
 _oci() {
+    local -a line_words=("${(@)words[1,CURRENT-1]}")
     typeset -A opt_args
     typeset -a _arguments_options
     local ret=1
@@ -159,7 +165,7 @@ never\:""))' \
 '--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'*::names -- Bases or variants; all, if none is named:_default' \
+'*::names -- Bases or variants; all, if none is named:_oci_names' \
 && ret=0
 ;;
 (outdated)
@@ -216,7 +222,7 @@ never\:""))' \
 '--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'*::names -- Builds, stages, bases or variants; all, if none is named:_default' \
+'*::names -- Builds, stages, bases or variants; all, if none is named:_oci_names' \
 && ret=0
 ;;
 (build)
@@ -250,7 +256,7 @@ never\:""))' \
 '--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'*::names -- Builds or stages; all builds, if none is named:_default' \
+'*::names -- Builds or stages; all builds, if none is named:_oci_names' \
 && ret=0
 ;;
 (run)
@@ -295,7 +301,7 @@ never\:""))' \
 '--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-':name -- A build, a stage, a base or a variant:_default' \
+':name -- A build, a stage, a base or a variant:_oci_names' \
 '*::arguments -- Replace the image'\''s arguments:_default' \
 && ret=0
 ;;
@@ -326,7 +332,7 @@ never\:""))' \
 '--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'*::names -- Builds; all that have a repository, if none is named:_default' \
+'*::names -- Builds; all that have a repository, if none is named:_oci_names' \
 && ret=0
 ;;
 (cache)

@@ -29,6 +29,7 @@ mod store;
 mod suggest;
 mod tools;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -36,12 +37,17 @@ use clap::Parser;
 
 use diagnostic::Format;
 
-/// The whole program. Started by itself as the inside of a run, it is that, before any thread exists.
+/// The whole program. Started by itself as the inside of a run, it is that, before any thread exists;
+/// started by a shell that completes names, it is their list.
 pub fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    match (arguments.next(), arguments.next()) {
-        (Some(first), Some(task)) if first == sandbox::SUBCOMMAND => {
-            ExitCode::from(u8::try_from(sandbox::main(Path::new(&task))).unwrap_or(1))
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match arguments.as_slice() {
+        [first, task, ..] if first == sandbox::SUBCOMMAND => {
+            ExitCode::from(u8::try_from(sandbox::main(Path::new(task))).unwrap_or(1))
+        }
+        [first, line @ ..] if first == commands::names::SUBCOMMAND => {
+            commands::names::print(line);
+            ExitCode::SUCCESS
         }
         _ => program(),
     }

@@ -10,6 +10,7 @@ mod dry_run;
 mod fetch;
 mod lock;
 mod metadata;
+pub(crate) mod names;
 mod outdated;
 mod overrides;
 mod project;

@@ -6,6 +6,7 @@
 
 mod discover;
 mod later;
+mod outline;
 pub(crate) mod package;
 mod read;
 mod schema;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 
 pub(crate) use discover::{DiscoverError, discover};
 pub(crate) use later::{Needs, NotYetError};
+pub(crate) use outline::Outline;
 pub(crate) use package::{Package, PackageContent};
 pub(crate) use schema::json_schema;
 pub(crate) use step::Step;

@@ -8,6 +8,7 @@ mod build;
 mod cache;
 mod causes;
 mod check;
+mod completions;
 mod conflict;
 mod crash;
 mod diagnostics;
