@@ -35,6 +35,7 @@ mod retry;
 mod rootless;
 mod run;
 mod schemas;
+mod signatures;
 mod silence;
 mod stages;
 mod steps;
