@@ -9,7 +9,6 @@ use crate::executor::BuildError;
 use crate::manifest::Manifest;
 use crate::model::{ImageName, Platform};
 use crate::plan::{Plan, PlanError};
-use crate::source::At;
 use crate::suggest;
 
 /// How many bases are fetched at once.
@@ -30,7 +29,7 @@ pub(super) fn run(session: &mut Session, arguments: &FetchArguments) -> Result<(
             return Ok(());
         };
         let fetched = bases.load(name, base, entry, platform).and_then(|image| bases.fetch_layers(&image));
-        fetched.map_err(|error| BuildError::from(At::new(error, &pin.place, "")))
+        fetched.map_err(|error| BuildError::from(bases.blame(error, &pin.place)))
     });
     if let Some(failure) = Failure::all(results.into_iter().filter_map(Result::err).map(Failure::from)) {
         return Err(failure);

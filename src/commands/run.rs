@@ -211,7 +211,7 @@ fn base(
         bases.load(&name, base, entry, &platform).and_then(|image| bases.fetch_layers(&image).map(|()| image));
     let image = fetched.map_err(|error| {
         let place = if error.is_about_reference() { &pin.place } else { &base.origin.place };
-        At::new(error, place, "")
+        bases.blame(error, place)
     })?;
     Ok(Target {
         name,

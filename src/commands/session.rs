@@ -16,6 +16,7 @@ use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::report::Reporter;
 use crate::resolve::{Pins, Resolver};
+use crate::stage::trust::Trust;
 use crate::stage::{prune, runs, trees};
 use crate::store::{Layout, Store};
 use crate::tools::IdMap;
@@ -27,6 +28,7 @@ pub(super) struct Session {
     pub(super) store: Store,
     pub(super) skopeo: Skopeo,
     pub(super) reporter: Arc<dyn Reporter>,
+    trust: Option<Trust>,
     pub(super) json: bool,
     lock_path: PathBuf,
     locked: bool,
@@ -81,6 +83,7 @@ impl Session {
 
     fn over(store: Store, project: Project, global: &Global) -> Result<Self, Failure> {
         let Project { manifest, lock, lock_path, .. } = project;
+        let trust = manifest.policy.signatures.as_ref().map(Trust::load).transpose().map_err(super::invalid)?;
         let reporter = settings::reporter(global);
         let skopeo = settings::skopeo(global, &manifest, &store, &reporter);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -94,6 +97,7 @@ impl Session {
             store,
             skopeo,
             reporter,
+            trust,
             json: global.json,
             lock_path,
             locked: global.locked || global.frozen,
@@ -206,6 +210,7 @@ impl Session {
             skopeo: &self.skopeo,
             reporter: &*self.reporter,
             offline: self.offline,
+            trust: self.trust.as_ref(),
             workers: self.workers,
             umoci: &self.umoci,
             runc: &self.runc,

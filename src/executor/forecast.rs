@@ -139,11 +139,15 @@ impl Forecast<'_> {
                 stage(State::Cached, Vec::new());
                 Ok(Some(Known { image: base.image.clone(), base: Some(base), manifest: None }))
             }
-            Err(error) if matches!(error.error(), BaseError::Offline { .. }) && !self.executor.offline => {
+            Err(error) if error.error().is_offline() && !self.executor.offline => {
                 let entry = self.executor.lock.entries.get(&written);
-                let commands = entry.map(|entry| self.executor.commands_to_load(name, entry, node.platform));
-                let reason = "its manifest or config is not in the cache".to_owned();
-                stage(State::Needed(vec![reason]), commands.unwrap_or_default());
+                let is_here = matches!(error.error(), BaseError::NotJudged { .. });
+                let commands = entry.map(|entry| self.executor.commands_to_load(name, entry, node.platform, is_here));
+                let reason = match is_here {
+                    true => "the signature policy has not accepted it yet",
+                    false => "its manifest or config is not in the cache",
+                };
+                stage(State::Needed(vec![reason.to_owned()]), commands.unwrap_or_default());
                 Ok(None)
             }
             Err(error) => Err(vec![error.into()]),

@@ -29,6 +29,7 @@ use crate::report::Reporter;
 use crate::source::At;
 use crate::stage::base::{BaseError, BaseImage, Bases};
 use crate::stage::step::StepError;
+use crate::stage::trust::Trust;
 use crate::store::Store;
 use crate::tools::skopeo::Skopeo;
 
@@ -41,6 +42,8 @@ pub(crate) struct Executor<'a> {
     pub(crate) skopeo: &'a Skopeo,
     pub(crate) reporter: &'a dyn Reporter,
     pub(crate) offline: bool,
+    /// `[policy] signatures`.
+    pub(crate) trust: Option<&'a Trust>,
     /// How many threads keep a processor busy.
     pub(crate) workers: usize,
     /// Shared by all layers.
@@ -142,6 +145,7 @@ impl Executor<'_> {
             reporter: self.reporter,
             folder: &self.manifest.folder,
             offline: self.offline,
+            trust: self.trust,
         }
     }
 
@@ -162,8 +166,9 @@ impl Executor<'_> {
         self.bases().load(&name, base, entry, platform).map_err(|error| self.blame(build, platform, error))
     }
 
-    /// The commands by which manifest and config of a base are brought.
-    fn commands_to_load(&self, name: &ImageName, entry: &Entry, platform: &Platform) -> Vec<String> {
+    /// The commands by which manifest and config of a base are brought, unless they are here, and by which it
+    /// is judged.
+    fn commands_to_load(&self, name: &ImageName, entry: &Entry, platform: &Platform, is_here: bool) -> Vec<String> {
         let Some((digest, (base, _))) = entry.platforms.get(platform).zip(self.manifest.pin(name)) else {
             return Vec::new();
         };
@@ -171,10 +176,15 @@ impl Executor<'_> {
         let Some(repository) = entry.origin.repository() else { return Vec::new() };
         let access = self.skopeo.access(repository, base.anonymous);
         let reference = Reference::Digest(repository.clone(), *digest);
-        vec![
-            self.skopeo.inspect_raw_command(&reference, &access).to_string(),
-            self.skopeo.inspect_config_command(&reference, &access).to_string(),
-        ]
+        let documents = (!is_here).then(|| {
+            [
+                self.skopeo.inspect_raw_command(&reference, &access),
+                self.skopeo.inspect_config_command(&reference, &access),
+            ]
+        });
+        let judge =
+            self.trust.map(|trust| self.skopeo.verify_command(&reference, trust.path(), Path::new("image"), &access));
+        documents.into_iter().flatten().chain(judge).map(|command| command.to_string()).collect()
     }
 
     /// The command by which the layers of a base are brought, into a folder that it is started in.
@@ -193,7 +203,7 @@ impl Executor<'_> {
             }
             (_, _, Some((base, pin))) => {
                 let place = if error.is_about_reference() { &pin.place } else { &base.origin.place };
-                At::new(error, place, "")
+                self.bases().blame(error, place)
             }
         }
     }

@@ -129,6 +129,8 @@ impl Cache {
 pub(crate) struct Policy {
     /// How many days ago a base may have been made.
     pub(crate) max_age_days: Option<i64>,
+    /// A containers `policy.json` that bases from registries have to satisfy.
+    pub(crate) signatures: Option<Placed<PathBuf>>,
 }
 
 /// `[registry."host[:port]"]`: how a registry is talked to.

@@ -13,6 +13,7 @@ use crate::model::{Digest, ImageManifest, Origin, Platform, Reference};
 use crate::report::{Meter, Reporter, Stage};
 use crate::sanitize;
 use crate::source::Place;
+use crate::stage::trust::Trust;
 use crate::store::{BlobError, Store};
 use crate::tools::skopeo::{Access, Skopeo};
 use crate::tools::{Cause, ToolError};
@@ -57,6 +58,9 @@ pub(crate) enum BaseError {
     #[error("`{reference}` is not in the cache, and `--offline` forbids to ask the registry")]
     #[diagnostic(code(oci::fetch::offline), help("run `oci fetch` once without `--offline`"))]
     Offline { reference: String },
+    #[error("no signature policy has accepted `{reference}` yet, and `--offline` forbids to ask the registry")]
+    #[diagnostic(code(oci::policy::offline), help("run `oci fetch` once without `--offline`"))]
+    NotJudged { reference: String },
     #[error("`{reference}` came without its layer `{digest}`, or with one of another size")]
     #[diagnostic(code(oci::fetch::missing_layer))]
     MissingLayer { reference: String, digest: Digest },
@@ -70,6 +74,19 @@ impl BaseError {
             _ => true,
         }
     }
+
+    /// True if nothing is wrong but that a registry may not be asked.
+    pub(crate) fn is_offline(&self) -> bool {
+        matches!(self, Self::Offline { .. } | Self::NotJudged { .. })
+    }
+
+    /// True if the signature policy is what stands in the way.
+    pub(super) fn is_about_policy(&self) -> bool {
+        match self {
+            Self::Tool(error) => error.cause().is_some_and(Cause::is_about_policy),
+            _ => matches!(self, Self::NotJudged { .. }),
+        }
+    }
 }
 
 /// Where bases come from.
@@ -81,6 +98,8 @@ pub(crate) struct Bases<'a> {
     /// The manifest's, which layouts are seen from.
     pub(crate) folder: &'a Path,
     pub(crate) offline: bool,
+    /// What images from registries have to satisfy, if anything.
+    pub(crate) trust: Option<&'a Trust>,
 }
 
 /// Where the bytes of a base are, unless they are in the store.
@@ -131,7 +150,8 @@ impl BaseImage {
 
 impl Bases<'_> {
     /// Manifest and config of a base for a platform, from the store if it has them, else from where it is.
-    /// A layout has to have what is pinned, whatever the store has.
+    /// A layout has to have what is pinned, whatever the store has; an image from a registry has to be one
+    /// that the signature policy accepts.
     pub(crate) fn load(
         &self,
         name: &str,
@@ -158,6 +178,9 @@ impl Bases<'_> {
                 expected: platform.to_string(),
                 found: found.to_string(),
             });
+        }
+        if let Supply::Registry { reference, access } = &supply {
+            self.judge(reference, access, &manifest)?;
         }
         let place = base.origin.place.clone();
         Ok(BaseImage { image, name: name.to_owned(), place, digest: *digest, manifest, supply })

@@ -1,8 +1,8 @@
 //! Stages: each turns things in the store, or elsewhere, into other things.
 //!
-//! [`base`] brings images in from registries, [`rootfs`] unpacks their layers, and [`run`] starts
-//! containers of them; [`step`] makes layers of what containers change; [`runs`] and [`trees`] clear up
-//! behind those that were killed, and [`prune`] makes room.
+//! [`base`] brings images in from registries, once [`trust`] in them is sure, [`rootfs`] unpacks their
+//! layers, and [`run`] starts containers of them; [`step`] makes layers of what containers change;
+//! [`runs`] and [`trees`] clear up behind those that were killed, and [`prune`] makes room.
 
 pub(crate) mod base;
 pub(crate) mod prune;
@@ -11,6 +11,7 @@ pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod step;
 pub(crate) mod trees;
+pub(crate) mod trust;
 
 #[cfg(test)]
 mod tests;

@@ -51,6 +51,10 @@ pub(crate) enum Cause {
     DigestMismatch,
     /// The answer is no manifest, but a login page, say.
     NotAManifest,
+    /// The signature policy does not accept the image.
+    Rejected,
+    /// The signature policy is none that the tool understands.
+    BadPolicy,
     /// A blob is missing in the layout, and the destination does not have it either.
     BlobAbsent {
         digest: Option<Digest>,
@@ -73,6 +77,7 @@ impl Cause {
         let line = primary(line);
         local(line)
             .or_else(|| connection(line, subject))
+            .or_else(|| judgement(line))
             .or_else(|| content(line))
             .or_else(|| answer(line, subject))
             .or_else(|| broken_off(line))
@@ -82,6 +87,11 @@ impl Cause {
     /// True if another tag or digest would do better; else it is the registry or repository.
     pub(crate) fn is_about_reference(&self) -> bool {
         matches!(self, Self::TagNotFound { .. } | Self::DigestNotFound | Self::NotAManifest | Self::DigestMismatch)
+    }
+
+    /// True if the signature policy decided.
+    pub(crate) fn is_about_policy(&self) -> bool {
+        matches!(self, Self::Rejected | Self::BadPolicy)
     }
 
     /// True if who was asked has no such thing.
@@ -161,6 +171,14 @@ fn connection(line: &str, subject: &Subject) -> Option<Cause> {
             return None;
         },
     )
+}
+
+/// The signature policy said no; what a place with signatures answers is a part of the line.
+fn judgement(line: &str) -> Option<Cause> {
+    if line.contains("Error loading trust policy: ") {
+        return Some(Cause::BadPolicy);
+    }
+    line.contains("Source image rejected: ").then_some(Cause::Rejected)
 }
 
 /// Bytes came, but not the right ones.
@@ -353,7 +371,18 @@ mod tests {
                 tag_not_found(),
             ),
             ("open /run/containers/1001/auth.json: permission denied", Cause::Failed),
-            ("Source image rejected: Running image docker://r/a is rejected by policy.", Cause::Failed),
+            ("Source image rejected: Running image docker://r/a is rejected by policy.", Cause::Rejected),
+            ("Source image rejected: A signature was required, but no signature exists", Cause::Rejected),
+            (
+                "Source image rejected: error reading signature from https://r/s: status 403 (Forbidden)",
+                Cause::Rejected,
+            ),
+            ("Source image rejected: open key.asc: no such file or directory", Cause::Rejected),
+            (
+                r#"Source image rejected: Get "https://r/s": dial tcp 10.0.0.1:443: connect: connection refused"#,
+                refused("10.0.0.1:443"),
+            ),
+            (r#"Error loading trust policy: invalid policy in "p.json": Unknown key "x""#, Cause::BadPolicy),
             ("", Cause::Failed),
         ];
         for (line, cause) in cases {

@@ -50,6 +50,8 @@ impl Display for Failure {
             Cause::NotAManifest => {
                 write!(formatter, "`{registry}` answered `{subject}` with something that is no image")
             }
+            Cause::Rejected => write!(formatter, "the signature policy does not accept `{subject}`"),
+            Cause::BadPolicy => write!(formatter, "could not {stage} `{subject}`: the signature policy is not valid"),
             Cause::BlobAbsent { digest: Some(digest) } => {
                 write!(formatter, "could not {stage} `{subject}`: neither side has the layer `{}`", digest.short())
             }
@@ -95,6 +97,8 @@ fn code(cause: &Cause) -> &'static str {
         Cause::ServerError { .. } => "oci::registry::server_error",
         Cause::DigestMismatch => "oci::registry::digest_mismatch",
         Cause::NotAManifest => "oci::registry::not_a_manifest",
+        Cause::Rejected => "oci::policy::rejected",
+        Cause::BadPolicy => "oci::policy::invalid",
         Cause::BlobAbsent { .. } => "oci::registry::blob_absent",
         Cause::DiskFull => "oci::fs::disk_full",
         Cause::Missing => "oci::tools::missing",
@@ -168,6 +172,8 @@ impl Failure {
             Cause::NotAManifest => {
                 format!("see what answers there, a login page or a proxy perhaps: `{}`", self.ping())
             }
+            Cause::Rejected => "accept the repository in the policy: `man containers-policy.json`; if the image is signed, say where its signatures are: `man containers-registries.d`".to_owned(),
+            Cause::BadPolicy => "correct it as `man containers-policy.json` says".to_owned(),
             Cause::BlobAbsent { .. } => "bring the base's layers here first: `oci fetch`".to_owned(),
             Cause::DiskFull => {
                 "free some space, `oci cache clean` for instance, then run the command again; nothing was lost"

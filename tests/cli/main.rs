@@ -36,6 +36,7 @@ mod retry;
 mod rootless;
 mod run;
 mod schemas;
+mod signatures;
 mod silence;
 mod stages;
 mod steps;

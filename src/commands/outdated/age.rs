@@ -11,7 +11,6 @@ use crate::lock::Entry;
 use crate::manifest::{Base, Pin};
 use crate::model::{Digest, Tag};
 use crate::parallel;
-use crate::source::At;
 use crate::stage::base::BaseError;
 
 /// How many configs are asked for at once.
@@ -67,7 +66,7 @@ impl Ages {
                 Ok(None) => ages.unknown.push(name),
                 Ok(Some(days)) if days > limit => ages.old.push(old(name, pin, entry, days)),
                 Ok(Some(_)) => {}
-                Err(error) => ages.failures.push(At::new(error, &pin.place, "").into()),
+                Err(error) => ages.failures.push(session.executor().bases().blame(error, &pin.place).into()),
             }
         }
         Some(ages)

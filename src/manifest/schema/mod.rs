@@ -189,7 +189,12 @@ const TARGET_RULES: &[Rule] = &[Rule::One(&["command"]), Rule::One(&["output", "
 const POLICY: &[Key] = &[
     key("allow", TEXTS, "Patterns of repositories that a base may come from."),
     key("max-age-days", &Shape::Integer, "How many days old a base may be, for `oci outdated`."),
-    later("signatures", TEXT, "A containers `policy.json`."),
+    key(
+        "signatures",
+        TEXT,
+        "A containers `policy.json` that every base from a registry has to satisfy, asked of the registry itself \
+         and not of its mirrors; layouts are not judged. Paths of keys in it are relative to its folder.",
+    ),
 ];
 
 const CACHE: &[Key] = &[

@@ -79,9 +79,9 @@ pub(super) fn mirrors(root: Table<'_>, checker: &mut Checker) -> Vec<Placed<Imag
 /// `[policy]`: every base comes from a repository that it allows.
 pub(super) fn policy(root: Table<'_>, folder: &Path, bases: &BTreeMap<String, Base>, checker: &mut Checker) -> Policy {
     let Some(table) = root.table("policy") else { return Policy::default() };
-    if let Some(text) = table.text("signatures") {
-        value::path_from(folder, &text, checker);
-    }
+    let signatures = table
+        .text("signatures")
+        .and_then(|text| value::path_from(folder, &text, checker).map(|path| Placed::new(path, text.place)));
     let max_age = table.integer("max-age-days");
     if let Some(days) = max_age.as_ref().filter(|days| days.value.is_none_or(|days| days < 1)) {
         let message = "`max-age-days` is a number of days, at least 1";
@@ -90,7 +90,7 @@ pub(super) fn policy(root: Table<'_>, folder: &Path, bases: &BTreeMap<String, Ba
     if let (Some(patterns), Some(allow)) = (table.texts("allow"), table.key_place("allow")) {
         allowed(&patterns, &allow, bases, checker);
     }
-    Policy { max_age_days: max_age.and_then(|days| days.value) }
+    Policy { max_age_days: max_age.and_then(|days| days.value), signatures }
 }
 
 fn allowed(patterns: &[Placed<String>], allow: &Place, bases: &BTreeMap<String, Base>, checker: &mut Checker) {

@@ -157,8 +157,13 @@ impl Skopeo {
     /// `copy`, quiet, and without the right to change a digest: left to itself skopeo compresses layers
     /// that are not, and swaps others for equivalent ones.
     fn copy(&self) -> Invocation {
+        self.copy_by(self.command())
+    }
+
+    /// The same, of a skopeo with other global flags.
+    pub(super) fn copy_by(&self, command: Invocation) -> Invocation {
         let limit = self.settings.timeout.unwrap_or(STALL_LIMIT);
-        self.command().stall(limit).arguments(["copy", "--quiet", "--preserve-digests"])
+        command.stall(limit).arguments(["copy", "--quiet", "--preserve-digests"])
     }
 }
 

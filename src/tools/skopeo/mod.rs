@@ -6,6 +6,7 @@
 //! | [`Skopeo::inspect_config`] | `inspect --config --raw` | an image's config |
 //! | [`Skopeo::list_tags`] | `list-tags` | what a repository has |
 //! | [`Skopeo::fetch`] | `copy docker:// oci:` | blobs in a private folder, to be verified and taken over |
+//! | [`Skopeo::verify`] | `--policy` `copy docker:// oci:` | that a signature policy accepts an image |
 //! | [`Skopeo::push`] | `copy oci: docker://` | the digest in the registry |
 //! | [`Skopeo::mirror`] | `copy docker:// docker://` | the same |
 //!
@@ -22,6 +23,7 @@ mod retry;
 mod source;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -37,6 +39,7 @@ pub(crate) use copy::Layout;
 pub(crate) use retry::OnRetry;
 use retry::Patience;
 pub(crate) use source::OnMirror;
+pub(crate) use verify::SignaturePolicy;
 
 const TOOL: &str = "skopeo";
 /// The first version that has `copy --preserve-digests`.
@@ -145,7 +148,8 @@ impl Skopeo {
         Task { tool: TOOL, stage, subject, logs: &self.settings.logs }
     }
 
-    /// skopeo, to be shown. A trust policy of the machine's does not apply: digests are pinned.
+    /// skopeo, to be shown. A trust policy of the machine's does not apply: digests are pinned, and
+    /// [`Skopeo::verify`] asks about them once, if the project has a policy.
     fn command(&self) -> Invocation {
         Invocation::new(&self.program).argument("--insecure-policy")
     }

@@ -6,6 +6,8 @@ use std::process::{Command, Output, Stdio};
 /// The Debian package of each tool whose package has another name.
 const PACKAGES: &[(&str, &str)] = &[
     ("htpasswd", "apache2-utils"),
+    ("gpg", "gnupg"),
+    ("gpgconf", "gnupg"),
     ("newuidmap", "uidmap"),
     ("setpriv", "util-linux"),
     ("unshare", "util-linux"),

@@ -1,0 +1,190 @@
+//! Trust: which images from registries may be used at all, as `[policy] signatures` says.
+//!
+//! The file is a containers `policy.json`, and skopeo is the judge. What it accepts is recorded, so that
+//! it is asked once for each platform's image. The record's key is made of the policy, the keys that it
+//! names, repository and digest: where one of them changes, skopeo is asked again. What was accepted stays
+//! so if only its signature is taken back.
+//!
+//! ```text
+//! records/trust/KEY     the image's reference
+//! ```
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::fs;
+use crate::model::{Digest, ImageManifest, Reference, canonical_json};
+use crate::sanitize;
+use crate::source::{At, Place, Placed};
+use crate::stage::base::{BaseError, Bases};
+use crate::tools::skopeo::{Access, SignaturePolicy};
+
+/// What records of accepted images are kept under.
+const RECORDS: &str = "trust";
+
+/// Why there is no policy to judge by.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum TrustError {
+    #[error("could not read the signature policy `{path}`")]
+    #[diagnostic(
+        code(oci::policy::unreadable),
+        help("write it there, as `man containers-policy.json` says; the path is relative to `oci.toml`")
+    )]
+    Unreadable { path: String, source: io::Error },
+    #[error("the signature policy `{path}` is not JSON")]
+    #[diagnostic(code(oci::policy::not_json), help("correct it as `man containers-policy.json` says"))]
+    NotJson { path: String, source: serde_json::Error },
+}
+
+/// A policy, read once for a run.
+#[derive(Debug)]
+pub(crate) struct Trust {
+    path: PathBuf,
+    text: Vec<u8>,
+    /// The line of `oci.toml` that names it.
+    place: Place,
+    /// Of the policy and of all keys that it names.
+    digest: Digest,
+}
+
+impl Trust {
+    /// Reads the policy and its keys. What it means is for skopeo to say; a key may well be missing that
+    /// no image needs.
+    pub(crate) fn load(file: &Placed<PathBuf>) -> Result<Self, At<TrustError>> {
+        let at = |error| At::new(error, &file.place, "named here");
+        let shown = || sanitize::name(&file.display().to_string());
+        let text = std::fs::read(&file.value).map_err(|source| at(TrustError::Unreadable { path: shown(), source }))?;
+        let policy: Value =
+            serde_json::from_slice(&text).map_err(|source| at(TrustError::NotJson { path: shown(), source }))?;
+        let mut keys = BTreeMap::new();
+        digest_files(&policy, fs::parent(&file.value), &mut keys);
+        let digest = Digest::of(&canonical_json(&json!({ "policy": Digest::of(&text).to_string(), "keys": keys })));
+        Ok(Self { path: file.value.clone(), text, place: file.place.clone(), digest })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn key(&self, image: &Reference) -> Digest {
+        Digest::of(&canonical_json(&json!({ "trust": self.digest.to_string(), "image": image.to_string() })))
+    }
+}
+
+/// The digests of the files that a policy names, by path as it is written: every text under `…Path`, and
+/// every one of a list under `…Paths`. A file that cannot be read has none.
+fn digest_files(policy: &Value, folder: &Path, found: &mut BTreeMap<String, Option<String>>) {
+    let mut add = |path: &str| {
+        let file = folder.join(path);
+        // Nothing that never ends, such as a device.
+        let bytes = file.is_file().then(|| std::fs::read(&file).ok()).flatten();
+        found.insert(path.to_owned(), bytes.map(|bytes| Digest::of(&bytes).to_string()));
+    };
+    let Value::Object(fields) = policy else {
+        policy.as_array().into_iter().flatten().for_each(|item| digest_files(item, folder, found));
+        return;
+    };
+    for (name, value) in fields {
+        match value {
+            Value::String(path) if name.ends_with("Path") => add(path),
+            Value::Array(paths) if name.ends_with("Paths") => paths.iter().filter_map(Value::as_str).for_each(&mut add),
+            _ => {}
+        }
+    }
+    fields.values().for_each(|value| digest_files(value, folder, found));
+}
+
+impl Bases<'_> {
+    /// On `Ok` there is no policy, or it accepts the image: now, or when it was asked before.
+    pub(super) fn judge(&self, image: &Reference, access: &Access, manifest: &ImageManifest) -> Result<(), BaseError> {
+        let Some(trust) = self.trust else { return Ok(()) };
+        let key = trust.key(image);
+        if self.store.recall::<String>(RECORDS, &key)?.is_some() {
+            return Ok(());
+        }
+        if self.offline {
+            return Err(BaseError::NotJudged { reference: image.to_string() });
+        }
+        let scratch = self.store.scratch()?;
+        let policy = SignaturePolicy { text: &trust.text, folder: fs::parent(&trust.path) };
+        let layers = manifest.layers.iter().map(|layer| layer.digest);
+        self.skopeo.verify(image, layers, policy, scratch.path(), access)?;
+        self.store.record(RECORDS, &key, &image.to_string())?;
+        Ok(())
+    }
+
+    /// The error where it is to be blamed: on the policy, where that does not accept the image.
+    pub(crate) fn blame(&self, error: BaseError, place: &Place) -> At<BaseError> {
+        match self.trust.filter(|_| error.is_about_policy()) {
+            Some(trust) => At::new(error, &trust.place, "by this policy").also(place, "the base"),
+            None => At::new(error, place, ""),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+
+    fn placed(path: PathBuf) -> Placed<PathBuf> {
+        Placed::new(path, Source::new("oci.toml", "x").place(0..1))
+    }
+
+    /// What decides is in the key of the record, and nothing else.
+    #[test]
+    fn a_policy_is_its_text_and_its_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |policy: &str| {
+            let path = folder.path().join("policy.json");
+            std::fs::write(&path, policy).unwrap();
+            Trust::load(&placed(path)).unwrap().digest
+        };
+        let write = |name: &str, key: &str| std::fs::write(folder.path().join(name), key).unwrap();
+        for policy in [
+            r#"{"default":[{"type":"signedBy","keyType":"GPGKeys","keyPath":"a.gpg"}]}"#,
+            r#"{"default":[],"transports":{"docker":{"r/x":[{"type":"signedBy","keyPaths":["b.gpg","a.gpg"]}]}}}"#,
+            r#"{"default":[{"type":"sigstoreSigned","fulcio":{"caPath":"a.gpg"},"rekorPublicKeyPath":"b.gpg"}]}"#,
+        ] {
+            let absent = load(policy);
+            write("a.gpg", "one");
+            let one = load(policy);
+            write("a.gpg", "two");
+            let two = load(policy);
+            write("a.gpg", "one");
+            assert_eq!(load(policy), one, "{policy}");
+            assert!(absent != one && one != two && absent != two, "{policy}");
+            assert_ne!(load(&format!("{policy} ")), one, "{policy}");
+            write("c.gpg", "of no interest");
+            assert_eq!(load(policy), one, "{policy}");
+            std::fs::remove_file(folder.path().join("a.gpg")).unwrap();
+        }
+    }
+
+    /// A folder or a device where a key should be is read by nobody.
+    #[test]
+    fn keys_that_are_no_files_are_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let policy = json!({ "keyPaths": ["/dev/zero", "."], "caPath": "", "keyPath": ["x"], "Paths": { "a": 1 } });
+        let mut found = BTreeMap::new();
+        digest_files(&policy, folder.path(), &mut found);
+        assert_eq!(found, BTreeMap::from(["/dev/zero", ".", ""].map(|path| (path.to_owned(), None))));
+    }
+
+    #[test]
+    fn what_is_no_json_is_no_policy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.json");
+        assert!(matches!(
+            Trust::load(&placed(folder.path().into())).unwrap_err().error(),
+            TrustError::Unreadable { .. }
+        ));
+        for text in ["", "{", "{\"a\": \"\u{1}\"}", &"[".repeat(100_000)] {
+            std::fs::write(&path, text).unwrap();
+            assert!(matches!(Trust::load(&placed(path.clone())).unwrap_err().error(), TrustError::NotJson { .. }));
+        }
+    }
+}

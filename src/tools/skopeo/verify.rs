@@ -1,0 +1,73 @@
+//! Whether an image is one that a containers `policy.json` accepts, as skopeo judges it.
+//!
+//! skopeo judges nothing by itself, only what it copies. So the image is copied, but without its layers:
+//! skopeo takes a blob for there when a file has its name, and so an empty file stands in for each of them.
+//! The manifest is what is judged and signed, and by its digests it vouches for the layers.
+//!
+//! As for other tools of the kind, it is the platform's own manifest that has to be signed, not the index
+//! that names it. It is asked for by digest: a signature has to be for the repository, whatever the tag, and
+//! a policy that wants a tag (`matchExact`) accepts nothing.
+//!
+//! ```text
+//! SCRATCH/policy.json                the policy, byte for byte as it was read
+//! SCRATCH/image/blobs/sha256/HEX     an empty file for each layer; manifest and config, as skopeo brings them
+//! ```
+
+use std::path::Path;
+
+use super::{Access, Skopeo};
+use crate::fs;
+use crate::model::{Digest, Reference};
+use crate::tools::error::ToolError;
+use crate::tools::{Invocation, Subject};
+
+/// A policy to judge by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignaturePolicy<'a> {
+    pub(crate) text: &'a [u8],
+    /// Where skopeo is started: relative paths of keys are seen from there.
+    pub(crate) folder: &'a Path,
+}
+
+impl Skopeo {
+    /// Asks the registry for the image and its signatures. On `Ok` the policy accepts it.
+    ///
+    /// Mirrors are left out: a policy names registries, and signatures are kept by the names that these have.
+    /// `scratch` is an empty folder for this call alone, whose path is absolute and without a colon.
+    pub(crate) fn verify(
+        &self,
+        image: &Reference,
+        layers: impl Iterator<Item = Digest>,
+        policy: SignaturePolicy<'_>,
+        scratch: &Path,
+        access: &Access,
+    ) -> Result<(), ToolError> {
+        let layout = scratch.join("image");
+        let blobs = layout.join("blobs/sha256");
+        fs::create_folder(&blobs)?;
+        for digest in layers {
+            fs::write_private(&blobs.join(digest.hex()), b"")?;
+        }
+        let file = scratch.join("policy.json");
+        fs::write_private(&file, policy.text)?;
+        let task = self.task("verify", Subject::Image(image.clone()));
+        let command = self.verify_command(image, &file, &layout, access).folder(policy.folder);
+        self.run(&task, &self.prepared(command)?)?;
+        Ok(())
+    }
+
+    /// The command of [`Skopeo::verify`]; it is run in the policy's folder. A layout has no room for
+    /// signatures, which skopeo would take for an error.
+    pub(crate) fn verify_command(
+        &self,
+        image: &Reference,
+        policy: &Path,
+        layout: &Path,
+        access: &Access,
+    ) -> Invocation {
+        let trusting = Invocation::new(&self.program).argument("--policy").argument(policy);
+        let copy = self.copy_by(trusting).argument("--remove-signatures");
+        let copy = copy.arguments(access.flags(image.repository(), "src-"));
+        copy.arguments([format!("docker://{image}"), format!("oci:{}:verified", layout.display())])
+    }
+}
