@@ -173,11 +173,17 @@ impl Resolver<'_> {
         let platforms = match &document {
             Document::Index(index) => index.platforms(),
             Document::Manifest(manifest) => {
-                let config =
-                    self.skopeo.inspect_config(reference.repository(), &digest, &manifest.config.digest, access)?;
+                let wanted = manifest.config.digest;
+                let config = match self.store.read(&wanted)? {
+                    Some(config) => config,
+                    None => {
+                        let config = self.skopeo.inspect_config(reference.repository(), &digest, &wanted, access)?;
+                        self.store.put(&config)?;
+                        config
+                    }
+                };
                 let parsed = ImageConfig::parse(&config)
                     .map_err(|source| ResolveError::Config { reference: shown(), source })?;
-                self.store.put(&config)?;
                 Some(parsed.platform())
                     .filter(|platform| !platform.is_unknown())
                     .map(|platform| (platform, digest))

@@ -93,3 +93,17 @@ fn three_hundred_variants_are_asked_once_each_and_then_never() {
     assert_eq!(registry.requests().len(), before);
     assert_eq!(context.read("oci.lock"), lock);
 }
+
+#[test]
+fn a_configuration_that_is_known_is_not_asked_for() {
+    let registry = Registry::start();
+    images::push(&registry, Base::Busybox, "library/busybox", "1");
+    let repository = registry.repository("library/busybox");
+    let context = TestContext::with_manifest(&format!("[base.a]\nrepository = \"{repository}\"\ntag = \"1\"\n"));
+    context.run(["lock"]).success();
+    let configurations = || registry.requests().iter().filter(|request| request.contains("/blobs/")).count();
+    let before = configurations();
+    assert!(before > 0);
+    context.run(["update"]).success();
+    assert_eq!(configurations(), before);
+}
