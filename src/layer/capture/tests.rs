@@ -196,11 +196,12 @@ fn what_is_as_it_was_is_no_entry() {
 fn what_was_made_is_an_entry_once_it_is_changed() {
     let mut lab = Lab::new();
     lab.folder("upper/made");
-    lab.file("upper/work/result", "r", 5);
-    lab.folder("upper/work");
+    lab.file("upper/start/result", "r", 5);
+    lab.folder("upper/start");
     std::fs::set_permissions(lab.path("upper/made"), PermissionsExt::from_mode(0o700)).unwrap();
-    lab.made = ["made", "work"].map(PathBuf::from).to_vec();
-    let expected = ["made/ Directory 700 1000000000", "work/ Directory 755 1000000000", "work/result Regular 644 5 r"];
+    lab.made = ["made", "start"].map(PathBuf::from).to_vec();
+    let expected =
+        ["made/ Directory 700 1000000000", "start/ Directory 755 1000000000", "start/result Regular 644 5 r"];
     assert_eq!(lab.listing(), expected);
 }
 
