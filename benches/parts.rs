@@ -9,6 +9,8 @@
 
 #[path = "../src/fs.rs"]
 mod fs;
+#[path = "../src/image/mod.rs"]
+mod image;
 #[path = "../src/layer/mod.rs"]
 mod layer;
 #[path = "../src/manifest/mod.rs"]
@@ -31,6 +33,7 @@ mod support;
 #[path = "../src/tools/mod.rs"]
 mod tools;
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -141,8 +144,16 @@ fn scan(folder: &Path, name: &str) -> Tree {
     // What a store costs to open is nothing beside what is measured.
     let store = Store::open(&folder.join("cache")).expect("a store");
     let (packages, platform) = (&[package], &platform);
-    Tree::scan(&ScanRequest { packages, folder, exclude: &[], platform, store: &store, records: false })
-        .expect("a tree")
+    Tree::scan(&ScanRequest {
+        packages,
+        folder,
+        exclude: &[],
+        platform,
+        store: &store,
+        records: false,
+        images: &BTreeMap::new(),
+    })
+    .expect("a tree")
 }
 
 fn write(

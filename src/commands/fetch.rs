@@ -8,7 +8,7 @@ use crate::diagnostic::Failure;
 use crate::executor::BuildError;
 use crate::manifest::Manifest;
 use crate::model::{ImageName, Platform};
-use crate::plan::{Plan, PlanError};
+use crate::plan::{Graph, Origin, Plan, PlanError};
 use crate::suggest;
 
 /// How many bases are fetched at once.
@@ -43,7 +43,7 @@ pub(super) fn run(session: &mut Session, arguments: &FetchArguments) -> Result<(
     Ok(())
 }
 
-/// Which bases, for which platforms: those that the named builds stand on, or the named bases themselves.
+/// Which bases, for which platforms: those that the named builds need, or the named bases themselves.
 fn wanted(
     manifest: &Manifest,
     names: &[String],
@@ -58,10 +58,9 @@ fn wanted(
     if !builds.is_empty() {
         let plan =
             Plan::new(manifest, &builds, platforms).map_err(|error| super::invalid(with_bases(error, manifest)))?;
-        for image in &plan.images {
-            let base = &image.build.base.value;
-            if manifest.pin(base).is_some() {
-                wanted.entry(base.to_string()).or_default().extend(image.platforms.iter().cloned());
+        for node in Graph::new(&plan).nodes {
+            if let Origin::Elsewhere(name, _) = node.origin {
+                wanted.entry(name.to_string()).or_default().insert(node.platform.clone());
             }
         }
     }

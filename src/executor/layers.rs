@@ -5,8 +5,11 @@
 //! else that decides its bytes. Under `records/layer/` the store keeps what was made for a key, so that
 //! an unchanged package costs a walk and no read.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
+use super::files::Sources;
 use super::{BuildError, Executor};
 use crate::image::{Image, Layer};
 use crate::layer::{
@@ -16,7 +19,7 @@ use crate::manifest::package::expand;
 use crate::manifest::{Build, Package, PackageContent};
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
 use crate::report::Stage;
-use crate::source::At;
+use crate::source::{At, Place};
 
 /// A layer to be: what will be in it, and what the image's history says of it.
 pub(super) struct Part {
@@ -29,8 +32,12 @@ pub(super) struct Part {
 impl Part {
     /// What it is made of, for people.
     pub(super) fn title(&self) -> &str {
-        self.created_by.trim_start_matches("oci: ")
+        title(&self.created_by)
     }
+}
+
+fn title(created_by: &str) -> &str {
+    created_by.trim_start_matches("oci: ")
 }
 
 /// Packages that are one layer.
@@ -69,19 +76,30 @@ struct Record {
 impl Executor<'_> {
     /// What will be a layer each, lowest first, in agreement with each other. No file is opened but an archive
     /// that the store does not know; `records` says whether the store may know it from then on.
-    pub(super) fn scan(&self, build: &Build, platform: &Platform, records: bool) -> Result<Vec<Part>, Vec<BuildError>> {
+    pub(super) fn scan(
+        &self,
+        build: &Build,
+        platform: &Platform,
+        images: &Sources,
+        records: bool,
+    ) -> Result<Vec<Part>, Vec<BuildError>> {
         let mut parts = Vec::new();
         let mut errors = Vec::new();
         for Group { packages, created_by, shared } in self.groups(build, platform) {
             let exclude = &self.manifest.project.exclude;
             let (folder, store) = (&*self.manifest.folder, self.store);
-            let request = ScanRequest { packages, folder, exclude, platform, store, records };
+            let request = ScanRequest { packages, folder, exclude, platform, store, records, images };
             match Tree::scan(&request) {
                 Ok(tree) => parts.push(Part { tree, created_by, shared }),
                 Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
             }
         }
         if errors.is_empty() { agree(parts) } else { Err(errors) }
+    }
+
+    /// What each layer is made of, for people, where more is not known yet.
+    pub(super) fn titles(&self, build: &Build, platform: &Platform) -> Vec<String> {
+        self.groups(build, platform).into_iter().map(|group| title(&group.created_by).to_owned()).collect()
     }
 
     /// What is to be a layer each: a shared layer is always one.
@@ -109,17 +127,21 @@ impl Executor<'_> {
         }))
     }
 
-    /// A layer, from the store or made, and whether it was made. On `Ok` it is in the store.
+    /// A layer, from the store or made, and whether it was made. On `Ok` it is in the store. `complete` is
+    /// asked for the layers that it takes files from, if it is made and they are not here.
     pub(super) fn layer(
         &self,
         part: &Part,
         key: &Digest,
-        platform: &Platform,
-        compression: Compression,
+        (platform, compression): (&Platform, Compression),
+        complete: &dyn Fn(&BTreeSet<Digest>) -> Result<(), BuildError>,
     ) -> Result<(Layer, bool), BuildError> {
         match self.known_layer(key)? {
             Some(layer) if !self.options.anew => Ok((layer, false)),
-            _ => Ok((self.make_layer(part, key, platform, compression)?, true)),
+            _ => {
+                self.have_layers(&part.tree, complete)?;
+                Ok((self.make_layer(part, key, platform, compression)?, true))
+            }
         }
     }
 
@@ -188,8 +210,9 @@ impl Executor<'_> {
         Ok(self.store.recall::<LayerLinks>("links", digest)?.is_some() || self.store.verify(digest)?)
     }
 
-    /// What is a link in an image whose layers are here, or were once.
-    pub(super) fn links(&self, build: &Build, image: &Image) -> Result<BaseLinks, BuildError> {
+    /// What is a link in an image whose layers are here, or were once; the place is to blame where they cannot
+    /// be read.
+    pub(super) fn links(&self, place: &Place, image: &Image) -> Result<BaseLinks, BuildError> {
         let mut links = Vec::new();
         for layer in &image.layers {
             let digest = layer.descriptor.digest;
@@ -200,7 +223,7 @@ impl Executor<'_> {
             let path = self.store.blob_path(&digest);
             let file = std::fs::File::open(&path).map_err(|error| crate::fs::FileError::new("read", &path, error))?;
             let found = LayerLinks::read(std::io::BufReader::new(file), &layer.descriptor.media_type)
-                .map_err(|error| BuildError::Links(At::new(error, &build.base.place, "")))?;
+                .map_err(|error| BuildError::Links(At::new(error, place, "")))?;
             self.store.record("links", &digest, &found)?;
             links.push(found);
         }
@@ -249,6 +272,10 @@ fn describe(package: &Package, platform: &Platform) -> String {
         PackageContent::Archive { archive, to, .. } => {
             format!("{} to {}", expand(archive, platform), expand(to, platform))
         }
+        PackageContent::Image { image, path, to: Some(to) } => {
+            format!("{} of {} to {}", expand(path, platform), image.value, expand(to, platform))
+        }
+        PackageContent::Image { image, path, to: None } => format!("{} of {}", expand(path, platform), image.value),
         PackageContent::Text { to, .. } => format!("text to {}", expand(to, platform)),
         PackageContent::Link { link, target } => format!("link {} to {target}", expand(link, platform)),
         PackageContent::Folder { folder } => format!("folder {}", expand(folder, platform)),

@@ -1,12 +1,14 @@
 //! Carries out a plan: bases, layers, documents.
 //!
 //! Each platform of each image is worked on as soon as what it needs is there, by a [`building::Building`]:
-//! bases are brought in, packages looked at, layers taken from the store or made ([`layers`]), steps run
+//! bases are brought in, packages looked at, other images looked into where packages take files of them
+//! ([`files`]), layers taken from the store or made ([`layers`]), steps run
 //! on top of them ([`steps`]), config, manifest and index put together ([`documents`]). An image that fails does not stop the others; those
 //! that stand on it are left out. What comes out does not depend on how many threads there are.
 
 mod building;
 mod documents;
+mod files;
 mod forecast;
 mod layers;
 mod reasons;
@@ -26,7 +28,7 @@ use crate::manifest::{Build, Manifest, NotYetError};
 use crate::model::{Descriptor, ImageName, Platform, Reference};
 use crate::plan::Plan;
 use crate::report::Reporter;
-use crate::source::At;
+use crate::source::{At, Placed};
 use crate::stage::base::{BaseError, BaseImage, Bases};
 use crate::stage::step::StepError;
 use crate::stage::trust::Trust;
@@ -156,14 +158,13 @@ impl Executor<'_> {
     }
 
     /// Manifest and config of a base that this build asks for.
-    fn load(&self, name: &ImageName, build: &Build, platform: &Platform) -> Result<BaseImage, At<BaseError>> {
-        let name = name.to_string();
-        let (Some((base, _)), Some(entry)) = (self.manifest.pin(&build.base.value), self.lock.entries.get(&name))
-        else {
+    fn load(&self, asked: &Placed<ImageName>, build: &Build, platform: &Platform) -> Result<BaseImage, At<BaseError>> {
+        let name = asked.to_string();
+        let (Some((base, _)), Some(entry)) = (self.manifest.pin(asked), self.lock.entries.get(&name)) else {
             let error = BaseError::Offline { reference: name };
-            return Err(At::new(error, &build.base.place, ""));
+            return Err(At::new(error, &asked.place, ""));
         };
-        self.bases().load(&name, base, entry, platform).map_err(|error| self.blame(build, platform, error))
+        self.bases().load(&name, base, entry, platform).map_err(|error| self.blame(asked, build, platform, error))
     }
 
     /// The commands by which manifest and config of a base are brought, unless they are here, and by which it
@@ -194,12 +195,12 @@ impl Executor<'_> {
     }
 
     /// A platform that is missing is the fault of the line that asks for it, all else of the base's.
-    fn blame(&self, build: &Build, platform: &Platform, error: BaseError) -> At<BaseError> {
+    fn blame(&self, asked: &Placed<ImageName>, build: &Build, platform: &Platform, error: BaseError) -> At<BaseError> {
         let asks = build.platforms.iter().flatten().find(|written| written.value == *platform);
-        match (&error, asks, self.manifest.pin(&build.base.value)) {
+        match (&error, asks, self.manifest.pin(asked)) {
             (BaseError::NoPlatform { .. }, Some(written), _) => At::new(error, &written.place, "asked for here"),
             (BaseError::NoPlatform { .. }, None, _) | (_, _, None) => {
-                At::new(error, &build.base.place, format!("wanted for {platform}"))
+                At::new(error, &asked.place, format!("wanted for {platform}"))
             }
             (_, _, Some((base, pin))) => {
                 let place = if error.is_about_reference() { &pin.place } else { &base.origin.place };

@@ -7,6 +7,7 @@ use miette::Diagnostic;
 
 use crate::fs::FileError;
 use crate::layer::archive::ArchiveError;
+use crate::layer::merge::TakeError;
 use crate::layer::path::{LayerPath, PathError};
 use crate::sanitize;
 use crate::source::At;
@@ -85,6 +86,9 @@ pub(crate) enum LayerError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Image(#[from] TakeError),
     /// What the store should remember, or have room for.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -106,7 +110,7 @@ pub(crate) enum WriteError {
     Interrupted { signal: i32 },
 }
 
-fn and_others(count: usize) -> String {
+pub(super) fn and_others(count: usize) -> String {
     match count {
         0 => String::new(),
         1 => " and one other path".to_owned(),

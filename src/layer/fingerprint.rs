@@ -53,7 +53,7 @@ impl Tree {
     pub(crate) fn settle(&self) -> bool {
         let changes = self.entries.iter().filter_map(|entry| match &entry.kind {
             Kind::File { stamp, .. } => Some(stamp.changed),
-            Kind::Archived(archived) => Some(archived.archive.stamp.changed),
+            Kind::Archived(archived) => archived.archive.identity.changed(),
             _ => None,
         });
         settle(changes)
@@ -114,7 +114,7 @@ pub(super) fn put_entry(record: &mut Vec<u8>, entry: &Entry, foreign: bool) {
         }
         Kind::Archived(Archived { archive, offset, size, .. }) => {
             record.extend([b'a', u8::from(foreign)]);
-            put_stamp(record, &archive.stamp);
+            archive.identity.put(record);
             record.extend(offset.to_le_bytes());
             record.extend(size.to_le_bytes());
         }

@@ -4,7 +4,7 @@
 //! written to where the caller says.
 //!
 //! The flow: [`Tree::scan`] looks at names and stats and knows every entry of the layer ([`archive`] says
-//! what archives hold);
+//! what archives hold, [`merge`] what other images do);
 //! [`reconcile`] makes the layers of one build agree; [`Tree::needs_base`] and [`Tree::resolve`] put
 //! entries where the base's links lead; [`Tree::fingerprint`] says whether a layer of before is still
 //! right; [`Tree::settle`] waits until a change of a file would show; and [`Tree::write`] reads every
@@ -24,6 +24,7 @@ mod fingerprint;
 mod glob;
 mod host;
 mod link;
+mod merge;
 mod path;
 mod resolve;
 mod scan;
@@ -43,6 +44,7 @@ pub(crate) use difference::Difference;
 pub(crate) use error::{LayerError, WriteError};
 pub(crate) use fingerprint::WRITER_VERSION;
 pub(crate) use link::{BaseLinks, LayerLinks, LinkError};
+pub(crate) use merge::{ImageTree, TakeError};
 pub(crate) use scan::ScanRequest;
 pub(crate) use stamps::Stamps;
 pub(crate) use tree::{Tree, reconcile};

@@ -1,5 +1,6 @@
 //! A path inside a layer: never mixed up with a path on this machine.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use crate::sanitize;
@@ -84,6 +85,13 @@ impl LayerPath {
 
     /// As it stands in a tar: no leading `/`.
     pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// In the same order.
+impl Borrow<[u8]> for LayerPath {
+    fn borrow(&self) -> &[u8] {
         &self.0
     }
 }

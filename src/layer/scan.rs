@@ -3,9 +3,11 @@
 //! Each package is looked at by itself, all problems are gathered, and [`Tree::assemble`] makes one
 //! tree of what was found. Folders are read by [`super::walk`].
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType};
 
@@ -14,10 +16,10 @@ use crate::layer::host::normal;
 use crate::layer::path::LayerPath;
 use crate::layer::tree::{Claim, Entry, Kind, Origin, Stamp, folder_mode};
 use crate::layer::walk::{Filter, Walk};
-use crate::layer::{LayerError, Tree};
+use crate::layer::{ImageTree, LayerError, Tree};
 use crate::manifest::package::{Mode, Owner, expand};
 use crate::manifest::{Package, PackageContent};
-use crate::model::Platform;
+use crate::model::{ImageName, Platform};
 use crate::sanitize;
 use crate::source::{At, Placed};
 use crate::store::Store;
@@ -35,6 +37,8 @@ pub(crate) struct ScanRequest<'a> {
     pub(crate) store: &'a Store,
     /// What is read of an archive now is known from then on.
     pub(crate) records: bool,
+    /// Every image that the packages take files from.
+    pub(crate) images: &'a BTreeMap<ImageName, Arc<ImageTree>>,
 }
 
 pub(super) type Problem = At<LayerError>;
@@ -56,7 +60,8 @@ impl Tree {
             let mut scan = PackageScan { request, package, origin, project: &project, entries: Vec::new() };
             match scan.run(&mut problems) {
                 Ok(is_single) => {
-                    origins.push(Origin { place: package.place.clone(), foreign: package.foreign, is_single });
+                    let foreign = package.foreign || scan.is_foreign_fine();
+                    origins.push(Origin { place: package.place.clone(), foreign, is_single });
                     entries.append(&mut scan.entries);
                 }
                 Err(problem) => {
@@ -98,6 +103,10 @@ impl PackageScan<'_> {
             PackageContent::Archive { archive, to, strip } => {
                 let (archive, to) = (self.expanded(archive), self.expanded(to));
                 self.archive(&archive, &to, *strip, problems).map(|()| false)
+            }
+            PackageContent::Image { image, path, to } => {
+                let (path, to) = (self.expanded(path), to.as_ref().map(|to| self.expanded(to)));
+                self.image(image, &path, to.as_ref(), problems)
             }
             PackageContent::Text { text, to } => {
                 let path = self.destination(&self.expanded(to))?;
@@ -262,7 +271,7 @@ impl PackageScan<'_> {
     }
 
     /// Where one thing goes; it cannot be the root.
-    fn destination(&self, to: &Placed<String>) -> Result<LayerPath, Problem> {
+    pub(super) fn destination(&self, to: &Placed<String>) -> Result<LayerPath, Problem> {
         let path = self.destination_root(to)?;
         if path.is_root() {
             return Err(At::new(LayerError::NoDestination { path: "/".to_owned() }, &to.place, "this is the root"));

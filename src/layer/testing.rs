@@ -1,14 +1,16 @@
 //! Packages and folders for this module's tests.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::layer::compress::{Compressors, WrittenLayer};
 use crate::layer::tree::{Claim, Kind};
-use crate::layer::{LayerError, ScanRequest, Tree, WriteOptions};
+use crate::layer::{ImageTree, LayerError, ScanRequest, Tree, WriteOptions};
 use crate::manifest::package::{Mode, Owner};
 use crate::manifest::{Package, PackageContent};
-use crate::model::{Compression, Platform};
+use crate::model::{Compression, ImageName, Platform};
 use crate::source::{At, Place, Placed, Source};
 use crate::store::Store;
 
@@ -19,6 +21,8 @@ pub(super) struct Project {
     pub(super) store: Store,
     pub(super) exclude: Vec<Placed<String>>,
     pub(super) platform: Platform,
+    /// What packages take files from.
+    pub(super) images: BTreeMap<ImageName, Arc<ImageTree>>,
 }
 
 impl Project {
@@ -27,7 +31,8 @@ impl Project {
         let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store = Store::open(cache.path()).unwrap();
         let platform = Platform::parse("linux/amd64").unwrap();
-        let project = Self { folder, _cache: cache, store, exclude: Vec::new(), platform };
+        let images = BTreeMap::new();
+        let project = Self { folder, _cache: cache, store, exclude: Vec::new(), platform, images };
         for file in files {
             if file.ends_with('/') {
                 std::fs::create_dir_all(project.path(file)).unwrap();
@@ -68,6 +73,7 @@ impl Project {
             platform: &self.platform,
             store,
             records: true,
+            images: &self.images,
         })
     }
 
@@ -87,6 +93,7 @@ pub(super) fn listing(tree: &Tree) -> Vec<String> {
     let line = |entry: &super::tree::Entry| {
         let kind = match &entry.kind {
             Kind::Folder(Claim::Implied) => "implied".to_owned(),
+            Kind::Folder(Claim::AsThere) => "as there".to_owned(),
             Kind::Folder(_) => "folder".to_owned(),
             Kind::File { host, .. } => format!("file {}", host.file_name().unwrap().display()),
             Kind::Text(text) => format!("text {}", String::from_utf8_lossy(text)),
@@ -132,6 +139,13 @@ pub(super) fn path_to(path: &str, to: &str) -> Package {
 pub(super) fn archive(archive: &str, to: &str) -> Package {
     let content = PackageContent::Archive { archive: placed(archive), to: placed(to), strip: 0 };
     package(content, &format!("{archive}{to}"))
+}
+
+/// Files of an image.
+pub(super) fn image(image: &str, path: &str, to: Option<&str>) -> Package {
+    let name = Placed::new(ImageName::parse(image).unwrap(), place(image));
+    let content = PackageContent::Image { image: name, path: placed(path), to: to.map(placed) };
+    package(content, &format!("{image}{path}{}", to.unwrap_or_default()))
 }
 
 pub(super) fn text(text: &str, to: &str) -> Package {

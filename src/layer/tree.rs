@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::layer::LayerError;
-use crate::layer::archive::Archived;
+use crate::layer::archive::{Archived, Identity};
 use crate::layer::path::LayerPath;
 use crate::manifest::package::{Mode, Owner};
-use crate::model::Platform;
+use crate::model::{Digest, Platform};
 use crate::source::{At, Place};
 
 /// The entries of one layer, sorted, every path once, every folder before what is in it.
@@ -66,6 +66,8 @@ pub(super) enum Kind {
 pub(super) enum Claim {
     /// Something is below it.
     Implied,
+    /// The same, and it is as an image has it that something is taken from.
+    AsThere,
     /// It is a folder of a package.
     Packed,
     /// A `folder` package says how it is.
@@ -133,7 +135,7 @@ impl Entry {
     /// Whether the two entries of one path cannot both be meant.
     fn contradicts(&self, other: &Self) -> bool {
         match (self.claim(), other.claim()) {
-            (Some(one), Some(other_claim)) if one != other_claim || one == Claim::Implied => false,
+            (Some(one), Some(other_claim)) if one != other_claim || one <= Claim::AsThere => false,
             _ => !self.writes_the_same(other),
         }
     }
@@ -176,10 +178,11 @@ impl Tree {
         if !self.origins.first()?.is_single {
             return None;
         }
-        let implied = Kind::Folder(Claim::Implied);
-        let mut entries = self.entries.iter().filter(|entry| entry.origin == 0 && entry.kind != implied);
+        let is_above = |entry: &Entry| entry.claim().is_some_and(|claim| claim <= Claim::AsThere);
+        let mut entries = self.entries.iter().filter(|entry| entry.origin == 0 && !is_above(entry));
         let entry = entries.next()?;
-        let is_program = matches!(entry.kind, Kind::File { .. } | Kind::Text(_)) && entry.mode.0 & 0o111 != 0;
+        let is_file = matches!(entry.kind, Kind::File { .. } | Kind::Text(_) | Kind::Archived(_));
+        let is_program = is_file && entry.mode.0 & 0o111 != 0;
         let is_alone = entries.next().is_none();
         let path = std::str::from_utf8(entry.path.as_bytes()).ok()?;
         (is_program && is_alone).then(|| format!("/{path}"))
@@ -191,14 +194,26 @@ impl Tree {
         let mut firsts = BTreeMap::new();
         let mut further = BTreeMap::new();
         for (index, entry) in self.entries.iter().enumerate() {
-            if let Kind::Archived(Archived { offset, has_more_names: true, .. }) = entry.kind {
-                let first = *firsts.entry((entry.origin, offset)).or_insert(index);
+            if let Kind::Archived(Archived { archive, offset, has_more_names: true, .. }) = &entry.kind {
+                let first = *firsts.entry((entry.origin, &*archive.host, *offset)).or_insert(index);
                 if first != index {
                     further.insert(index, first);
                 }
             }
         }
         further
+    }
+
+    /// The blobs of other images' layers that it takes files from, each with a package that does.
+    pub(crate) fn layers_read(&self) -> BTreeMap<Digest, &Place> {
+        let blobs = self.entries.iter().filter_map(|entry| match &entry.kind {
+            Kind::Archived(Archived { archive, .. }) => match &archive.identity {
+                Identity::Layer { blob, .. } => Some((blob.digest, &self.origins[entry.origin].place)),
+                Identity::File(_) => None,
+            },
+            _ => None,
+        });
+        blobs.collect()
     }
 
     /// True if there is nothing in it.
@@ -247,7 +262,7 @@ pub(crate) fn reconcile(trees: &mut [Tree]) -> Vec<At<LayerError>> {
             if entry(winner).contradicts(entry(at)) {
                 let (first, second) = if at.1 < winner.1 { (at, winner) } else { (winner, at) };
                 conflicts.add(winner.0, place(first), place(second));
-            } else if entry(at).claim() < entry(winner).claim() {
+            } else if entry(at).claim() < entry(winner).claim() || !entry(at).writes_the_same(entry(winner)) {
                 changes.push((at.1, at.2, entry(winner).clone()));
             }
         }

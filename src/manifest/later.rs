@@ -27,7 +27,7 @@ pub(crate) struct Needs {
 /// A part of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Later {
-    #[error("files of other images")]
+    #[error("mounts of other images")]
     Image,
     #[error("packaged targets")]
     Target,

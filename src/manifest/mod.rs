@@ -222,6 +222,17 @@ impl Manifest {
         found.map(|(name, build)| (name.as_str(), build))
     }
 
+    /// The images that a build needs, at each place where it says so: its base, and all that it takes from.
+    pub(crate) fn images_needed<'a>(&'a self, build: &'a Build) -> impl Iterator<Item = &'a Placed<ImageName>> {
+        std::iter::once(&build.base).chain(self.images_taken_from(build))
+    }
+
+    /// The images that it takes files from, by packages, shared layers and mounts.
+    pub(crate) fn images_taken_from<'a>(&'a self, build: &'a Build) -> impl Iterator<Item = &'a Placed<ImageName>> {
+        let layers = build.layers.iter().filter_map(|name| self.layers.get(&name.value));
+        layers.flat_map(|layer| &layer.needs.images).chain(&build.needs.images)
+    }
+
     /// The platforms of an image: its own, those of a base that is made here, or the project's.
     pub(crate) fn platforms<'a>(&'a self, build: &'a Build) -> Vec<Platform> {
         let mut build = build;

@@ -1,6 +1,6 @@
 //! What a build puts into its image: the checked form of `packages = […]`.
 
-use crate::model::Platform;
+use crate::model::{ImageName, Platform};
 use crate::source::{Place, Placed};
 
 /// One entry of `packages`, checked as far as the manifest alone allows.
@@ -9,7 +9,7 @@ pub(crate) struct Package {
     /// The whole entry, to blame for what concerns no single key.
     pub(crate) place: Place,
     pub(crate) content: PackageContent,
-    /// Owner of every entry; if it is not said, 0:0, or as an archive has it.
+    /// Owner of every entry; if it is not said, 0:0, or as an archive or an image has it.
     pub(crate) owner: Option<Owner>,
     /// Mode of files (of the folder, for [`PackageContent::Folder`]).
     pub(crate) mode: Option<Mode>,
@@ -54,6 +54,14 @@ pub(crate) enum PackageContent {
         /// May hold the placeholders of [`expand`].
         path: Placed<String>,
         /// Absolute and normalised, with its trailing `/` kept; may hold placeholders too.
+        to: Option<Placed<String>>,
+    },
+    /// Files of another image, which is not run.
+    Image {
+        image: Placed<ImageName>,
+        /// In that image: absolute and normalised, with its trailing `/` kept; a file, a folder or a glob.
+        path: Placed<String>,
+        /// The same place, if it does not say.
         to: Option<Placed<String>>,
     },
     /// What a tar on this machine holds, plain or compressed.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{ImageName, Platform};
 use crate::plan::Plan;
+use crate::source::Placed;
 
 /// Every platform of every image of a plan, what is needed before what needs it.
 #[derive(Debug)]
@@ -18,17 +19,26 @@ pub(crate) struct Node<'a> {
     pub(crate) origin: Origin<'a>,
     /// The image that it starts from; none for `scratch` and for what is from elsewhere.
     pub(crate) base: Option<usize>,
-    /// All that has to be there first, the base among it.
+    /// The images that it takes files from.
+    pub(crate) sources: BTreeMap<&'a ImageName, usize>,
+    /// All that has to be there first: the base and the sources.
     pub(crate) needs: BTreeSet<usize>,
 }
 
 /// Where an image comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Origin<'a> {
-    /// Elsewhere. The number is that of the first image in the plan that asks for it.
-    Elsewhere(&'a ImageName, usize),
+    /// Elsewhere. This is where the first image in the plan that asks for it names it, and the image's number.
+    Elsewhere(&'a Placed<ImageName>, usize),
     /// It is made here, and has this number in [`Plan::images`].
     Made(usize),
+}
+
+impl<'a> Node<'a> {
+    /// One that needs nothing.
+    fn new(platform: &'a Platform, origin: Origin<'a>) -> Self {
+        Self { platform, origin, base: None, sources: BTreeMap::new(), needs: BTreeSet::new() }
+    }
 }
 
 impl<'a> Graph<'a> {
@@ -37,20 +47,22 @@ impl<'a> Graph<'a> {
         let mut known: BTreeMap<(String, &Platform), usize> = BTreeMap::new();
         for (number, image) in plan.images.iter().enumerate() {
             for platform in &image.platforms {
-                let name = &image.build.base.value;
-                let key = (name.to_string(), platform);
-                let base = match (name, known.get(&key)) {
-                    (ImageName::Scratch, _) => None,
-                    (_, Some(base)) => Some(*base),
-                    (_, None) => {
-                        let origin = Origin::Elsewhere(name, number);
-                        nodes.push(Node { platform, origin, base: None, needs: BTreeSet::new() });
-                        known.insert(key, nodes.len() - 1);
-                        Some(nodes.len() - 1)
+                let mut find = |named: &'a Placed<ImageName>| {
+                    if named.value == ImageName::Scratch {
+                        return None;
                     }
+                    let next = nodes.len();
+                    let node = *known.entry((named.to_string(), platform)).or_insert(next);
+                    if node == next {
+                        nodes.push(Node::new(platform, Origin::Elsewhere(named, number)));
+                    }
+                    Some(node)
                 };
-                let needs = base.into_iter().collect();
-                nodes.push(Node { platform, origin: Origin::Made(number), base, needs });
+                let base = find(&image.build.base);
+                let sources: BTreeMap<_, _> =
+                    image.takes_from.iter().filter_map(|named| Some((&named.value, find(named)?))).collect();
+                let needs = base.into_iter().chain(sources.values().copied()).collect();
+                nodes.push(Node { base, sources, needs, ..Node::new(platform, Origin::Made(number)) });
                 known.insert((image.name.to_owned(), platform), nodes.len() - 1);
             }
         }

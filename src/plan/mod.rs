@@ -9,9 +9,10 @@ pub(crate) use graph::{Graph, Node, Origin};
 
 use crate::manifest::{Build, Manifest};
 use crate::model::{ImageName, Platform};
+use crate::source::Placed;
 use crate::suggest;
 
-/// The images that were asked for and those that they stand on, lowest first.
+/// The images that were asked for and those that they need, what is needed first.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan<'a> {
     pub(crate) images: Vec<PlannedImage<'a>>,
@@ -22,8 +23,10 @@ pub(crate) struct Plan<'a> {
 pub(crate) struct PlannedImage<'a> {
     pub(crate) name: &'a str,
     pub(crate) build: &'a Build,
+    /// The images that files are taken from, at each place where it says so.
+    pub(crate) takes_from: Vec<&'a Placed<ImageName>>,
     pub(crate) platforms: Vec<Platform>,
-    /// Named, or meant by naming none; else only something else's base.
+    /// Named, or meant by naming none; else only needed for something else.
     pub(crate) asked_for: bool,
 }
 
@@ -79,12 +82,14 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    /// Adds an image behind those it stands on. There are no cycles: the manifest's validation refuses them.
+    /// Adds an image behind those it needs. There are no cycles: the manifest's validation refuses them.
     fn add(&mut self, manifest: &'a Manifest, name: &'a str, build: &'a Build, platforms: &[Platform]) {
-        if let ImageName::Plain(base) = &build.base.value
-            && let Some((base, below)) = manifest.image(base)
-        {
-            self.add(manifest, base, below, platforms);
+        for needed in manifest.images_needed(build) {
+            if let ImageName::Plain(needed) = &needed.value
+                && let Some((needed, below)) = manifest.image(needed)
+            {
+                self.add(manifest, needed, below, platforms);
+            }
         }
         match self.images.iter_mut().find(|image| image.name == name) {
             Some(image) => {
@@ -92,7 +97,13 @@ impl<'a> Plan<'a> {
                     platforms.iter().filter(|platform| !image.platforms.contains(platform)).cloned().collect();
                 image.platforms.extend(new);
             }
-            None => self.images.push(PlannedImage { name, build, platforms: platforms.to_vec(), asked_for: false }),
+            None => self.images.push(PlannedImage {
+                name,
+                build,
+                takes_from: manifest.images_taken_from(build).collect(),
+                platforms: platforms.to_vec(),
+                asked_for: false,
+            }),
         }
     }
 
@@ -103,7 +114,8 @@ impl<'a> Plan<'a> {
 
     /// The names in the lockfile that these images need.
     pub(crate) fn bases(&self) -> BTreeSet<String> {
-        let names = self.images.iter().map(|image| &image.build.base.value);
+        let needed = |image: &PlannedImage<'a>| std::iter::once(&image.build.base).chain(image.takes_from.clone());
+        let names = self.images.iter().flat_map(needed).map(|name| &name.value);
         let made: BTreeSet<&str> = self.images.iter().map(|image| image.name).collect();
         names
             .filter(|name| match name {

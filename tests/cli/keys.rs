@@ -42,7 +42,11 @@ compression = "none"
 
 [build.three]
 base = "one"
-packages = [{{ image = "two", path = "/x" }}]
+packages = [":made"]
+
+[package.made]
+command = "true"
+output = "made"
 "#,
         registry.repository("acme")
     ));
@@ -133,7 +137,7 @@ fn what_is_not_there_yet_stops_nothing_else() {
     let context = shared(&registry);
     let told = context.run(["build"]).failure(1);
     assert!(
-        told.stderr().contains("oci::manifest::not_yet") && told.stderr().contains("packages = [{ image"),
+        told.stderr().contains("oci::manifest::not_yet") && told.stderr().contains("packages = [\":made\"]"),
         "{told}"
     );
     assert!(told.stdout().contains(&context.built("two")), "{told}");

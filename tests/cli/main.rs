@@ -42,5 +42,6 @@ mod stages;
 mod steps;
 mod support;
 mod surroundings;
+mod taken;
 mod unpack;
 mod update;

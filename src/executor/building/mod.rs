@@ -1,21 +1,24 @@
 //! One carrying out of a plan: what is done in which order, and what has come of it so far.
 //!
-//! For each platform of an image: its packages are looked at, at once, since that needs nobody; what may
+//! For each platform of an image: its packages are looked at, at once, since that needs nobody but the
+//! images that they take files from; what may
 //! stand on a link waits for the links of the image below; then each of its layers is a task, and the
 //! last one is to assemble it, once the image below is whole. A layer that several images have is made
 //! once: the second one waits for the first and finds it. What an image needs and is not there failed,
 //! and was told when it did.
 
+mod sources;
 mod tasks;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::layers::Part;
 use super::schedule::{Pool, Schedule, Ticket};
 use super::{BuildError, Built, BuiltImage, Executor, Outcome, Tally};
 use crate::image::{Image, Layer};
+use crate::layer::ImageTree;
 use crate::model::{Descriptor, Digest, Platform};
 use crate::plan::{Graph, Node, Origin, Plan};
 use crate::stage::base::BaseImage;
@@ -43,6 +46,11 @@ enum Work {
     Links(usize),
     /// A base's layers, if it is not known what is a link in them.
     Fetch(usize),
+    /// What an image holds that packages take files from: if that is known; else its layers are brought,
+    /// and then read.
+    RecallFiles(usize),
+    FetchFiles(usize),
+    ReadFiles(usize),
     /// A base's manifest and config.
     Load(usize),
 }
@@ -58,6 +66,12 @@ struct Progress {
     fetched: OnceLock<()>,
     /// For a base: its links are known.
     linked: OnceLock<()>,
+    /// Its layers are here, for what it holds to be read.
+    complete: OnceLock<()>,
+    /// What it holds, where packages take files from it.
+    files: OnceLock<Arc<ImageTree>>,
+    /// The task after which that is known, if anybody asks.
+    read: OnceLock<Ticket>,
     /// What waits for the links of the image below.
     parts: Mutex<Vec<Part>>,
     packed: OnceLock<Packed>,
@@ -171,7 +185,8 @@ impl<'a> Building<'a> {
                 Origin::Made(image) if is_later[image] => continue,
                 Origin::Elsewhere(..) => self.schedule.add(Pool::Network, Work::Load(number), []),
                 Origin::Made(image) => {
-                    let scan = self.schedule.add(Pool::Processor, Work::Scan(number), []);
+                    let files = node.sources.values().filter_map(|source| self.files_task(*source));
+                    let scan = self.schedule.add(Pool::Processor, Work::Scan(number), files.collect::<Vec<_>>());
                     let below = node.needs.iter().filter_map(|need| self.progress[*need].last.get().copied());
                     let last = self.schedule.add(Pool::Processor, Work::Assemble(number), below.chain([scan]));
                     lasts[image].push(last);
@@ -202,6 +217,9 @@ impl<'a> Building<'a> {
         let (number, result) = match work {
             Work::Load(node) => (node, self.load(node)),
             Work::Fetch(node) => (node, self.fetch(node)),
+            Work::RecallFiles(node) => (node, self.recall_files(node)),
+            Work::FetchFiles(node) => (node, self.fetch_files(node)),
+            Work::ReadFiles(node) => (node, self.read_files(node)),
             Work::Links(node) => (node, self.links(node)),
             Work::Scan(node) => (node, self.scan(node)),
             Work::Follow(node) => (node, self.follow(node)),
@@ -249,6 +267,16 @@ impl<'a> Building<'a> {
         Some(*task.get_or_insert_with(|| {
             let fetch = self.schedule.add(Pool::Network, Work::Fetch(base), [load]);
             self.schedule.add(Pool::Processor, Work::Links(base), [fetch])
+        }))
+    }
+
+    /// The task after which it is known what an image holds; the same one for all who ask.
+    fn files_task(&self, source: usize) -> Option<Ticket> {
+        let whole = *self.progress[source].last.get()?;
+        Some(*self.progress[source].read.get_or_init(|| {
+            let recall = self.schedule.add(Pool::Processor, Work::RecallFiles(source), [whole]);
+            let fetch = self.schedule.add(Pool::Network, Work::FetchFiles(source), [recall]);
+            self.schedule.add(Pool::Processor, Work::ReadFiles(source), [fetch])
         }))
     }
 

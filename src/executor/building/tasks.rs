@@ -26,16 +26,14 @@ impl Building<'_> {
     }
 
     pub(super) fn fetch(&self, number: usize) -> Result<(), Vec<BuildError>> {
-        let (Some(Whole::Elsewhere(base)), Origin::Elsewhere(_, asker)) =
+        let (Some(Whole::Elsewhere(base)), Origin::Elsewhere(name, _)) =
             (self.progress[number].whole.get(), self.graph.nodes[number].origin)
         else {
             return Ok(());
         };
         for layer in &base.image.layers {
             if !self.executor.can_read_links(layer).map_err(|error| vec![error])? {
-                let build = self.plan.images[asker].build;
-                let pin = self.executor.manifest.pin(&build.base.value);
-                let place = pin.map_or(&build.base.place, |(_, pin)| &pin.place);
+                let place = self.executor.manifest.pin(name).map_or(&name.place, |(_, pin)| &pin.place);
                 let fetched = self.executor.bases().fetch_layers(base);
                 fetched.map_err(|error| vec![At::new(error, place, "").into()])?;
                 break;
@@ -47,10 +45,10 @@ impl Building<'_> {
 
     pub(super) fn links(&self, number: usize) -> Result<(), Vec<BuildError>> {
         let Progress { fetched, linked, whole, .. } = &self.progress[number];
-        if let (Some(()), Some(Whole::Elsewhere(base)), Origin::Elsewhere(_, asker)) =
+        if let (Some(()), Some(Whole::Elsewhere(base)), Origin::Elsewhere(name, _)) =
             (fetched.get(), whole.get(), self.graph.nodes[number].origin)
         {
-            self.executor.links(self.plan.images[asker].build, &base.image).map_err(|error| vec![error])?;
+            self.executor.links(&name.place, &base.image).map_err(|error| vec![error])?;
             let _ = linked.set(());
         }
         Ok(())
@@ -58,7 +56,8 @@ impl Building<'_> {
 
     pub(super) fn scan(&self, number: usize) -> Result<(), Vec<BuildError>> {
         let Node { origin: Origin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
-        let parts = self.executor.scan(self.plan.images[image].build, platform, true)?;
+        let Some(sources) = self.sources(number) else { return Ok(()) };
+        let parts = self.executor.scan(self.plan.images[image].build, platform, &sources, true)?;
         if !parts.iter().any(|part| part.tree.needs_base()) {
             self.pack(number, parts);
             return Ok(());
@@ -77,7 +76,8 @@ impl Building<'_> {
         if self.base_of(number).is_some_and(|base| self.progress[base].linked.get().is_none()) {
             return Ok(());
         }
-        let links = self.executor.links(self.plan.images[image].build, &below.0).map_err(|error| vec![error])?;
+        let place = &self.plan.images[image].build.base.place;
+        let links = self.executor.links(place, &below.0).map_err(|error| vec![error])?;
         let parts = std::mem::take(&mut *locked(&self.progress[number].parts));
         let parts = resolve(parts, &links)?;
         for difference in Difference::all(parts.iter().map(|part| &part.tree), &links) {
@@ -121,7 +121,11 @@ impl Building<'_> {
         let known = locked(&self.made).get(&packed.key).cloned();
         let made = match known {
             Some(layer) => Ok((layer, false)),
-            None => self.executor.layer(&part, &packed.key, platform, self.plan.images[image].build.compression),
+            None => {
+                let compression = self.plan.images[image].build.compression;
+                let complete = |missing: &_| self.complete_sources(number, missing);
+                self.executor.layer(&part, &packed.key, (platform, compression), &complete)
+            }
         };
         let made = made.map_err(|error| vec![error])?;
         locked(&self.made).insert(packed.key, made.0.clone());

@@ -9,12 +9,10 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use rustix::fs::fstat;
-
 use crate::fs::FileError;
 use crate::layer::archive::stream::Stream;
 use crate::layer::archive::{Archive, ArchiveError, Archived};
-use crate::layer::tree::{Kind, Stamp};
+use crate::layer::tree::Kind;
 use crate::layer::write::{open, unreadable};
 use crate::layer::{LayerError, Tree, error};
 
@@ -61,10 +59,10 @@ impl<'a> Contents<'a> {
 
     fn unchanged(&self, archive: &Archive, file: &File) -> Result<(), LayerError> {
         let path = || error::shown(&archive.host, &self.tree.folder);
-        match fstat(file) {
-            Ok(now) if Stamp::of(&now) == archive.stamp => Ok(()),
-            Ok(_) => Err(LayerError::Changed { path: path() }),
-            Err(errno) => Err(unreadable(path(), errno.into())),
+        match archive.identity.is_of(file) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(LayerError::Changed { path: path() }),
+            Err(source) => Err(unreadable(path(), source)),
         }
     }
 

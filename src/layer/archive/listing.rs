@@ -12,28 +12,28 @@ use crate::layer::tar::{BLOCK, GID, LINK, MODE, SIZE, UID};
 
 /// The members of an archive, in its order, as it has them: nothing is checked but that they can be read.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Listing(pub(super) Vec<Member>);
+pub(in crate::layer) struct Listing(pub(in crate::layer) Vec<Member>);
 
 /// One member of an archive. The letters keep the record of a listing short.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Member {
+pub(in crate::layer) struct Member {
     #[serde(rename = "n")]
-    pub(super) name: Bytes,
+    pub(in crate::layer) name: Bytes,
     #[serde(rename = "k")]
-    pub(super) kind: MemberKind,
+    pub(in crate::layer) kind: MemberKind,
     #[serde(rename = "m")]
-    pub(super) mode: u32,
+    pub(in crate::layer) mode: u32,
     #[serde(rename = "u")]
-    pub(super) uid: u64,
+    pub(in crate::layer) uid: u64,
     #[serde(rename = "g")]
-    pub(super) gid: u64,
+    pub(in crate::layer) gid: u64,
     /// Extended attributes, and access control lists under the keys that they have in pax headers.
     #[serde(rename = "a", default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) attributes: BTreeMap<Bytes, Bytes>,
+    pub(in crate::layer) attributes: BTreeMap<Bytes, Bytes>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum MemberKind {
+pub(in crate::layer) enum MemberKind {
     #[serde(rename = "d")]
     Folder,
     /// Where its content is among the archive's plain bytes, and how long it is.
@@ -53,7 +53,7 @@ pub(super) enum MemberKind {
 
 /// Bytes that are most often text. In JSON they are a string with a character for each byte.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Bytes(pub(super) Box<[u8]>);
+pub(in crate::layer) struct Bytes(pub(in crate::layer) Box<[u8]>);
 
 impl std::fmt::Debug for Bytes {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,14 +1,18 @@
-//! Archives whose entries go into a layer: tars, plain or compressed by gzip, zstd, xz or bzip2.
+//! Archives whose entries go into a layer: tars, plain or compressed by gzip, zstd, xz or bzip2. Those of
+//! packages are files of this machine; the layers of other images ([`merge`](super::merge)) are such
+//! archives too.
 //!
 //! On disk, in the store: `records/archive/KEY` has an archive's [`Listing`], under the stat that the
-//! archive had when it was read. So one that is unchanged is not read to know what a layer will hold.
+//! archive had when it was read, or a layer's diff ID. So one that is unchanged is not read to know what a
+//! layer will hold.
 //!
 //! The flow: [`PackageScan::archive`](super::scan::PackageScan) gets the listing, from the store or from
 //! one pass over the archive; [`Selection`] says what of it goes where; and when the layer is written,
 //! [`Contents`] gives each file's content in the order of the layer. A compressed archive is unpacked
 //! twice then, rather than kept.
 //!
-//! The key types: an [`Archive`] is a file on this machine with its stat, [`Archived`] a file in it.
+//! The key types: an [`Archive`] is a file on this machine and what tells it from others, [`Archived`] a
+//! file in it.
 
 mod content;
 mod error;
@@ -20,34 +24,48 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::fstat;
 
+use crate::fs::FileError;
+use crate::image::Layer;
 use crate::layer::LayerError;
 use crate::layer::fingerprint::{put_stamp, settle};
 use crate::layer::path::LayerPath;
-use crate::layer::tree::Stamp;
+use crate::layer::tree::{Stamp, Time};
 use crate::layer::write::{open, unreadable};
-use crate::model::Digest;
+use crate::model::{Descriptor, DiffId, Digest};
 use crate::store::Store;
 pub(super) use content::Contents;
 pub(crate) use error::ArchiveError;
-use listing::{Listing, Unlistable};
+use listing::Unlistable;
+pub(super) use listing::{Bytes, Listing, Member, MemberKind};
 use select::Selection;
 use stream::Stream;
 
 /// Counted up whenever a listing says something else of the same archive.
 const LISTING_VERSION: u32 = 1;
 
-/// An archive on this machine, as it was when it was looked at.
+/// An archive on this machine.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Archive {
     pub(super) host: Box<Path>,
-    pub(super) stamp: Stamp,
+    pub(super) identity: Identity,
     /// Where there is room for what does not fit in memory.
     workplace: PathBuf,
+}
+
+/// What tells an archive from every other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// It is somebody's file, and was so when it was looked at.
+    File(Stamp),
+    /// It is a blob of the store, and a layer.
+    Layer { blob: Descriptor, diff_id: DiffId },
 }
 
 /// A file in an archive.
@@ -64,20 +82,63 @@ pub(super) struct Archived {
 impl Archived {
     /// The file for a message: the archive, and where the file goes.
     pub(super) fn shown(&self, path: &LayerPath, folder: &Path) -> String {
-        format!("{}:{path}", super::error::shown(&self.archive.host, folder))
+        match self.archive.identity {
+            Identity::File(_) => format!("{}:{path}", super::error::shown(&self.archive.host, folder)),
+            Identity::Layer { .. } => path.to_string(),
+        }
+    }
+}
+
+impl Identity {
+    /// Everything of it that decides what is in the archive.
+    pub(super) fn put(&self, record: &mut Vec<u8>) {
+        match self {
+            Self::File(stamp) => put_stamp(record, stamp),
+            Self::Layer { diff_id, .. } => record.extend(diff_id.to_string().as_bytes()),
+        }
+    }
+
+    /// When it was changed, for what can be.
+    pub(super) fn changed(&self) -> Option<Time> {
+        match self {
+            Self::File(stamp) => Some(stamp.changed),
+            Self::Layer { .. } => None,
+        }
+    }
+
+    /// True unless somebody wrote to the open file.
+    pub(super) fn is_of(&self, file: &File) -> io::Result<bool> {
+        match self {
+            Self::File(stamp) => Ok(Stamp::of(&fstat(file)?) == *stamp),
+            Self::Layer { .. } => Ok(true),
+        }
     }
 }
 
 impl Archive {
+    pub(super) fn new(host: PathBuf, identity: Identity, store: &Store) -> Self {
+        Self { host: host.into(), identity, workplace: store.workplace() }
+    }
+
+    /// A layer, whose blob need not be in the store unless it is read.
+    pub(super) fn of_layer(layer: &Layer, store: &Store) -> Self {
+        let identity = Identity::Layer { blob: layer.descriptor.clone(), diff_id: layer.diff_id };
+        Self::new(store.blob_path(&layer.descriptor.digest), identity, store)
+    }
+
+    /// What the store knows of it.
+    pub(super) fn known(&self, store: &Store) -> Result<Option<Listing>, FileError> {
+        store.recall("archive", &self.key())
+    }
+
     /// All that the archive holds, without reading it where the store knows it by its stat. With `records`
     /// the store knows it from then on.
-    fn listing(&self, store: &Store, records: bool, shown: &str) -> Result<Listing, LayerError> {
-        let key = self.key();
-        if let Some(known) = store.recall("archive", &key)? {
+    pub(super) fn listing(&self, store: &Store, records: bool, shown: &str) -> Result<Listing, LayerError> {
+        if let Some(known) = self.known(store)? {
             return Ok(known);
         }
         // Only what can no longer change without its stat showing it may be known again.
-        let settled = records && settle(std::iter::once(self.stamp.changed));
+        let settled = records && settle(self.identity.changed().into_iter());
         let failed = |source| unreadable(shown.to_owned(), source);
         let file = open(&self.host).map_err(failed)?;
         let listing = file.try_clone().and_then(Stream::new).map_err(failed).and_then(|mut stream| {
@@ -90,20 +151,19 @@ impl Archive {
                 }
             })
         });
-        let now = fstat(&file).map_err(|errno| failed(errno.into()))?;
-        if Stamp::of(&now) != self.stamp {
+        if !self.identity.is_of(&file).map_err(failed)? {
             return Err(LayerError::Changed { path: shown.to_owned() });
         }
         let listing = listing?;
         if settled {
-            store.record("archive", &key, &listing)?;
+            store.record("archive", &self.key(), &listing)?;
         }
         Ok(listing)
     }
 
     fn key(&self) -> Digest {
         let mut key = LISTING_VERSION.to_le_bytes().to_vec();
-        put_stamp(&mut key, &self.stamp);
+        self.identity.put(&mut key);
         Digest::of(&key)
     }
 }

@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, FileType};
 use crate::layer::LayerError;
 use crate::layer::archive::listing::MemberKind;
 use crate::layer::archive::select::Taken;
-use crate::layer::archive::{Archive, ArchiveError, Archived, Selection};
+use crate::layer::archive::{Archive, ArchiveError, Archived, Identity, Selection};
 use crate::layer::glob::Globs;
 use crate::layer::path::LayerPath;
 use crate::layer::scan::{LINK_MODE, PackageScan, Problem, kind_of_special};
@@ -34,8 +34,7 @@ impl PackageScan<'_> {
             other => return Err(blame(LayerError::SpecialFile { path: shown, kind: kind_of_special(other) })),
         }
         let root = self.destination_root(to)?;
-        let workplace = self.request.store.workplace();
-        let archive = Arc::new(Archive { host: host.into(), stamp: Stamp::of(&stat), workplace });
+        let archive = Arc::new(Archive::new(host, Identity::File(Stamp::of(&stat)), self.request.store));
         let listing = archive.listing(self.request.store, self.request.records, &shown).map_err(blame)?;
         let include = Globs::compile(&self.package.include)?;
         let exclude = Globs::compile(&self.package.exclude)?;

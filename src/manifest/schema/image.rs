@@ -171,7 +171,11 @@ const PACKAGE: &[Key] = &[
     key("mode", TEXT, "Mode of files, in octal."),
     key("optional", BOOLEAN, "Nothing there is no error."),
     key("owner", TEXT, "Owner of every entry: `UID:GID`."),
-    key("path", TEXT, "A file, folder or glob, relative to `oci.toml`, or `:NAME` of a packaged target."),
+    key(
+        "path",
+        TEXT,
+        "A file, folder or glob, relative to `oci.toml` or in the root of `image`, or `:NAME` of a packaged target.",
+    ),
     key(
         "strip",
         &Shape::Integer,

@@ -226,6 +226,13 @@ base = "python#"
 "#,
     ),
     (
+        "nothing to take",
+        r#"[build.a]
+base = "scratch"
+packages = [{ image = "scratch", path = "/etc" }]
+"#,
+    ),
+    (
         "layers",
         r#"[layer."My Layer"]
 packages = ["a"]
@@ -575,11 +582,8 @@ platform = "host"
 [package.server]
 command = "make"
 output = "server"
-[layer.l]
-packages = [{ image = "tools", path = "/x" }]
 [build.app]
 base = "tools"
-layers = ["l"]
 packages = [":server"]
 steps = [{ run = "true", mounts = [{ image = "tools", path = "/x", to = "/x" }] }]
 "#,

@@ -89,6 +89,10 @@ fn check_needs(
     checker: &mut Checker,
 ) {
     for image in &needs.images {
+        if image.value == ImageName::Scratch {
+            let message = "`scratch` is the empty image: it has no files to take";
+            checker.push(Problem::new("oci::manifest::empty_image", message, &image.place, ""));
+        }
         check_image(image, "image", written, bases, checker);
     }
     for target in needs.targets.iter().filter(|target| !targets.contains_key(&target.value)) {

@@ -47,7 +47,7 @@ fn flag(table: Table<'_>, key: &str) -> bool {
 
 /// The key that says what a package is, and the keys that go with it.
 const FORMS: [(&str, &[&str]); 6] = [
-    ("image", &["image", "path", "to", "owner", "mode", "folder-mode", "include", "exclude", "optional"]),
+    ("image", &["image", "path", "to", "owner", "mode", "folder-mode", "include", "exclude", "optional", "foreign"]),
     (
         "archive",
         &["archive", "to", "strip", "owner", "mode", "folder-mode", "include", "exclude", "optional", "foreign"],
@@ -107,13 +107,11 @@ fn content(table: Table<'_>, place: &Place, needs: &mut Needs, checker: &mut Che
     };
     match *form {
         "image" => {
-            needs.images.extend(value::image(&table.text("image")?, checker));
-            needs.later.push(Placed::new(Later::Image, place.clone()));
-            if let Some(path) = needed("path", checker) {
-                image_path(path, true, checker);
-            }
-            image_path(table.text("to")?, true, checker);
-            None
+            let image = table.text("image").and_then(|image| value::image(&image, checker));
+            needs.images.extend(image.clone());
+            let path = needed("path", checker).and_then(|path| path_in_image(path, checker));
+            let to = table.text("to").map(|to| image_path(to, true, checker));
+            Some(PackageContent::Image { image: image?, path: path?, to: to.map_or(Some(None), |to| to.map(Some))? })
         }
         "archive" => {
             let path = checker.expanded_path(&table.text("archive")?);
@@ -185,6 +183,14 @@ fn host_path(path: Placed<String>, to: Option<()>, needs: &mut Needs, checker: &
         return None;
     }
     Some(path)
+}
+
+/// A file, folder or glob in another image.
+fn path_in_image(path: Placed<String>, checker: &mut Checker) -> Option<Placed<String>> {
+    if path.contains(['*', '?', '[']) {
+        value::check_glob(&path, checker);
+    }
+    image_path(path, true, checker)
 }
 
 /// A path in the image: absolute, without `.` and `..`, made normal; a trailing `/` is kept if it may

@@ -3,18 +3,23 @@
 //! Nothing is written, nothing is started and nobody is asked: what only an answer could tell is said to
 //! be known later. The store must be one that only looks.
 
+mod needed;
+
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::layers::{Part, program, resolve};
 use super::reasons::Last;
 use super::steps::Stack;
 use super::{BuildError, Executor};
-use crate::image::{AddedLayer, Image, Layer};
-use crate::layer::{BaseLinks, LayerLinks};
+use crate::image::{AddedLayer, Image};
+use crate::layer::ImageTree;
+use crate::manifest::Build;
 use crate::model::document::media_type;
-use crate::model::{Descriptor, Digest, Platform};
+use crate::model::{Descriptor, Digest, ImageName, Platform};
 use crate::plan::{Graph, Node, Origin, Plan, PlannedImage};
+use crate::source::Placed;
 use crate::stage::base::{BaseError, BaseImage};
 
 /// One stage of a build that is not done yet.
@@ -68,6 +73,8 @@ struct Forecast<'a> {
     errors: Vec<BuildError>,
     /// By node.
     known: Vec<Option<Known>>,
+    /// By node: what images hold, as far as anybody asked.
+    files: BTreeMap<usize, Option<Arc<ImageTree>>>,
     /// The digest of each node's manifest, if it is known; that of a base may be, without it.
     digests: Vec<Option<Digest>>,
 }
@@ -82,11 +89,12 @@ impl Executor<'_> {
             stages: Vec::new(),
             errors: Vec::new(),
             known: Vec::new(),
+            files: BTreeMap::new(),
             digests: Vec::new(),
         };
         for (number, node) in graph.nodes.iter().enumerate() {
             let known = match node.origin {
-                Origin::Elsewhere(_, asker) => forecast.base(&plan.images[asker], node),
+                Origin::Elsewhere(name, asker) => forecast.base(name, plan.images[asker].build, node),
                 Origin::Made(image) => forecast.image(&plan.images[image], node),
             };
             let known = known.unwrap_or_else(|errors| {
@@ -115,8 +123,12 @@ impl Forecast<'_> {
         self.executor.lock.entries.get(&name)?.platforms.get(node.platform).copied()
     }
 
-    fn base(&mut self, asker: &PlannedImage<'_>, node: &Node<'_>) -> Result<Option<Known>, Vec<BuildError>> {
-        let name = &asker.build.base.value;
+    fn base(
+        &mut self,
+        name: &Placed<ImageName>,
+        asker: &Build,
+        node: &Node<'_>,
+    ) -> Result<Option<Known>, Vec<BuildError>> {
         let written = name.to_string();
         let mut stage = |state, commands| {
             let platform = Some(node.platform.clone());
@@ -134,7 +146,7 @@ impl Forecast<'_> {
             return Ok(None);
         }
         let offline = Executor { offline: true, ..*self.executor };
-        match offline.load(name, asker.build, node.platform) {
+        match offline.load(name, asker, node.platform) {
             Ok(base) => {
                 stage(State::Cached, Vec::new());
                 Ok(Some(Known { image: base.image.clone(), base: Some(base), manifest: None }))
@@ -159,7 +171,8 @@ impl Forecast<'_> {
         if !later.is_empty() {
             return Err(later.into_iter().map(BuildError::from).collect());
         }
-        let mut parts = self.executor.scan(image.build, node.platform, false)?;
+        let Some(sources) = self.sources(image, node).map_err(|error| vec![error])? else { return Ok(None) };
+        let mut parts = self.executor.scan(image.build, node.platform, &sources, false)?;
         if parts.iter().any(|part| part.tree.needs_base()) {
             match self.links(node).map_err(|error| vec![error])? {
                 Some(links) => parts = resolve(parts, &links)?,
@@ -171,46 +184,6 @@ impl Forecast<'_> {
         }
         parts.retain(|part| !part.tree.is_empty());
         self.assemble(image, node, &parts).map_err(|error| vec![error])
-    }
-
-    /// The links of the image below, as far as they were read before; and a stage to fetch it, if its
-    /// layers are what is missing.
-    fn links(&mut self, node: &Node<'_>) -> Result<Option<BaseLinks>, BuildError> {
-        let image = match node.base {
-            None => return Ok(Some(BaseLinks::stack(&[]))),
-            Some(base) => match &self.known[base] {
-                None => return Ok(None),
-                Some(known) => known,
-            },
-        };
-        let mut links = Vec::new();
-        for layer in &image.image.layers {
-            links.push(self.executor.store.recall::<LayerLinks>("links", &layer.descriptor.digest)?);
-        }
-        let links: Option<Vec<LayerLinks>> = links.into_iter().collect();
-        if let (None, Some(base)) = (&links, &image.base) {
-            let is_absent = |layer: &Layer| !self.executor.store.has(&layer.descriptor);
-            if base.image.layers.iter().any(is_absent) {
-                self.stages.push(Foreseen {
-                    stage: "fetch",
-                    name: base.name().to_owned(),
-                    platform: Some(node.platform.clone()),
-                    layer: Some("layers".to_owned()),
-                    state: State::Needed(vec!["a package may stand on a link in them".to_owned()]),
-                    commands: self.executor.command_to_fetch(base).into_iter().collect(),
-                });
-            }
-        }
-        Ok(links.map(|links| BaseLinks::stack(&links)))
-    }
-
-    /// What is not known before the image below is there.
-    fn unplaced(&mut self, image: &PlannedImage<'_>, node: &Node<'_>, parts: &[Part]) {
-        let reason = format!("where its packages go is known once the layers of `{}` are", image.build.base.value);
-        for part in parts.iter().filter(|part| !part.tree.is_empty()) {
-            self.push("layer", image, node, Some(part), State::Unknown(reason.clone()));
-        }
-        self.push("assemble", image, node, None, State::Unknown("its layers are not known yet".to_owned()));
     }
 
     fn assemble(
@@ -232,7 +205,7 @@ impl Forecast<'_> {
                 Some(_) => State::Needed(vec!["`--no-cache` is set".to_owned()]),
                 None => State::Needed(executor.why(last.as_ref(), (number, part), &key, image.build.compression)?),
             };
-            self.push("layer", image, node, Some(part), state);
+            self.push("layer", image, node, Some(part.title().to_owned()), state);
         }
         let scratch = Known { image: Image::scratch(node.platform), base: None, manifest: None };
         let below = match node.base {
@@ -315,14 +288,14 @@ impl Forecast<'_> {
         stage: &'static str,
         image: &PlannedImage<'_>,
         node: &Node<'_>,
-        part: Option<&Part>,
+        layer: Option<String>,
         state: State,
     ) {
         self.stages.push(Foreseen {
             stage,
             name: image.name.to_owned(),
             platform: Some(node.platform.clone()),
-            layer: part.map(|part| part.title().to_owned()),
+            layer,
             state,
             commands: Vec::new(),
         });

@@ -1,0 +1,68 @@
+//! The images that packages take files from, as far as they are whole.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Building;
+use crate::executor::BuildError;
+use crate::executor::files::Sources;
+use crate::model::{Digest, ImageName};
+use crate::plan::Origin;
+use crate::source::{At, Placed};
+
+impl Building<'_> {
+    pub(super) fn recall_files(&self, number: usize) -> Result<(), Vec<BuildError>> {
+        if let (Some(whole), Some(name)) = (self.progress[number].whole.get(), self.first_mention(number))
+            && let Some(files) = self.executor.known_files(name, whole.image()).map_err(|error| vec![error])?
+        {
+            let _ = self.progress[number].files.set(Arc::new(files));
+        }
+        Ok(())
+    }
+
+    pub(super) fn fetch_files(&self, number: usize) -> Result<(), Vec<BuildError>> {
+        let progress = &self.progress[number];
+        let (Some(whole), None) = (progress.whole.get(), progress.files.get()) else { return Ok(()) };
+        if let Some(base) = whole.base() {
+            self.executor.bases().fetch_layers(base).map_err(|error| vec![At::new(error, &base.place, "").into()])?;
+        }
+        let _ = progress.complete.set(());
+        Ok(())
+    }
+
+    pub(super) fn read_files(&self, number: usize) -> Result<(), Vec<BuildError>> {
+        let progress = &self.progress[number];
+        if let (Some(()), Some(whole), Some(name)) =
+            (progress.complete.get(), progress.whole.get(), self.first_mention(number))
+        {
+            let files = self.executor.read_files(name, whole.image()).map_err(|error| vec![error])?;
+            let _ = progress.files.set(Arc::new(files));
+        }
+        Ok(())
+    }
+
+    /// What all images hold that a node takes files from; nothing if one of them failed.
+    pub(super) fn sources(&self, number: usize) -> Option<Sources> {
+        let sources = self.graph.nodes[number].sources.iter();
+        sources.map(|(name, source)| Some(((*name).clone(), Arc::clone(self.progress[*source].files.get()?)))).collect()
+    }
+
+    /// Brings those of these layers that came from elsewhere with an image that a node takes files from.
+    pub(super) fn complete_sources(&self, number: usize, missing: &BTreeSet<Digest>) -> Result<(), BuildError> {
+        let sources = self.graph.nodes[number].sources.values();
+        for base in sources.filter_map(|source| self.progress[*source].whole.get()?.base()) {
+            self.executor.complete_for(missing, base)?;
+        }
+        Ok(())
+    }
+
+    /// Where the manifest first names an image that files are taken from.
+    fn first_mention(&self, source: usize) -> Option<&Placed<ImageName>> {
+        let mut nodes = self.graph.nodes.iter();
+        nodes.find_map(|node| {
+            let Origin::Made(image) = node.origin else { return None };
+            let (name, _) = node.sources.iter().find(|(_, number)| **number == source)?;
+            self.plan.images[image].takes_from.iter().find(|mention| mention.value == **name).copied()
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! What is known of the images that an image needs, without a look into layers that nobody has looked into.
+
+use std::sync::Arc;
+
+use super::{Forecast, Foreseen, State};
+use crate::executor::BuildError;
+use crate::executor::files::Sources;
+use crate::executor::layers::Part;
+use crate::image::Layer;
+use crate::layer::{BaseLinks, ImageTree, LayerLinks};
+use crate::model::ImageName;
+use crate::plan::{Node, PlannedImage};
+use crate::source::Placed;
+use crate::stage::base::BaseImage;
+
+impl Forecast<'_> {
+    /// The links of the image below, as far as they were read before; and a stage to fetch it, if its
+    /// layers are what is missing.
+    pub(super) fn links(&mut self, node: &Node<'_>) -> Result<Option<BaseLinks>, BuildError> {
+        let image = match node.base {
+            None => return Ok(Some(BaseLinks::stack(&[]))),
+            Some(base) => match &self.known[base] {
+                None => return Ok(None),
+                Some(known) => known,
+            },
+        };
+        let mut links = Vec::new();
+        for layer in &image.image.layers {
+            links.push(self.executor.store.recall::<LayerLinks>("links", &layer.descriptor.digest)?);
+        }
+        let links: Option<Vec<LayerLinks>> = links.into_iter().collect();
+        if let (None, Some(base)) = (&links, &image.base) {
+            let fetch = self.fetch(base, node, "a package may stand on a link in them");
+            self.stages.extend(fetch);
+        }
+        Ok(links.map(|links| BaseLinks::stack(&links)))
+    }
+
+    /// The stage that brings the layers of a base, if they are not all here.
+    fn fetch(&self, base: &BaseImage, node: &Node<'_>, reason: &str) -> Option<Foreseen> {
+        let is_absent = |layer: &Layer| !self.executor.store.has(&layer.descriptor);
+        base.image.layers.iter().any(is_absent).then(|| Foreseen {
+            stage: "fetch",
+            name: base.name().to_owned(),
+            platform: Some(node.platform.clone()),
+            layer: Some("layers".to_owned()),
+            state: State::Needed(vec![reason.to_owned()]),
+            commands: self.executor.command_to_fetch(base).into_iter().collect(),
+        })
+    }
+
+    /// What is not known before the image below is there.
+    pub(super) fn unplaced(&mut self, image: &PlannedImage<'_>, node: &Node<'_>, parts: &[Part]) {
+        let reason = format!("where its packages go is known once the layers of `{}` are", image.build.base.value);
+        let titles = parts.iter().filter(|part| !part.tree.is_empty()).map(|part| part.title().to_owned());
+        self.unknown(image, node, titles, &reason);
+    }
+
+    fn unknown(
+        &mut self,
+        image: &PlannedImage<'_>,
+        node: &Node<'_>,
+        titles: impl IntoIterator<Item = String>,
+        reason: &str,
+    ) {
+        for title in titles {
+            self.push("layer", image, node, Some(title), State::Unknown(reason.to_owned()));
+        }
+        self.push("assemble", image, node, None, State::Unknown("its layers are not known yet".to_owned()));
+    }
+
+    /// What the images hold that packages take files from; where one is not known, neither are the layers.
+    pub(super) fn sources(&mut self, image: &PlannedImage<'_>, node: &Node<'_>) -> Result<Option<Sources>, BuildError> {
+        let mut sources = Sources::new();
+        for (name, source) in &node.sources {
+            let mention = image.takes_from.iter().find(|mention| mention.value == **name);
+            let files = match mention {
+                Some(mention) => self.files(mention, node, *source)?,
+                None => None,
+            };
+            match files {
+                Some(files) => drop(sources.insert((*name).clone(), files)),
+                None => {
+                    let titles = self.executor.titles(image.build, node.platform);
+                    self.unknown(image, node, titles, &format!("what `{name}` holds is not known yet"));
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(sources))
+    }
+
+    fn files(
+        &mut self,
+        mention: &Placed<ImageName>,
+        node: &Node<'_>,
+        source: usize,
+    ) -> Result<Option<Arc<ImageTree>>, BuildError> {
+        if let Some(known) = self.files.get(&source) {
+            return Ok(known.clone());
+        }
+        let Some(known) = &self.known[source] else { return Ok(None) };
+        let files = self.executor.known_files(mention, &known.image)?.map(Arc::new);
+        let fetch = match (&files, &known.base) {
+            (None, Some(base)) => self.fetch(base, node, "a package takes files of the image"),
+            _ => None,
+        };
+        self.stages.extend(fetch);
+        self.files.insert(source, files.clone());
+        Ok(files)
+    }
+}
