@@ -371,7 +371,7 @@ base = "scratch"
 steps = [
     "",
     { user = "a b" },
-    { run = [], network = "bridge", workdir = "x", shell = [], cache = ["x"], env = { "=" = "1" } },
+    { run = [], network = "bridge", workdir = "../x", shell = [], cache = ["x"], env = { "=" = "1" } },
     { run = "echo {version} {x}", secrets = [{}, { env = "" }, { env = "A", to = "/x" }, { file = "x" }] },
     { run = "true", mounts = [{}, { path = "x" }, { image = "x", path = "y" }, { tmpfs = "x", to = "/" }] },
 ]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::manifest::Change;
 use crate::manifest::read::Table;
-use crate::manifest::validate::{Checker, value};
+use crate::manifest::validate::{Checker, package, value};
 use crate::manifest::variable::{VariableError, VariableValue};
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
@@ -119,9 +119,9 @@ pub(super) fn workdir(table: Table<'_>, checker: &mut Checker) -> Option<String>
                 "oci::manifest::bad_path",
                 "`workdir` is a folder in the image",
                 &text.place,
-                "it begins with `/`",
+                "a path in the image begins with `/`",
             )
-            .help(format!("write `workdir = \"/{}\"`", text.trim_start_matches("./"))),
+            .help(format!("write `workdir = \"/{}\"`", package::below_root(&text))),
         );
     }
     value::refuse_nul(&text, checker);

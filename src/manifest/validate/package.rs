@@ -193,6 +193,15 @@ fn path_in_image(path: Placed<String>, checker: &mut Checker) -> Option<Placed<S
     image_path(path, true, checker)
 }
 
+/// What a relative path most likely means in an image: itself, without the ways up that it begins with.
+pub(super) fn below_root(path: &str) -> &str {
+    let mut path = path;
+    while let Some(rest) = path.strip_prefix("./").or_else(|| path.strip_prefix("../")) {
+        path = rest;
+    }
+    path
+}
+
 /// A path in the image: absolute, without `.` and `..`, made normal; a trailing `/` is kept if it may
 /// have one.
 pub(super) fn image_path(path: Placed<String>, folder: bool, checker: &mut Checker) -> Option<Placed<String>> {
@@ -202,7 +211,8 @@ pub(super) fn image_path(path: Placed<String>, folder: bool, checker: &mut Check
         checker.push(Problem::new("oci::manifest::bad_path", message, &path.place, reason).help(help));
     };
     if !path.starts_with('/') {
-        refuse("it begins with `/`", Some(format!("write `/{}`", path.trim_start_matches("./"))), checker);
+        let help = format!("write `/{}`", below_root(&path));
+        refuse("a path in the image begins with `/`", Some(help), checker);
         return None;
     }
     let mut parts: Vec<&str> = Vec::new();
