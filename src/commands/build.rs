@@ -15,9 +15,13 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
     let platforms = settings::platforms(&arguments.platforms)?;
     let manifest = session.manifest.clone();
     let plan = Plan::new(&manifest, &arguments.names, &platforms).map_err(super::invalid)?;
-    session.lock_needed(&plan.bases())?;
-    let (outcome, failure) =
-        session.build(&plan, BuildOptions { fail_fast: arguments.fail_fast, anew: arguments.no_cache })?;
+    let (reachable, unresolved) = session.lock_reachable(&plan)?;
+    let unresolved = match unresolved {
+        Some(failure) if arguments.fail_fast => return Err(failure),
+        unresolved => unresolved,
+    };
+    let (outcome, failed) =
+        session.build(&reachable, BuildOptions { fail_fast: arguments.fail_fast, anew: arguments.no_cache })?;
     if arguments.complete {
         session.complete(&outcome)?;
         session.update_layout(&plan, &outcome)?;
@@ -39,7 +43,7 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
         session.reporter.note(&summary(&plan, &outcome, started.elapsed()));
     }
     session.hold_size(false);
-    failure.map_or(Ok(()), Err)
+    Failure::all(unresolved.into_iter().chain(failed)).map_or(Ok(()), Err)
 }
 
 /// What was built, what of it was there already, and how long it took.

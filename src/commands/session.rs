@@ -116,6 +116,19 @@ impl Session {
         }
     }
 
+    /// The same for all that a plan needs, but what cannot be resolved stops only the images that need it: the plan
+    /// without them, and why.
+    pub(super) fn lock_reachable<'p>(&mut self, plan: &Plan<'p>) -> Result<(Plan<'p>, Option<Failure>), Failure> {
+        let needed = self.unresolved(&plan.bases())?;
+        let (entries, errors) = self.resolver().resolve(&needed);
+        let missing = needed.into_keys().filter(|name| !entries.contains_key(name)).collect();
+        if !entries.is_empty() {
+            self.lock.entries.extend(entries);
+            self.save_lock()?;
+        }
+        Ok((plan.without(&missing), Failure::all(errors.into_iter().map(Failure::from))))
+    }
+
     /// The same, but nothing is written: true if [`Session::save_lock`] has something to write.
     pub(super) fn resolve_needed(&mut self, names: &BTreeSet<String>) -> Result<bool, Failure> {
         let manifest = self.manifest.clone();

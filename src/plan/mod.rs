@@ -46,6 +46,13 @@ pub(crate) enum PlanError {
     Nothing { manifest: String },
 }
 
+impl<'a> PlannedImage<'a> {
+    /// The image that it starts from, and those that files are taken from.
+    fn needs(&self) -> impl Iterator<Item = &'a ImageName> {
+        std::iter::once(&self.build.base).chain(self.takes_from.iter().copied()).map(|name| &name.value)
+    }
+}
+
 impl<'a> Plan<'a> {
     /// Plans these builds and stages, or all builds. `platforms`, if not empty, replaces what they say.
     pub(crate) fn new(manifest: &'a Manifest, names: &[String], platforms: &[Platform]) -> Result<Self, PlanError> {
@@ -112,10 +119,34 @@ impl<'a> Plan<'a> {
         self.images.iter().filter(|image| image.asked_for)
     }
 
+    /// The same plan without the images that need one of these entries of the lockfile, and without what then
+    /// nothing needs.
+    pub(crate) fn without(&self, missing: &BTreeSet<String>) -> Self {
+        let mut lost = missing.clone();
+        let mut images = self.images.clone();
+        images.retain(|image| {
+            let is_lost = image.needs().any(|name| lost.contains(&name.to_string()));
+            if is_lost {
+                lost.insert(image.name.to_owned());
+            }
+            !is_lost
+        });
+        let mut needed = BTreeSet::new();
+        images.reverse();
+        images.retain(|image| {
+            let is_needed = image.asked_for || needed.contains(image.name);
+            if is_needed {
+                needed.extend(image.needs().map(ToString::to_string));
+            }
+            is_needed
+        });
+        images.reverse();
+        Self { images }
+    }
+
     /// The names in the lockfile that these images need.
     pub(crate) fn bases(&self) -> BTreeSet<String> {
-        let needed = |image: &PlannedImage<'a>| std::iter::once(&image.build.base).chain(image.takes_from.clone());
-        let names = self.images.iter().flat_map(needed).map(|name| &name.value);
+        let names = self.images.iter().flat_map(PlannedImage::needs);
         let made: BTreeSet<&str> = self.images.iter().map(|image| image.name).collect();
         names
             .filter(|name| match name {
@@ -174,6 +205,22 @@ pub(super) mod tests {
         assert_eq!(names(&all), made.map(|(name, asked_for)| (name.into(), asked_for, 1)));
         let stage = Plan::new(&manifest, &["unused".into()], &[]).unwrap();
         assert_eq!(names(&stage), [("unused".into(), true, 1)]);
+    }
+
+    #[test]
+    fn what_needs_a_missing_entry_is_left_out() {
+        let manifest = manifest(TEXT);
+        let plan = Plan::new(&manifest, &[], &[]).unwrap();
+        assert_eq!(names(&plan.without(&BTreeSet::new())), names(&plan));
+        let other = [("other".to_owned(), true, 1)];
+        assert_eq!(names(&plan.without(&BTreeSet::from(["debian".to_owned()]))), other);
+        // The stage could be built, but nothing needs it any more.
+        let two = |name: &str| (name.to_owned(), name != "ground", 2);
+        assert_eq!(
+            names(&plan.without(&BTreeSet::from(["a-middle".to_owned()]))),
+            [two("ground"), two("a-middle"), other[0].clone()]
+        );
+        assert_eq!(names(&plan.without(&BTreeSet::from(["ground".to_owned()]))), other);
     }
 
     #[test]

@@ -83,6 +83,26 @@ fn failures_are_told_in_the_order_of_the_builds() {
 }
 
 #[test]
+fn a_base_that_cannot_be_had_stops_only_what_stands_on_it() {
+    // Nobody can listen at port 0.
+    let context = TestContext::with_manifest(
+        "[base.gone]\nrepository = \"127.0.0.1:0/gone\"\ntag = \"1\"\n\
+         [build.a]\nbase = \"gone\"\npackages = [\"there\"]\n\
+         [build.b]\nbase = \"scratch\"\npackages = [\"there\"]\n\
+         [build.c]\nbase = \"scratch\"\npackages = [\"missing\"]\n",
+    );
+    context.write("there", "there");
+    let told = context.run(["build"]).failure(1);
+    assert!(told.stdout().starts_with("b  sha256:") && told.stdout().lines().count() == 1, "{told}");
+    assert!(told.stderr().contains("1 of 3 images built"), "{told}");
+    let stderr = told.stderr();
+    let codes: Vec<&str> = stderr.lines().filter(|line| line.starts_with("oci::")).collect();
+    assert_eq!(codes, ["oci::registry::refused", "oci::layer::not_found"], "{told}");
+    let told = context.run(["build", "--no-cache", "--fail-fast"]).failure(1);
+    assert!(told.stdout().is_empty(), "{told}");
+}
+
+#[test]
 fn with_fail_fast_nothing_more_begins() {
     let context = TestContext::with_manifest(
         "[build.a]\nbase = \"scratch\"\npackages = [\"missing\"]\n[build.b]\nbase = \"scratch\"\npackages = [\"there\"]\n",
