@@ -30,6 +30,11 @@ pub(super) struct Part {
 }
 
 impl Part {
+    /// One that is no package's.
+    pub(super) fn new(tree: Tree, created_by: String) -> Self {
+        Self { tree, created_by, shared: true }
+    }
+
     /// What it is made of, for people.
     pub(super) fn title(&self) -> &str {
         title(&self.created_by)

@@ -11,6 +11,7 @@ mod documents;
 mod files;
 mod forecast;
 mod layers;
+mod mounts;
 mod reasons;
 mod schedule;
 mod steps;

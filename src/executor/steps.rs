@@ -1,9 +1,13 @@
 //! The steps of an image: each on top of all layers before it, so one after the other.
 
+use std::collections::BTreeSet;
+
+use super::files::Sources;
+use super::mounts::Make;
 use super::{BuildError, Executor};
 use crate::image::{AddedLayer, Image, Layer};
 use crate::manifest::Build;
-use crate::model::Platform;
+use crate::model::{Digest, Platform};
 use crate::source::At;
 use crate::stage::base::BaseImage;
 use crate::stage::step::{StepError, StepRequest, Steps};
@@ -18,26 +22,31 @@ pub(super) struct Stack<'a> {
     pub(super) below: &'a Image,
     /// The base from elsewhere that it stands on.
     pub(super) base: Option<&'a BaseImage>,
+    /// What the images hold that its steps mount something of, and what brings their layers.
+    pub(super) sources: &'a Sources,
+    pub(super) complete: &'a dyn Fn(&BTreeSet<Digest>) -> Result<(), BuildError>,
 }
 
 impl Executor<'_> {
     /// Adds to the other layers of a build those that its steps make: none for a step that changes nothing.
     pub(super) fn run_steps(&self, stack: Stack<'_>, layers: &mut Vec<AddedLayer>) -> Result<(), BuildError> {
-        self.each_step(stack, layers, |steps, request| steps.run(request).map(Some)).map(drop)
+        self.each_step(stack, layers, Make::Missing, |steps, request| steps.run(request).map(Some)).map(drop)
     }
 
     /// The same as far as it was done before; how many of the steps that are. Nothing is written.
     pub(super) fn recall_steps(&self, stack: Stack<'_>, layers: &mut Vec<AddedLayer>) -> Result<usize, BuildError> {
-        self.each_step(stack, layers, |steps, request| steps.look(request))
+        self.each_step(stack, layers, Make::Nothing, |steps, request| steps.look(request))
     }
 
     /// Goes on while a step gives a result, which may be no layer; how many did.
     fn each_step(
         &self,
-        Stack { name, build, platform, below, base }: Stack<'_>,
+        stack: Stack<'_>,
         layers: &mut Vec<AddedLayer>,
+        make: Make,
         mut take: impl FnMut(&Steps<'_>, &StepRequest<'_>) -> Result<Option<Option<Layer>>, At<StepError>>,
     ) -> Result<usize, BuildError> {
+        let Stack { name, build, platform, below, base, .. } = stack;
         if build.steps.is_empty() {
             return Ok(0);
         }
@@ -63,8 +72,10 @@ impl Executor<'_> {
             None => Ok(()),
         };
         for (number, step) in build.steps.iter().enumerate() {
+            let Some(mounted) = self.mounted(step, &stack, make)? else { return Ok(number) };
             let request = StepRequest {
                 step,
+                mounted: &mounted,
                 subject: &subject,
                 config: &image.config,
                 user: user.as_deref(),

@@ -57,7 +57,7 @@ impl Tree {
             Globs::default()
         });
         for (origin, package) in request.packages.iter().enumerate() {
-            let mut scan = PackageScan { request, package, origin, project: &project, entries: Vec::new() };
+            let mut scan = PackageScan::new(request, package, origin, &project);
             match scan.run(&mut problems) {
                 Ok(is_single) => {
                     let foreign = package.foreign || scan.is_foreign_fine();
@@ -85,6 +85,12 @@ pub(super) struct PackageScan<'a> {
     pub(super) origin: usize,
     project: &'a Globs,
     pub(super) entries: Vec<Entry>,
+}
+
+impl<'a> PackageScan<'a> {
+    pub(super) fn new(request: &'a ScanRequest<'a>, package: &'a Package, origin: usize, project: &'a Globs) -> Self {
+        Self { request, package, origin, project, entries: Vec::new() }
+    }
 }
 
 impl PackageScan<'_> {

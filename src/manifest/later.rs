@@ -27,8 +27,6 @@ pub(crate) struct Needs {
 /// A part of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Later {
-    #[error("mounts of other images")]
-    Image,
     #[error("packaged targets")]
     Target,
     #[error("stages that run on this machine's platform")]

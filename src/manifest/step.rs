@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::variable::VariableValue;
+use crate::model::ImageName;
 use crate::source::{Place, Placed};
 
 /// One entry of `steps`.
@@ -47,10 +48,17 @@ pub(crate) enum Secret {
 }
 
 /// What is there while a step runs. Paths may hold placeholders.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum StepMount {
     /// A file or folder of this machine, which is only read.
     Host { path: String, to: String },
+    /// A file or folder of another image, which is only read.
+    Image {
+        image: Placed<ImageName>,
+        /// Absolute, in that image.
+        path: String,
+        to: String,
+    },
     /// A folder in memory.
     Memory(String),
 }

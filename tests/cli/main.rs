@@ -26,6 +26,7 @@ mod layout;
 mod lock;
 mod lock_many;
 mod mirrors;
+mod mounts;
 mod outdated;
 mod progress;
 mod publish;

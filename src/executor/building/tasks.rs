@@ -149,7 +149,17 @@ impl Building<'_> {
             .collect();
         if let Some(mut layers) = layers {
             let PlannedImage { name, build, .. } = &self.plan.images[image];
-            let stack = Stack { name, build, platform: node.platform, below: &below, base };
+            let Some(sources) = self.sources(number) else { return Ok(()) };
+            let complete = |missing: &_| self.complete_sources(number, missing);
+            let stack = Stack {
+                name,
+                build,
+                platform: node.platform,
+                below: &below,
+                base,
+                sources: &sources,
+                complete: &complete,
+            };
             self.executor.run_steps(stack, &mut layers).map_err(|error| vec![error])?;
             let built = self.executor.assemble(build, (&below, base), &layers, packed.program.clone());
             let (built, is_new) = built.map_err(|error| vec![error])?;

@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::files::Sources;
 use super::layers::{Part, program, resolve};
 use super::reasons::Last;
 use super::steps::Stack;
@@ -183,7 +184,7 @@ impl Forecast<'_> {
             }
         }
         parts.retain(|part| !part.tree.is_empty());
-        self.assemble(image, node, &parts).map_err(|error| vec![error])
+        self.assemble(image, node, &parts, &sources).map_err(|error| vec![error])
     }
 
     fn assemble(
@@ -191,6 +192,7 @@ impl Forecast<'_> {
         image: &PlannedImage<'_>,
         node: &Node<'_>,
         parts: &[Part],
+        sources: &Sources,
     ) -> Result<Option<Known>, BuildError> {
         let executor = self.executor;
         let last = executor.last(image.name, node.platform)?;
@@ -228,6 +230,8 @@ impl Forecast<'_> {
             platform: node.platform,
             below: &below.image,
             base: below.base.as_ref(),
+            sources,
+            complete: &|_| Ok(()),
         };
         let mut all = layers.clone();
         let done = executor.recall_steps(stack, &mut all)?;

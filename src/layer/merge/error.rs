@@ -35,10 +35,12 @@ pub(crate) enum TakeError {
     #[error("the symbolic links on the way to `{path}` in `{image}` lead back to themselves")]
     #[diagnostic(code(oci::layer::image_link_loop), help("name the path that they were meant to lead to"))]
     Loop { image: String, path: String },
-    #[error("`{path}` in `{image}` is {what}{}, which a package cannot take", super::super::error::and_others(*more))]
+    #[error("`{path}` in `{image}` is {what}{}, which cannot be taken", super::super::error::and_others(*more))]
     #[diagnostic(
         code(oci::layer::image_entry),
-        help("leave it out with `exclude`, whose patterns are relative to the package's folder")
+        help(
+            "leave it out with `exclude`, whose patterns are relative to the package's folder, or take a folder without it"
+        )
     )]
     Entry {
         image: String,

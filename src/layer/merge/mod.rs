@@ -15,6 +15,7 @@
 mod apply;
 mod error;
 mod find;
+mod mount;
 mod take;
 #[cfg(test)]
 mod tests;

@@ -54,36 +54,58 @@ impl PackageScan<'_> {
                 (Some(to), _) => self.destination(to)?,
                 (None, _) => asked,
             };
-            let node = &tree.nodes[&found];
             self.add_above(&tree, to.parent());
-            if let Some(error) = self.add_node(&tree, &found, node, to) {
-                return Err(blame(error));
-            }
-            return Ok(matches!(node.kind, NodeKind::File { .. }));
+            return self.take_one(&tree, &found, to).map_err(blame);
         }
         let root = match to {
             Some(to) => self.destination_root(to)?,
             None => asked,
         };
-        let wanted = self.wanted(&tree, &found, &root, selection.as_ref())?;
-        if wanted.is_empty() && !self.package.optional {
-            return match selection {
-                Some(_) => Err(blame(TakeError::NoMatch { image: tree.name.clone(), pattern: shown() })),
-                // What an empty folder holds is nothing.
-                None if self.package.include.is_empty() => Ok(false),
-                None => Err(blame(TakeError::Nothing { image: tree.name.clone(), path: shown() })),
-            };
+        match self.take_folder(&tree, &found, root, selection.as_ref(), problems)? {
+            false if self.package.optional => Ok(false),
+            false if selection.is_some() => {
+                Err(blame(TakeError::NoMatch { image: tree.name.clone(), pattern: shown() }))
+            }
+            // What an empty folder holds is nothing.
+            false if !self.package.include.is_empty() => {
+                Err(blame(TakeError::Nothing { image: tree.name.clone(), path: shown() }))
+            }
+            _ => Ok(false),
         }
-        if !wanted.is_empty() {
-            let above = if selection.is_some() { Some(root) } else { root.parent() };
-            self.add_above(&tree, above);
+    }
+
+    /// Adds what is at a real path, and is no folder; true if it is a file.
+    pub(super) fn take_one(&mut self, tree: &ImageTree, path: &LayerPath, to: LayerPath) -> Result<bool, TakeError> {
+        let node = &tree.nodes[path];
+        match self.add_node(tree, path, node, to) {
+            Some(error) => Err(error),
+            None => Ok(matches!(node.kind, NodeKind::File { .. })),
+        }
+    }
+
+    /// Adds what is wanted of a folder, by its real path, and the folders above where it goes; true if that
+    /// is anything.
+    pub(super) fn take_folder(
+        &mut self,
+        tree: &ImageTree,
+        folder: &LayerPath,
+        to: LayerPath,
+        selection: Option<&Selection>,
+        problems: &mut Vec<Problem>,
+    ) -> Result<bool, Problem> {
+        let wanted = self.wanted(tree, folder, &to, selection)?;
+        let is_any = !wanted.is_empty();
+        if is_any {
+            let above = if selection.is_some() { Some(to) } else { to.parent() };
+            self.add_above(tree, above);
         }
         let mut errors = Vec::new();
         for ((to, path), node) in wanted {
-            errors.extend(self.add_node(&tree, path, node, to));
+            errors.extend(self.add_node(tree, path, node, to));
         }
+        let blame = |error: TakeError| At::new(error.into(), &self.package.place, "");
         problems.extend(gathered(errors).into_iter().map(blame));
-        Ok(false)
+        Ok(is_any)
     }
 
     /// Whether programs for other architectures are fine without being asked: they are as the image has them, if
@@ -186,7 +208,7 @@ impl PackageScan<'_> {
 
 impl ImageTree {
     /// The error for a path that leads to nothing, with the nearest that does not.
-    fn missing(&self, path: &LayerPath, lost: Option<Lost>) -> TakeError {
+    pub(super) fn missing(&self, path: &LayerPath, lost: Option<Lost>) -> TakeError {
         let (image, shown) = (self.name.clone(), path.to_string());
         let help = match lost {
             Some(Lost::Loop) => return TakeError::Loop { image, path: shown },

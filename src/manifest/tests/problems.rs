@@ -585,7 +585,6 @@ output = "server"
 [build.app]
 base = "tools"
 packages = [":server"]
-steps = [{ run = "true", mounts = [{ image = "tools", path = "/x", to = "/x" }] }]
 "#,
     );
     let mut errors = manifest.not_yet(&manifest.builds["app"]);

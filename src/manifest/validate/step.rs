@@ -1,7 +1,6 @@
 //! `steps = […]`: commands to run in the image.
 
 use crate::manifest::Needs;
-use crate::manifest::later::Later;
 use crate::manifest::read::{Table, Value};
 use crate::manifest::step::{Secret, Step, StepMount};
 use crate::manifest::validate::{Checker, config, package, value};
@@ -161,15 +160,14 @@ fn mount(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option<P
             StepMount::Host { path: path?.value, to }
         }
         _ => {
-            if let Some(path) = table.text("path") {
-                package::image_path(path, true, checker);
-            } else if table.get("path").is_none() {
+            let path = table.text("path").and_then(|path| package::image_path(path, true, checker));
+            if table.get("path").is_none() {
                 missing(&value, "path", checker);
             }
-            place_inside(&value, table, checker);
-            needs.later.push(Placed::new(Later::Image, value.place()));
-            needs.images.extend(value::image(&table.text("image")?, checker));
-            return None;
+            let to = place_inside(&value, table, checker);
+            let image = table.text("image").and_then(|image| value::image(&image, checker));
+            needs.images.extend(image.clone());
+            StepMount::Image { image: image?, path: path?.value, to: to? }
         }
     };
     Some(Placed::new(mount, value.place()))

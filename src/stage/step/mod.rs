@@ -36,7 +36,7 @@ use crate::sandbox::{self, Container, STANDARD_INPUT, Task};
 use crate::sanitize;
 use crate::source::{At, Place};
 use crate::stage::base::BaseError;
-use crate::stage::rootfs::{self, LayerBlob, RootfsRequest};
+use crate::stage::rootfs::{self, LayerBlob, Rootfs, RootfsError, RootfsRequest};
 use crate::stage::run::{hostname, refusal};
 use crate::stage::runs::LiveRun;
 use crate::store::Store;
@@ -70,6 +70,9 @@ pub(crate) struct Steps<'a> {
 /// A step on an image.
 pub(crate) struct StepRequest<'a> {
     pub(crate) step: &'a Step,
+    /// The layers of its mounts of images, in their order, with what is mounted under
+    /// [`Tree::MOUNTED`](crate::layer::Tree::MOUNTED).
+    pub(crate) mounted: &'a [Layer],
     /// The image that is being built, for people.
     pub(crate) subject: &'a str,
     /// Its config: the step has its environment and its folder.
@@ -164,17 +167,8 @@ impl Steps<'_> {
     ) -> Result<Option<Layer>, StepError> {
         let blobs: Vec<LayerBlob> = request.below.iter().map(|layer| self.blob(layer)).collect();
         let (base, own) = blobs.split_at(request.from_elsewhere);
-        let rootfs = rootfs::prepare(&RootfsRequest {
-            base,
-            own,
-            cache: self.store.root(),
-            map: self.map,
-            umoci: self.umoci,
-            verify: &|digest| self.store.verify(digest),
-            reporter: self.reporter,
-            subject: request.subject,
-        })?;
-        let (mounts, _caches) = self.mounts(request, &surroundings)?;
+        let rootfs = self.unpack(base, own, request.subject)?;
+        let (mounts, _in_use) = self.mounts(request, &surroundings)?;
         let live = LiveRun::new(&self.store.runs(), self.runc, self.map)?;
         let Surroundings { process, secrets, .. } = surroundings;
         let mut listener = Listener::new(request.subject, &secrets, self.reporter, self.store.start_blob()?);
@@ -258,6 +252,19 @@ impl Steps<'_> {
         let layer = Layer { descriptor, diff_id: written.diff_id };
         self.store.record(LAYER_RECORD, &layer_key(&layer, compression), &layer)?;
         Ok(layer)
+    }
+
+    fn unpack(&self, base: &[LayerBlob], own: &[LayerBlob], subject: &str) -> Result<Rootfs, RootfsError> {
+        rootfs::prepare(&RootfsRequest {
+            base,
+            own,
+            cache: self.store.root(),
+            map: self.map,
+            umoci: self.umoci,
+            verify: &|digest| self.store.verify(digest),
+            reporter: self.reporter,
+            subject,
+        })
     }
 
     fn blob(&self, layer: &Layer) -> LayerBlob {

@@ -8,26 +8,44 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::fs::{Lock, create_folder};
+use crate::layer::Tree;
 use crate::manifest::package::expand;
 use crate::manifest::step::Secret;
 use crate::model::{Digest, canonical_json};
 use crate::sandbox::{Mount, MountSource};
+use crate::sanitize;
+use crate::stage::rootfs::Rootfs;
 use crate::stage::run::network_mounts;
-use crate::stage::step::surroundings::Surroundings;
+use crate::stage::step::surroundings::{ContentSource, Surroundings};
 use crate::stage::step::{StepError, StepRequest, Steps, lock_of};
 
+/// What nobody else may use, or remove, while a step runs.
+pub(super) struct InUse {
+    _caches: Vec<Lock>,
+    _trees: Vec<Rootfs>,
+}
+
 impl Steps<'_> {
-    /// All mounts of a step, those above first, and the locks of its cache folders.
+    /// All mounts of a step, those above first.
     pub(super) fn mounts(
         &self,
         request: &StepRequest<'_>,
         surroundings: &Surroundings,
-    ) -> Result<(Vec<Mount>, Vec<Lock>), StepError> {
+    ) -> Result<(Vec<Mount>, InUse), StepError> {
         let mut mounts: Vec<Mount> = network_mounts(request.step.network_host).collect();
+        let mut trees = Vec::new();
         for mount in &surroundings.mounts {
-            let source = match &mount.path {
-                Some(path) => MountSource::Host { path: path.clone(), read_only: true },
-                None => MountSource::Memory,
+            let source = match &mount.source {
+                ContentSource::Host(path) => MountSource::Host { path: path.clone(), read_only: true },
+                ContentSource::Memory => MountSource::Memory,
+                ContentSource::Layer(layer) => {
+                    let subject = format!("what is mounted on {}", sanitize::name(&mount.to));
+                    let tree = self.unpack(&[self.blob(layer)], &[], &subject)?;
+                    // One layer is one tree.
+                    let Some(path) = tree.lowers.first().map(|lower| lower.join(Tree::MOUNTED)) else { continue };
+                    trees.push(tree);
+                    MountSource::Host { path, read_only: true }
+                }
             };
             mounts.push(Mount { target: mount.to.clone().into(), source });
         }
@@ -50,7 +68,7 @@ impl Steps<'_> {
             }
         }
         mounts.sort_by(|one, other| one.target.cmp(&other.target));
-        Ok((mounts, locks))
+        Ok((mounts, InUse { _caches: locks, _trees: trees }))
     }
 
     /// One for each path and platform; and for each map, since what is in it belongs to mapped IDs.

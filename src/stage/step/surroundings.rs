@@ -1,8 +1,8 @@
 //! What a step runs in: its process, and what it is given besides the image.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::image::{DEFAULT_PATH, ImageError};
+use crate::image::{DEFAULT_PATH, ImageError, Layer};
 use crate::manifest::package::expand;
 use crate::manifest::step::StepMount;
 use crate::model::Digest;
@@ -33,9 +33,19 @@ pub(super) struct Surroundings {
 /// A mount and what is in it.
 pub(super) struct MountedContent {
     pub(super) to: String,
-    /// On this machine; nothing for memory.
-    pub(super) path: Option<std::path::PathBuf>,
+    pub(super) source: ContentSource,
+    /// Nothing for memory.
     pub(super) content: Option<Digest>,
+}
+
+/// Where the content of a mount is.
+pub(super) enum ContentSource {
+    /// On this machine.
+    Host(PathBuf),
+    /// In a layer of its own, under [`Tree::MOUNTED`](crate::layer::Tree::MOUNTED).
+    Layer(Box<Layer>),
+    /// Nowhere yet.
+    Memory,
 }
 
 impl Surroundings {
@@ -46,9 +56,16 @@ impl Surroundings {
         let secrets = step.secrets.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let place = |path: &str| expand(path, request.target).trim_end_matches('/').to_owned();
         let mut mounted = Vec::new();
+        let mut layers = request.mounted.iter();
         for mount in &step.mounts {
             mounted.push(match &mount.value {
-                StepMount::Memory(to) => MountedContent { to: place(to), path: None, content: None },
+                StepMount::Memory(to) => MountedContent { to: place(to), source: ContentSource::Memory, content: None },
+                StepMount::Image { to, .. } => {
+                    // There is one for each.
+                    let Some(layer) = layers.next() else { continue };
+                    let source = ContentSource::Layer(Box::new(layer.clone()));
+                    MountedContent { to: place(to), source, content: Some(layer.diff_id.0) }
+                }
                 StepMount::Host { path, to } => {
                     let path = folder.join(expand(path, request.target));
                     let unreadable = |source| {
@@ -57,7 +74,7 @@ impl Surroundings {
                     };
                     let content = mounts::content(&path).map_err(unreadable)?;
                     let path = std::fs::canonicalize(&path).map_err(unreadable)?;
-                    MountedContent { to: place(to), path: Some(path), content: Some(content) }
+                    MountedContent { to: place(to), source: ContentSource::Host(path), content: Some(content) }
                 }
             });
         }

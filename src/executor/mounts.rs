@@ -1,0 +1,56 @@
+//! What steps mount of other images: a layer each, made as a package's would be, and only unpacked.
+
+use std::collections::BTreeMap;
+
+use super::layers::Part;
+use super::steps::Stack;
+use super::{BuildError, Executor};
+use crate::image::Layer;
+use crate::layer::{ScanRequest, Tree};
+use crate::manifest::Step;
+use crate::manifest::package::expand;
+use crate::manifest::step::StepMount;
+use crate::model::Compression;
+use crate::source::Placed;
+
+/// Whether what is not there may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Make {
+    Missing,
+    Nothing,
+}
+
+impl Executor<'_> {
+    /// The layers of a step's mounts of images, in their order; nothing if one is not known and may not be made.
+    pub(super) fn mounted(&self, step: &Step, stack: &Stack<'_>, make: Make) -> Result<Option<Vec<Layer>>, BuildError> {
+        let mut layers = Vec::new();
+        for mount in &step.mounts {
+            let StepMount::Image { image, path, .. } = &mount.value else { continue };
+            // What failed was told.
+            let Some(files) = stack.sources.get(&image.value) else { return Ok(None) };
+            let path = Placed::new(expand(path, stack.platform), mount.place.clone());
+            let request = ScanRequest {
+                packages: &[],
+                folder: &self.manifest.folder,
+                exclude: &[],
+                platform: stack.platform,
+                store: self.store,
+                records: make == Make::Missing,
+                images: &BTreeMap::new(),
+            };
+            let tree = Tree::mounted(&request, files, &path)?;
+            let compression = Compression::None;
+            let key = self.layer_key(&tree, stack.platform, compression);
+            let layer = match make {
+                Make::Nothing => self.recorded_layer(&key)?,
+                Make::Missing => {
+                    let part = Part::new(tree, format!("oci: {} of {}", *path, image.value));
+                    Some(self.layer(&part, &key, (stack.platform, compression), stack.complete)?.0)
+                }
+            };
+            let Some(layer) = layer else { return Ok(None) };
+            layers.push(layer);
+        }
+        Ok(Some(layers))
+    }
+}
