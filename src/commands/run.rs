@@ -176,7 +176,11 @@ fn made(session: &mut Session, manifest: &Manifest, name: &str, wanted: Option<P
     if let Some(failure) = Failure::all(outcome.errors.drain(..).map(Failure::from)) {
         return Err(failure);
     }
-    let built = outcome.built.remove(name).and_then(|mut built| built.platforms.remove(&platform));
+    // A stage for this machine alone is that, whatever is asked for.
+    let built = outcome.built.remove(name).and_then(|mut built| {
+        let own = built.platforms.remove(&platform);
+        own.or_else(|| built.platforms.pop_first().map(|(_, built)| built))
+    });
     let Some(built) = built else { return Err(unknown(manifest, name).into()) };
     executor.complete(&built)?;
     let program = match (&build.entrypoint, build.packages.first()) {

@@ -199,6 +199,9 @@ impl Executor<'_> {
     fn blame(&self, asked: &Placed<ImageName>, build: &Build, platform: &Platform, error: BaseError) -> At<BaseError> {
         let asks = build.platforms.iter().flatten().find(|written| written.value == *platform);
         match (&error, asks, self.manifest.pin(asked)) {
+            (BaseError::NoPlatform { .. }, ..) if let Some(place) = &build.host => {
+                At::new(error, place, format!("this machine is {platform}"))
+            }
             (BaseError::NoPlatform { .. }, Some(written), _) => At::new(error, &written.place, "asked for here"),
             (BaseError::NoPlatform { .. }, None, _) | (_, _, None) => {
                 At::new(error, &asked.place, format!("wanted for {platform}"))

@@ -28,7 +28,7 @@ impl Executor<'_> {
             let StepMount::Image { image, path, .. } = &mount.value else { continue };
             // What failed was told.
             let Some(files) = stack.sources.get(&image.value) else { return Ok(None) };
-            let path = Placed::new(expand(path, stack.platform), mount.place.clone());
+            let path = Placed::new(expand(path, stack.target), mount.place.clone());
             let request = ScanRequest {
                 packages: &[],
                 folder: &self.manifest.folder,

@@ -19,6 +19,8 @@ pub(super) struct Stack<'a> {
     pub(super) name: &'a str,
     pub(super) build: &'a Build,
     pub(super) platform: &'a Platform,
+    /// What is built.
+    pub(super) target: &'a Platform,
     pub(super) below: &'a Image,
     /// The base from elsewhere that it stands on.
     pub(super) base: Option<&'a BaseImage>,
@@ -46,7 +48,7 @@ impl Executor<'_> {
         make: Make,
         mut take: impl FnMut(&Steps<'_>, &StepRequest<'_>) -> Result<Option<Option<Layer>>, At<StepError>>,
     ) -> Result<usize, BuildError> {
-        let Stack { name, build, platform, below, base, .. } = stack;
+        let Stack { name, build, platform, target, below, base, .. } = stack;
         if build.steps.is_empty() {
             return Ok(0);
         }
@@ -65,7 +67,7 @@ impl Executor<'_> {
             compressors: self.compressors,
             anew: self.options.anew,
         };
-        let subject = if *platform == Platform::host() { name.to_owned() } else { format!("{name} for {platform}") };
+        let subject = if *target == Platform::host() { name.to_owned() } else { format!("{name} for {target}") };
         let place = self.manifest.pin(&build.base.value).map_or(&build.base.place, |(_, pin)| &pin.place);
         let complete = || match base {
             Some(base) => self.bases().fetch_layers(base).map_err(|error| At::new(error, place, "")),
@@ -80,7 +82,7 @@ impl Executor<'_> {
                 config: &image.config,
                 user: user.as_deref(),
                 platform,
-                target: platform,
+                target,
                 below: &image.layers,
                 from_elsewhere: base.map_or(0, |base| base.image.layers.len()),
                 compression: build.compression,

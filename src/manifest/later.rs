@@ -29,8 +29,6 @@ pub(crate) struct Needs {
 pub(crate) enum Later {
     #[error("packaged targets")]
     Target,
-    #[error("stages that run on this machine's platform")]
-    HostPlatform,
 }
 
 impl NotYetError {

@@ -179,6 +179,8 @@ pub(crate) struct Build {
     /// The table's name in its header.
     pub(crate) place: Place,
     pub(crate) base: Placed<ImageName>,
+    /// It runs on this machine's platform, whatever it is for: where a stage says so.
+    pub(crate) host: Option<Place>,
     /// Names in [`Manifest::layers`].
     pub(crate) layers: Vec<Placed<String>>,
     pub(crate) packages: Vec<Package>,
@@ -233,10 +235,20 @@ impl Manifest {
         layers.flat_map(|layer| &layer.needs.images).chain(&build.needs.images)
     }
 
+    /// Whether a stage that runs on this machine's platform may differ with what it is for: a step can tell,
+    /// its own or one of a stage that it needs.
+    pub(crate) fn tells_targets(&self, stage: &Build) -> bool {
+        let needed = || self.images_needed(stage).filter_map(|name| self.image(&name.to_string()));
+        stage.host.is_some() && (!stage.steps.is_empty() || needed().any(|(_, below)| self.tells_targets(below)))
+    }
+
     /// The platforms of an image: its own, those of a base that is made here, or the project's.
     pub(crate) fn platforms<'a>(&'a self, build: &'a Build) -> Vec<Platform> {
         let mut build = build;
         loop {
+            if build.host.is_some() {
+                return vec![Platform::host()];
+            }
             if let Some(platforms) = &build.platforms {
                 return platforms.iter().map(|platform| platform.value.clone()).collect();
             }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::manifest::Build;
 use crate::model::{ImageName, Platform};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedImage};
 use crate::source::Placed;
 
 /// Every platform of every image of a plan, what is needed before what needs it.
@@ -15,7 +16,10 @@ pub(crate) struct Graph<'a> {
 /// One platform of an image.
 #[derive(Debug)]
 pub(crate) struct Node<'a> {
+    /// What runs in it.
     pub(crate) platform: &'a Platform,
+    /// What it is for, which differs for stages that run on this machine's platform alone.
+    pub(crate) target: &'a Platform,
     pub(crate) origin: Origin<'a>,
     /// The image that it starts from; none for `scratch` and for what is from elsewhere.
     pub(crate) base: Option<usize>,
@@ -37,7 +41,7 @@ pub(crate) enum Origin<'a> {
 impl<'a> Node<'a> {
     /// One that needs nothing.
     fn new(platform: &'a Platform, origin: Origin<'a>) -> Self {
-        Self { platform, origin, base: None, sources: BTreeMap::new(), needs: BTreeSet::new() }
+        Self { platform, target: platform, origin, base: None, sources: BTreeMap::new(), needs: BTreeSet::new() }
     }
 }
 
@@ -46,13 +50,22 @@ impl<'a> Graph<'a> {
         let mut nodes: Vec<Node<'a>> = Vec::new();
         let mut known: BTreeMap<(String, &Platform), usize> = BTreeMap::new();
         for (number, image) in plan.images.iter().enumerate() {
-            for platform in &image.platforms {
+            for target in &image.platforms {
+                let platform = if image.build.host.is_some() { &plan.host } else { target };
                 let mut find = |named: &'a Placed<ImageName>| {
                     if named.value == ImageName::Scratch {
                         return None;
                     }
                     let next = nodes.len();
-                    let node = *known.entry((named.to_string(), platform)).or_insert(next);
+                    let name = named.to_string();
+                    let wanted = match plan.images.iter().find(|image| image.name == name) {
+                        Some(PlannedImage { build: Build { host: Some(_), .. }, platforms, .. }) => {
+                            // One for all targets is there for this machine's.
+                            if platforms.contains(target) { target } else { &plan.host }
+                        }
+                        _ => platform,
+                    };
+                    let node = *known.entry((name, wanted)).or_insert(next);
                     if node == next {
                         nodes.push(Node::new(platform, Origin::Elsewhere(named, number)));
                     }
@@ -62,8 +75,8 @@ impl<'a> Graph<'a> {
                 let sources: BTreeMap<_, _> =
                     image.takes_from.iter().filter_map(|named| Some((&named.value, find(named)?))).collect();
                 let needs = base.into_iter().chain(sources.values().copied()).collect();
-                nodes.push(Node { base, sources, needs, ..Node::new(platform, Origin::Made(number)) });
-                known.insert((image.name.to_owned(), platform), nodes.len() - 1);
+                nodes.push(Node { target, base, sources, needs, ..Node::new(platform, Origin::Made(number)) });
+                known.insert((image.name.to_owned(), target), nodes.len() - 1);
             }
         }
         Self { nodes }
@@ -104,5 +117,60 @@ mod tests {
         ];
         assert_eq!(shown, expected);
         assert!(graph.nodes.iter().enumerate().all(|(number, node)| node.needs.iter().all(|need| *need < number)));
+    }
+
+    #[test]
+    fn a_stage_for_this_machine_is_made_for_each_target_that_a_step_can_tell() {
+        let manifest = manifest(
+            r#"
+            [project]
+            platforms = ["linux/amd64", "linux/arm64"]
+            [base.debian]
+            repository = "docker.io/library/debian"
+            tag = "12"
+            [stage.plain]
+            base = "debian"
+            platform = "host"
+            [stage.cross]
+            base = "plain"
+            platform = "host"
+            packages = [{ image = "native", path = "/n" }]
+            steps = ["make"]
+            [stage.native]
+            base = "scratch"
+            [build.app]
+            base = "scratch"
+            packages = [{ image = "cross", path = "/out" }, { image = "plain", path = "/x" }]
+            "#,
+        );
+        let shown = |names: &[String], platforms: &[Platform]| -> Vec<String> {
+            let plan = Plan::new(&manifest, names, platforms).unwrap();
+            let graph = Graph::new(&plan);
+            let name = |node: &Node<'_>| match node.origin {
+                Origin::Elsewhere(name, _) => name.to_string(),
+                Origin::Made(number) => plan.images[number].name.to_owned(),
+            };
+            let is_host = |platform: &Platform| *platform == Platform::host();
+            let nodes = graph.nodes.iter().map(|node| {
+                let target = if is_host(node.target) { "host".to_owned() } else { node.target.to_string() };
+                format!("{} {} {target} {:?}", name(node), is_host(node.platform), node.needs)
+            });
+            nodes.collect()
+        };
+        let other = ["linux/arm64", "linux/amd64"].map(|text| Platform::parse(text).unwrap());
+        let other = other.into_iter().find(|platform| *platform != Platform::host()).unwrap();
+        let expected = |last: &str| {
+            let text = format!(
+                "debian true host {{}}\nplain true host {{0}}\nnative true host {{}}\ncross true {other} {{1, 2}}{last}"
+            );
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let app = format!("\napp false {other} {{1, 3}}");
+        assert_eq!(shown(&["app".to_owned()], std::slice::from_ref(&other)), expected(&app));
+        assert_eq!(shown(&["cross".to_owned()], std::slice::from_ref(&other)), expected(""));
+        // For two platforms, of which one is this machine's, only what can tell is there twice.
+        let both = shown(&["app".to_owned()], &[Platform::host(), other.clone()]);
+        assert_eq!(both.iter().filter(|line| line.starts_with("cross")).count(), 2, "{both:?}");
+        assert_eq!((both.len(), manifest.platforms(&manifest.stages["cross"])), (7, vec![Platform::host()]));
     }
 }

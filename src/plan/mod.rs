@@ -15,6 +15,8 @@ use crate::suggest;
 /// The images that were asked for and those that they need, what is needed first.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan<'a> {
+    /// This machine's platform.
+    host: Platform,
     pub(crate) images: Vec<PlannedImage<'a>>,
 }
 
@@ -25,6 +27,7 @@ pub(crate) struct PlannedImage<'a> {
     pub(crate) build: &'a Build,
     /// The images that files are taken from, at each place where it says so.
     pub(crate) takes_from: Vec<&'a Placed<ImageName>>,
+    /// What it is for. It is an image for that, too, unless it runs on this machine's platform.
     pub(crate) platforms: Vec<Platform>,
     /// Named, or meant by naming none; else only needed for something else.
     pub(crate) asked_for: bool,
@@ -76,7 +79,7 @@ impl<'a> Plan<'a> {
         if names.is_empty() {
             asked_for.extend(manifest.builds.keys().map(String::as_str));
         }
-        let mut plan = Self { images: Vec::new() };
+        let mut plan = Self { host: Platform::host(), images: Vec::new() };
         for name in &asked_for {
             if let Some((name, build)) = manifest.image(name) {
                 let wanted = if platforms.is_empty() { manifest.platforms(build) } else { platforms.to_vec() };
@@ -91,11 +94,15 @@ impl<'a> Plan<'a> {
 
     /// Adds an image behind those it needs. There are no cycles: the manifest's validation refuses them.
     fn add(&mut self, manifest: &'a Manifest, name: &'a str, build: &'a Build, platforms: &[Platform]) {
+        let host = [self.host.clone()];
+        let is_host = build.host.is_some();
+        let platforms = if is_host && !manifest.tells_targets(build) { &host } else { platforms };
         for needed in manifest.images_needed(build) {
             if let ImageName::Plain(needed) = &needed.value
                 && let Some((needed, below)) = manifest.image(needed)
             {
-                self.add(manifest, needed, below, platforms);
+                let wanted = if is_host && below.host.is_none() { &host } else { platforms };
+                self.add(manifest, needed, below, wanted);
             }
         }
         match self.images.iter_mut().find(|image| image.name == name) {
@@ -141,7 +148,7 @@ impl<'a> Plan<'a> {
             is_needed
         });
         images.reverse();
-        Self { images }
+        Self { host: self.host.clone(), images }
     }
 
     /// The names in the lockfile that these images need.

@@ -290,6 +290,10 @@ impl<'a> Building<'a> {
     /// All platforms of an image, if they are whole.
     fn platforms(&self, image: usize) -> Option<BTreeMap<Platform, BuiltImage>> {
         let nodes = self.graph.nodes.iter().zip(&self.progress).filter(|(node, _)| node.origin == Origin::Made(image));
+        // A stage for this machine alone is one image to whoever names it: the one that is for this machine, too.
+        let is_host = self.plan.images[image].build.host.is_some();
+        let own = self.plan.images[image].platforms.iter().find(|target| **target == Platform::host());
+        let nodes = nodes.filter(|(node, _)| !is_host || own.is_none_or(|own| node.target == own));
         let whole = nodes.map(|(node, progress)| match progress.whole.get()? {
             Whole::Made(built) => Some((node.platform.clone(), built.clone())),
             Whole::Elsewhere(_) => None,

@@ -155,6 +155,7 @@ impl Building<'_> {
                 name,
                 build,
                 platform: node.platform,
+                target: node.target,
                 below: &below,
                 base,
                 sources: &sources,
@@ -173,10 +174,10 @@ impl Building<'_> {
 
     /// Keeps what the next plan is explained by.
     fn keep_last(&self, number: usize, packed: &Packed) -> Result<(), BuildError> {
-        let Node { origin: Origin::Made(image), platform, base, .. } = self.graph.nodes[number] else { return Ok(()) };
+        let Node { origin: Origin::Made(image), target, base, .. } = self.graph.nodes[number] else { return Ok(()) };
         let base = base.and_then(|base| self.progress[base].whole.get()).map(Whole::digest);
         let layers = packed.layers.iter().map(|layer| (layer.created_by.clone(), layer.key)).collect();
-        self.executor.keep_last(self.plan.images[image].name, platform, &Last { base, layers })
+        self.executor.keep_last(self.plan.images[image].name, target, &Last { base, layers })
     }
 
     pub(super) fn index(&self, image: usize) -> Result<(), Vec<BuildError>> {

@@ -195,7 +195,7 @@ impl Forecast<'_> {
         sources: &Sources,
     ) -> Result<Option<Known>, BuildError> {
         let executor = self.executor;
-        let last = executor.last(image.name, node.platform)?;
+        let last = executor.last(image.name, node.target)?;
         let mut layers = Vec::new();
         for (number, part) in parts.iter().enumerate() {
             let key = executor.layer_key(&part.tree, node.platform, image.build.compression);
@@ -228,6 +228,7 @@ impl Forecast<'_> {
             name: image.name,
             build: image.build,
             platform: node.platform,
+            target: node.target,
             below: &below.image,
             base: below.base.as_ref(),
             sources,
@@ -245,7 +246,7 @@ impl Forecast<'_> {
             self.stages.push(Foreseen {
                 stage: "step",
                 name: image.name.to_owned(),
-                platform: Some(node.platform.clone()),
+                platform: Some(node.target.clone()),
                 layer: Some(step.title()),
                 state,
                 commands: Vec::new(),
@@ -275,7 +276,7 @@ impl Forecast<'_> {
         let nodes = graph.nodes.iter().zip(&self.known).filter(|(node, _)| node.origin == Origin::Made(number));
         let manifests: Option<BTreeMap<Platform, Descriptor>> =
             nodes.map(|(node, known)| Some((node.platform.clone(), known.as_ref()?.manifest.clone()?))).collect();
-        if image.platforms.len() < 2 {
+        if image.platforms.len() < 2 || image.build.host.is_some() {
             return;
         }
         let state = match manifests.map(|manifests| self.executor.index_document(image.build, &manifests)) {
@@ -298,7 +299,7 @@ impl Forecast<'_> {
         self.stages.push(Foreseen {
             stage,
             name: image.name.to_owned(),
-            platform: Some(node.platform.clone()),
+            platform: Some(node.target.clone()),
             layer,
             state,
             commands: Vec::new(),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::later::Later;
 use crate::manifest::read::{Table, Value};
 use crate::manifest::template::Template;
 use crate::manifest::validate::{Checker, config, package, step, value};
@@ -57,11 +56,8 @@ fn image(kind: &str, name: &Placed<String>, table: Table<'_>, checker: &mut Chec
     let mut needs = Needs::default();
     let packages = package::packages(table, &mut needs, checker);
     let steps = step::steps(table, &mut needs, checker);
-    // What runs and what is taken from it is what it matters for.
-    if let Some(place) = table.key_place("platform") {
-        needs.later.push(Placed::new(Later::HostPlatform, place));
-    }
     Build {
+        host: table.key_place("platform"),
         base: base.unwrap_or_else(|| Placed::new(ImageName::Scratch, name.place.clone())),
         layers: table.texts("layers").unwrap_or_default(),
         packages,
@@ -97,6 +93,7 @@ fn settings(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> B
     Build {
         place: name.place.clone(),
         base: Placed::new(ImageName::Scratch, name.place.clone()),
+        host: None,
         layers: Vec::new(),
         packages: Vec::new(),
         steps: Vec::new(),

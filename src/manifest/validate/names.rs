@@ -41,6 +41,7 @@ pub(super) fn check(root: Table<'_>, images: &Images<'_>, mirrored: &[Placed<Ima
     let made = || images.builds.values().chain(images.stages.values());
     for build in made() {
         check_image(&build.base, "base", &written, images.bases, checker);
+        check_platform(build, images.stages, checker);
         check_layers(build, &names("layer"), checker);
     }
     for needs in made().map(|build| &build.needs).chain(images.layers.values().map(|layer| &layer.needs)) {
@@ -102,6 +103,19 @@ fn check_needs(
             Problem::new("oci::manifest::unknown_package", message, &target.place, "not known").help(
                 help.unwrap_or_else(|| format!("add a `[package.{}]` with its `command` and `output`", **target)),
             ),
+        );
+    }
+}
+
+/// What is for a platform stands on images for that platform.
+fn check_platform(build: &Build, stages: &BTreeMap<String, Build>, checker: &mut Checker) {
+    let ImageName::Plain(name) = &build.base.value else { return };
+    if let (None, Some(host)) = (&build.host, stages.get(name).and_then(|stage| stage.host.as_ref())) {
+        let message = format!("`{name}` is for this machine's platform, whatever the target");
+        checker.push(
+            Problem::new("oci::manifest::host_base", message, &build.base.place, "this is for each platform")
+                .also(host, "said here")
+                .help(format!("take files from it with a package: `{{ image = \"{name}\", path = \"/…\" }}`")),
         );
     }
 }
