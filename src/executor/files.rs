@@ -9,6 +9,7 @@ use crate::layer::{ImageTree, LayerError, TakeError, Tree};
 use crate::model::{Digest, ImageName};
 use crate::source::{At, Place, Placed};
 use crate::stage::base::BaseImage;
+use crate::tools::signal;
 
 /// What images hold, by the names that packages have for them.
 pub(super) type Sources = BTreeMap<ImageName, Arc<ImageTree>>;
@@ -21,7 +22,11 @@ impl Executor<'_> {
 
     /// The same of an image whose layers are here, or were once.
     pub(super) fn read_files(&self, name: &Placed<ImageName>, image: &Image) -> Result<ImageTree, BuildError> {
-        ImageTree::read(&name.to_string(), image, self.store).map_err(|error| blame(error, &name.place))
+        ImageTree::read(&name.to_string(), image, self.store).map_err(|error| match signal::pending() {
+            // It is why the reading ended.
+            Some(_) => BuildError::Interrupted,
+            None => blame(error, &name.place),
+        })
     }
 
     /// Brings the layers of a base into the store, if one of these is missing there and is the base's.

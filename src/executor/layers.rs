@@ -20,6 +20,7 @@ use crate::manifest::{Build, Package, PackageContent};
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
 use crate::report::Stage;
 use crate::source::{At, Place};
+use crate::tools::signal;
 
 /// A layer to be: what will be in it, and what the image's history says of it.
 pub(super) struct Part {
@@ -179,6 +180,8 @@ impl Executor<'_> {
         let mut blob = self.store.start_blob()?;
         let mut out = activity.meter().counting(&mut blob);
         let written = tree.write(&options, &mut out).map_err(|error| match error {
+            // The reading of an archive ends at a signal, too.
+            WriteError::Package(_) if signal::pending().is_some() => BuildError::Interrupted,
             WriteError::Package(error) => BuildError::Layer(error),
             WriteError::Output(source) => crate::fs::FileError::new("write", blob.path(), source).into(),
             WriteError::Interrupted { .. } => BuildError::Interrupted,

@@ -106,10 +106,10 @@ struct Extended {
 }
 
 impl Listing {
-    /// Reads the whole archive.
-    pub(super) fn read(stream: &mut Stream) -> Result<Self, Unlistable> {
+    /// Reads the whole archive. A layer may lack what ends an archive: those who unpack it do not miss that.
+    pub(super) fn read(stream: &mut Stream, is_layer: bool) -> Result<Self, Unlistable> {
         let mut members = Vec::new();
-        match Self::read_members(stream, &mut members) {
+        match Self::read_members(stream, is_layer, &mut members) {
             Ok(()) => Ok(Self(members)),
             Err(None) => Err(Unlistable::NotAnArchive),
             Err(Some(source)) => {
@@ -123,7 +123,7 @@ impl Listing {
     }
 
     /// The error is nothing if already the first header is none.
-    fn read_members(stream: &mut Stream, members: &mut Vec<Member>) -> Result<(), Option<io::Error>> {
+    fn read_members(stream: &mut Stream, is_layer: bool, members: &mut Vec<Member>) -> Result<(), Option<io::Error>> {
         let mut general = Extended::default();
         let mut attributes = 0;
         let mut extended = Extended::default();
@@ -157,6 +157,9 @@ impl Listing {
                     members.push(member);
                 }
             }
+        }
+        if is_layer {
+            return Ok(stream.finish()?);
         }
         Err(Some(if is_first { damaged("it is empty") } else { damaged("it ends in its middle") }))
     }

@@ -98,6 +98,10 @@ impl Identity {
         }
     }
 
+    fn is_layer(&self) -> bool {
+        matches!(self, Self::Layer { .. })
+    }
+
     /// When it was changed, for what can be.
     pub(super) fn changed(&self) -> Option<Time> {
         match self {
@@ -143,7 +147,7 @@ impl Archive {
         let file = open(&self.host).map_err(failed)?;
         let listing = file.try_clone().and_then(Stream::new).map_err(failed).and_then(|mut stream| {
             let archive = shown.to_owned();
-            Listing::read(&mut stream).map_err(|error| match error {
+            Listing::read(&mut stream, self.identity.is_layer()).map_err(|error| match error {
                 Unlistable::NotAnArchive => ArchiveError::NotAnArchive { archive }.into(),
                 Unlistable::Damaged { after, source } => {
                     let after = after.map(|name| crate::sanitize::name(&String::from_utf8_lossy(&name.0)));

@@ -284,6 +284,20 @@ fn damage_and_what_is_no_tar_are_errors() {
 }
 
 #[test]
+fn a_layer_may_lack_its_end_and_all_else() {
+    let project = Project::new(&[]);
+    let mut there = Image::scratch(&project.platform);
+    let whole = tar(&[('0', "file", "content")]);
+    for bytes in [&whole[..1024], b""] {
+        let descriptor = Descriptor::of(media_type::LAYER, bytes);
+        project.store.put(bytes).unwrap();
+        there.layers.push(Layer { descriptor, diff_id: DiffId(Digest::of(bytes)) });
+    }
+    let read = ImageTree::read("there", &there, &project.store).unwrap();
+    assert_eq!(read.nodes.len(), 1);
+}
+
+#[test]
 fn only_what_is_taken_is_in_the_key() {
     let key = |layers: &[&[Part<'_>]], package: Package| -> Digest {
         let project = project(layers);
