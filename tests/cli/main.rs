@@ -36,6 +36,7 @@ mod retry;
 mod rootless;
 mod run;
 mod schemas;
+mod shortcut;
 mod signatures;
 mod silence;
 mod stages;
