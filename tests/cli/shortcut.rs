@@ -12,7 +12,7 @@ use crate::support::faults::FaultyRegistry;
 use crate::support::images::{self, Base};
 use crate::support::registry::{PASSWORD, USER, skopeo_copy};
 use crate::support::tools::{succeed, tool};
-use crate::support::{Outcome, Registry, TestContext};
+use crate::support::{Outcome, Registry, TestContext, project};
 
 const NAME: &str = "library/busybox";
 
@@ -128,6 +128,38 @@ fn a_lockfile_is_not_believed_more_than_the_documents() {
         // Without the document the registry has to give it.
         fs::remove_dir_all(context.root().join("cache")).unwrap();
     }
+}
+
+#[test]
+fn what_is_published_already_is_one_request_for_each_tag() {
+    let registry = Registry::start();
+    let context = project::two_platforms(&registry);
+    let first = context.run(["publish"]).success();
+    let again = || {
+        let told = alone(&context, ["publish"]).success();
+        assert_eq!(told.stdout(), first.stdout());
+        assert!(told.stderr().contains("is this image already"), "{told}");
+    };
+    let head = |tag: &str| format!("HEAD /v2/acme/both/manifests/{tag} 200");
+    assert_eq!(requests_of(&registry, again), [head("1"), head("latest")]);
+    // A tag that is another image now is pushed, and no other.
+    images::push(&registry, Base::Busybox, "acme/both", "latest");
+    let requests = requests_of(&registry, || drop(context.run(["publish"]).success()));
+    assert_eq!(registry.digest("acme/both", "latest"), context.built("both"));
+    assert_eq!(requests.iter().filter(|request| request.contains("/manifests/1 ")).count(), 1, "{requests:?}");
+}
+
+#[test]
+fn what_is_published_already_where_accounts_are_is_two_requests() {
+    let registry = Registry::start_with_accounts();
+    let context = TestContext::with_manifest(&format!(
+        "[build.app]\nbase = \"scratch\"\npackages = [{{ text = \"1\", to = \"/one\" }}]\nrepository = \"{}\"\n",
+        registry.repository("acme/app")
+    ));
+    log_in(&context, &registry.host());
+    context.run(["publish"]).success();
+    let requests = requests_of(&registry, || drop(alone(&context, ["publish"]).success()));
+    assert_eq!(requests, ["HEAD /v2/acme/app/manifests/latest 200", "HEAD /v2/acme/app/manifests/latest 401"]);
 }
 
 /// Verified by the manifest's own authority, and by one of the machine's.
