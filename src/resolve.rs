@@ -1,13 +1,14 @@
 //! What a tag or digest in a registry, or an image in a layout, is, as an entry of the lockfile.
 //!
-//! skopeo serves the bytes; they are hashed here, parsed here, and kept in the store, so that a build
+//! The registry serves the bytes, unless it only has to say that a tag still stands for what is in the store
+//! from before; they are hashed here, parsed here, and kept in the store, so that a build
 //! does not ask for them again. Layouts are read in process, by [`layout`](crate::layout).
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::layout::{Layout, LayoutError, Pinned};
-use crate::lock::Entry;
+use crate::lock::{Entry, Lock};
 use crate::manifest::{Base, Pin};
 use crate::model::config::ConfigError;
 use crate::model::document::DocumentError;
@@ -64,13 +65,20 @@ pub(crate) struct Resolver<'a> {
     pub(crate) reporter: &'a dyn Reporter,
     /// The manifest's, which layouts are seen from.
     pub(crate) folder: &'a Path,
+    /// What was pinned before.
+    pub(crate) lock: &'a Lock,
 }
 
 /// Pins by their name in the lockfile.
 pub(crate) type Pins<'a> = BTreeMap<String, (&'a Base, &'a Pin)>;
 
-/// What is asked: an image, and whether credentials stay out of it.
-type Question = (Reference, bool);
+/// What is asked.
+struct Question<'a> {
+    reference: &'a Reference,
+    access: Access,
+    /// What was pinned for the same tag before.
+    known: Option<Digest>,
+}
 
 impl Resolver<'_> {
     /// The command that asks what a pin stands for.
@@ -82,7 +90,7 @@ impl Resolver<'_> {
 
     /// The entry of every pin, and the errors of those that have none.
     pub(crate) fn resolve(&self, pins: &Pins<'_>) -> (BTreeMap<String, Entry>, Vec<At<ResolveError>>) {
-        let (mut answers, mut errors) = self.ask_all(pins, pinned, |reference, access| self.ask(reference, access));
+        let (mut answers, mut errors) = self.ask_all(pins, pinned, |question: &Question<'_>| self.ask(question));
         let look = |layout: &Layout, pin: &Pin| layout.pin(pin.digest.as_ref(), self.store);
         self.look_at_all(pins, look, (&mut answers, &mut errors));
         let entries = answers.into_iter().filter_map(|(name, answer)| {
@@ -102,7 +110,10 @@ impl Resolver<'_> {
     /// What every pin's tag or layout, if it has one, stands for now, whatever digest it is pinned to. Keeps nothing.
     pub(crate) fn current(&self, pins: &Pins<'_>) -> (BTreeMap<String, Digest>, Vec<At<ResolveError>>) {
         let tagged = |base: &Base, pin: &Pin| Some(Reference::Tag(base.origin.repository()?.clone(), pin.tag.clone()?));
-        let ask = |reference: &Reference, access: &Access| Ok(Digest::of(&self.skopeo.inspect_raw(reference, access)?));
+        let ask = |question: &Question<'_>| match question.known.filter(|digest| self.stands_for(question, digest)) {
+            Some(digest) => Ok(digest),
+            None => Ok(Digest::of(&self.skopeo.inspect_raw(question.reference, &question.access)?)),
+        };
         let (mut current, mut errors) = self.ask_all(pins, tagged, ask);
         self.look_at_all(pins, |layout, _| layout.choose(None), (&mut current, &mut errors));
         (current, errors)
@@ -129,9 +140,9 @@ impl Resolver<'_> {
         &self,
         pins: &Pins<'_>,
         reference: impl Fn(&Base, &Pin) -> Option<Reference>,
-        ask: impl Fn(&Reference, &Access) -> Result<T, ResolveError> + Sync,
+        ask: impl Fn(&Question<'_>) -> Result<T, ResolveError> + Sync,
     ) -> (BTreeMap<String, T>, Vec<At<ResolveError>>) {
-        let mut registries: BTreeMap<String, BTreeMap<Question, Vec<&str>>> = BTreeMap::new();
+        let mut registries: BTreeMap<String, BTreeMap<(Reference, bool), Vec<&str>>> = BTreeMap::new();
         for (name, (base, pin)) in pins {
             if let Some(reference) = reference(base, pin) {
                 let questions = registries.entry(reference.repository().registry().to_owned()).or_default();
@@ -143,7 +154,10 @@ impl Resolver<'_> {
         let answers = parallel::map(&registries, REGISTRIES, |questions| {
             parallel::map(questions, LIMIT, |((reference, anonymous), names)| {
                 let activity = self.reporter.begin(Stage::Resolve, names.join(", "));
-                let answer = ask(reference, &self.skopeo.access(reference.repository(), *anonymous))?;
+                let access = self.skopeo.access(reference.repository(), *anonymous);
+                let mut entries = names.iter().filter_map(|name| self.lock.entries.get(*name));
+                let known = entries.find(|entry| is_of(entry, reference)).map(|entry| entry.digest);
+                let answer = ask(&Question { reference, access, known })?;
                 activity.done();
                 Ok(answer)
             })
@@ -164,8 +178,24 @@ impl Resolver<'_> {
         (found, errors)
     }
 
-    fn ask(&self, reference: &Reference, access: &Access) -> Result<Pinned, ResolveError> {
-        let bytes = self.skopeo.inspect_raw(reference, access)?;
+    /// True if the tag plainly still stands for this digest.
+    fn stands_for(&self, question: &Question<'_>, digest: &Digest) -> bool {
+        self.skopeo.stands_for(question.reference, digest, &question.access)
+    }
+
+    /// The document that the tag stood for, if it is in the store and the tag plainly still stands for it.
+    fn kept(&self, question: &Question<'_>) -> Result<Option<Vec<u8>>, ResolveError> {
+        let Some(digest) = question.known else { return Ok(None) };
+        let kept = self.store.read(&digest)?;
+        Ok(kept.filter(|_| self.stands_for(question, &digest)))
+    }
+
+    fn ask(&self, question: &Question<'_>) -> Result<Pinned, ResolveError> {
+        let Question { reference, access, .. } = question;
+        let bytes = match self.kept(question)? {
+            Some(bytes) => bytes,
+            None => self.skopeo.inspect_raw(reference, access)?,
+        };
         let shown = || reference.to_string();
         let document =
             Document::parse(&bytes).map_err(|source| ResolveError::Document { reference: shown(), source })?;
@@ -196,6 +226,12 @@ impl Resolver<'_> {
         }
         Ok(Pinned { digest, media_type: document.media_type().to_owned(), platforms })
     }
+}
+
+/// True if the entry was resolved from this tag.
+fn is_of(entry: &Entry, reference: &Reference) -> bool {
+    let Reference::Tag(repository, tag) = reference else { return false };
+    entry.origin.repository() == Some(repository) && entry.tag.as_ref() == Some(tag)
 }
 
 /// A pinned digest is asked for as such, whatever tag it once had.

@@ -17,7 +17,7 @@ use crate::plan::{Plan, PlannedImage};
 use crate::report::Stage;
 use crate::source::{At, Placed};
 use crate::store::Layout;
-use crate::tools::skopeo;
+use crate::tools::skopeo::{self, Access};
 use crate::tools::{Cause, ToolError};
 
 /// Why something was not published.
@@ -153,12 +153,18 @@ fn tags(written: &[String]) -> Result<Vec<Tag>, Failure> {
 fn publish(session: &Session, built: &Built, repository: &Placed<Repository>, tags: &[Tag]) -> Result<(), Failure> {
     for tag in tags {
         let destination = Reference::Tag(repository.value.clone(), tag.clone());
+        let access = session.skopeo.access(destination.repository(), false);
+        // Who has a manifest has what it names, and what that names: it would not have taken it without.
+        if session.skopeo.is_published(&destination, &built.descriptor.digest, &access) {
+            session.reporter.note(&format!("{destination} is this image already"));
+            continue;
+        }
         let activity = session.reporter.begin(Stage::Push, destination.to_string());
-        let pushed = match push(session, built, &destination) {
+        let pushed = match push(session, built, &destination, &access) {
             // The destination lacks layers that are not here either: only now are they worth fetching.
             Err(error) if is_failure_of_tool(&error) && session.is_shallow(built) => {
                 session.complete_one(built)?;
-                push(session, built, &destination)
+                push(session, built, &destination, &access)
             }
             pushed => pushed,
         };
@@ -194,7 +200,7 @@ fn damage(session: &Session, built: &Built) -> Result<Option<PublishError>, File
     Ok(None)
 }
 
-fn push(session: &Session, built: &Built, destination: &Reference) -> Result<(), PublishError> {
+fn push(session: &Session, built: &Built, destination: &Reference, access: &Access) -> Result<(), PublishError> {
     const NAME: &str = "image";
     let folder = session.store.scratch().map_err(ToolError::from)?;
     let layout = Layout::new(folder.path().to_owned());
@@ -202,8 +208,7 @@ fn push(session: &Session, built: &Built, destination: &Reference) -> Result<(),
     let blobs = session.store.blobs();
     let source = skopeo::Layout { folder: folder.path(), name: NAME, blobs: Some(&blobs) };
     let all = built.descriptor.media_type == media_type::INDEX;
-    let access = session.skopeo.access(destination.repository(), false);
-    let found = session.skopeo.push(source, destination, all, &access)?;
+    let found = session.skopeo.push(source, destination, all, access)?;
     if found != built.descriptor.digest {
         let expected = built.descriptor.digest;
         return Err(PublishError::Digest { reference: destination.to_string(), expected, found });

@@ -212,7 +212,13 @@ impl Session {
     }
 
     pub(super) fn resolver(&self) -> Resolver<'_> {
-        Resolver { skopeo: &self.skopeo, store: &self.store, reporter: &*self.reporter, folder: &self.manifest.folder }
+        Resolver {
+            skopeo: &self.skopeo,
+            store: &self.store,
+            reporter: &*self.reporter,
+            folder: &self.manifest.folder,
+            lock: &self.lock,
+        }
     }
 
     pub(super) fn executor(&self) -> Executor<'_> {

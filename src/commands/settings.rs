@@ -11,6 +11,7 @@ use crate::manifest::{self, Cache, Manifest};
 use crate::model::Platform;
 use crate::report::{self, Progress, Reporter, Verbosity};
 use crate::store::Store;
+use crate::tools::registry::Client;
 use crate::tools::skopeo::{Access, OnMirror, OnRetry, Settings, Skopeo};
 
 /// A value from the command line or the environment that is none.
@@ -31,11 +32,13 @@ pub(super) fn reporter(global: &Global) -> Arc<dyn Reporter> {
 
 /// skopeo, as all of them say that it is to be used.
 pub(super) fn skopeo(global: &Global, manifest: &Manifest, store: &Store, reporter: &Arc<dyn Reporter>) -> Skopeo {
+    let timeout = global.network_timeout.map(|seconds| Duration::from_secs(seconds.into()));
     let settings = Settings {
         cache: store.tool_state(),
         logs: store.logs(),
         registries: registries(manifest),
-        timeout: global.network_timeout.map(|seconds| Duration::from_secs(seconds.into())),
+        timeout,
+        shortcut: Some(Client::new(timeout)),
         on_retry: on_retry(Arc::clone(reporter)),
         on_mirror: on_mirror(Arc::clone(reporter)),
     };

@@ -81,7 +81,7 @@ fn passed_on(names: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsSt
 /// True if skopeo would stumble over the default place of its credentials: without `XDG_RUNTIME_DIR` it
 /// opens `/run/containers/<uid>/auth.json`, and fails, even for a public image, where root's podman
 /// made that folder its own. An empty runtime folder is what "no credentials there" looks like.
-fn credentials_are_out_of_reach() -> bool {
+pub(crate) fn credentials_are_out_of_reach() -> bool {
     let default = format!("/run/containers/{}/auth.json", getuid().as_raw());
     std::env::var_os("XDG_RUNTIME_DIR").is_none()
         && std::fs::File::open(default).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)

@@ -92,6 +92,13 @@ impl ToolError {
         Self::Tool(Box::new(failure))
     }
 
+    /// A question that came to nothing before the tool was asked, which would be by this invocation.
+    pub(crate) fn unanswered(task: &Task, invocation: &Invocation, cause: Cause, found: String) -> Self {
+        let mut failure = Failure::new(task, invocation, cause);
+        failure.evidence = Some(Evidence::chain(vec![found]));
+        Self::Tool(Box::new(failure))
+    }
+
     /// Why, unless it was a file of ours.
     pub(crate) fn cause(&self) -> Option<&Cause> {
         match self {

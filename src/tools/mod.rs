@@ -10,6 +10,7 @@ mod explanation;
 pub(crate) mod git;
 pub(crate) mod id_map;
 pub(crate) mod process;
+pub(crate) mod registry;
 pub(crate) mod runc;
 pub(crate) mod signal;
 pub(crate) mod skopeo;

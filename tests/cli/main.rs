@@ -39,6 +39,7 @@ mod retry;
 mod rootless;
 mod run;
 mod schemas;
+mod shortcut;
 mod signatures;
 mod silence;
 mod stages;

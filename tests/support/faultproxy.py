@@ -8,7 +8,8 @@ certificate it speaks HTTPS. RULES is a JSON file, read anew for each request: a
 
     {"match": "regular expression for 'METHOD /path'", "do": ACTION, "argument": X, "body": "...", "headers": {}}
 
-of which the first that matches counts; with `"times": N` it does only N times. The actions:
+of which the first that matches counts; with `"times": N` it does only N times, and with `"unless": PATTERN` not
+to who sends an `Authorization` like that (it is empty where there is none). The actions:
 
     status    answer with the status X
     replace   answer with `body` as if the registry had
@@ -39,12 +40,13 @@ LOCK = threading.Lock()
 USED = collections.Counter()
 
 
-def rule(request):
+def rule(request, authorization):
     with LOCK, open(RULES, encoding="utf-8") as file:
         # New rules are a new file, and begin anew.
         written = os.fstat(file.fileno()).st_mtime_ns
         for number, rule in enumerate(json.load(file)):
-            if re.search(rule["match"], request) and USED[written, number] < rule.get("times", sys.maxsize):
+            is_excepted = "unless" in rule and re.search(rule["unless"], authorization)
+            if re.search(rule["match"], request) and not is_excepted and USED[written, number] < rule.get("times", sys.maxsize):
                 USED[written, number] += 1
                 return rule
     return {}
@@ -102,7 +104,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def handle_request(self):
         try:
-            self.serve(rule(f"{self.command} {self.path}"))
+            self.serve(rule(f"{self.command} {self.path}", self.headers.get("Authorization", "")))
         except OSError:
             # The client, or this proxy for it, has gone.
             self.close_connection = True

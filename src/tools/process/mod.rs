@@ -31,7 +31,7 @@ use stall::Watch;
 /// How long a tool has to end after SIGTERM before it is killed.
 const GRACE: Duration = Duration::from_secs(3);
 /// How often a wait looks for an interrupt and the time limit.
-const TICK: Duration = Duration::from_millis(40);
+pub(crate) const TICK: Duration = Duration::from_millis(40);
 
 /// A program to be run, as a value.
 #[derive(Clone, Debug, PartialEq, Eq)]

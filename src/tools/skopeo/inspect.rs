@@ -1,4 +1,5 @@
-//! Questions to a registry: what a tag or digest is, which tags there are.
+//! Questions to a registry: what a tag or digest is, which tags there are. Each has its command, which is run
+//! where there is no shortcut.
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use super::source::Source;
 use super::{Access, QUESTION_LIMIT, Skopeo};
 use crate::model::{Digest, Document, Reference, Repository};
 use crate::tools::error::ToolError;
+use crate::tools::registry::Client;
 use crate::tools::{Cause, Invocation, Subject, Task};
 
 /// For a question that only an explanation needs.
@@ -24,7 +26,8 @@ impl Skopeo {
             let task = self.task("resolve", Subject::Image(reference.clone()));
             let command = self.inspect_raw_command(&reference, &source.access);
             let invocation = self.prepared(command.limit(self.question_limit(source)))?;
-            let bytes = self.run_at(source, &task, &invocation)?;
+            let ask = |client: &Client| client.manifest(&reference, &source.access);
+            let bytes = self.ask_at(source, &task, &invocation, ask)?;
             match &reference {
                 Reference::Digest(_, digest) => verified(bytes, digest, &task, &invocation),
                 // What a mirror makes up is not locked; the registry's own answer is told as it is.
@@ -49,7 +52,8 @@ impl Skopeo {
             let task = self.task("resolve", Subject::Image(reference.clone()));
             let command = self.inspect_config_command(&reference, &source.access);
             let invocation = self.prepared(command.limit(self.question_limit(source)))?;
-            let bytes = self.run_at(source, &task, &invocation)?;
+            let ask = |client: &Client| client.config(&source.repository, config, &source.access);
+            let bytes = self.ask_at(source, &task, &invocation, ask)?;
             verified(bytes, config, &task, &invocation)
         })
     }

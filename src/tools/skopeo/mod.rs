@@ -4,14 +4,16 @@
 //! | --- | --- | --- |
 //! | [`Skopeo::inspect_raw`] | `inspect --raw` | a manifest's or index's exact bytes |
 //! | [`Skopeo::inspect_config`] | `inspect --config --raw` | an image's config |
+//! | [`Skopeo::stands_for`] | nothing: in process, or not at all | that a tag is this digest |
 //! | [`Skopeo::list_tags`] | `list-tags` | what a repository has |
 //! | [`Skopeo::fetch`] | `copy docker:// oci:` | blobs in a private folder, to be verified and taken over |
 //! | [`Skopeo::verify`] | `--policy` `copy docker:// oci:` | that a signature policy accepts an image |
 //! | [`Skopeo::push`] | `copy oci: docker://` | the digest in the registry |
 //! | [`Skopeo::mirror`] | `copy docker:// docker://` | the same |
 //!
-//! What is read comes from a registry's mirrors first ([`source`]). Calls that fail for a reason that may
-//! pass are made again ([`retry`]).
+//! What is read comes from a registry's mirrors first ([`source`]). A document is asked for in process, and
+//! of skopeo only if that comes to nothing plain ([`shortcut`]). Calls that fail for a
+//! reason that may pass are made again ([`retry`]).
 //!
 //! What skopeo says is used for explanations only. What it did is read from what it made: bytes that we
 //! hash ourselves, files, and the digest file. Passwords never stand in an argument, where every user of
@@ -20,6 +22,7 @@
 mod copy;
 mod inspect;
 mod retry;
+mod shortcut;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -33,8 +36,10 @@ use std::time::Duration;
 
 use crate::model::{RegistryMirror, Repository};
 use crate::tools::error::ToolError;
+use crate::tools::registry::Client;
 use crate::tools::{Cause, Invocation, Subject, Task, Version, environment};
 
+pub(crate) use crate::tools::registry::Access;
 pub(crate) use copy::Layout;
 pub(crate) use retry::OnRetry;
 use retry::Patience;
@@ -60,25 +65,12 @@ pub(crate) struct Settings {
     pub(crate) registries: BTreeMap<String, Access>,
     /// How long a registry may be silent, if it is not for this program to say.
     pub(crate) timeout: Option<Duration>,
+    /// Asked first, where what it answers needs no skopeo.
+    pub(crate) shortcut: Option<Client>,
     /// Told of every call that is about to be made again.
     pub(crate) on_retry: OnRetry,
     /// Told of every mirror that did not help.
     pub(crate) on_mirror: OnMirror,
-}
-
-/// How a registry is to be talked to; paths are absolute.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Access {
-    /// Plain HTTP or any certificate will do; for loopback addresses they always do.
-    pub(crate) insecure: bool,
-    /// Send no credentials.
-    pub(crate) anonymous: bool,
-    /// A folder with the certificate authority's `ca.crt`.
-    pub(crate) certificates: Option<PathBuf>,
-    /// The file with the credentials, instead of where skopeo looks by itself.
-    pub(crate) credentials: Option<PathBuf>,
-    /// Asked first, in this order, for what is read; each as its own registry's settings say.
-    pub(crate) mirrors: Vec<RegistryMirror>,
 }
 
 impl Access {
@@ -161,9 +153,19 @@ impl Skopeo {
 
     /// Runs it, and again if what went wrong may pass.
     fn run(&self, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
+        self.persist(task, invocation, || self.run_once(task, invocation))
+    }
+
+    /// Makes this call of the task until it succeeds, or fails for good.
+    fn persist(
+        &self,
+        task: &Task,
+        invocation: &Invocation,
+        call: impl FnMut() -> Result<Vec<u8>, ToolError>,
+    ) -> Result<Vec<u8>, ToolError> {
         let registry = task.subject.registry().unwrap_or_default();
         let limit = (!invocation.is_unlimited()).then_some(retry::LIMIT);
-        self.patience.persist(registry, limit, &self.settings.on_retry, || self.run_once(task, invocation))
+        self.patience.persist(registry, limit, &self.settings.on_retry, call)
     }
 
     /// Runs it; a flag that it does not know means that it is too old.

@@ -92,6 +92,11 @@ impl Patience {
         }
     }
 
+    /// True if all tries were in vain here, and nothing was answered since.
+    pub(super) fn is_lost(&self, registry: &str) -> bool {
+        self.lost_with().contains(registry)
+    }
+
     fn lost_with(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.lost_with.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -56,6 +56,10 @@ pub(super) struct Source {
 }
 
 impl Source {
+    fn registry(repository: &Repository, access: &Access) -> Self {
+        Self { repository: repository.clone(), access: access.clone(), is_mirror: false }
+    }
+
     /// How long a question to it may take that the registry itself has `limit` for.
     pub(super) fn limit(&self, limit: Duration) -> Duration {
         if self.is_mirror { limit.min(MIRROR_LIMIT) } else { limit }
@@ -76,9 +80,7 @@ impl Skopeo {
                 said.push(reason.clone());
                 continue;
             }
-            let repository = mirror.repository(repository);
-            let access = self.access(&repository, access.anonymous);
-            match read(&Source { repository, access, is_mirror: true }) {
+            match read(&self.mirror_source(mirror, repository, access)) {
                 Err(error) if error.cause().is_some_and(|cause| !cause.is_local()) => {
                     said.push(format!("the mirror `{mirror}` was asked first: {error}"));
                     self.pass_over(mirror, &error);
@@ -86,8 +88,23 @@ impl Skopeo {
                 decided => return decided,
             }
         }
-        let registry = Source { repository: repository.clone(), access: access.clone(), is_mirror: false };
+        let registry = Source::registry(repository, access);
         read(&registry).map_err(|error| said.into_iter().rev().fold(error, ToolError::preceded_by))
+    }
+
+    /// The place that is asked before all others.
+    pub(super) fn first_source(&self, repository: &Repository, access: &Access) -> Source {
+        let mirror = access.mirrors.iter().find(|mirror| !self.lost_mirrors().contains_key(mirror));
+        match mirror {
+            Some(mirror) => self.mirror_source(mirror, repository, access),
+            None => Source::registry(repository, access),
+        }
+    }
+
+    fn mirror_source(&self, mirror: &RegistryMirror, repository: &Repository, access: &Access) -> Source {
+        let repository = mirror.repository(repository);
+        let access = self.access(&repository, access.anonymous);
+        Source { repository, access, is_mirror: true }
     }
 
     /// Runs it: at a registry again if what went wrong may pass, at a mirror once.

@@ -28,7 +28,13 @@ impl FaultyRegistry {
         succeed(
             tool("openssl")
                 .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test"])
-                .args(["-addext", "subjectAltName=IP:0.0.0.0", "-keyout"])
+                .args([
+                    "-addext",
+                    "subjectAltName=IP:0.0.0.0",
+                    "-addext",
+                    "basicConstraints=critical,CA:FALSE",
+                    "-keyout",
+                ])
                 .arg(&key)
                 .arg("-out")
                 .arg(&certificate),

@@ -1,5 +1,6 @@
 //! A real registry on a loopback port, gone with the value that stands for it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -132,6 +133,14 @@ impl Registry {
                 Some(format!("{request} {status}"))
             })
             .collect()
+    }
+
+    /// How many connections its answered requests came on.
+    pub(crate) fn connections(&self) -> usize {
+        let log = std::fs::read_to_string(self.folder.path().join("registry.log")).unwrap();
+        let answered = log.lines().filter(|line| line.contains("response completed"));
+        let peers = answered.filter_map(|line| line.split("remoteaddr=").nth(1)?.split(' ').next());
+        peers.collect::<BTreeSet<_>>().len()
     }
 
     /// How often the bytes of a blob were sent to anyone.

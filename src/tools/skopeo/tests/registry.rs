@@ -160,6 +160,8 @@ impl Bench {
             logs: folder.path().join("logs"),
             registries,
             timeout: None,
+            // It is skopeo that is tested.
+            shortcut: None,
             on_retry: Box::new(|_| {}),
             on_mirror: Box::new(|_| {}),
         };

@@ -1,0 +1,191 @@
+//! Connections to one registry, as skopeo would make them: whom to trust, and which way leads there.
+//!
+//! What skopeo would do otherwise than here, for settings of the machine or the environment that are not
+//! looked into, is reason enough not to ask at all.
+//!
+//! ```text
+//! …/containers/registries.conf{,.d}     other places, refusals, helpers for credentials: for skopeo
+//! …/certs.d/HOST/*.crt                  authorities, as in the manifest's own `cert-dir`
+//! …/certs.d/HOST/*.{cert,key}           what a client shows: for skopeo
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml_edit::DocumentMut;
+use ureq::Agent;
+use ureq::config::RedirectAuthHeaders;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+
+use super::Access;
+use crate::model::Repository;
+
+/// How many connections are kept: as many as there are questions at once.
+const CONNECTIONS: usize = 32;
+/// How often an answer may be elsewhere.
+const REDIRECTS: u32 = 5;
+const NAME: &str = concat!("oci/", env!("CARGO_PKG_VERSION"));
+const REGISTRIES: &str = "containers/registries.conf";
+/// A variable of these says that the way is not straight.
+const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
+
+/// What asks this repository's registry; nothing if it is not known how skopeo would.
+pub(super) fn agent(repository: &Repository, access: &Access, limit: Duration) -> Option<Agent> {
+    let is_insecure = access.insecure || repository.is_loopback();
+    let home = variable("HOME")?;
+    let is_detour = !repository.is_loopback() && PROXIES.iter().any(|name| variable(name).is_some());
+    if is_detour || !has_plain_settings(&home) {
+        return None;
+    }
+    let trusted = trusted(&certificates(repository.registry(), access, &home))?;
+    let tls = TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .disable_verification(is_insecure)
+        .root_certs(match is_insecure {
+            true => RootCerts::new_with_certs(&[]),
+            false => RootCerts::new_with_certs(&[native(), trusted].concat()),
+        });
+    let config = Agent::config_builder()
+        .tls_config(tls.build())
+        .https_only(!is_insecure)
+        .proxy(None)
+        .timeout_global(Some(limit))
+        .max_redirects(REDIRECTS)
+        .redirect_auth_headers(RedirectAuthHeaders::Never)
+        .http_status_as_error(false)
+        .max_idle_connections(CONNECTIONS)
+        .max_idle_connections_per_host(CONNECTIONS)
+        .user_agent(NAME);
+    Some(config.build().new_agent())
+}
+
+/// Where a registry's answers come from.
+pub(super) fn server(registry: &str) -> &str {
+    match registry {
+        "docker.io" => "registry-1.docker.io",
+        registry => registry,
+    }
+}
+
+/// True for a URL that never leaves this machine.
+pub(super) fn is_loopback(url: &str) -> bool {
+    let host = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    host.is_some_and(|host| Repository::parse(&format!("{host}/any")).is_ok_and(|any| any.is_loopback()))
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// True if no file sends skopeo elsewhere than the reference says.
+fn has_plain_settings(home: &Path) -> bool {
+    [Path::new("/usr/share"), Path::new("/etc"), &home.join(".config")].into_iter().all(|folder| {
+        let file = folder.join(REGISTRIES);
+        let more = match std::fs::read_dir(file.with_extension("conf.d")) {
+            Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        more.is_ok_and(|more| {
+            more.iter().chain([&file]).all(|file| match std::fs::read_to_string(file) {
+                Ok(text) => is_plain(&text),
+                Err(error) => error.kind() == io::ErrorKind::NotFound,
+            })
+        })
+    })
+}
+
+/// True for a `registries.conf` that only says how short names are completed, which there are none of here.
+fn is_plain(text: &str) -> bool {
+    const HARMLESS: [&str; 3] = ["unqualified-search-registries", "short-name-mode", "aliases"];
+    text.parse::<DocumentMut>().is_ok_and(|table| table.iter().all(|(key, _)| HARMLESS.contains(&key)))
+}
+
+/// The folder with the registry's certificates: the manifest's, or the first that the machine has for it.
+fn certificates(registry: &str, access: &Access, home: &Path) -> Option<PathBuf> {
+    let folders = [
+        &home.join(".config/containers/certs.d"),
+        Path::new("/etc/containers/certs.d"),
+        Path::new("/etc/docker/certs.d"),
+    ];
+    let found = folders.map(|folder| folder.join(registry)).into_iter().find(|folder| folder.exists());
+    access.certificates.clone().or(found)
+}
+
+/// The authorities of a folder; nothing if there is more to it than that.
+fn trusted(folder: &Option<PathBuf>) -> Option<Vec<Certificate<'static>>> {
+    let mut found = Vec::new();
+    let Some(folder) = folder else { return Some(found) };
+    for entry in std::fs::read_dir(folder).ok()? {
+        let path = entry.ok()?.path();
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("crt") => {
+                for item in ureq::tls::parse_pem(&std::fs::read(&path).ok()?) {
+                    if let PemItem::Certificate(certificate) = item.ok()? {
+                        found.push(certificate);
+                    }
+                }
+            }
+            Some("cert" | "key") => return None,
+            _ => {}
+        }
+    }
+    Some(found)
+}
+
+/// Whom the machine trusts. What of it cannot be read vouches for nobody.
+fn native() -> Vec<Certificate<'static>> {
+    let found = rustls_native_certs::load_native_certs().certs;
+    found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_settings_that_only_skopeo_follows() {
+        for (text, plain) in [
+            ("", true),
+            ("# unqualified-search-registries = [\"example.com\"]\n", true),
+            ("unqualified-search-registries = [\"docker.io\"]\nshort-name-mode = \"enforcing\"\n", true),
+            ("[aliases]\n\"debian\" = \"docker.io/library/debian\"\n", true),
+            ("[[registry]]\nlocation = \"docker.io\"\nblocked = true\n", false),
+            ("[registries.insecure]\nregistries = []\n", false),
+            ("credential-helpers = [\"x\"]\n", false),
+            ("[", false),
+        ] {
+            assert_eq!(is_plain(text), plain, "{text}");
+        }
+    }
+
+    #[test]
+    fn knows_what_stays_on_the_machine() {
+        for (url, loopback) in [
+            ("http://127.0.0.1:5000/token", true),
+            ("https://localhost/token?a=b", true),
+            ("http://[::1]:5000", true),
+            ("https://auth.example.com/token", false),
+            ("http://127.0.0.1.example.com/", false),
+            ("http://127.0.0.1@example.com/", false),
+            ("127.0.0.1", false),
+        ] {
+            assert_eq!(is_loopback(url), loopback, "{url}");
+        }
+    }
+
+    #[test]
+    fn takes_authorities_and_leaves_what_a_client_shows_to_skopeo() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = Some(folder.path().to_owned());
+        assert_eq!(trusted(&None).unwrap().len(), 0);
+        assert_eq!(trusted(&there).unwrap().len(), 0);
+        std::fs::write(folder.path().join("README"), "x").unwrap();
+        assert_eq!(trusted(&there).unwrap().len(), 0);
+        std::fs::write(folder.path().join("client.cert"), "x").unwrap();
+        assert!(trusted(&there).is_none());
+        assert!(trusted(&Some(folder.path().join("nowhere"))).is_none());
+    }
+}

@@ -1,0 +1,250 @@
+//! Credentials, from the files in which skopeo looks for them, in its order.
+//!
+//! Only what stands in the files themselves is understood here. A helper program, a token of another kind,
+//! a file that cannot be read, or one place more than the versions of skopeo agree on: for all of that
+//! skopeo is asked.
+//!
+//! ```text
+//! the file that was named, else $REGISTRY_AUTH_FILE, else one of
+//!     $XDG_RUNTIME_DIR/containers/auth.json      without the variable: /run/containers/UID/auth.json
+//! $XDG_CONFIG_HOME/containers/auth.json          without the variable: ~/.config
+//! $DOCKER_CONFIG/config.json                     without the variable: ~/.docker
+//! ~/.dockercfg
+//! ```
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::process::getuid;
+use serde::Deserialize;
+
+use crate::tools::environment;
+
+/// Name and password, as a registry takes them; a secret.
+pub(super) struct Basic(String);
+
+impl Basic {
+    /// The value of the header (RFC 7617).
+    pub(super) fn into_header(self) -> String {
+        format!("Basic {}", self.0)
+    }
+}
+
+/// Something that only skopeo understands.
+#[derive(Debug)]
+pub(super) struct NotUnderstood;
+
+/// Where credentials may be.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Named by somebody. Newer versions of skopeo look nowhere else then.
+    named: Option<PathBuf>,
+    files: Vec<PathBuf>,
+    /// The same in the format of the old days: what `auths` is elsewhere is the whole of it.
+    legacy: Option<PathBuf>,
+}
+
+impl Places {
+    /// Those of this process's user; `named` is what the manifest says.
+    pub(super) fn of_environment(named: Option<&Path>) -> Self {
+        Self::of(named, environment::credentials_are_out_of_reach(), |name| std::env::var_os(name))
+    }
+
+    fn of(named: Option<&Path>, is_out_of_reach: bool, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let folder = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = folder("HOME");
+        let in_home = |path: &str| home.as_ref().map(|home| home.join(path));
+        let named = named.map(Path::to_owned).or_else(|| folder("REGISTRY_AUTH_FILE"));
+        let runtime = match folder("XDG_RUNTIME_DIR") {
+            Some(folder) => Some(folder.join("containers")),
+            None if is_out_of_reach => None,
+            None => Some(format!("/run/containers/{}", getuid().as_raw()).into()),
+        };
+        let config = folder("XDG_CONFIG_HOME").or_else(|| in_home(".config"));
+        let docker = folder("DOCKER_CONFIG").or_else(|| in_home(".docker"));
+        let files = [
+            runtime.filter(|_| named.is_none()).map(|folder: PathBuf| folder.join("auth.json")),
+            config.map(|folder| folder.join("containers/auth.json")),
+            docker.map(|folder| folder.join("config.json")),
+        ];
+        Self { named, files: files.into_iter().flatten().collect(), legacy: in_home(".dockercfg") }
+    }
+
+    /// What this repository of the registry is to be asked with, if anything.
+    pub(super) fn find(&self, registry: &str, repository: &str) -> Result<Option<Basic>, NotUnderstood> {
+        if let Some(found) = self.named.iter().find_map(|path| File::read(path).lookup(registry, repository)) {
+            return found.map(Some);
+        }
+        let others = self.files.iter().map(|path| File::read(path));
+        let others = others.chain(self.legacy.iter().map(|path| File::read_legacy(path)));
+        let found = others.into_iter().find_map(|file| file.lookup(registry, repository));
+        match found {
+            Some(_) if self.named.is_some() => Err(NotUnderstood),
+            found => found.transpose(),
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+struct Entry {
+    #[serde(default)]
+    auth: String,
+    #[serde(default)]
+    identitytoken: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Content {
+    #[serde(default)]
+    auths: Option<BTreeMap<String, Entry>>,
+    #[serde(default)]
+    cred_helpers: Option<BTreeMap<String, serde_json::Value>>,
+}
+
+/// What a file has; nothing if it is not understood. One that is not there has nothing in it.
+struct File(Option<Content>);
+
+impl File {
+    fn read(path: &Path) -> Self {
+        Self::read_as(path, |text| serde_json::from_slice(text))
+    }
+
+    fn read_legacy(path: &Path) -> Self {
+        Self::read_as(path, |text| Ok(Content { auths: Some(serde_json::from_slice(text)?), ..Content::default() }))
+    }
+
+    fn read_as(path: &Path, parse: impl FnOnce(&[u8]) -> serde_json::Result<Content>) -> Self {
+        match std::fs::read(path) {
+            Ok(text) => Self(parse(&text).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self(Some(Content::default())),
+            Err(_) => Self(None),
+        }
+    }
+
+    /// Nothing if the next file is to be asked.
+    fn lookup(&self, registry: &str, repository: &str) -> Option<Result<Basic, NotUnderstood>> {
+        let Some(content) = &self.0 else { return Some(Err(NotUnderstood)) };
+        if content.cred_helpers.as_ref().is_some_and(|helpers| helpers.contains_key(registry)) {
+            return Some(Err(NotUnderstood));
+        }
+        let entry = entry(content.auths.as_ref()?, registry, repository)?;
+        match entry.identitytoken.is_empty() {
+            false => Some(Err(NotUnderstood)),
+            true if entry.auth.is_empty() => None,
+            true => Some(Ok(Basic(entry.auth.clone()))),
+        }
+    }
+}
+
+/// The entry of the repository, of a folder it is in, or of the registry by one of its names.
+fn entry<'a>(auths: &'a BTreeMap<String, Entry>, registry: &str, repository: &str) -> Option<&'a Entry> {
+    let mut name = format!("{registry}/{repository}");
+    loop {
+        if let Some(entry) = auths.get(&name) {
+            return Some(entry);
+        }
+        match name.rfind('/') {
+            Some(slash) => name.truncate(slash),
+            None => break,
+        }
+    }
+    let wanted = normal(registry);
+    auths.iter().find(|(name, _)| normal(name) == wanted).map(|(_, entry)| entry)
+}
+
+/// The host that a key of old means, which was a URL.
+fn normal(key: &str) -> &str {
+    let key = key.strip_prefix("http://").or_else(|| key.strip_prefix("https://")).unwrap_or(key);
+    match key.split('/').next().unwrap_or(key) {
+        "docker.io" | "registry-1.docker.io" => "index.docker.io",
+        host => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The files of a home, and what a repository is asked with: the value in `auth`, `-` for nothing, `?` for
+    /// what only skopeo understands.
+    #[track_caller]
+    fn finds(files: &[(&str, &str)], named: Option<&str>, image: &str, expected: &str) {
+        let home = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = home.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let named = named.map(|path| home.path().join(path));
+        let places = Places::of(named.as_deref(), false, |name| match name {
+            "HOME" => Some(home.path().into()),
+            "XDG_RUNTIME_DIR" => Some(home.path().join("run").into()),
+            _ => None,
+        });
+        let (registry, repository) = image.split_once('/').unwrap();
+        let found = match places.find(registry, repository) {
+            Ok(Some(basic)) => basic.into_header().replace("Basic ", ""),
+            Ok(None) => "-".to_owned(),
+            Err(NotUnderstood) => "?".to_owned(),
+        };
+        assert_eq!(found, expected, "{image} {files:?}");
+    }
+
+    #[test]
+    fn the_nearest_name_counts() {
+        let text = r#"{"auths": {
+            "r.example.com": {"auth": "aG9zdDo="}, "r.example.com/a": {"auth": "YTo="}, "r.example.com/a/b": {"auth": "YjphOg=="},
+            "https://old.example.com/v1/": {"auth": "b2xkOg=="}, "https://index.docker.io/v1/": {"auth": "aHViOg=="},
+            "none.example.com": {}, "token.example.com": {"auth": "eA==", "identitytoken": "x"}
+        }, "credHelpers": {"helped.example.com": "x"}, "credsStore": "desktop"}"#;
+        for (image, expected) in [
+            ("r.example.com/b", "aG9zdDo="),
+            ("r.example.com/a", "YTo="),
+            ("r.example.com/a/c/d", "YTo="),
+            ("r.example.com/a/b", "YjphOg=="),
+            ("old.example.com/a", "b2xkOg=="),
+            ("docker.io/library/a", "aHViOg=="),
+            ("other.example.com/a", "-"),
+            ("r.example.com:5000/a", "-"),
+            ("none.example.com/a", "-"),
+            ("token.example.com/a", "?"),
+            ("helped.example.com/a", "?"),
+        ] {
+            finds(&[(".docker/config.json", text)], None, image, expected);
+        }
+    }
+
+    #[test]
+    fn the_first_file_that_has_it_counts() {
+        let file = |auth: &str| format!(r#"{{"auths": {{"r.example.com": {{"auth": "{auth}"}}}}}}"#);
+        let (run, config, docker) = (file("run="), file("config="), file("docker="));
+        let legacy = r#"{"https://r.example.com/v1/": {"auth": "old="}}"#;
+        let all = [
+            ("run/containers/auth.json", run.as_str()),
+            (".config/containers/auth.json", config.as_str()),
+            (".docker/config.json", docker.as_str()),
+            (".dockercfg", legacy),
+        ];
+        for (from, expected) in [(0, "run="), (1, "config="), (2, "docker="), (3, "old="), (4, "-")] {
+            finds(&all[from..], None, "r.example.com/a", expected);
+        }
+        // A file that was named comes first; whether the others count then depends on skopeo's version.
+        let named = ("mine.json", r#"{"auths": {"s.example.com": {"auth": "mine="}}}"#);
+        finds(&[named, all[2]], Some("mine.json"), "s.example.com/a", "mine=");
+        finds(&[named, all[2]], Some("mine.json"), "r.example.com/a", "?");
+        finds(&[named, all[0]], Some("mine.json"), "r.example.com/a", "-");
+        finds(&[all[2]], Some("mine.json"), "r.example.com/a", "?");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_not_guessed_at() {
+        for text in ["", "{", "1", r#"{"auths": {"r.example.com": {"auth": 1}}}"#, "\u{0}"] {
+            finds(&[(".docker/config.json", text)], None, "r.example.com/a", "?");
+        }
+        finds(&[(".docker/config.json", r#"{"auths": null, "credHelpers": null}"#)], None, "r.example.com/a", "-");
+        finds(&[(".docker/config.json/x", "")], None, "r.example.com/a", "?");
+    }
+}

@@ -1,0 +1,314 @@
+//! One registry: how it is reached, what it was told of who asks, and the exchange of one request.
+//!
+//! The first question finds the way alone, and the others wait for it: whether an insecure registry speaks
+//! TLS, and whether it works at all. The first question to each repository that is asked for credentials
+//! brings them in the same way.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::http::{HeaderMap, header};
+
+use super::Access;
+use super::authorization::{self, Challenge};
+use super::connection;
+use super::credentials::{Basic, Places};
+use crate::model::document::media_type;
+use crate::model::{Reference, Repository};
+
+/// How large a document may be: what skopeo and the registries themselves take, too.
+const LARGEST_DOCUMENT: u64 = 4 << 20;
+const CONTENT_DIGEST: &str = "docker-content-digest";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Head,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Manifest,
+    Blob,
+}
+
+/// One request of the distribution spec, as it stands in its first line.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    method: Method,
+    kind: Kind,
+    repository: String,
+    /// A tag or a digest.
+    name: String,
+}
+
+impl Request {
+    pub(super) fn new(method: Method, kind: Kind, reference: &Reference) -> Self {
+        let name = match reference {
+            Reference::Tag(_, tag) => tag.to_string(),
+            Reference::Digest(_, digest) => digest.to_string(),
+        };
+        Self { method, kind, repository: reference.repository().path().to_owned(), name }
+    }
+
+    fn path(&self) -> String {
+        let kind = match self.kind {
+            Kind::Manifest => "manifests",
+            Kind::Blob => "blobs",
+        };
+        format!("/v2/{}/{kind}/{}", self.repository, self.name)
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = match self.method {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+        };
+        write!(formatter, "{method} {}", self.path())
+    }
+}
+
+/// What a registry answered.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    /// What it says that the digest is.
+    pub(super) digest: Option<String>,
+    /// Empty if there were too many.
+    pub(super) bytes: Vec<u8>,
+    challenge: Option<Challenge>,
+}
+
+/// Why there is no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The connection ended before the answer did.
+    Reset,
+    /// Whoever asks is not let in here, which is known from before.
+    Stranger,
+    Unclear,
+}
+
+impl From<ureq::Error> for Trouble {
+    fn from(error: ureq::Error) -> Self {
+        match error {
+            ureq::Error::Io(error) => match error.kind() {
+                io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe => Self::Reset,
+                _ => Self::Unclear,
+            },
+            _ => Self::Unclear,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Https,
+    Http,
+}
+
+/// What the registry is told of who asks about one repository.
+#[derive(Clone, PartialEq, Eq, Default)]
+enum Session {
+    #[default]
+    Stranger,
+    /// The value of the header, which is a secret.
+    Known(String),
+    /// It does not do.
+    Refused,
+}
+
+/// A registry.
+pub(super) struct Host {
+    repository: Repository,
+    access: Access,
+    limit: Duration,
+    agent: OnceLock<Option<Agent>>,
+    scheme: Mutex<Option<Scheme>>,
+    sessions: Mutex<BTreeMap<String, Arc<Mutex<Session>>>>,
+    lost: AtomicBool,
+}
+
+/// Without its secrets.
+impl fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Host").field("registry", &self.repository.registry()).finish_non_exhaustive()
+    }
+}
+
+impl Host {
+    /// The registry of this repository. Nothing is read or asked yet.
+    pub(super) fn new(repository: &Repository, access: Access, limit: Duration) -> Self {
+        Self {
+            repository: repository.clone(),
+            access,
+            limit,
+            agent: OnceLock::new(),
+            scheme: Mutex::default(),
+            sessions: Mutex::default(),
+            lost: AtomicBool::new(false),
+        }
+    }
+
+    /// True if it is not to be asked any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// The answer to a request, whatever its status.
+    pub(super) fn send(&self, request: &Request) -> Result<Reply, Trouble> {
+        let known = lock(&self.scheme);
+        match *known {
+            Some(scheme) => {
+                drop(known);
+                self.introduced(scheme, request)
+            }
+            None => self.find(request, known),
+        }
+    }
+
+    /// Sends the first request. As skopeo does, an insecure registry is tried with TLS first.
+    fn find(&self, request: &Request, mut known: MutexGuard<'_, Option<Scheme>>) -> Result<Reply, Trouble> {
+        if self.is_lost() {
+            return Err(Trouble::Unclear);
+        }
+        let (scheme, reply) = match self.introduced(Scheme::Https, request) {
+            Err(_) if self.is_insecure() => (Scheme::Http, self.introduced(Scheme::Http, request)),
+            reply => (Scheme::Https, reply),
+        };
+        match &reply {
+            Ok(_) => *known = Some(scheme),
+            Err(Trouble::Unclear) => self.lose(),
+            Err(Trouble::Reset | Trouble::Stranger) => {}
+        }
+        reply
+    }
+
+    /// Sends a request, with credentials if they are asked for.
+    fn introduced(&self, scheme: Scheme, request: &Request) -> Result<Reply, Trouble> {
+        let session = Arc::clone(lock(&self.sessions).entry(request.repository.clone()).or_default());
+        let before = lock(&session).clone();
+        if before == Session::Refused {
+            return Err(Trouble::Stranger);
+        }
+        let reply = self.exchange(scheme, request, &before)?;
+        if reply.status != 401 {
+            return Ok(reply);
+        }
+        let after = {
+            let mut session = lock(&session);
+            // Another question may have brought it meanwhile.
+            if *session == before {
+                *session = match &reply.challenge {
+                    Some(challenge) => self.introduce(scheme, challenge, &request.repository)?,
+                    None => Session::Refused,
+                };
+            }
+            session.clone()
+        };
+        let reply = if after == Session::Refused { reply } else { self.exchange(scheme, request, &after)? };
+        if reply.status == 401 {
+            *lock(&session) = Session::Refused;
+        }
+        Ok(reply)
+    }
+
+    fn introduce(&self, scheme: Scheme, challenge: &Challenge, repository: &str) -> Result<Session, Trouble> {
+        let credentials = match self.access.anonymous {
+            true => None,
+            false => self.credentials(repository)?,
+        };
+        let header = match challenge {
+            Challenge::Basic => credentials.map(Basic::into_header),
+            Challenge::Bearer { realm, service } => {
+                if !self.may_ask(realm, scheme) {
+                    return Err(Trouble::Unclear);
+                }
+                let agent = self.agent()?;
+                Some(authorization::token(agent, realm, service.as_deref(), repository, credentials)?)
+            }
+        };
+        Ok(header.map_or(Session::Refused, Session::Known))
+    }
+
+    fn credentials(&self, repository: &str) -> Result<Option<Basic>, Trouble> {
+        let places = Places::of_environment(self.access.credentials.as_deref());
+        places.find(self.repository.registry(), repository).map_err(|_| Trouble::Unclear)
+    }
+
+    /// Whether who gives tokens may be asked. He is another host, and being lax with the registry says
+    /// nothing about him, unless it is the manifest that says so.
+    fn may_ask(&self, realm: &str, scheme: Scheme) -> bool {
+        let is_verified = scheme == Scheme::Https && !self.is_insecure() && realm.starts_with("https://");
+        is_verified || self.access.insecure || connection::is_loopback(realm)
+    }
+
+    fn is_insecure(&self) -> bool {
+        self.access.insecure || self.repository.is_loopback()
+    }
+
+    fn agent(&self) -> Result<&Agent, Trouble> {
+        let made = self.agent.get_or_init(|| connection::agent(&self.repository, &self.access, self.limit));
+        made.as_ref().ok_or(Trouble::Unclear)
+    }
+
+    fn exchange(&self, scheme: Scheme, request: &Request, session: &Session) -> Result<Reply, Trouble> {
+        let scheme = match scheme {
+            Scheme::Https => "https",
+            Scheme::Http => "http",
+        };
+        let url = format!("{scheme}://{}{}", connection::server(self.repository.registry()), request.path());
+        let agent = self.agent()?;
+        let mut message = match request.method {
+            Method::Get => agent.get(url),
+            Method::Head => agent.head(url),
+        };
+        if request.kind == Kind::Manifest {
+            message = message.header(header::ACCEPT, ACCEPTED.join(", "));
+        }
+        if let Session::Known(secret) = session {
+            message = message.header(header::AUTHORIZATION, secret);
+        }
+        let mut response = message.call()?;
+        let bytes = match response.body_mut().with_config().limit(LARGEST_DOCUMENT).read_to_vec() {
+            Err(ureq::Error::BodyExceedsLimit(_)) => Vec::new(),
+            bytes => bytes?,
+        };
+        let headers = response.headers();
+        Ok(Reply {
+            status: response.status().as_u16(),
+            digest: text(headers, CONTENT_DIGEST).map(str::to_owned),
+            bytes,
+            challenge: headers
+                .get_all(header::WWW_AUTHENTICATE)
+                .iter()
+                .find_map(|value| Challenge::parse(value.to_str().ok()?)),
+        })
+    }
+}
+
+/// What a registry may answer with: else it may convert what it has, and the digest would be another.
+const ACCEPTED: [&str; 4] =
+    [media_type::INDEX, media_type::MANIFEST, media_type::DOCKER_LIST, media_type::DOCKER_MANIFEST];
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

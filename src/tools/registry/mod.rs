@@ -1,0 +1,181 @@
+//! Small questions to a registry, asked in process: starting skopeo for each would take longer than the answer.
+//!
+//! It is a shortcut for answers that are plain: a document whose bytes have the digest that they should
+//! have, or a tag that the registry says is still the digest that is known. Whatever else comes (a refusal,
+//! a certificate that is not accepted, settings or credentials that are not understood here) is no answer,
+//! and skopeo, which has the same files and flags, asks again, decides and explains. So nothing is
+//! found or refused here that skopeo would not find or refuse, and no error is made here but one: a fault
+//! that may pass counts as the first of the tries that skopeo has, so that a registry in trouble is not
+//! asked twice as often.
+//!
+//! ```text
+//! Client ── a Host for each registry ── ureq::Agent      connections that are kept (connection)
+//!                   └── a Session for each repository    what it is told of who asks (authorization, credentials)
+//! ```
+//!
+//! A question is asked on a thread of its own, so that whoever waits for it sees an interrupt and the time.
+
+mod authorization;
+mod connection;
+mod credentials;
+mod host;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::model::{Digest, Document, Reference, RegistryMirror, Repository};
+use crate::tools::process::TICK;
+use crate::tools::{Cause, signal};
+use host::{Host, Kind, Method, Reply, Request, Trouble};
+
+/// How long a shortcut may take. Slow is not broken, but whoever is that slow gains nothing by it.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// How a registry is to be talked to; paths are absolute.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Access {
+    /// Plain HTTP or any certificate will do; for loopback addresses they always do.
+    pub(crate) insecure: bool,
+    /// Send no credentials.
+    pub(crate) anonymous: bool,
+    /// A folder with the certificate authority's `ca.crt`.
+    pub(crate) certificates: Option<PathBuf>,
+    /// The file with the credentials, instead of where skopeo looks by itself.
+    pub(crate) credentials: Option<PathBuf>,
+    /// Asked first, in this order, for what is read; each as its own registry's settings say.
+    pub(crate) mirrors: Vec<RegistryMirror>,
+}
+
+/// What came of a question.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// What was asked for, verified.
+    Bytes(Vec<u8>),
+    /// The registry could not answer; a moment later it may. With what it did.
+    Fault(Cause, String),
+    /// Nothing plain. It is for skopeo to ask.
+    Unclear,
+}
+
+/// Asks registries. Any number of threads may use it at once; connections are kept and shared.
+#[derive(Debug)]
+pub(crate) struct Client {
+    limit: Duration,
+    /// By registry, and whether credentials stay out of it.
+    hosts: Mutex<BTreeMap<(String, bool), Arc<Host>>>,
+}
+
+impl Client {
+    /// `limit` is how long a registry may be silent, if that is less than it may be anyway.
+    pub(crate) fn new(limit: Option<Duration>) -> Self {
+        Self { limit: limit.map_or(LIMIT, |limit| limit.min(LIMIT)), hosts: Mutex::default() }
+    }
+
+    /// The exact bytes of the manifest or index (OCI distribution spec, "Pulling manifests"). Those of a
+    /// digest have it; those of a tag have the digest that the registry says, if it does, and are a document.
+    pub(crate) fn manifest(&self, reference: &Reference, access: &Access) -> Answer {
+        let wanted = match reference {
+            Reference::Tag(..) => None,
+            Reference::Digest(_, digest) => Some(*digest),
+        };
+        self.get(Kind::Manifest, reference, access, move |reply| {
+            let found = Digest::of(&reply.bytes);
+            let is_as_said = reply.digest.as_ref().is_none_or(|said| *said == found.to_string());
+            is_as_said && wanted.is_none_or(|wanted| wanted == found) && Document::parse(&reply.bytes).is_ok()
+        })
+    }
+
+    /// The exact bytes of the config, which have its digest ("Pulling blobs").
+    pub(crate) fn config(&self, repository: &Repository, digest: &Digest, access: &Access) -> Answer {
+        let wanted = *digest;
+        let reference = Reference::Digest(repository.clone(), wanted);
+        self.get(Kind::Blob, &reference, access, move |reply| Digest::of(&reply.bytes) == wanted)
+    }
+
+    /// True if the registry plainly says that the tag stands for this digest. Nothing of it is downloaded.
+    pub(crate) fn is(&self, reference: &Reference, digest: &Digest, access: &Access) -> bool {
+        let request = Request::new(Method::Head, Kind::Manifest, reference);
+        let reply = self.ask(reference.repository(), access, move |host| host.send(&request));
+        reply.is_some_and(|reply| {
+            reply.is_ok_and(|reply| reply.status == 200 && reply.digest.as_deref() == Some(&*digest.to_string()))
+        })
+    }
+
+    fn get(
+        &self,
+        kind: Kind,
+        reference: &Reference,
+        access: &Access,
+        is_right: impl FnOnce(&Reply) -> bool + Send + 'static,
+    ) -> Answer {
+        let request = Request::new(Method::Get, kind, reference);
+        let asked = request.to_string();
+        let reply = self.ask(reference.repository(), access, move |host| host.send(&request));
+        match reply {
+            Some(Ok(reply)) if reply.status == 200 && is_right(&reply) => Answer::Bytes(reply.bytes),
+            Some(Ok(reply)) => {
+                let said = format!("it answered `{asked}` with HTTP status {}", reply.status);
+                fault(reply.status).map_or(Answer::Unclear, |cause| Answer::Fault(cause, said))
+            }
+            Some(Err(Trouble::Reset)) => {
+                Answer::Fault(Cause::Reset, format!("it ended the connection on which it was asked `{asked}`"))
+            }
+            Some(Err(Trouble::Stranger | Trouble::Unclear)) | None => Answer::Unclear,
+        }
+    }
+
+    /// Has a thread ask, and waits for it, but no longer than the limit and never through an interrupt.
+    fn ask<T: Send + 'static>(
+        &self,
+        repository: &Repository,
+        access: &Access,
+        question: impl FnOnce(&Host) -> Result<T, Trouble> + Send + 'static,
+    ) -> Option<Result<T, Trouble>> {
+        let host = self.host(repository, access);
+        if host.is_lost() {
+            return None;
+        }
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let asked = Arc::clone(&host);
+        // Whoever has no thread left has skopeo.
+        thread::Builder::new().spawn(move || drop(sender.send(question(&asked)))).ok()?;
+        let started = Instant::now();
+        while signal::pending().is_none() && started.elapsed() < self.limit {
+            match receiver.recv_timeout(TICK) {
+                Ok(answer) => {
+                    // Whoever could not be talked to at all is not tried again.
+                    if matches!(answer, Err(Trouble::Unclear)) {
+                        host.lose();
+                    }
+                    return Some(answer);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        host.lose();
+        None
+    }
+
+    fn host(&self, repository: &Repository, access: &Access) -> Arc<Host> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = hosts
+            .entry((repository.registry().to_owned(), access.anonymous))
+            .or_insert_with(|| Arc::new(Host::new(repository, access.clone(), self.limit)));
+        Arc::clone(host)
+    }
+}
+
+/// What a status says of a registry that may do better a moment later.
+fn fault(status: u16) -> Option<Cause> {
+    let cause = match status {
+        429 => Cause::RateLimited,
+        500.. => Cause::ServerError { status },
+        _ => return None,
+    };
+    cause.is_transient().then_some(cause)
+}

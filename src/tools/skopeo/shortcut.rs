@@ -1,0 +1,44 @@
+//! The way round skopeo: questions that [`registry`](crate::tools::registry) answers in process, if they have a plain
+//! answer.
+
+use super::Skopeo;
+use super::source::Source;
+use crate::model::{Digest, Reference};
+use crate::tools::error::ToolError;
+use crate::tools::registry::{Access, Answer, Client};
+use crate::tools::{Invocation, Task};
+
+impl Skopeo {
+    /// True if whoever is asked first plainly says that the tag stands for this digest. Where it is false,
+    /// nothing is known: [`Skopeo::inspect_raw`] finds out.
+    pub(crate) fn stands_for(&self, reference: &Reference, digest: &Digest, access: &Access) -> bool {
+        let source = self.first_source(reference.repository(), access);
+        self.is_published(&reference.of(source.repository), digest, &source.access)
+    }
+
+    /// The same of the registry itself, whatever its mirrors have: it need not be sent what it has.
+    pub(crate) fn is_published(&self, reference: &Reference, digest: &Digest, access: &Access) -> bool {
+        self.settings.shortcut.as_ref().is_some_and(|client| client.is(reference, digest, access))
+    }
+
+    /// [`run_at`](Self::run_at), once the shortcut came to nothing. A fault on it was the first try, unless the
+    /// registry is one with which patience is lost: then there is one try, and it is skopeo's.
+    pub(super) fn ask_at(
+        &self,
+        source: &Source,
+        task: &Task,
+        invocation: &Invocation,
+        ask: impl Fn(&Client) -> Answer,
+    ) -> Result<Vec<u8>, ToolError> {
+        let registry = source.repository.registry();
+        let mut shortcut = self.settings.shortcut.as_ref().filter(|_| !self.patience.is_lost(registry));
+        let mut call = || match shortcut.take().map(&ask) {
+            Some(Answer::Bytes(bytes)) => Ok(bytes),
+            Some(Answer::Fault(cause, found)) if !source.is_mirror => {
+                Err(ToolError::unanswered(task, invocation, cause, found))
+            }
+            _ => self.run_once(task, invocation),
+        };
+        if source.is_mirror { call() } else { self.persist(task, invocation, call) }
+    }
+}
