@@ -12,6 +12,7 @@ use crate::manifest::Manifest;
 use crate::model::{ImageName, Platform};
 use crate::plan::Plan;
 use crate::source::{At, Place};
+use crate::stage::overlays;
 use crate::stage::rootfs::{LayerBlob, RootfsRequest, prepare};
 use crate::stage::run::{RunError, RunOptions, RunRequest, Volume};
 use crate::suggest;
@@ -86,11 +87,13 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
     let umoci = Umoci::new(&session.umoci, session.store.logs());
     let blobs: Vec<LayerBlob> = target.image.layers.iter().map(|layer| blob(&session, layer)).collect();
     let (base, own) = blobs.split_at(target.from_elsewhere);
+    let overlays = overlays::find(&session.store, &map, &*session.reporter)?;
     let request = RootfsRequest {
         base,
         own,
         cache: session.store.root(),
         map: &map,
+        overlays,
         umoci: &umoci,
         verify: &|digest| session.store.verify(digest),
         reporter: &*session.reporter,
@@ -104,6 +107,7 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
     let request = RunRequest {
         config: &target.image.config,
         rootfs: &rootfs,
+        overlays,
         options: &options,
         runs: &runs,
         runc: &runc,

@@ -61,6 +61,18 @@ pub(crate) enum Refusal {
         #[source]
         cause: Cause,
     },
+    #[error("could not copy the image's root filesystem")]
+    #[diagnostic(
+        code(oci::run::no_copy),
+        help(
+            "without overlays every run and step copies the image; have room for that, or set `dir` in `[cache]` to \
+             a folder where overlays can be mounted: `oci doctor` tells"
+        )
+    )]
+    Copy {
+        #[source]
+        cause: Cause,
+    },
     #[error("could not {verb} `{path}`")]
     #[diagnostic(code(oci::run::failed))]
     Failed {

@@ -27,6 +27,7 @@ mod lock;
 mod lock_many;
 mod mirrors;
 mod outdated;
+mod overlays;
 mod progress;
 mod publish;
 mod readme;

@@ -32,10 +32,11 @@ use crate::layer::{Compressors, WriteError, WrittenLayer, decompressed, write_ta
 use crate::manifest::Step;
 use crate::model::{Compression, Descriptor, Digest, ImageConfig, Platform, canonical_json};
 use crate::report::{Reporter, Stage};
-use crate::sandbox::{self, Container, STANDARD_INPUT, Task};
+use crate::sandbox::{self, Container, Overlays, STANDARD_INPUT, Task};
 use crate::sanitize;
 use crate::source::{At, Place};
 use crate::stage::base::BaseError;
+use crate::stage::overlays;
 use crate::stage::rootfs::{self, LayerBlob, RootfsRequest};
 use crate::stage::run::{hostname, refusal};
 use crate::stage::runs::LiveRun;
@@ -164,11 +165,13 @@ impl Steps<'_> {
     ) -> Result<Option<Layer>, StepError> {
         let blobs: Vec<LayerBlob> = request.below.iter().map(|layer| self.blob(layer)).collect();
         let (base, own) = blobs.split_at(request.from_elsewhere);
+        let overlays = overlays::find(self.store, self.map, self.reporter)?;
         let rootfs = rootfs::prepare(&RootfsRequest {
             base,
             own,
             cache: self.store.root(),
             map: self.map,
+            overlays,
             umoci: self.umoci,
             verify: &|digest| self.store.verify(digest),
             reporter: self.reporter,
@@ -183,6 +186,7 @@ impl Steps<'_> {
                 folder: live.folder.path.clone(),
                 identifier: live.identifier.clone(),
                 lowers: rootfs.lowers.clone(),
+                is_copied: overlays != Overlays::OnDisk,
                 runc: self.runc.to_owned(),
                 map: self.map.clone(),
                 hostname: hostname(None, request.step.network_host),
@@ -214,7 +218,7 @@ impl Steps<'_> {
         let layer = match received? {
             Some((blob, written)) => {
                 let layer = self.keep(blob, &written, request.compression)?;
-                rootfs::adopt(self.store.root(), self.map, &layer.diff_id, &live.folder.scratch())?;
+                rootfs::adopt(self.store.root(), self.map, (&rootfs, &layer.diff_id), &live.folder.scratch())?;
                 Some(layer)
             }
             None => None,
