@@ -12,9 +12,9 @@ use crate::manifest::Manifest;
 use crate::model::{ImageName, Platform};
 use crate::plan::Plan;
 use crate::source::{At, Place};
-use crate::stage::overlays;
 use crate::stage::rootfs::{LayerBlob, RootfsRequest, prepare};
 use crate::stage::run::{RunError, RunOptions, RunRequest, Volume};
+use crate::stage::{overlays, runtime};
 use crate::suggest;
 use crate::tools::{IdMap, Umoci};
 
@@ -101,6 +101,7 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
     };
     let rootfs = prepare(&request).map_err(|error| At::new(error, &target.place, ""))?;
     session.hold_size(rootfs.is_new);
+    let kind = runtime::kind(&session.store, &session.runc)?;
     let (runs, runc) = (session.store.runs(), session.runc.clone());
     // A run may take days: from here on only its root filesystem is in use.
     drop(session);
@@ -111,6 +112,7 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
         options: &options,
         runs: &runs,
         runc: &runc,
+        kind,
         map: &map,
     };
     match crate::stage::run::run(&request) {

@@ -79,7 +79,8 @@ fn overlay(container: &Container, folder: &RunFolder) -> Result<Ground, Refusal>
     Ok(Ground { root: folder.merged(), copied: None })
 }
 
-fn keep_mounts_here() -> Result<(), Refusal> {
+/// Has mounts that are made here seen in this mount namespace only.
+pub(super) fn keep_mounts_here() -> Result<(), Refusal> {
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .attempt("make the mounts private below", "/")
 }

@@ -44,7 +44,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use ground::{Overlays, ROOT_MARK};
 pub(crate) use mount::{Mount, MountSource};
-pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, invocation, remove_tree};
+pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, delete_of_crun, invocation, remove_tree};
 pub(crate) use refusal::Refusal;
 pub(crate) use step::Step;
 
@@ -55,7 +55,7 @@ use crate::sandbox::refusal::Attempt as _;
 use crate::sandbox::root::Root;
 use crate::tools::IdMap;
 use crate::tools::process::{ProcessError, shell_status};
-use crate::tools::runc::{self, Runc, Streams};
+use crate::tools::runc::{self, Kind, Runc, Streams};
 
 /// The name of the hidden subcommand.
 pub(crate) const SUBCOMMAND: &str = "__sandbox";
@@ -71,6 +71,8 @@ pub(crate) enum Task {
     Step(Box<Step>),
     /// Find out what overlays are good for, in a run's folder; the status tells ([`Overlays`]).
     Probe(PathBuf, IdMap),
+    /// Remove what is left of crun's container of this name, in a run's folder.
+    Delete { crun: PathBuf, folder: PathBuf, identifier: String },
     /// Have an unpacked layer hide in an overlay what the layer deletes: the tree, and the whiteouts.
     Hide(PathBuf, Vec<PathBuf>),
     /// Remove a folder whose content may belong to IDs that are ours only in here.
@@ -89,6 +91,7 @@ pub(crate) struct Container {
     /// There is one, and no overlay: the root is a copy of it.
     pub(crate) is_copied: bool,
     pub(crate) runc: PathBuf,
+    pub(crate) kind: Kind,
     pub(crate) map: IdMap,
     pub(crate) process: Process,
     pub(crate) hostname: String,
@@ -180,6 +183,9 @@ pub(crate) fn main(task: &Path) -> i32 {
             let ended = ground::probe(&folder, &map).map(Overlays::status);
             (folder, ended)
         }
+        Ok(Task::Delete { crun, folder, identifier }) => {
+            return i32::from(!delete(&crun, &RunFolder { path: folder }, &identifier));
+        }
         Ok(Task::Hide(tree, whiteouts)) => return i32::from(whiteout::apply(&tree, &whiteouts, true).is_err()),
         Ok(Task::Remove(folder)) => return i32::from(std::fs::remove_dir_all(folder).is_err()),
         Err(_) => return REFUSED,
@@ -208,6 +214,12 @@ fn run(container: &Container, folder: &RunFolder) -> Result<i32, Refusal> {
     Ok(ended?.status)
 }
 
+/// Whether crun has removed a dead container's state and cgroups.
+fn delete(crun: &Path, folder: &RunFolder, identifier: &str) -> bool {
+    ground::keep_mounts_here().and_then(|()| mount::hide_unified_cgroups()).is_ok()
+        && Runc::new(crun, folder.runc_state()).delete_here(identifier).is_ok_and(|status| status.success())
+}
+
 /// How a container ended.
 struct Ended {
     status: i32,
@@ -231,7 +243,12 @@ fn start(container: &Container, ground: &Ground, folder: &RunFolder, streams: St
     // An open root would be a way out for the container.
     drop(root);
 
+    let is_crun = container.kind == Kind::Crun;
+    if is_crun {
+        mount::hide_unified_cgroups()?;
+    }
     let runc = Runc::new(&container.runc, folder.runc_state());
+    let runc = runc.without_cgroups(is_crun && container.map.is_namespaced());
     let ended = runc.run(&bundle, &container.identifier, &folder.log(), &folder.started(), streams);
     match ended {
         Ok(status) => match runc::last_error(&folder.log()) {

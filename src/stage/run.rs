@@ -14,6 +14,7 @@ use crate::stage::rootfs::Rootfs;
 use crate::stage::runs::LiveRun;
 use crate::tools::process::namespace::NamespaceError;
 use crate::tools::process::{ProcessError, shell_status};
+use crate::tools::runc::Kind;
 use crate::tools::{IdMap, Namespaces};
 
 /// The hostname of a container that has a network of its own and no name.
@@ -58,6 +59,7 @@ pub(crate) struct RunRequest<'a> {
     /// The folder for runs' folders.
     pub(crate) runs: &'a Path,
     pub(crate) runc: &'a Path,
+    pub(crate) kind: Kind,
     pub(crate) map: &'a IdMap,
 }
 
@@ -121,6 +123,7 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
         lowers: request.rootfs.lowers.clone(),
         is_copied: request.overlays == Overlays::Unusable,
         runc: request.runc.to_owned(),
+        kind: request.kind,
         map: request.map.clone(),
         hostname: hostname(request.options.name.as_deref(), request.options.network_host),
         process,

@@ -40,6 +40,7 @@ use crate::stage::overlays;
 use crate::stage::rootfs::{self, LayerBlob, RootfsRequest};
 use crate::stage::run::{hostname, refusal};
 use crate::stage::runs::LiveRun;
+use crate::stage::runtime;
 use crate::store::Store;
 use crate::tools::process::{self, ProcessError, shell_status};
 use crate::tools::{IdMap, Namespaces, Umoci};
@@ -188,6 +189,7 @@ impl Steps<'_> {
                 lowers: rootfs.lowers.clone(),
                 is_copied: overlays != Overlays::OnDisk,
                 runc: self.runc.to_owned(),
+                kind: runtime::kind(self.store, self.runc)?,
                 map: self.map.clone(),
                 hostname: hostname(None, request.step.network_host),
                 process,

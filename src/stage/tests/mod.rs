@@ -95,6 +95,7 @@ impl Request {
             options: &options,
             runs: &self.cache.join("runs"),
             runc,
+            kind: crate::tools::runc::Kind::ask(runc),
             map: &map,
         });
         result.unwrap_or_else(|error| {
