@@ -21,7 +21,7 @@ use crate::store::{Kind, Store, Verdict, disk_usage};
 use crate::tools::{IdMap, signal};
 
 pub(super) fn run(global: &Global, command: &CacheCommand) -> Result<(), Failure> {
-    let settings = project::cache(global)?;
+    let settings = project::settings(global)?.cache;
     let folder = settings::cache_folder(&settings)?;
     let folder = std::path::absolute(&folder).context("find", &folder)?;
     match command {

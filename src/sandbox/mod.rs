@@ -42,6 +42,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use binary::executes_programs_of;
 pub(crate) use ground::{Overlays, ROOT_MARK};
 pub(crate) use mount::{Mount, MountSource};
 pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, delete_of_crun, invocation, remove_tree};

@@ -44,9 +44,7 @@ pub(crate) enum Refusal {
     #[error("`{program}` is a program for {machine}, which this machine cannot execute")]
     #[diagnostic(
         code(oci::run::foreign_program),
-        help(
-            "install an emulator (the package `qemu-user-static` and `binfmt-support`), or run a build for this platform"
-        )
+        help("install an emulator: `apt install qemu-user-static binfmt-support`; or take a build for this platform")
     )]
     Foreign { program: String, machine: String },
     #[error("could not mount an overlay on the image's root filesystem")]

@@ -13,6 +13,7 @@ mod conflict;
 mod crash;
 mod diagnostics;
 mod disk;
+mod doctor;
 mod dry_run;
 mod errors;
 mod example;

@@ -88,7 +88,7 @@ const LIST: &str = "busybox find . -path ./proc -prune -o -path ./sys -prune -o 
                     busybox stat -c '%n %A %u:%g' \"$path\"; [ -f \"$path\" ] && busybox md5sum \"$path\"; \
                     busybox readlink \"$path\"; done | busybox tr '\\377' '?'";
 
-fn listing<'a>(oci: &'a mut Command) -> &'a mut Command {
+fn listing(oci: &mut Command) -> &mut Command {
     oci.args(["run", "-q", "app", "--network", "none", "--workdir", "/", "--entrypoint", "/bin/sh", "--", "-c", LIST])
 }
 
