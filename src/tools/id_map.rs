@@ -19,6 +19,12 @@ pub(crate) enum IdMap {
     Ranges { user: u32, group: u32, users: IdRange, groups: IdRange },
 }
 
+/// Whether all IDs of the machine are ours to see, which tells root of the machine from root of a user
+/// namespace that someone made around us, as a container's.
+pub(crate) fn has_all_ids() -> bool {
+    read("/proc/self/uid_map").split_whitespace().eq(["0", "0", "4294967295"])
+}
+
 /// Consecutive IDs of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IdRange {

@@ -15,6 +15,7 @@ mod diagnostics;
 mod disk;
 mod doctor;
 mod dry_run;
+mod emulated;
 mod errors;
 mod example;
 mod faults;

@@ -5,12 +5,11 @@ use std::path::Path;
 use rustix::fs::statfs;
 
 use super::finding::{Finding, State};
+use crate::tools::id_map::has_all_ids;
 use crate::tools::{IdMap, on_path};
 
 /// What the kernel says of file systems (`statfs(2)`).
 const CGROUP2: i64 = 0x6367_7270;
-/// The user namespace that has all IDs, in `/proc/self/uid_map`.
-const ALL: [&str; 3] = ["0", "0", "4294967295"];
 
 const USERMOD: &str = "`usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER` as root";
 
@@ -19,15 +18,14 @@ pub(super) fn user(map: &IdMap) -> Vec<Finding> {
     let number = rustix::process::geteuid().as_raw();
     match map {
         IdMap::Host => {
-            let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-            if map.split_whitespace().eq(ALL) {
+            if has_all_ids() {
                 return vec![Finding::good("user", "root")];
             }
             vec![Finding::bad(
                 "user",
                 State::Warning,
                 "root of a user namespace, as inside a container: not all that root can will work",
-                "run `oci` on the machine itself, or in a container that is privileged",
+                "have as many IDs as images have owners; on the machine itself nothing of this counts",
             )]
         }
         IdMap::Single { .. } => {

@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 /// The Debian package of each tool whose package has another name.
 const PACKAGES: &[(&str, &str)] = &[
     ("htpasswd", "apache2-utils"),
+    ("qemu-aarch64-static", "qemu-user-static"),
     ("setcap", "libcap2-bin"),
     ("setfattr", "attr"),
     ("gpg", "gnupg"),
