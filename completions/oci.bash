@@ -35,6 +35,9 @@ _oci() {
             oci,completions)
                 cmd="oci__subcmd__completions"
                 ;;
+            oci,doctor)
+                cmd="oci__subcmd__doctor"
+                ;;
             oci,fetch)
                 cmd="oci__subcmd__fetch"
                 ;;
@@ -110,6 +113,9 @@ _oci() {
             oci__subcmd__help,completions)
                 cmd="oci__subcmd__help__subcmd__completions"
                 ;;
+            oci__subcmd__help,doctor)
+                cmd="oci__subcmd__help__subcmd__doctor"
+                ;;
             oci__subcmd__help,fetch)
                 cmd="oci__subcmd__help__subcmd__fetch"
                 ;;
@@ -156,7 +162,7 @@ _oci() {
 
     case "${cmd}" in
         oci)
-            opts="-C -j -q -h -V --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help --version check add lock update outdated fetch build run publish cache schema completions help"
+            opts="-C -j -q -h -V --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help --version check add lock update outdated fetch build run publish cache doctor schema completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -817,6 +823,56 @@ _oci() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        oci__subcmd__doctor)
+            opts="-v -C -j -q -h --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --manifest-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain none" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         oci__subcmd__fetch)
             opts="-v -C -j -q -h --platform --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             [[ ${cur} == -* ]] || names=$(_oci_names)
@@ -874,7 +930,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__help)
-            opts="check add lock update outdated fetch build run publish cache schema completions help"
+            opts="check add lock update outdated fetch build run publish cache doctor schema completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1014,6 +1070,20 @@ _oci() {
             return 0
             ;;
         oci__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        oci__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

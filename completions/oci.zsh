@@ -549,6 +549,33 @@ esac
     ;;
 esac
 ;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Go to this folder first]:DIR:_files' \
+'--directory=[Go to this folder first]:DIR:_files' \
+'--manifest-path=[The manifest, instead of the nearest \`oci.toml\` at or above the current folder]:PATH:_files' \
+'-j+[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--jobs=[How many threads work, at most \[default\: one for each processor\]]:N:_default' \
+'--network-timeout=[How long a registry may be silent \[default\: 60, and 180 in the middle of a transfer\]]:SECONDS:_default' \
+'*--var=[Another value for one of \`\[vars\]\`, for this run; also \`OCI_VAR_NAME\`]:NAME=VALUE:_default' \
+'--progress=[How work that goes on is shown]:HOW:((auto\:"With bars on a terminal, unless \`CI\` is set; else as lines"
+plain\:"As lines"
+none\:"Not at all"))' \
+'--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
+always\:""
+never\:""))' \
+'-v[Say more]' \
+'--locked[Fail if \`oci.lock\` would have to change]' \
+'--offline[Ask no registry]' \
+'--frozen[\`--locked\` and \`--offline\`]' \
+'--json[Results and errors as JSON]' \
+'(--verbose)-q[Say nothing but results, warnings and errors]' \
+'(--verbose)--quiet[Say nothing but results, warnings and errors]' \
+'--verbose[Say more; \`-v\` before or after any command but \`run\`]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
 (schema)
 _arguments "${_arguments_options[@]}" : \
 '-C+[Go to this folder first]:DIR:_files' \
@@ -686,6 +713,10 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (schema)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -720,6 +751,7 @@ _oci_commands() {
 'run:Build an image if need be, and run it' \
 'publish:Build images if need be, and push every tag' \
 'cache:Look after what is kept for later builds and runs, of all projects' \
+'doctor:Tell what is there of all that builds and runs need, and what to do where it is not' \
 'schema:Print the JSON Schema of \`oci.toml\`, for editors' \
 'completions:Print completions for a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -825,6 +857,11 @@ _oci__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'oci completions commands' commands "$@"
 }
+(( $+functions[_oci__subcmd__doctor_commands] )) ||
+_oci__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci doctor commands' commands "$@"
+}
 (( $+functions[_oci__subcmd__fetch_commands] )) ||
 _oci__subcmd__fetch_commands() {
     local commands; commands=()
@@ -843,6 +880,7 @@ _oci__subcmd__help_commands() {
 'run:Build an image if need be, and run it' \
 'publish:Build images if need be, and push every tag' \
 'cache:Look after what is kept for later builds and runs, of all projects' \
+'doctor:Tell what is there of all that builds and runs need, and what to do where it is not' \
 'schema:Print the JSON Schema of \`oci.toml\`, for editors' \
 'completions:Print completions for a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -904,6 +942,11 @@ _oci__subcmd__help__subcmd__check_commands() {
 _oci__subcmd__help__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'oci help completions commands' commands "$@"
+}
+(( $+functions[_oci__subcmd__help__subcmd__doctor_commands] )) ||
+_oci__subcmd__help__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'oci help doctor commands' commands "$@"
 }
 (( $+functions[_oci__subcmd__help__subcmd__fetch_commands] )) ||
 _oci__subcmd__help__subcmd__fetch_commands() {

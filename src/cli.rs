@@ -113,6 +113,8 @@ pub(crate) enum Command {
     Publish(PublishArguments),
     /// Look after what is kept for later builds and runs, of all projects
     Cache(CacheArguments),
+    /// Tell what is there of all that builds and runs need, and what to do where it is not
+    Doctor(DoctorArguments),
     /// Print the JSON Schema of `oci.toml`, for editors
     Schema,
     /// Print completions for a shell
@@ -121,6 +123,12 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) verbose: Verbose,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
     #[command(flatten)]
     pub(crate) verbose: Verbose,
 }

@@ -21,7 +21,7 @@ use crate::store::{Kind, Store, Verdict, disk_usage};
 use crate::tools::{IdMap, signal};
 
 pub(super) fn run(global: &Global, command: &CacheCommand) -> Result<(), Failure> {
-    let settings = project::cache(global)?;
+    let settings = project::settings(global)?.cache;
     let folder = settings::cache_folder(&settings)?;
     let folder = std::path::absolute(&folder).context("find", &folder)?;
     match command {
@@ -121,7 +121,7 @@ fn remove(global: &Global, folder: &Path, limit: Option<ByteSize>) -> Result<(),
     let store = Store::open(folder)?;
     let reporter = Lines::new(settings::verbosity(global));
     let reporter: &dyn Reporter = &reporter;
-    session::sweep(&store, &settings::tool("OCI_RUNC", None, "runc"), reporter);
+    session::sweep(&store, &settings::runtime(None), reporter);
     let map = IdMap::detect();
     let pruned = prune(&store, &map, limit.unwrap_or(ByteSize(u64::MAX)))?;
     if limit.is_some_and(|limit| pruned.size > limit) {

@@ -6,6 +6,7 @@ mod cache;
 mod check;
 mod completions;
 mod destination;
+mod doctor;
 mod dry_run;
 mod fetch;
 mod lock;
@@ -49,6 +50,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Publish(arguments) => publish::run(&mut open(arguments.verbose)?, &arguments)?,
         Command::Run(arguments) => return run::run(&global, &arguments),
         Command::Cache(arguments) => cache::run(&with(arguments.command.verbose()), &arguments.command)?,
+        Command::Doctor(arguments) => doctor::run(&with(arguments.verbose))?,
         Command::Schema => schema::print()?,
         Command::Completions(arguments) => completions::print(arguments.shell)?,
     }

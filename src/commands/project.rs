@@ -14,7 +14,7 @@ use super::overrides;
 use crate::cli::Global;
 use crate::diagnostic::{Failure, Status};
 use crate::lock::{LOCK_NAME, LoadError, Lock};
-use crate::manifest::{self, Base, Cache, DiscoverError, Manifest, Pin};
+use crate::manifest::{self, Base, Cache, DiscoverError, Manifest, Pin, Tools};
 use crate::problem::Problem;
 use crate::source::{Place, Source};
 
@@ -66,12 +66,26 @@ impl Project {
     }
 }
 
-/// `[cache]` of the project, or without one of the user.
-pub(super) fn cache(global: &Global) -> Result<Cache, Failure> {
+/// What is known where there may be no project: its own settings, else the user's.
+pub(super) struct Settings {
+    pub(super) manifest: Option<Manifest>,
+    pub(super) cache: Cache,
+    pub(super) tools: Tools,
+}
+
+/// Reads the project, if there is one; not its lockfile.
+pub(super) fn settings(global: &Global) -> Result<Settings, Failure> {
     let here = here(global)?;
     match manifest::discover(global.manifest_path.as_deref(), &here) {
-        Ok(path) => Ok(read_manifest(global, &here.join(path), &here)?.cache),
-        Err(DiscoverError::NotFound { .. }) => Ok(overrides::read(global)?.user.cache),
+        Ok(path) => {
+            let manifest = read_manifest(global, &here.join(path), &here)?;
+            let (cache, tools) = (manifest.cache.clone(), manifest.tools.clone());
+            Ok(Settings { manifest: Some(manifest), cache, tools })
+        }
+        Err(DiscoverError::NotFound { .. }) => {
+            let user = overrides::read(global)?.user;
+            Ok(Settings { manifest: None, cache: user.cache, tools: user.tools })
+        }
         Err(error) => Err(super::invalid(error)),
     }
 }

@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::source::{At, Place};
 use crate::stage::rootfs::{LayerBlob, RootfsRequest, prepare};
 use crate::stage::run::{RunError, RunOptions, RunRequest, Volume};
+use crate::stage::{overlays, runtime};
 use crate::suggest;
 use crate::tools::{IdMap, Umoci};
 
@@ -86,11 +87,13 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
     let umoci = Umoci::new(&session.umoci, session.store.logs());
     let blobs: Vec<LayerBlob> = target.image.layers.iter().map(|layer| blob(&session, layer)).collect();
     let (base, own) = blobs.split_at(target.from_elsewhere);
+    let overlays = overlays::find(&session.store, &map, &*session.reporter)?;
     let request = RootfsRequest {
         base,
         own,
         cache: session.store.root(),
         map: &map,
+        overlays,
         umoci: &umoci,
         verify: &|digest| session.store.verify(digest),
         reporter: &*session.reporter,
@@ -98,15 +101,18 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
     };
     let rootfs = prepare(&request).map_err(|error| At::new(error, &target.place, ""))?;
     session.hold_size(rootfs.is_new);
+    let kind = runtime::kind(&session.store, &session.runc)?;
     let (runs, runc) = (session.store.runs(), session.runc.clone());
     // A run may take days: from here on only its root filesystem is in use.
     drop(session);
     let request = RunRequest {
         config: &target.image.config,
         rootfs: &rootfs,
+        overlays,
         options: &options,
         runs: &runs,
         runc: &runc,
+        kind,
         map: &map,
     };
     match crate::stage::run::run(&request) {

@@ -91,7 +91,7 @@ impl Session {
         Ok(Self {
             epoch: settings::epoch(&manifest).map_err(super::invalid)?,
             umoci: settings::tool("OCI_UMOCI", manifest.tools.umoci.as_deref(), "umoci"),
-            runc: settings::tool("OCI_RUNC", manifest.tools.runc.as_deref(), "runc"),
+            runc: settings::runtime(manifest.tools.runc.as_deref()),
             manifest,
             lock,
             store,

@@ -11,6 +11,7 @@ use crate::manifest::{self, Cache, Manifest};
 use crate::model::Platform;
 use crate::report::{self, Progress, Reporter, Verbosity};
 use crate::store::Store;
+use crate::tools::on_path;
 use crate::tools::registry::Client;
 use crate::tools::skopeo::{Access, OnMirror, OnRetry, Settings, Skopeo};
 
@@ -94,6 +95,17 @@ fn on_mirror(reporter: Arc<dyn Reporter>) -> OnMirror {
 pub(super) fn tool(variable: &str, written: Option<&Path>, name: &str) -> PathBuf {
     let from_environment = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     from_environment.or_else(|| written.map(Path::to_owned)).unwrap_or_else(|| name.into())
+}
+
+/// The same for runc, for which crun stands in where it is there alone and nobody said which.
+pub(super) fn runtime(written: Option<&Path>) -> PathBuf {
+    let runc = tool("OCI_RUNC", written, "runc");
+    let crun = Path::new("crun");
+    if runc == Path::new("runc") && on_path(&runc).is_none() && on_path(crun).is_some() {
+        crun.to_owned()
+    } else {
+        runc
+    }
 }
 
 /// The environment's word on the cache folder, the manifest's or the user's, or the usual place.

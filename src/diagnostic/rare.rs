@@ -58,6 +58,7 @@ fn machines_that_run_no_container() {
         &Refusal::UnmappedUser { user: 1000, group: 1001 },
         &Refusal::Overlay { cause: denied().into() },
         &Refusal::Runtime { message: "runc run failed: no \u{1b}[31mspace left".to_owned() },
+        &Refusal::Copy { cause: std::io::Error::from(std::io::ErrorKind::StorageFull).into() },
         &Refusal::Foreign { program: "server".to_owned(), machine: "aarch64".to_owned() },
         &Refusal::Interrupted,
         &RunError::Sandbox { source: ProcessError::Start { program: "oci".to_owned(), source: denied() } },

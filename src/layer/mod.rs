@@ -48,5 +48,5 @@ pub(crate) use merge::{ImageTree, TakeError};
 pub(crate) use scan::ScanRequest;
 pub(crate) use stamps::Stamps;
 pub(crate) use tree::{Tree, reconcile};
-pub(crate) use whiteouts::whiteouts;
+pub(crate) use whiteouts::{Untold, untold};
 pub(crate) use write::{WriteOptions, write_tar};

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use crate::model::Platform;
+
 /// A program file's kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Binary<'a> {
@@ -48,17 +50,50 @@ impl<'a> Binary<'a> {
         match self.kind {
             Kind::Elf { machine, interpreter } if executes(machine) => Verdict::Fine { interpreter },
             Kind::Script { interpreter } => Verdict::Fine { interpreter: Some(interpreter) },
-            // An emulator brings what it needs.
-            _ if has_handler(self.head) => Verdict::Fine { interpreter: None },
-            Kind::Elf { machine, .. } => {
-                let known = MACHINES.iter().find(|(number, ..)| *number == machine);
-                Verdict::Foreign {
-                    machine: known.map_or_else(|| format!("machine {machine}"), |(_, _, name)| (*name).to_owned()),
-                }
-            }
-            Kind::Other => Verdict::Unknown,
+            kind => match handler(self.head) {
+                // An emulator brings what it needs, itself too unless it is looked for in the container.
+                Some(interpreter) => Verdict::Fine { interpreter },
+                None => kind.verdict(),
+            },
         }
     }
+}
+
+impl Kind {
+    /// Of one that neither the kernel nor an emulator executes.
+    fn verdict(&self) -> Verdict {
+        match self {
+            Self::Elf { machine, .. } => Verdict::Foreign { machine: name_of(*machine) },
+            Self::Script { .. } | Self::Other => Verdict::Unknown,
+        }
+    }
+}
+
+fn name_of(machine: u16) -> String {
+    let known = MACHINES.iter().find(|(number, ..)| *number == machine);
+    known.map_or_else(|| format!("machine {machine}"), |(_, _, name)| (*name).to_owned())
+}
+
+/// Whether programs of a platform can be started here, by the kernel itself or by an emulator.
+pub(crate) fn executes_programs_of(platform: &Platform) -> bool {
+    let Some(machine) = platform.elf_machine() else { return false };
+    Binary::read(&header(platform.architecture(), machine)).judge() != Verdict::Foreign { machine: name_of(machine) }
+}
+
+/// The header of an ELF program, as far as emulators look at it.
+fn header(architecture: &str, machine: u16) -> Vec<u8> {
+    let is_wide = !matches!(architecture, "386" | "arm" | "mips" | "mipsle");
+    let is_big = matches!(architecture, "s390x" | "ppc64" | "mips" | "mips64");
+    let number = |number: u16| if is_big { number.to_be_bytes() } else { number.to_le_bytes() };
+    let mut header = b"\x7fELF".to_vec();
+    header.extend([if is_wide { 2 } else { 1 }, if is_big { 2 } else { 1 }, 1]);
+    header.resize(16, 0);
+    // ET_EXEC.
+    for field in [2, machine, 1] {
+        header.extend(number(field));
+    }
+    header.resize(64, 0);
+    header
 }
 
 /// Whether this kernel executes programs of a machine by itself. A 64-bit one mostly does its 32-bit cousin's.
@@ -110,10 +145,21 @@ fn script(head: &[u8]) -> Option<Kind> {
     (!interpreter.is_empty()).then_some(Kind::Script { interpreter })
 }
 
-/// Whether `binfmt_misc` has an emulator for it.
-fn has_handler(head: &[u8]) -> bool {
-    let Ok(entries) = std::fs::read_dir(Path::new("/proc/sys/fs/binfmt_misc")) else { return false };
-    entries.flatten().filter_map(|entry| std::fs::read_to_string(entry.path()).ok()).any(|text| handles(&text, head))
+/// Whether `binfmt_misc` has an emulator for it; if so, the path that has to be in the container, if any.
+fn handler(head: &[u8]) -> Option<Option<String>> {
+    let entries = std::fs::read_dir(Path::new("/proc/sys/fs/binfmt_misc")).ok()?.flatten();
+    let mut entries = entries.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+    entries.find(|text| handles(text, head)).map(|entry| interpreter(&entry))
+}
+
+/// The emulator of an entry, unless the kernel has it open since the entry was made (flag `F`).
+fn interpreter(entry: &str) -> Option<String> {
+    let field = |name: &str| entry.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    if field("flags:").is_some_and(|flags| flags.contains('F')) {
+        None
+    } else {
+        field("interpreter ").map(str::to_owned)
+    }
 }
 
 /// Whether one entry of `binfmt_misc`, as the kernel shows it, takes such a file.
@@ -163,6 +209,23 @@ mod tests {
         }
     }
 
+    /// Headers as Debian's emulators look for them: magic and mask of qemu-aarch64, -s390x and -arm.
+    #[test]
+    fn headers_are_what_emulators_look_for() {
+        let mask = |end: &str| format!("ffffffffffffff00fffffffffffffffff{end}");
+        for (platform, magic, end) in [
+            ("linux/arm64", "7f454c460201010000000000000000000200b700", "effffff"),
+            ("linux/s390x", "7f454c4602020100000000000000000000020016", "ffeffff"),
+            ("linux/arm/v7", "7f454c4601010100000000000000000002002800", "effffff"),
+        ] {
+            let entry = format!("enabled\nflags: F\noffset 0\nmagic {magic}\nmask {}\n", mask(end));
+            let platform = Platform::parse(platform).unwrap();
+            let header = header(platform.architecture(), platform.elf_machine().unwrap());
+            assert!(handles(&entry, &header), "{platform} {header:x?}");
+        }
+        assert!(executes_programs_of(&Platform::host()));
+    }
+
     #[test]
     fn reads_binfmt_entries() {
         let entry = "enabled\ninterpreter /usr/bin/qemu-x\nflags: F\noffset 1\nmagic 454c46ff\nmask ffffff00\n";
@@ -170,5 +233,8 @@ mod tests {
         assert!(!handles(&entry.replace("enabled", "disabled"), b"\x7fELF\x01"));
         assert!(!handles(entry, b"\x7fEL"));
         assert!(!handles("enabled\n", b"\x7fELF"));
+        // Opened when the entry was made, or to be there in the container.
+        assert_eq!(interpreter(entry), None);
+        assert_eq!(interpreter(&entry.replace("flags: F", "flags: OC")).as_deref(), Some("/usr/bin/qemu-x"));
     }
 }

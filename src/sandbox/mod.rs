@@ -6,14 +6,15 @@
 //!
 //! ```text
 //! task.json           what to do: a [`Task`]; a step's comes on standard input, since it may hold secrets
-//! scratch/            an overlay's upper folder `fs`, what the container changes, and its `work`
+//! scratch/            an overlay's upper folder `fs`, what the container changes, and its `work`; or the
+//!                     whole root as `fs`, where no overlay can be mounted
 //! merged/             where the overlay is mounted, seen in here only
 //! bundle/             in memory, seen in here only: the runtime configuration, and secrets
 //! runc/ log started   runc's state, its log, the file that says that it has started
 //! refusal.json        why nothing was started, or no layer made: a [`Refusal`]
 //! ```
 //!
-//! The flow: mount the overlay on the unpacked layers; look in it for the user and the program, so
+//! The flow: mount the overlay on the unpacked layers, or copy them ([`ground`]); look in it for the user and the program, so
 //! that what is wrong is said before anything starts; make what is to be mounted on; write the runtime
 //! configuration; have runc run it. Then a step's changes are written as a layer's tar on standard
 //! output ([`step`]), and a run's are removed, since outside they would belong to others. Kills go down
@@ -22,6 +23,8 @@
 
 mod account;
 mod binary;
+mod copy;
+mod ground;
 mod mount;
 mod overlay;
 mod program;
@@ -39,18 +42,21 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use binary::executes_programs_of;
+pub(crate) use ground::{Overlays, ROOT_MARK};
 pub(crate) use mount::{Mount, MountSource};
-pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, invocation, remove_tree};
+pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, delete_of_crun, invocation, remove_tree};
 pub(crate) use refusal::Refusal;
 pub(crate) use step::Step;
 
 use crate::fs::write_private;
 use crate::model::canonical_json;
+use crate::sandbox::ground::Ground;
 use crate::sandbox::refusal::Attempt as _;
 use crate::sandbox::root::Root;
 use crate::tools::IdMap;
 use crate::tools::process::{ProcessError, shell_status};
-use crate::tools::runc::{self, Runc, Streams};
+use crate::tools::runc::{self, Kind, Runc, Streams};
 
 /// The name of the hidden subcommand.
 pub(crate) const SUBCOMMAND: &str = "__sandbox";
@@ -64,6 +70,10 @@ pub(crate) enum Task {
     Run(Box<Container>),
     /// Run a container, and write what it changed as a layer's tar.
     Step(Box<Step>),
+    /// Find out what overlays are good for, in a run's folder; the status tells ([`Overlays`]).
+    Probe(PathBuf, IdMap),
+    /// Remove what is left of crun's container of this name, in a run's folder.
+    Delete { crun: PathBuf, folder: PathBuf, identifier: String },
     /// Have an unpacked layer hide in an overlay what the layer deletes: the tree, and the whiteouts.
     Hide(PathBuf, Vec<PathBuf>),
     /// Remove a folder whose content may belong to IDs that are ours only in here.
@@ -79,7 +89,10 @@ pub(crate) struct Container {
     pub(crate) identifier: String,
     /// The unpacked layers, topmost first.
     pub(crate) lowers: Vec<PathBuf>,
+    /// There is one, and no overlay: the root is a copy of it.
+    pub(crate) is_copied: bool,
     pub(crate) runc: PathBuf,
+    pub(crate) kind: Kind,
     pub(crate) map: IdMap,
     pub(crate) process: Process,
     pub(crate) hostname: String,
@@ -166,6 +179,14 @@ pub(crate) fn main(task: &Path) -> i32 {
             let ended = step::run(&step, &folder);
             (folder, ended)
         }
+        Ok(Task::Probe(folder, map)) => {
+            let folder = RunFolder { path: folder };
+            let ended = ground::probe(&folder, &map).map(Overlays::status);
+            (folder, ended)
+        }
+        Ok(Task::Delete { crun, folder, identifier }) => {
+            return i32::from(!delete(&crun, &RunFolder { path: folder }, &identifier));
+        }
         Ok(Task::Hide(tree, whiteouts)) => return i32::from(whiteout::apply(&tree, &whiteouts, true).is_err()),
         Ok(Task::Remove(folder)) => return i32::from(std::fs::remove_dir_all(folder).is_err()),
         Err(_) => return REFUSED,
@@ -189,10 +210,15 @@ fn load(task: &Path) -> io::Result<Task> {
 }
 
 fn run(container: &Container, folder: &RunFolder) -> Result<i32, Refusal> {
-    overlay::mount(container, folder)?;
-    let ended = start(container, folder, Streams::Ours);
+    let ended = ground::lay(container, folder).and_then(|ground| start(container, &ground, folder, Streams::Ours));
     overlay::remove(folder);
     Ok(ended?.status)
+}
+
+/// Whether crun has removed a dead container's state and cgroups.
+fn delete(crun: &Path, folder: &RunFolder, identifier: &str) -> bool {
+    ground::keep_mounts_here().and_then(|()| mount::hide_unified_cgroups()).is_ok()
+        && Runc::new(crun, folder.runc_state()).delete_here(identifier).is_ok_and(|status| status.success())
 }
 
 /// How a container ended.
@@ -202,8 +228,8 @@ struct Ended {
     made: Vec<PathBuf>,
 }
 
-fn start(container: &Container, folder: &RunFolder, streams: Streams) -> Result<Ended, Refusal> {
-    let root = Root::open(&folder.merged()).attempt("open", folder.merged())?;
+fn start(container: &Container, ground: &Ground, folder: &RunFolder, streams: Streams) -> Result<Ended, Refusal> {
+    let root = Root::open(&ground.root).attempt("open", &ground.root)?;
     let account = account::resolve(container.process.user.as_deref(), &root, &container.map)?;
     let workdir = &container.process.workdir;
     let mut made = root.create(workdir, FileType::Directory).attempt("create the working folder", workdir)?;
@@ -212,13 +238,18 @@ fn start(container: &Container, folder: &RunFolder, streams: Streams) -> Result<
     let bundle = folder.bundle();
     mount::memory(&bundle)?;
     made.extend(mount::prepare(&container.mounts, &root, &account, &bundle)?);
-    let config = canonical_json(&runtime_config::build(container, &account, &folder.merged(), &bundle));
+    let config = canonical_json(&runtime_config::build(container, &account, &ground.root, &bundle));
     let file = bundle.join("config.json");
     write_private(&file, &config).map_err(|error| error.source).attempt("write", &file)?;
     // An open root would be a way out for the container.
     drop(root);
 
+    let is_crun = container.kind == Kind::Crun;
+    if is_crun {
+        mount::hide_unified_cgroups()?;
+    }
     let runc = Runc::new(&container.runc, folder.runc_state());
+    let runc = runc.without_cgroups(is_crun && container.map.is_namespaced());
     let ended = runc.run(&bundle, &container.identifier, &folder.log(), &folder.started(), streams);
     match ended {
         Ok(status) => match runc::last_error(&folder.log()) {

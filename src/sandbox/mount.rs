@@ -45,6 +45,19 @@ pub(super) fn memory(folder: &Path) -> Result<(), Refusal> {
     rustix::mount::mount(c"tmpfs", folder, c"tmpfs", flags, Some(c"mode=0700")).attempt("mount memory on", folder)
 }
 
+/// Where systemd mounts cgroups of the second version beside those of the first.
+const UNIFIED: &str = "/sys/fs/cgroup/unified";
+
+/// Has crun see cgroups of the first version alone: of both together it wants none. It makes a folder
+/// there all the same.
+pub(super) fn hide_unified_cgroups() -> Result<(), Refusal> {
+    if !Path::new(UNIFIED).is_dir() {
+        return Ok(());
+    }
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    rustix::mount::mount(c"tmpfs", UNIFIED, c"tmpfs", flags, None).attempt("hide", UNIFIED)
+}
+
 /// Where the file of a secret is: what mount it is, counted from 0.
 pub(super) fn secret_file(bundle: &Path, number: usize) -> PathBuf {
     bundle.join(format!("secret-{number}"))

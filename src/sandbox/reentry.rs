@@ -37,6 +37,16 @@ fn remove_mapped(path: &Path, map: &IdMap) -> io::Result<()> {
     }
 }
 
+/// Has crun remove what is left of a container whose processes are dead; whether it did. As in the run
+/// itself it sees no more than it can bear.
+pub(crate) fn delete_of_crun(crun: &Path, folder: &Path, identifier: &str) -> bool {
+    let (crun, identifier) = (crun.to_owned(), identifier.to_owned());
+    let task = Task::Delete { crun, folder: folder.to_owned(), identifier };
+    let Ok(mut file) = Unnamed::new(folder) else { return false };
+    let helper = invocation(file.path()).namespaces(Namespaces::sandbox(&IdMap::Host)).despite_interrupts();
+    file.write_all(&canonical_json(&task)).is_ok() && helper.capture().is_ok_and(|ended| ended.status.success())
+}
+
 /// Has an unpacked layer hide in an overlay what the layer deletes, by the paths of its whiteouts.
 pub(crate) fn apply_whiteouts(tree: &Path, whiteouts: Vec<PathBuf>, map: &IdMap) -> io::Result<()> {
     if !map.is_namespaced() {

@@ -44,9 +44,7 @@ pub(crate) enum Refusal {
     #[error("`{program}` is a program for {machine}, which this machine cannot execute")]
     #[diagnostic(
         code(oci::run::foreign_program),
-        help(
-            "install an emulator (the package `qemu-user-static` and `binfmt-support`), or run a build for this platform"
-        )
+        help("install an emulator: `apt install qemu-user-static binfmt-support`; or take a build for this platform")
     )]
     Foreign { program: String, machine: String },
     #[error("could not mount an overlay on the image's root filesystem")]
@@ -58,6 +56,18 @@ pub(crate) enum Refusal {
         )
     )]
     Overlay {
+        #[source]
+        cause: Cause,
+    },
+    #[error("could not copy the image's root filesystem")]
+    #[diagnostic(
+        code(oci::run::no_copy),
+        help(
+            "without overlays every run and step copies the image; have room for that, or set `dir` in `[cache]` to \
+             a folder where overlays can be mounted: `oci doctor` tells"
+        )
+    )]
+    Copy {
         #[source]
         cause: Cause,
     },

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::sandbox::account::Account;
 use crate::sandbox::{Container, Mount, MountSource, mount, seccomp};
 use crate::tools::IdMap;
+use crate::tools::id_map::has_all_ids;
 
 /// The capabilities of a container's root.
 const CAPABILITIES: [&str; 14] = [
@@ -115,7 +116,7 @@ fn mounts(container: &Container, bundle: &Path) -> Vec<Value> {
 /// A user namespace may mount a sysfs only for a network namespace of its own.
 fn sysfs(container: &Container) -> Value {
     let options = ["nosuid", "noexec", "nodev", "ro"];
-    if container.map != IdMap::Host && container.network_host {
+    if (container.map != IdMap::Host || !has_all_ids()) && container.network_host {
         let options: Vec<&str> = ["rbind"].into_iter().chain(options).collect();
         json!({ "destination": "/sys", "type": "bind", "source": "/sys", "options": options })
     } else {

@@ -6,9 +6,11 @@ use std::os::unix::fs::MetadataExt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fs::write_private;
 use crate::layer::{CaptureRequest, capture};
+use crate::sandbox::ground::{self, Ground};
 use crate::sandbox::refusal::{Attempt as _, Refusal};
-use crate::sandbox::{Container, RunFolder, overlay, start};
+use crate::sandbox::{Container, ROOT_MARK, RunFolder, overlay, start};
 use crate::tools::IdMap;
 use crate::tools::runc::Streams;
 
@@ -30,8 +32,7 @@ pub(crate) struct Step {
 ///
 /// The scratch folder, if it is on a disk, then holds the layer's tree; after anything else it is gone.
 pub(super) fn run(step: &Step, folder: &RunFolder) -> Result<i32, Refusal> {
-    overlay::mount(&step.container, folder)?;
-    let captured = perform(step, folder);
+    let captured = ground::lay(&step.container, folder).and_then(|ground| perform(step, &ground, folder));
     if !matches!(captured, Ok((0, true))) {
         overlay::remove(folder);
     }
@@ -39,18 +40,21 @@ pub(super) fn run(step: &Step, folder: &RunFolder) -> Result<i32, Refusal> {
 }
 
 /// The status, and whether something changed.
-fn perform(step: &Step, folder: &RunFolder) -> Result<(i32, bool), Refusal> {
+fn perform(step: &Step, ground: &Ground, folder: &RunFolder) -> Result<(i32, bool), Refusal> {
     let upper = folder.upper();
     let before = std::fs::metadata(&upper).attempt("look at", &upper)?;
-    let ended = start(&step.container, folder, Streams::Log)?;
+    let ended = start(&step.container, ground, folder, Streams::Log)?;
     if ended.status != 0 {
         return Ok((ended.status, false));
     }
-    overlay::unmount(folder)?;
-    let work = folder.work();
-    std::fs::remove_dir_all(&work).attempt("remove", &work)?;
+    if ground.copied.is_none() {
+        overlay::unmount(folder)?;
+        let work = folder.work();
+        std::fs::remove_dir_all(&work).attempt("remove", &work)?;
+    }
     let request = CaptureRequest {
         upper: &upper,
+        copied: ground.copied,
         lowers: &step.container.lowers,
         root: (before.mode() & 0o7777, before.uid(), before.gid()),
         made: &ended.made,
@@ -64,5 +68,10 @@ fn perform(step: &Step, folder: &RunFolder) -> Result<(i32, bool), Refusal> {
     let mut output = BufWriter::with_capacity(CHUNK, File::from(output));
     let changed = capture(&request, &mut output)?;
     output.flush().attempt("write", "standard output")?;
+    let after = std::fs::metadata(&upper).attempt("look at", &upper)?;
+    if (after.mode(), after.uid(), after.gid()) != (before.mode(), before.uid(), before.gid()) {
+        let mark = folder.scratch().join(ROOT_MARK);
+        write_private(&mark, b"").map_err(|error| error.source).attempt("write", &mark)?;
+    }
     Ok((0, changed))
 }

@@ -2,13 +2,16 @@
 //!
 //! [`base`] brings images in from registries, once [`trust`] in them is sure, [`rootfs`] unpacks their
 //! layers, and [`run`] starts containers of them; [`step`] makes layers of what containers change;
+//! [`overlays`] knows whether the system can stack trees, and [`runtime`] which program starts containers;
 //! [`runs`] and [`trees`] clear up behind those that were killed, and [`prune`] makes room.
 
 pub(crate) mod base;
+pub(crate) mod overlays;
 pub(crate) mod prune;
 pub(crate) mod rootfs;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod runtime;
 pub(crate) mod step;
 pub(crate) mod trees;
 pub(crate) mod trust;

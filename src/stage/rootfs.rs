@@ -4,6 +4,7 @@
 //! <cache>/rootfs/<chain ID>-<ID map>/fs/       the tree of a base's layers; never written to
 //! <cache>/rootfs/layer-<diff ID>-<ID map>/fs/  the tree of one layer, what it deletes marked for overlays
 //! <cache>/rootfs/<name>/size                   what it takes on the disk, in bytes
+//! <cache>/rootfs/<name>/root                   there if the layer has an entry for the root folder
 //! <cache>/rootfs/<name>.lock                   held while it is made, shared while it is used; as old as
 //!                                              its last use
 //! <cache>/rootfs/.oci-tmp-<name>-<random>/     one that is being made, with umoci's layout beside it
@@ -12,7 +13,8 @@
 //! A base's layers are one tree; each layer made here is a tree of its own, to be stacked on it by an
 //! overlay, so that a changed package unpacks itself alone. A step's tree is the upper folder of the
 //! overlay that it ran on ([`adopt`]); from its blob the same is made by umoci, which knows no
-//! overlays, and by marking then what the layer deletes. A tree gets its name when it is whole and on
+//! overlays, and by marking then what the layer deletes. Where trees cannot be stacked, all layers are one
+//! tree, to be copied for each step, and the copy becomes the tree of the layers up to that step's. A tree gets its name when it is whole and on
 //! disk: what has the name is complete, whatever was killed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,11 +24,11 @@ use std::path::{Path, PathBuf};
 use crate::fs::{
     FileContext as _, FileError, Lock, TEMPORARY_PREFIX, create_folder, mark_used, sync_folder, write_private,
 };
-use crate::layer::{LinkError, whiteouts};
+use crate::layer::{LinkError, Untold, untold};
 use crate::model::document::media_type;
 use crate::model::{ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Index, Platform, canonical_json};
 use crate::report::{Reporter, Stage};
-use crate::sandbox;
+use crate::sandbox::{self, Overlays, ROOT_MARK};
 use crate::store::disk_usage;
 use crate::tools::{IdMap, ToolError, Umoci};
 
@@ -52,6 +54,7 @@ pub(crate) struct RootfsRequest<'a> {
     pub(crate) own: &'a [LayerBlob],
     pub(crate) cache: &'a Path,
     pub(crate) map: &'a IdMap,
+    pub(crate) overlays: Overlays,
     pub(crate) umoci: &'a Umoci,
     /// Whether a blob's content is what its name says; asked before umoci is given it.
     pub(crate) verify: &'a dyn Fn(&Digest) -> Result<bool, FileError>,
@@ -65,6 +68,8 @@ pub(crate) struct RootfsRequest<'a> {
 pub(crate) struct Rootfs {
     /// The trees for an overlay, topmost first; never none.
     pub(crate) lowers: Vec<PathBuf>,
+    /// If trees cannot be stacked: there is one, of these layers.
+    chain: Option<Vec<DiffId>>,
     /// A tree of it had to be unpacked.
     pub(crate) is_new: bool,
     _in_use: Vec<Lock>,
@@ -97,6 +102,12 @@ pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError
         return Err(RootfsError::Colon { path: request.cache.to_owned() });
     }
     create_folder(&folder)?;
+    if request.overlays != Overlays::OnDisk {
+        let layers = [request.base, request.own].concat();
+        let tree = Tree { layers: &layers, is_own: false, folder: &folder, request }.prepare()?;
+        let chain = Some(layers.iter().map(|layer| layer.diff_id).collect());
+        return Ok(Rootfs { lowers: vec![tree.path], chain, is_new: tree.is_new, _in_use: vec![tree.lock] });
+    }
     let own = request.own.chunks(1).rev().map(|layers| (layers, true));
     // A tree of no layers only stands in where there is nothing else.
     let base = (!request.base.is_empty() || request.own.is_empty()).then_some((request.base, false));
@@ -107,19 +118,27 @@ pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError
     // Two layers may be the same, which an overlay refuses; below itself it shows nothing.
     let mut above = BTreeSet::new();
     lowers.retain(|tree| above.insert(tree.clone()));
-    Ok(Rootfs { lowers, is_new, _in_use: in_use })
+    Ok(Rootfs { lowers, chain: None, is_new, _in_use: in_use })
 }
 
-/// Keeps the tree of a step's layer: `fs` in this folder, which is gone afterwards. Without one, as when
-/// it was in memory, nothing is done.
+/// Keeps the tree of a step's layer, or of all up to it if it ran in a copy: `fs` in this folder, which is
+/// gone afterwards. Without one, as when it was in memory, nothing is done.
 ///
 /// On `Ok` what is there under the layer's name is whole and on disk.
-pub(crate) fn adopt(cache: &Path, map: &IdMap, layer: &DiffId, made: &Path) -> Result<(), FileError> {
+pub(crate) fn adopt(
+    cache: &Path,
+    map: &IdMap,
+    (below, layer): (&Rootfs, &DiffId),
+    made: &Path,
+) -> Result<(), FileError> {
     if !made.join("fs").is_dir() {
         return Ok(());
     }
     let folder = cache.join("rootfs");
-    let name = layer_name(layer, map);
+    let name = match &below.chain {
+        None => layer_name(layer, map),
+        Some(layers) => chain_name(&[&layers[..], &[*layer]].concat(), map),
+    };
     let entry = folder.join(&name);
     let _alone = Lock::exclusive(&folder.join(format!("{name}.lock")), || {})?;
     if entry.exists() {
@@ -141,6 +160,12 @@ fn seal(folder: &Path) -> Result<(), FileError> {
 /// The name of the tree of one layer.
 fn layer_name(layer: &DiffId, map: &IdMap) -> String {
     format!("layer-{}-{map}", layer.0.hex())
+}
+
+/// The name of the tree of several layers, lowest first.
+fn chain_name(layers: &[DiffId], map: &IdMap) -> String {
+    let chain = ChainId::of(layers).map_or_else(|| "empty".to_owned(), |chain| chain.0.hex());
+    format!("{chain}-{map}")
 }
 
 /// One tree of the cache.
@@ -166,8 +191,7 @@ impl Tree<'_> {
             return layer_name(&layer.diff_id, self.request.map);
         }
         let diff_ids: Vec<DiffId> = self.layers.iter().map(|layer| layer.diff_id).collect();
-        let chain = ChainId::of(&diff_ids).map_or_else(|| "empty".to_owned(), |chain| chain.0.hex());
-        format!("{chain}-{}", self.request.map)
+        chain_name(&diff_ids, self.request.map)
     }
 
     fn prepare(&self) -> Result<Prepared, RootfsError> {
@@ -239,7 +263,7 @@ impl Tree<'_> {
             self.request.umoci.unpack((&layout, TAG), &tree, self.request.map, &self.subject())?;
             std::fs::remove_dir_all(&layout).context("remove", &layout)?;
             if self.is_own {
-                self.mark_deleted(&tree)?;
+                self.mark_untold(&tree)?;
             }
         }
         Ok(seal(half)?)
@@ -247,13 +271,16 @@ impl Tree<'_> {
 }
 
 impl Tree<'_> {
-    /// Has what a layer deletes deleted in overlays too.
-    fn mark_deleted(&self, tree: &Path) -> Result<(), RootfsError> {
+    /// Has what a layer deletes deleted in overlays too, and notes whether its root folder counts.
+    fn mark_untold(&self, tree: &Path) -> Result<(), RootfsError> {
         for layer in self.layers {
             let blob = std::fs::File::open(&layer.path).context("read", &layer.path)?;
-            let deleted = whiteouts(blob, &layer.descriptor.media_type)?;
-            if !deleted.is_empty() {
-                sandbox::apply_whiteouts(tree, deleted, self.request.map).context("mark what is deleted in", tree)?;
+            let Untold { whiteouts, has_root } = untold(blob, &layer.descriptor.media_type)?;
+            if !whiteouts.is_empty() {
+                sandbox::apply_whiteouts(tree, whiteouts, self.request.map).context("mark what is deleted in", tree)?;
+            }
+            if has_root {
+                write_private(&tree.with_file_name(ROOT_MARK), b"")?;
             }
         }
         Ok(())

@@ -9,11 +9,12 @@ use rustix::termios::{OptionalActions, Termios};
 use crate::fs::{FileError, write_private};
 use crate::image::DEFAULT_PATH;
 use crate::model::ImageConfig;
-use crate::sandbox::{self, Container, Mount, MountSource, Process, Refusal, RunFolder, Task};
+use crate::sandbox::{self, Container, Mount, MountSource, Overlays, Process, Refusal, RunFolder, Task};
 use crate::stage::rootfs::Rootfs;
 use crate::stage::runs::LiveRun;
 use crate::tools::process::namespace::NamespaceError;
 use crate::tools::process::{ProcessError, shell_status};
+use crate::tools::runc::Kind;
 use crate::tools::{IdMap, Namespaces};
 
 /// The hostname of a container that has a network of its own and no name.
@@ -53,10 +54,12 @@ pub(crate) struct Volume {
 pub(crate) struct RunRequest<'a> {
     pub(crate) config: &'a ImageConfig,
     pub(crate) rootfs: &'a Rootfs,
+    pub(crate) overlays: Overlays,
     pub(crate) options: &'a RunOptions,
     /// The folder for runs' folders.
     pub(crate) runs: &'a Path,
     pub(crate) runc: &'a Path,
+    pub(crate) kind: Kind,
     pub(crate) map: &'a IdMap,
 }
 
@@ -118,7 +121,9 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
         folder: run.folder.path.clone(),
         identifier: run.identifier.clone(),
         lowers: request.rootfs.lowers.clone(),
+        is_copied: request.overlays == Overlays::Unusable,
         runc: request.runc.to_owned(),
+        kind: request.kind,
         map: request.map.clone(),
         hostname: hostname(request.options.name.as_deref(), request.options.network_host),
         process,

@@ -57,14 +57,17 @@ pub(crate) fn sweep(runs: &Path, runc: &Path, map: &IdMap) -> Result<(), FileErr
 }
 
 /// Removes what is left of a run whose processes are dead.
-fn clean(folder: &RunFolder, runc: &Path, map: &IdMap) -> Result<(), FileError> {
+fn clean(folder: &RunFolder, program: &Path, map: &IdMap) -> Result<(), FileError> {
     let identifier = folder.path.file_name().unwrap_or_default().to_string_lossy();
-    let runc = Runc::new(runc, folder.runc_state());
+    let runc = Runc::new(program, folder.runc_state());
     // runc has done so itself if it lived to the end. An ordinary user's run has no cgroups, and its
     // state goes with the folder. Where it fails, the folder stays for another time.
     let deleted = map.is_namespaced()
         || !runc.has_state(&identifier)
-        || runc.delete(&identifier).is_ok_and(|finished| finished.status.success());
+        || match runc.is_of_crun(&identifier) {
+            true => sandbox::delete_of_crun(program, &folder.path, &identifier),
+            false => runc.delete(&identifier).is_ok_and(|finished| finished.status.success()),
+        };
     if deleted { sandbox::remove_tree(&folder.path, map).context("remove", &folder.path) } else { Ok(()) }
 }
 

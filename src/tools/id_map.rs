@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::tools::on_path;
+
 /// How a container's user and group IDs are mapped to the machine's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum IdMap {
@@ -15,6 +17,12 @@ pub(crate) enum IdMap {
     Single { user: u32, group: u32 },
     /// Root is the user, and 1 and above are the user's subordinate IDs.
     Ranges { user: u32, group: u32, users: IdRange, groups: IdRange },
+}
+
+/// Whether all IDs of the machine are ours to see, which tells root of the machine from root of a user
+/// namespace that someone made around us, as a container's.
+pub(crate) fn has_all_ids() -> bool {
+    read("/proc/self/uid_map").split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// Consecutive IDs of the machine.
@@ -33,7 +41,7 @@ impl IdMap {
         }
         let (user, group) = (user.as_raw(), group.as_raw());
         let name = user_name(&read("/etc/passwd"), user).or_else(|| std::env::var("USER").ok()).unwrap_or_default();
-        let tools = on_path("newuidmap") && on_path("newgidmap");
+        let tools = ["newuidmap", "newgidmap"].iter().all(|tool| on_path(Path::new(tool)).is_some());
         let users = subordinate(&read("/etc/subuid"), &name, user);
         let groups = subordinate(&read("/etc/subgid"), &name, user);
         match (tools, users, groups) {
@@ -72,15 +80,6 @@ impl fmt::Display for IdMap {
 
 fn read(path: &str) -> String {
     std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-}
-
-fn on_path(program: &str) -> bool {
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| is_file(&folder.join(program))))
-}
-
-fn is_file(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
 fn user_name(passwd: &str, user: u32) -> Option<String> {

@@ -20,6 +20,7 @@ pub(crate) mod umoci;
 pub(crate) mod version;
 
 pub(crate) use cause::Cause;
+pub(crate) use environment::on_path;
 pub(crate) use error::ToolError;
 pub(crate) use id_map::IdMap;
 pub(crate) use process::namespace::Namespaces;

@@ -7,18 +7,40 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::tools::process::{Finished, Invocation, ProcessError};
 
 /// How long the removal of a container may take.
 const REMOVAL: Duration = Duration::from_secs(20);
+/// How long a question about the version may take.
+const QUESTION: Duration = Duration::from_secs(10);
+
+/// Which of the programs it is, and they are not all alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    Runc,
+    Crun,
+}
+
+impl Kind {
+    /// Asks the program, by `--version`; one that does not answer is taken for runc, and fails later.
+    pub(crate) fn ask(program: &Path) -> Self {
+        let printed = Invocation::new(program).argument("--version").limit(QUESTION).capture();
+        match printed {
+            Ok(printed) if printed.stdout.starts_with(b"crun") => Self::Crun,
+            _ => Self::Runc,
+        }
+    }
+}
 
 /// A runc with a state folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Runc {
     program: PathBuf,
     state: PathBuf,
+    without_cgroups: bool,
 }
 
 /// Which standard streams a container has.
@@ -33,7 +55,18 @@ pub(crate) enum Streams {
 impl Runc {
     /// `state` is created when it is needed.
     pub(crate) fn new(program: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), state: state.into() }
+        Self { program: program.into(), state: state.into(), without_cgroups: false }
+    }
+
+    /// Has crun make no cgroup. runc makes none by itself where it may not; crun has to be told.
+    pub(crate) fn without_cgroups(mut self, without: bool) -> Self {
+        self.without_cgroups = without;
+        self
+    }
+
+    /// Whether the container that it knows is crun's: each writes its state in its own way.
+    pub(crate) fn is_of_crun(&self, identifier: &str) -> bool {
+        self.state.join(identifier).join("status").exists()
     }
 
     /// Whether it knows a container.
@@ -72,11 +105,21 @@ impl Runc {
 
     /// Ends a container if it lives, and removes its state and its cgroups. None of that name is no error.
     pub(crate) fn delete(&self, identifier: &str) -> Result<Finished, ProcessError> {
-        self.invocation().arguments(["delete", "--force", identifier]).limit(REMOVAL).despite_interrupts().capture()
+        self.deletion(identifier).limit(REMOVAL).despite_interrupts().capture()
+    }
+
+    /// The same in a sandbox, where there can be no threads to listen to it.
+    pub(crate) fn delete_here(&self, identifier: &str) -> Result<ExitStatus, ProcessError> {
+        self.deletion(identifier).for_log().attach(None)
+    }
+
+    fn deletion(&self, identifier: &str) -> Invocation {
+        self.invocation().arguments(["delete", "--force", identifier])
     }
 
     fn invocation(&self) -> Invocation {
-        Invocation::new(&self.program).argument("--root").argument(&self.state)
+        let invocation = Invocation::new(&self.program).argument("--root").argument(&self.state);
+        if self.without_cgroups { invocation.argument("--cgroup-manager=disabled") } else { invocation }
     }
 }
 
@@ -113,6 +156,13 @@ mod tests {
             std::fs::write(&log, text).unwrap();
             assert_eq!(last_error(&log).as_deref(), error, "{text}");
         }
+    }
+
+    #[test]
+    fn knows_which_it_is() {
+        assert_eq!(Kind::ask(Path::new("crun")), Kind::Crun);
+        assert_eq!(Kind::ask(Path::new("runc")), Kind::Runc);
+        assert_eq!(Kind::ask(Path::new("/nowhere/crun")), Kind::Runc);
     }
 
     #[test]

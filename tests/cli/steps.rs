@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::images::{self, Base, blob, descriptor, read_json};
 use crate::support::ordinary::{Ids, is_root};
 use crate::support::snapshot::assert_outcome;
-use crate::support::tools::{find, static_busybox, succeed, tool};
+use crate::support::tools::{mounts_of, static_busybox, succeed, tool};
 use crate::support::{Outcome, Registry, TestContext, eventually};
 
 /// A build of a busybox base with these keys.
@@ -148,18 +148,9 @@ fn owners_are_the_images_own_or_the_step_fails() {
 #[test]
 fn file_capabilities_are_kept() {
     let registry = Registry::start();
-    let setcap = find("setcap");
-    // With the libraries that it needs, where it looks for them.
-    let needed = succeed(tool("ldd").arg(&setcap));
-    let libraries = needed.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from);
-    let mounts: Vec<String> = libraries
-        .chain([setcap.clone()])
-        .map(|path| format!("{{ path = \"{0}\", to = \"{0}\" }}", path.display()))
-        .collect();
+    let ([setcap], mounts) = mounts_of(["setcap"]);
     let keys = format!(
-        "[[build.app.steps]]\nrun = \"busybox cp /bin/busybox /made && {} cap_net_raw+ep /made\"\nmounts = [{}]",
-        setcap.display(),
-        mounts.join(", ")
+        "[[build.app.steps]]\nrun = \"busybox cp /bin/busybox /made && {setcap} cap_net_raw+ep /made\"\nmounts = [{mounts}]"
     );
     let usual = project(&registry, &keys);
     usual.run(["build"]).success();

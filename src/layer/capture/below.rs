@@ -1,6 +1,7 @@
 //! What an overlay's lower trees show at a path: what a change is measured against.
 
-use std::ffi::OsStr;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -32,6 +33,17 @@ impl Below {
     /// Below a folder that hides everything, or that is new.
     pub(super) fn nothing(&self) -> Self {
         Self { folders: Vec::new(), is_namespaced: self.is_namespaced }
+    }
+
+    /// The names in these folders; of several, deletions are not minded.
+    pub(super) fn names(&self) -> io::Result<BTreeSet<OsString>> {
+        let mut names = BTreeSet::new();
+        for folder in &self.folders {
+            for entry in std::fs::read_dir(folder)? {
+                names.insert(entry?.file_name());
+            }
+        }
+        Ok(names)
     }
 
     /// What these folders show under a name, if anything.

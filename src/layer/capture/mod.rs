@@ -9,6 +9,10 @@
 //! below ([`below`]), what the runtime made to mount on, sockets. Times later than the epoch become the
 //! epoch. After that the folder *is* the layer, to be written as a tar, and to be kept as the tree below
 //! the next step. Entries are in the order of a walk: a folder, what it deletes, what is in it by name.
+//!
+//! Where no overlay can be mounted the folder is a copy of all that is below. The same is looked for in
+//! it, by comparing: then what is no change stays, what is missing was deleted, and a folder that is
+//! younger than the copy hides what was below it. After that it is the whole tree below the next step.
 
 mod attributes;
 mod below;
@@ -32,9 +36,12 @@ pub(crate) const OPAQUE: &str = ".wh..wh..opq";
 /// The bytes that are read at once.
 const CHUNK: usize = 128 << 10;
 
-/// An upper folder that nobody changes any more.
+/// An upper folder, or a whole copy, that nobody changes any more.
 pub(crate) struct CaptureRequest<'a> {
     pub(crate) upper: &'a Path,
+    /// It is a copy of the one lower tree, and was whole at this time of its file system, in seconds and
+    /// nanoseconds.
+    pub(crate) copied: Option<(i64, i64)>,
     /// The trees below it, topmost first.
     pub(crate) lowers: &'a [PathBuf],
     /// Mode, user and group that the root folder had before.

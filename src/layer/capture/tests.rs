@@ -15,6 +15,7 @@ struct Lab {
     made: Vec<PathBuf>,
     secrets: Vec<(String, Vec<u8>)>,
     has_noted_owners: bool,
+    copied: Option<(i64, i64)>,
 }
 
 impl Lab {
@@ -24,7 +25,7 @@ impl Lab {
             std::fs::create_dir(folder.path().join(name)).unwrap();
             std::fs::set_permissions(folder.path().join(name), PermissionsExt::from_mode(0o755)).unwrap();
         }
-        Self { folder, made: Vec::new(), secrets: Vec::new(), has_noted_owners: false }
+        Self { folder, made: Vec::new(), secrets: Vec::new(), has_noted_owners: false, copied: None }
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -65,6 +66,7 @@ impl Lab {
         use std::os::unix::fs::MetadataExt;
         let request = CaptureRequest {
             upper: &upper,
+            copied: self.copied,
             lowers: &[self.path("high"), self.path("low")],
             root: (0o755, metadata.uid(), metadata.gid()),
             made: &self.made,
@@ -109,6 +111,28 @@ impl Lab {
             )
         });
         entries.collect()
+    }
+
+    /// Makes the upper folder a copy of the low tree.
+    fn copy(&mut self) {
+        use std::os::unix::fs::MetadataExt;
+        let mut copy = std::process::Command::new("cp");
+        assert!(copy.arg("-a").arg(self.path("low/.")).arg(self.path("upper")).status().unwrap().success());
+        // Until the file system's clock has gone on.
+        let now = || {
+            std::fs::set_permissions(self.path("upper"), PermissionsExt::from_mode(0o755)).unwrap();
+            let metadata = self.path("upper").metadata().unwrap();
+            (metadata.ctime(), metadata.ctime_nsec())
+        };
+        let wait_from = |start| {
+            while now() == start {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        };
+        wait_from(now());
+        let whole = now();
+        wait_from(whole);
+        self.copied = Some(whole);
     }
 
     fn error(&self) -> String {
@@ -281,6 +305,50 @@ fn a_noted_owner_is_the_owner_or_an_error() {
     assert!(lab.capture().is_ok());
     std::fs::set_permissions(lab.path("upper/group"), PermissionsExt::from_mode(0o2755)).unwrap();
     assert!(lab.error().contains("0:50"), "{}", lab.error());
+}
+
+#[test]
+fn a_copy_is_compared() {
+    let mut lab = Lab::new();
+    for path in ["same", "gone", "changed", "folder/same", "folder/gone", "moved/a", "moved/b", "hidden/a", "place/a"] {
+        lab.file(&format!("low/{path}"), path, 5);
+    }
+    lab.copy();
+    assert_eq!(lab.listing(), Vec::<String>::new());
+    for path in ["upper/gone", "upper/folder/gone"] {
+        std::fs::remove_file(lab.path(path)).unwrap();
+    }
+    lab.file("upper/changed", "CHANGED", 5);
+    std::fs::remove_dir_all(lab.path("upper/hidden")).unwrap();
+    lab.file("upper/hidden/a", "hidden/a", 5);
+    // Where another was of the same name, size and time.
+    std::fs::remove_dir_all(lab.path("upper/place")).unwrap();
+    std::fs::rename(lab.path("upper/moved"), lab.path("upper/place")).unwrap();
+    lab.folder("upper/made");
+    lab.made = vec!["made".into()];
+    let _socket = UnixListener::bind(lab.path("upper/socket")).unwrap();
+    for path in ["upper/folder", "upper/hidden", "upper/place", "upper/made"] {
+        lab.time(path, 6);
+    }
+    let listing = lab.listing();
+    assert_eq!(
+        listing,
+        [
+            ".wh.gone Regular 0 1000000000",
+            ".wh.moved Regular 0 1000000000",
+            "changed Regular 644 5 CHANGED",
+            "folder/ Directory 755 6",
+            "folder/.wh.gone Regular 0 1000000000",
+            "hidden/ Directory 755 6",
+            "hidden/.wh..wh..opq Regular 0 1000000000",
+            "hidden/a Regular 644 5 hidden/a",
+            "place/ Directory 755 6",
+            "place/a Regular 644 5 moved/a",
+            "place/b Regular 644 5 moved/b",
+        ]
+    );
+    // What is left is the whole image.
+    assert_eq!(lab.upper(), ["changed", "folder", "hidden", "place", "same"]);
 }
 
 #[test]

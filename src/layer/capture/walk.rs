@@ -1,4 +1,5 @@
-//! Makes an upper folder hold the layer and nothing else, and lists it.
+//! Makes an upper folder hold the layer and nothing else, or a copy no more than the image, and lists what
+//! the layer has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -7,6 +8,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
 
@@ -20,7 +22,8 @@ const SET_GROUP: u32 = 0o2000;
 /// The mode of a folder that the runtime made.
 const MADE_FOLDER: u32 = 0o755;
 
-/// Removes from the upper folder what is no change, and gives what is left in the order of the layer.
+/// Removes from the upper folder what is no change, and gives what is left in the order of the layer. A
+/// copy keeps what is as it was.
 pub(super) fn settle(request: &CaptureRequest<'_>) -> Result<Vec<Entry>, CaptureError> {
     let made = request.made.iter().map(|path| path.as_os_str().as_bytes()).collect();
     let mut walk = Walk { request, made, entries: Vec::new(), links: BTreeMap::new() };
@@ -31,7 +34,7 @@ pub(super) fn settle(request: &CaptureRequest<'_>) -> Result<Vec<Entry>, Capture
         let entry = walk.entry(&root, Kind::Folder, b"./".to_vec());
         walk.entries.push(entry);
     }
-    walk.inside(&root, &below)?;
+    walk.inside(&root, &below, true)?;
     Ok(walk.entries)
 }
 
@@ -73,23 +76,29 @@ impl Walk<'_> {
         Ok(found)
     }
 
-    /// Everything in a folder: what it deletes first, then what it holds, each by name.
-    fn inside(&mut self, folder: &Found, below: &Below) -> Result<(), CaptureError> {
-        let names = || -> io::Result<Vec<OsString>> {
-            let mut names = std::fs::read_dir(&folder.path)?
-                .map(|entry| entry.map(|entry| entry.file_name()))
-                .collect::<io::Result<Vec<_>>>()?;
-            names.sort();
-            Ok(names)
+    /// Everything in a folder: what it deletes first, then what it holds, each by name. A folder that is in
+    /// place was not renamed since the copy was whole, nor was one above it.
+    fn inside(&mut self, folder: &Found, below: &Below, is_in_place: bool) -> Result<(), CaptureError> {
+        let names = || -> io::Result<BTreeSet<OsString>> {
+            std::fs::read_dir(&folder.path)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
         };
+        let names = names().map_err(folder.fail("read"))?;
+        if self.request.copied.is_some() {
+            for name in below.names().map_err(folder.fail("look below"))?.difference(&names) {
+                self.entries.push(self.mark_deleted(&folder.name, name));
+            }
+        }
         let mut held = Vec::new();
-        for name in names().map_err(folder.fail("read"))? {
+        for name in names {
             let path = join(&folder.name, name.as_bytes());
             if name.as_bytes().starts_with(WHITEOUT.as_bytes()) {
                 return Err(CaptureError::ReservedName { path: shown(&path) });
             }
+            let shown = below.look(&name).map_err(|error| failed("look below", &path, &error))?;
+            if is_in_place && self.is_untouched(&folder.path.join(&name), shown.as_ref()) {
+                continue;
+            }
             let found = self.look(&path, &folder.path.join(&name))?;
-            let shown = below.look(&name).map_err(found.fail("look below"))?;
             if is_whiteout(&found.metadata) {
                 self.deleted(&found, shown.is_some(), &folder.name, &name)?;
             } else {
@@ -99,7 +108,7 @@ impl Walk<'_> {
         for (found, shown) in held {
             self.owner_is_known(&found, shown.as_ref(), folder)?;
             match found.metadata.is_dir() {
-                true => self.folder(&found, shown.as_ref(), below)?,
+                true => self.folder(&found, shown.as_ref(), below, is_in_place)?,
                 false => self.file(&found, shown.as_ref())?,
             }
         }
@@ -108,19 +117,26 @@ impl Walk<'_> {
 
     fn deleted(&mut self, found: &Found, is_below: bool, folder: &[u8], name: &OsStr) -> Result<(), CaptureError> {
         if is_below {
-            let mark = [WHITEOUT.as_bytes(), name.as_bytes()].concat();
-            self.entries.push(self.mark(join(folder, &mark)));
-            return Ok(());
+            self.entries.push(self.mark_deleted(folder, name));
         }
-        std::fs::remove_file(&found.path).map_err(found.fail("remove"))
+        match is_below && self.request.copied.is_none() {
+            true => Ok(()),
+            false => std::fs::remove_file(&found.path).map_err(found.fail("remove")),
+        }
     }
 
-    fn folder(&mut self, found: &Found, shown: Option<&Shown>, around: &Below) -> Result<(), CaptureError> {
+    fn folder(
+        &mut self,
+        found: &Found,
+        shown: Option<&Shown>,
+        around: &Below,
+        is_in_place: bool,
+    ) -> Result<(), CaptureError> {
         let first = self.entries.len();
         let name = [&found.name[..], b"/"].concat();
         self.entries.push(self.entry(found, Kind::Folder, name));
         let shown = shown.filter(|shown| shown.metadata.is_dir());
-        let hides = found.attributes.is_opaque && shown.is_some();
+        let hides = shown.is_some() && self.is_in_place_of_another(found);
         if hides {
             self.entries.push(self.mark(join(&found.name, OPAQUE.as_bytes())));
         }
@@ -129,19 +145,26 @@ impl Walk<'_> {
             Some(shown) if !hides => &shown.folders,
             _ => &nothing,
         };
-        self.inside(found, below)?;
+        self.inside(found, below, is_in_place && self.is_of_before(&found.metadata))?;
         let is_bare = self.entries.len() == first + 1;
-        if is_bare && self.is_no_change(found, shown)? {
-            self.entries.truncate(first);
-            return std::fs::remove_dir(&found.path).map_err(found.fail("remove"));
+        if !is_bare || !self.is_no_change(found, shown)? {
+            return self.clamp_time(found);
         }
-        self.set_time(found)
+        self.entries.truncate(first);
+        match shown {
+            Some(shown) if self.request.copied.is_some() => self.set_time(found, shown.metadata.mtime()),
+            _ => std::fs::remove_dir(&found.path).map_err(found.fail("remove")),
+        }
     }
 
     fn file(&mut self, found: &Found, shown: Option<&Shown>) -> Result<(), CaptureError> {
         let kind = found.metadata.file_type();
         // A socket without its program is nothing, and no tar can hold one.
-        if kind.is_socket() || self.is_no_change(found, shown)? {
+        let is_no_change = !kind.is_socket() && self.is_no_change(found, shown)?;
+        if is_no_change && shown.is_some() && self.request.copied.is_some() {
+            return Ok(());
+        }
+        if is_no_change || kind.is_socket() {
             return std::fs::remove_file(&found.path).map_err(found.fail("remove"));
         }
         let device = (rustix::fs::major(found.metadata.rdev()), rustix::fs::minor(found.metadata.rdev()));
@@ -166,7 +189,29 @@ impl Walk<'_> {
             Kind::File(found.metadata.len())
         };
         self.entries.push(self.entry(found, kind, found.name.clone()));
-        self.set_time(found)
+        self.clamp_time(found)
+    }
+
+    /// In a copy, whether a file in a folder that is in place can be no change, which takes a look at its
+    /// times alone. Any other is compared.
+    fn is_untouched(&self, path: &Path, shown: Option<&Shown>) -> bool {
+        let (Some(shown), Ok(new)) = (shown, path.symlink_metadata()) else { return false };
+        let looks = |of: &Metadata| (of.mode(), of.len(), of.uid(), of.gid(), of.mtime(), of.mtime_nsec());
+        !new.is_dir() && self.is_of_before(&new) && looks(&new) == looks(&shown.metadata)
+    }
+
+    /// Whether it changed last, be it only its name, before the copy was whole.
+    fn is_of_before(&self, metadata: &Metadata) -> bool {
+        self.request.copied.is_some_and(|copied| (metadata.ctime(), metadata.ctime_nsec()) < copied)
+    }
+
+    /// Whether a folder was made anew where there was another. A file system that does not know when it
+    /// was made has each thing in the other deleted, which comes to the same.
+    fn is_in_place_of_another(&self, found: &Found) -> bool {
+        let Some((seconds, nanoseconds)) = self.request.copied else { return found.attributes.is_opaque };
+        let born = found.metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+        let born = born.and_then(|born| Some((i64::try_from(born.as_secs()).ok()?, i64::from(born.subsec_nanos()))));
+        born.is_some_and(|born| born > (seconds, nanoseconds))
     }
 
     /// Whether it is as it is below, or as the runtime made it. A folder's time is no matter: it changes
@@ -200,7 +245,7 @@ impl Walk<'_> {
                 kind if kind.is_file() => {
                     same_time && new.len() == old.len() && same_content(&found.path, &shown.path)?
                 }
-                _ => false,
+                _ => same_time && new.rdev() == old.rdev(),
             })
         };
         same().map_err(found.fail("compare"))
@@ -238,6 +283,10 @@ impl Walk<'_> {
         }
     }
 
+    fn mark_deleted(&self, folder: &[u8], name: &OsStr) -> Entry {
+        self.mark(join(folder, &[WHITEOUT.as_bytes(), name.as_bytes()].concat()))
+    }
+
     fn mark(&self, name: Vec<u8>) -> Entry {
         let attributes = BTreeMap::new();
         Entry { name, kind: Kind::Mark, mode: 0, uid: 0, gid: 0, modified: self.request.epoch, attributes }
@@ -245,8 +294,11 @@ impl Walk<'_> {
 
     /// Gives it the time that the layer says, so that who goes on with this tree sees the same as who
     /// unpacks the layer.
-    fn set_time(&self, found: &Found) -> Result<(), CaptureError> {
-        let modified = found.metadata.mtime().min(self.request.epoch);
+    fn clamp_time(&self, found: &Found) -> Result<(), CaptureError> {
+        self.set_time(found, found.metadata.mtime().min(self.request.epoch))
+    }
+
+    fn set_time(&self, found: &Found, modified: i64) -> Result<(), CaptureError> {
         let times = Timestamps {
             last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
             last_modification: Timespec { tv_sec: modified, tv_nsec: 0 },

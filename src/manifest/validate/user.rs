@@ -16,7 +16,7 @@ use crate::source::Source;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UserSettings {
     pub(crate) cache: Cache,
-    pub(super) tools: Tools,
+    pub(crate) tools: Tools,
     pub(super) registries: BTreeMap<String, WrittenRegistry>,
 }
 

@@ -32,13 +32,15 @@ use crate::layer::{Compressors, WriteError, WrittenLayer, decompressed, write_ta
 use crate::manifest::Step;
 use crate::model::{Compression, Descriptor, Digest, ImageConfig, Platform, canonical_json};
 use crate::report::{Reporter, Stage};
-use crate::sandbox::{self, Container, STANDARD_INPUT, Task};
+use crate::sandbox::{self, Container, Overlays, STANDARD_INPUT, Task};
 use crate::sanitize;
 use crate::source::{At, Place};
 use crate::stage::base::BaseError;
+use crate::stage::overlays;
 use crate::stage::rootfs::{self, LayerBlob, Rootfs, RootfsError, RootfsRequest};
 use crate::stage::run::{hostname, refusal};
 use crate::stage::runs::LiveRun;
+use crate::stage::runtime;
 use crate::store::Store;
 use crate::tools::process::{self, ProcessError, shell_status};
 use crate::tools::{IdMap, Namespaces, Umoci};
@@ -167,8 +169,9 @@ impl Steps<'_> {
     ) -> Result<Option<Layer>, StepError> {
         let blobs: Vec<LayerBlob> = request.below.iter().map(|layer| self.blob(layer)).collect();
         let (base, own) = blobs.split_at(request.from_elsewhere);
-        let rootfs = self.unpack(base, own, request.subject)?;
-        let (mounts, _in_use) = self.mounts(request, &surroundings)?;
+        let overlays = overlays::find(self.store, self.map, self.reporter)?;
+        let rootfs = self.unpack(base, own, overlays, request.subject)?;
+        let (mounts, _in_use) = self.mounts(request, &surroundings, overlays)?;
         let live = LiveRun::new(&self.store.runs(), self.runc, self.map)?;
         let Surroundings { process, secrets, .. } = surroundings;
         let mut listener = Listener::new(request.subject, &secrets, self.reporter, self.store.start_blob()?);
@@ -177,7 +180,9 @@ impl Steps<'_> {
                 folder: live.folder.path.clone(),
                 identifier: live.identifier.clone(),
                 lowers: rootfs.lowers.clone(),
+                is_copied: overlays != Overlays::OnDisk,
                 runc: self.runc.to_owned(),
+                kind: runtime::kind(self.store, self.runc)?,
                 map: self.map.clone(),
                 hostname: hostname(None, request.step.network_host),
                 process,
@@ -208,7 +213,7 @@ impl Steps<'_> {
         let layer = match received? {
             Some((blob, written)) => {
                 let layer = self.keep(blob, &written, request.compression)?;
-                rootfs::adopt(self.store.root(), self.map, &layer.diff_id, &live.folder.scratch())?;
+                rootfs::adopt(self.store.root(), self.map, (&rootfs, &layer.diff_id), &live.folder.scratch())?;
                 Some(layer)
             }
             None => None,
@@ -254,12 +259,19 @@ impl Steps<'_> {
         Ok(layer)
     }
 
-    fn unpack(&self, base: &[LayerBlob], own: &[LayerBlob], subject: &str) -> Result<Rootfs, RootfsError> {
+    fn unpack(
+        &self,
+        base: &[LayerBlob],
+        own: &[LayerBlob],
+        overlays: Overlays,
+        subject: &str,
+    ) -> Result<Rootfs, RootfsError> {
         rootfs::prepare(&RootfsRequest {
             base,
             own,
             cache: self.store.root(),
             map: self.map,
+            overlays,
             umoci: self.umoci,
             verify: &|digest| self.store.verify(digest),
             reporter: self.reporter,

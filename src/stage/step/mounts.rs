@@ -12,7 +12,7 @@ use crate::layer::Tree;
 use crate::manifest::package::expand;
 use crate::manifest::step::Secret;
 use crate::model::{Digest, canonical_json};
-use crate::sandbox::{Mount, MountSource};
+use crate::sandbox::{Mount, MountSource, Overlays};
 use crate::sanitize;
 use crate::stage::rootfs::Rootfs;
 use crate::stage::run::network_mounts;
@@ -31,6 +31,7 @@ impl Steps<'_> {
         &self,
         request: &StepRequest<'_>,
         surroundings: &Surroundings,
+        overlays: Overlays,
     ) -> Result<(Vec<Mount>, InUse), StepError> {
         let mut mounts: Vec<Mount> = network_mounts(request.step.network_host).collect();
         let mut trees = Vec::new();
@@ -40,7 +41,7 @@ impl Steps<'_> {
                 ContentSource::Memory => MountSource::Memory,
                 ContentSource::Layer(layer) => {
                     let subject = format!("what is mounted on {}", sanitize::name(&mount.to));
-                    let tree = self.unpack(&[self.blob(layer)], &[], &subject)?;
+                    let tree = self.unpack(&[self.blob(layer)], &[], overlays, &subject)?;
                     // One layer is one tree.
                     let Some(path) = tree.lowers.first().map(|lower| lower.join(Tree::MOUNTED)) else { continue };
                     trees.push(tree);

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::document::media_type;
 use crate::model::{Descriptor, DiffId, Digest, ImageConfig, canonical_json};
 use crate::report::{Lines, Verbosity};
+use crate::sandbox::Overlays;
 use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest, prepare};
 use crate::stage::run::{RunOptions, RunRequest, Volume, run};
 use crate::stage::{runs, trees};
@@ -64,6 +65,7 @@ impl Request {
             own: &blobs(&self.own),
             cache: &self.cache,
             map: &map,
+            overlays: Overlays::OnDisk,
             umoci: &Umoci::new("umoci", self.cache.join("logs")),
             verify: &|_| Ok(true),
             reporter: &Lines::new(Verbosity::Quiet),
@@ -89,9 +91,11 @@ impl Request {
         let result = run(&RunRequest {
             config: &ImageConfig::parse(config.as_bytes()).unwrap(),
             rootfs: &rootfs,
+            overlays: Overlays::OnDisk,
             options: &options,
             runs: &self.cache.join("runs"),
             runc,
+            kind: crate::tools::runc::Kind::ask(runc),
             map: &map,
         });
         result.unwrap_or_else(|error| {

@@ -89,6 +89,7 @@ fn a_failed_or_killed_unpack_leaves_nothing() {
             own: &[],
             cache,
             map: &IdMap::detect(),
+            overlays: Overlays::OnDisk,
             umoci: &umoci,
             verify: &|_| Ok(verified),
             reporter: &Lines::new(Verbosity::Quiet),

@@ -14,6 +14,7 @@ pub(crate) mod podman;
 pub(crate) mod project;
 pub(crate) mod registry;
 pub(crate) mod snapshot;
+pub(crate) mod stacked;
 pub(crate) mod tools;
 
 pub(crate) use context::{Outcome, TestContext, eventually};

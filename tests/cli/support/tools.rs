@@ -6,6 +6,9 @@ use std::process::{Command, Output, Stdio};
 /// The Debian package of each tool whose package has another name.
 const PACKAGES: &[(&str, &str)] = &[
     ("htpasswd", "apache2-utils"),
+    ("qemu-aarch64-static", "qemu-user-static"),
+    ("setcap", "libcap2-bin"),
+    ("setfattr", "attr"),
     ("gpg", "gnupg"),
     ("gpgconf", "gnupg"),
     ("newuidmap", "uidmap"),
@@ -35,6 +38,19 @@ pub(crate) fn tool(name: &str) -> Command {
     let mut command = Command::new(find(name));
     command.env("PATH", search_path()).stdin(Stdio::null());
     command
+}
+
+/// Programs of this machine for a step: their paths, and what to mount to have them, libraries included,
+/// where they look for them.
+pub(crate) fn mounts_of<const N: usize>(names: [&str; N]) -> ([String; N], String) {
+    let programs = names.map(find);
+    let libraries = programs.iter().flat_map(|program| {
+        let needed = succeed(tool("ldd").arg(program));
+        needed.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect::<Vec<_>>()
+    });
+    let files: std::collections::BTreeSet<PathBuf> = libraries.chain(programs.iter().cloned()).collect();
+    let mounts = files.iter().map(|path| format!("{{ path = \"{0}\", to = \"{0}\" }}", path.display()));
+    (programs.map(|program| program.display().to_string()), mounts.collect::<Vec<_>>().join(", "))
 }
 
 /// A busybox that needs no libraries, so that it runs in an image that has none.

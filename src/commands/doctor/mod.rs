@@ -1,0 +1,59 @@
+//! `oci doctor`: what this machine and this project need, whether it is there, and what to do where not.
+//!
+//! Each part of the machine is looked at by a file of its own and gives [`Finding`]s; [`render`] shows them.
+//! Works without an `oci.toml`: then nothing is needed, and what is not there is a warning.
+
+mod cache;
+mod finding;
+mod machine;
+mod platforms;
+mod registries;
+mod render;
+mod tools;
+
+use super::{project, settings};
+use crate::cli::Global;
+use crate::diagnostic::Failure;
+use crate::manifest::Manifest;
+use crate::store::Store;
+use crate::tools::IdMap;
+use finding::State;
+
+/// What a project cannot do without.
+#[derive(Clone, Copy, Debug, Default)]
+struct Needs {
+    /// Steps run in containers.
+    containers: bool,
+    /// Bases come from registries.
+    registries: bool,
+}
+
+impl Needs {
+    fn of(manifest: &Manifest) -> Self {
+        let mut images = manifest.builds.values().chain(manifest.stages.values());
+        Self {
+            containers: images.any(|image| !image.steps.is_empty()),
+            registries: manifest.bases.values().any(|base| base.origin.repository().is_some()),
+        }
+    }
+}
+
+/// Looks at everything; fails if something that the project needs is not there.
+pub(super) fn run(global: &Global) -> Result<(), Failure> {
+    let project::Settings { manifest, cache, tools } = project::settings(global)?;
+    let needs = manifest.as_ref().map(Needs::of).unwrap_or_default();
+    let store = Store::at(&settings::cache_folder(&cache)?)?;
+    let map = IdMap::detect();
+
+    let mut findings = tools::examine(&tools, needs);
+    findings.extend(machine::user(&map));
+    findings.extend(cache::examine(&store, &map, needs));
+    findings.extend(machine::kernel(&map));
+    if let Some(manifest) = &manifest {
+        findings.extend(platforms::examine(manifest));
+        findings.extend(registries::examine(global, manifest, &store));
+    }
+    super::print(&if global.json { render::json(&findings) } else { render::text(&findings) })?;
+    let is_ready = findings.iter().all(|finding| finding.state != State::Missing);
+    if is_ready { Ok(()) } else { Err(super::no()) }
+}

@@ -1,0 +1,85 @@
+//! The tools: are they there, do they start, and are they old?
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::Needs;
+use super::finding::{Finding, State, told};
+use crate::commands::settings;
+use crate::manifest::Tools;
+use crate::tools::runc::Kind;
+use crate::tools::{Invocation, Version, on_path};
+
+/// How long a question about the version may take.
+const QUESTION: Duration = Duration::from_secs(10);
+
+/// What is known of a tool: the oldest version that is tested with `oci`, and in which variable and key its
+/// path can be.
+struct Tool {
+    name: &'static str,
+    oldest: Version,
+    variable: &'static str,
+    key: &'static str,
+}
+
+const SKOPEO: Tool = Tool { name: "skopeo", oldest: Version(1, 9, 0), variable: "OCI_SKOPEO", key: "skopeo" };
+const UMOCI: Tool = Tool { name: "umoci", oldest: Version(0, 4, 7), variable: "OCI_UMOCI", key: "umoci" };
+const RUNC: Tool = Tool { name: "runc", oldest: Version(1, 1, 0), variable: "OCI_RUNC", key: "runc" };
+const CRUN: Tool = Tool { name: "crun", oldest: Version(1, 8, 0), ..RUNC };
+
+/// The first version of umoci that reads zstd.
+const ZSTD_SINCE: Version = Version(0, 5, 0);
+
+pub(super) fn examine(tools: &Tools, needs: Needs) -> Vec<Finding> {
+    let program = |tool: &Tool, written: Option<&Path>| settings::tool(tool.variable, written, tool.name);
+    let runtime = settings::runtime(tools.runc.as_deref());
+    vec![
+        SKOPEO.examine(&program(&SKOPEO, tools.skopeo.as_deref()), needs.registries),
+        UMOCI.examine(&program(&UMOCI, tools.umoci.as_deref()), needs.containers),
+        match Kind::ask(&runtime) {
+            Kind::Crun => CRUN.examine(&runtime, needs.containers),
+            Kind::Runc => RUNC.examine(&runtime, needs.containers),
+        },
+    ]
+}
+
+impl Tool {
+    fn examine(&self, program: &Path, is_needed: bool) -> Finding {
+        let Self { name, variable, key, .. } = self;
+        let bad = |found: String, fix: String| Finding::bad(*name, State::bad(is_needed), found, fix);
+        let elsewhere = format!("or say where it is, in `{variable}` or as `{key} = \"/path\"` under `[tools]`");
+        let Some(path) = on_path(program) else {
+            let found = format!("`{}` is not there", program.display());
+            return bad(found, format!("install it: `apt install {name}` or `dnf install {name}`; {elsewhere}"));
+        };
+        let asked = Invocation::new(&path).argument("--version").limit(QUESTION).capture();
+        let printed = match asked {
+            Ok(finished) if finished.status.success() => finished.stdout,
+            Ok(finished) => {
+                let found = format!("`{} --version` ended with {}", path.display(), finished.status);
+                return bad(found, format!("install it again; {elsewhere}"));
+            }
+            Err(error) => return bad(told(&error), format!("install it again; {elsewhere}")),
+        };
+        let place = path.display();
+        let printed = String::from_utf8_lossy(&printed);
+        match Version::parse(&printed).filter(|_| printed.starts_with(name)) {
+            None => Finding::bad(
+                *name,
+                State::Warning,
+                format!("`{place} --version` tells no version of {name}"),
+                format!("look whether it is {name}; {elsewhere}"),
+            ),
+            Some(version) if version < self.oldest => Finding::bad(
+                *name,
+                State::Warning,
+                format!("{version}, {place}; `oci` is not tested with any before {}", self.oldest),
+                "install a newer one",
+            ),
+            Some(version) if *name == UMOCI.name && version < ZSTD_SINCE => {
+                Finding::good(*name, format!("{version}, {place}; unpacks no zstd layers, as {ZSTD_SINCE} does"))
+            }
+            Some(version) => Finding::good(*name, format!("{version}, {place}")),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a container's root is: an overlay of the unpacked layers, or where the system can mount none, a
+//! copy of their tree.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use rustix::mount::MountPropagationFlags;
+use serde::{Deserialize, Serialize};
+
+use crate::layer::{OPAQUE, WHITEOUT};
+use crate::sandbox::refusal::{Attempt as _, Refusal};
+use crate::sandbox::{Container, REFUSED, RunFolder, copy, overlay, whiteout};
+use crate::tools::IdMap;
+
+/// The name of a file beside an unpacked layer, there if the layer says what the root folder is.
+pub(crate) const ROOT_MARK: &str = "root";
+
+/// What overlays are good for, in a folder and for a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Overlays {
+    /// Layers are stacked, and runs and steps stand on them.
+    OnDisk,
+    /// Runs stand on one, but what they change is in memory: the folder's file system can hold no changes
+    /// of an overlay, nor stacked layers, nor steps.
+    InMemory,
+    /// None can be mounted, or it does not delete.
+    Unusable,
+}
+
+impl Overlays {
+    /// What the helper that finds out returns.
+    pub(super) fn status(self) -> i32 {
+        match self {
+            Self::OnDisk => 0,
+            Self::InMemory => 1,
+            Self::Unusable => REFUSED,
+        }
+    }
+
+    /// What a helper found.
+    pub(crate) fn of_status(status: i32) -> Self {
+        match status {
+            0 => Self::OnDisk,
+            1 => Self::InMemory,
+            _ => Self::Unusable,
+        }
+    }
+}
+
+/// A root to start in.
+pub(super) struct Ground {
+    pub(super) root: PathBuf,
+    /// If it is a copy: when it was whole, in seconds and nanoseconds of its file system.
+    pub(super) copied: Option<(i64, i64)>,
+}
+
+/// Makes a container's root, where only this mount namespace sees it if it is a mount.
+pub(super) fn lay(container: &Container, folder: &RunFolder) -> Result<Ground, Refusal> {
+    keep_mounts_here()?;
+    let [tree] = container.lowers.as_slice() else { return overlay(container, folder) };
+    if !container.is_copied {
+        return overlay(container, folder);
+    }
+    let (scratch, root) = (folder.scratch(), folder.upper());
+    std::fs::create_dir(&scratch).attempt("create", &scratch)?;
+    copy::tree(tree, &root).map_err(|error| match error.kind() {
+        io::ErrorKind::Interrupted => Refusal::Interrupted,
+        _ => Refusal::Copy { cause: error.into() },
+    })?;
+    // Last of all the copy's root got its own times.
+    let whole = std::fs::metadata(&root).attempt("look at", &root)?;
+    Ok(Ground { root, copied: Some((whole.ctime(), whole.ctime_nsec())) })
+}
+
+fn overlay(container: &Container, folder: &RunFolder) -> Result<Ground, Refusal> {
+    overlay::mount(&container.lowers, container.map.is_namespaced(), folder)?;
+    Ok(Ground { root: folder.merged(), copied: None })
+}
+
+/// Has mounts that are made here seen in this mount namespace only.
+pub(super) fn keep_mounts_here() -> Result<(), Refusal> {
+    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+        .attempt("make the mounts private below", "/")
+}
+
+/// Has a tree hide what is in another, and mounts an overlay of both; else an overlay of one alone.
+pub(super) fn probe(folder: &RunFolder, map: &IdMap) -> Result<Overlays, Refusal> {
+    keep_mounts_here()?;
+    let trees = ["high", "low"].map(|name| folder.path.join(name));
+    let [high, low] = &trees;
+    for path in [high.join("folder"), low.join("folder/hidden"), low.join("deleted")] {
+        std::fs::create_dir_all(&path).attempt("create", &path)?;
+    }
+    let whiteouts = [WHITEOUT.to_owned() + "deleted", format!("folder/{OPAQUE}")].map(PathBuf::from);
+    let is_marked = whiteout::apply(high, &whiteouts, map.is_namespaced()).is_ok();
+    let is_on_disk = overlay::mount(if is_marked { &trees } else { &trees[1..] }, map.is_namespaced(), folder)?;
+    let seen = folder.merged();
+    let hides = is_marked && !seen.join("deleted").exists() && !seen.join("folder/hidden").exists();
+    // What a container does takes attributes too.
+    let changed = seen.join("folder");
+    std::fs::remove_dir_all(&changed).attempt("remove", &changed)?;
+    std::fs::create_dir(&changed).attempt("create", &changed)?;
+    let is_empty = !changed.join("hidden").exists();
+    overlay::remove(folder);
+    Ok(match (is_empty, hides && is_on_disk) {
+        (true, true) => Overlays::OnDisk,
+        (true, false) => Overlays::InMemory,
+        (false, _) => Overlays::Unusable,
+    })
+}

@@ -1,0 +1,30 @@
+//! Which program starts containers: asked once, and remembered until its file is another.
+//!
+//! ```text
+//! <cache>/records/runtime/<key>   runc or crun; the key is of the program's file
+//! ```
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::fs::FileError;
+use crate::model::{Digest, canonical_json};
+use crate::store::Store;
+use crate::tools::on_path;
+use crate::tools::runc::Kind;
+
+/// The kind of the records.
+const RECORD: &str = "runtime";
+
+/// What kind of runtime a program is. One that is not there is what its absence will say.
+pub(crate) fn kind(store: &Store, program: &Path) -> Result<Kind, FileError> {
+    let Some(metadata) = on_path(program).and_then(|path| path.metadata().ok()) else { return Ok(Kind::Runc) };
+    let file = (metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+    let key = Digest::of(&canonical_json(&file));
+    if let Some(known) = store.recall(RECORD, &key)? {
+        return Ok(known);
+    }
+    let kind = Kind::ask(program);
+    store.note(RECORD, &key, &kind)?;
+    Ok(kind)
+}
