@@ -20,8 +20,8 @@ use crate::store::Store;
 use crate::tools::skopeo::{Access, Skopeo};
 use crate::tools::{Cause, ToolError};
 
-/// How many questions a registry is asked at once. Where an answer takes 50 ms, 100 tags take three
-/// quarters of the time that they take with 8; nearer registries are as fast with either.
+/// How many questions a registry is asked at once, and so how many connections it has from us. Where an answer
+/// takes 50 ms, 100 tags are seven of them; with twice as many, they would be four.
 const LIMIT: usize = 16;
 /// How many registries are asked at once.
 const REGISTRIES: usize = 8;

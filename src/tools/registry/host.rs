@@ -130,11 +130,16 @@ enum Session {
 
 /// A registry.
 pub(super) struct Host {
+    /// One of its repositories.
     repository: Repository,
     access: Access,
+    /// How long a request may take.
     limit: Duration,
+    /// Nothing if it is not known how skopeo would reach it.
     agent: OnceLock<Option<Agent>>,
+    /// Held by the first question until it has found the way.
     scheme: Mutex<Option<Scheme>>,
+    /// By repository; each is held while its credentials are brought.
     sessions: Mutex<BTreeMap<String, Arc<Mutex<Session>>>>,
     lost: AtomicBool,
 }
