@@ -207,7 +207,7 @@ fn start(container: &Container, folder: &RunFolder, streams: Streams) -> Result<
     let account = account::resolve(container.process.user.as_deref(), &root, &container.map)?;
     let workdir = &container.process.workdir;
     let mut made = root.create(workdir, FileType::Directory).attempt("create the working folder", workdir)?;
-    program::check(&container.process, &account, &root)?;
+    program::check(&container.process, &account, &root, &container.mounts)?;
 
     let bundle = folder.bundle();
     mount::memory(&bundle)?;
