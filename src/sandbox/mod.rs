@@ -218,6 +218,9 @@ fn start(container: &Container, folder: &RunFolder, streams: Streams) -> Result<
     // An open root would be a way out for the container.
     drop(root);
 
+    if seccomp::is_available() {
+        seccomp::refuse_unknown().attempt("filter system calls by", "/proc/sys/kernel/seccomp")?;
+    }
     let runc = Runc::new(&container.runc, folder.runc_state());
     let ended = runc.run(&bundle, &container.identifier, &folder.log(), &folder.started(), streams);
     match ended {
