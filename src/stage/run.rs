@@ -134,7 +134,7 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
     write_private(&path, &bytes)?;
     let _terminal = request.options.terminal.then(TerminalMode::keep);
     let helper = sandbox::invocation(&run.folder.task()).namespaces(Namespaces::sandbox(request.map));
-    match helper.attach(None) {
+    match helper.attach(|| true) {
         Ok(status) => match refusal(&run.folder) {
             Some(refusal) => Err(refusal.into()),
             None => Ok(shell_status(status)),

@@ -11,6 +11,8 @@ use serde::Deserialize;
 
 use crate::tools::process::{Finished, Invocation, ProcessError};
 
+/// What runc calls a container's first process until that executes its program.
+const BEGINNING: &str = "runc:[";
 /// How long the removal of a container may take.
 const REMOVAL: Duration = Duration::from_secs(20);
 
@@ -64,9 +66,10 @@ impl Runc {
             .argument(started)
             .argument(identifier)
             .own_proc();
+        let is_ready = || has_begun(started);
         match streams {
-            Streams::Ours => invocation.attach(Some(started)),
-            Streams::Log => invocation.for_log().attach(Some(started)),
+            Streams::Ours => invocation.attach(is_ready),
+            Streams::Log => invocation.for_log().attach(is_ready),
         }
     }
 
@@ -78,6 +81,14 @@ impl Runc {
     fn invocation(&self) -> Invocation {
         Invocation::new(&self.program).argument("--root").argument(&self.state)
     }
+}
+
+/// Whether the container's first process, whose ID runc wrote to this file, is the program by now: before,
+/// it is runc's own, which takes signals for itself. `/proc` must show the container's PID namespace.
+fn has_begun(started: &Path) -> bool {
+    let Ok(process) = std::fs::read_to_string(started) else { return false };
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", process.trim()));
+    !name.is_ok_and(|name| name.starts_with(BEGINNING))
 }
 
 /// The last error in a log of runc; `None` if it failed at nothing.
