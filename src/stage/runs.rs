@@ -4,6 +4,7 @@
 //! <cache>/runs/lock            shared while a folder is made, held alone to look for dead ones
 //! <cache>/runs/<identifier>/   a run's, see [`crate::sandbox`]
 //! <cache>/runs/<identifier>/lock  held while its `oci` lives
+//! <cache>/runs/name-<name>     held while a container has the name
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -64,7 +65,8 @@ fn clean(folder: &RunFolder, runc: &Path, map: &IdMap) -> Result<(), FileError> 
     // state goes with the folder. Where it fails, the folder stays for another time.
     let deleted = map.is_namespaced()
         || !runc.has_state(&identifier)
-        || runc.delete(&identifier).is_ok_and(|finished| finished.status.success());
+        || (runc.delete(&identifier).is_ok_and(|finished| finished.status.success())
+            && Runc::remove_cgroups(&identifier).is_ok());
     if deleted { sandbox::remove_tree(&folder.path, map).context("remove", &folder.path) } else { Ok(()) }
 }
 

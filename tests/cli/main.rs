@@ -21,6 +21,7 @@ mod fetch;
 mod graph;
 mod interop;
 mod keys;
+mod killed;
 mod large;
 mod layout;
 mod lock;
