@@ -36,6 +36,7 @@ mod reproducible;
 mod retry;
 mod rootless;
 mod run;
+mod run_options;
 mod schemas;
 mod signatures;
 mod silence;
