@@ -207,6 +207,7 @@ complete -c oci -n "__fish_oci_using_subcommand run" -s v -l volume -d 'Mount a 
 complete -c oci -n "__fish_oci_using_subcommand run" -l entrypoint -d 'Run this program instead; what follows `--` is its arguments' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l user -d 'Name or number, with a group if need be' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l workdir -d 'The folder to start in' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l name -d 'The container\'s host name, which no other that runs has' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l network -d 'This machine\'s network, or none' -r -f -a "host\t'This machine\'s, so that servers are reached'
 none\t'Only a loopback of its own'"
 complete -c oci -n "__fish_oci_using_subcommand run" -l platform -d 'This platform instead of the machine\'s' -r

@@ -269,6 +269,7 @@ _arguments "${_arguments_options[@]}" : \
 '--entrypoint=[Run this program instead; what follows \`--\` is its arguments]:PROGRAM:_default' \
 '--user=[Name or number, with a group if need be]:USER[:GROUP]:_default' \
 '--workdir=[The folder to start in]:DIR:_default' \
+'--name=[The container'\''s host name, which no other that runs has]:NAME:_default' \
 '--network=[This machine'\''s network, or none]:NETWORK:((host\:"This machine'\''s, so that servers are reached"
 none\:"Only a loopback of its own"))' \
 '--platform=[This platform instead of the machine'\''s]:PLATFORM:_default' \

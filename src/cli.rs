@@ -249,6 +249,9 @@ pub(crate) struct RunArguments {
     /// The folder to start in
     #[arg(long, value_name = "DIR")]
     pub(crate) workdir: Option<String>,
+    /// The container's host name, which no other that runs has
+    #[arg(long = "name", value_name = "NAME")]
+    pub(crate) container: Option<String>,
     /// This machine's network, or none
     #[arg(long, value_name = "NETWORK", default_value = "host")]
     pub(crate) network: Network,

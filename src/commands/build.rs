@@ -54,8 +54,13 @@ fn summary(plan: &Plan<'_>, outcome: &Outcome, elapsed: Duration) -> String {
         built if built == wanted => several(built, "image"),
         built => format!("{built} of {}", several(wanted, "image")),
     };
-    let Tally { packed, cached } = outcome.layers;
-    format!("{built} built in {:.1} s: {} made, {cached} cached", elapsed.as_secs_f64(), several(packed, "layer"))
+    let Tally { made, cached } = outcome.layers;
+    let layers = format!("{} made, {cached} cached", several(made, "layer"));
+    let steps = match outcome.steps {
+        Tally { made: 0, cached: 0 } => String::new(),
+        Tally { made, cached } => format!("; {} run, {cached} cached", several(made, "step")),
+    };
+    format!("{built} built in {:.1} s: {layers}{steps}", elapsed.as_secs_f64())
 }
 
 /// `NAME  sha256:…` for each image that was asked for.

@@ -16,7 +16,7 @@ use crate::manifest::Cache;
 use crate::model::{ByteSize, Digest};
 use crate::report::{Lines, Reporter};
 use crate::stage::prune::{PruneError, Pruned, prune};
-use crate::stage::trees;
+use crate::stage::trees::{self, Kind as TreeKind};
 use crate::store::{Kind, Store, Verdict, disk_usage};
 use crate::tools::{IdMap, signal};
 
@@ -60,7 +60,8 @@ impl Count {
 
 fn size(global: &Global, folder: &Path, settings: &Cache) -> Result<(), Failure> {
     let store = Store::at(folder)?;
-    let [mut blobs, mut records, mut trees, mut runs, mut logs, mut state, mut rest] = [Count::default(); 7];
+    let [mut blobs, mut records, mut trees, mut caches, mut runs, mut logs, mut state, mut rest] =
+        [Count::default(); 8];
     for object in store.objects()? {
         let count = match object.kind {
             Kind::Blob => &mut blobs,
@@ -70,7 +71,12 @@ fn size(global: &Global, folder: &Path, settings: &Cache) -> Result<(), Failure>
         };
         count.add(object.size, object.is_shared);
     }
-    trees::list(store.root())?.iter().for_each(|tree| trees.add(tree.size, false));
+    for tree in trees::list(store.root())? {
+        match tree.kind {
+            TreeKind::Rootfs => trees.add(tree.size, false),
+            TreeKind::CacheFolder => caches.add(tree.size, false),
+        }
+    }
     for run in std::fs::read_dir(store.runs()).into_iter().flatten().flatten() {
         if run.file_type().is_ok_and(|kind| kind.is_dir()) {
             runs.add(disk_usage(&run.path()).context("look through", &run.path())?, false);
@@ -81,6 +87,7 @@ fn size(global: &Global, folder: &Path, settings: &Cache) -> Result<(), Failure>
         ("blobs", blobs),
         ("records", records),
         ("root filesystems", trees),
+        ("steps' caches", caches),
         ("runs", runs),
         ("logs", logs),
         ("tools' state", state),
@@ -92,7 +99,7 @@ fn size(global: &Global, folder: &Path, settings: &Cache) -> Result<(), Failure>
         let kinds: serde_json::Map<_, _> = kinds
             .iter()
             .map(|(name, count)| {
-                let name = name.replace("tools'", "tool").replace(' ', "-");
+                let name = name.replace("s' ", " ").replace(' ', "-");
                 (name, json!({ "number": count.number, "size": count.size, "shared": count.shared }))
             })
             .collect();
@@ -131,14 +138,17 @@ fn remove(global: &Global, folder: &Path, limit: Option<ByteSize>) -> Result<(),
 }
 
 fn told(global: &Global, pruned: &Pruned) -> Result<(), FileError> {
-    let Pruned { files, trees, freed, size } = pruned;
+    let Pruned { files, trees, cache_folders, freed, size } = pruned;
     if global.json {
-        let told = json!({ "files": files, "root-filesystems": trees, "freed": freed.0, "size": size.0 });
+        let told = json!({
+            "files": files, "root-filesystems": trees, "step-caches": cache_folders, "freed": freed.0, "size": size.0,
+        });
         return super::print(&format!("{told}\n"));
     }
     let plural = |number: &usize, what: &str| format!("{number} {what}{}", if *number == 1 { "" } else { "s" });
     let (files, trees) = (plural(files, "file"), plural(trees, "root filesystem"));
-    super::print(&format!("removed {files} and {trees}, freed {freed}, {size} left\n"))
+    let caches = plural(cache_folders, "cache folder");
+    super::print(&format!("removed {files}, {trees} and {caches} of steps, freed {freed}, {size} left\n"))
 }
 
 fn verify(global: &Global, folder: &Path) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use crate::image::{Image, Layer};
 use crate::manifest::Manifest;
 use crate::model::{ImageName, Platform};
 use crate::plan::Plan;
+use crate::sanitize;
 use crate::source::{At, Place};
 use crate::stage::rootfs::{LayerBlob, RootfsRequest, prepare};
 use crate::stage::run::{RunError, RunOptions, RunRequest, Volume};
@@ -38,6 +39,12 @@ enum TargetError {
     #[error("`{written}` is no volume")]
     #[diagnostic(code(oci::cli::bad_volume), help("write `FROM:TO`, or `FROM:TO:ro` for one that is only read"))]
     Volume { written: String },
+    #[error("`{written}` is no name of a container")]
+    #[diagnostic(
+        code(oci::cli::bad_container),
+        help("write at most 63 letters, digits, `-` and `.`, a letter or digit first")
+    )]
+    Container { written: String },
     #[error("`{written}` sets no variable")]
     #[diagnostic(code(oci::cli::bad_variable), help("write `NAME=VALUE`, or `NAME` to pass on this machine's value"))]
     Variable { written: String },
@@ -243,12 +250,22 @@ fn options(arguments: &RunArguments) -> Result<RunOptions, TargetError> {
         environment: environment(arguments)?,
         user: arguments.user.clone(),
         workdir: arguments.workdir.clone(),
-        name: None,
+        name: arguments.container.as_deref().map(container_name).transpose()?,
         network_host: arguments.network == Network::Host,
         read_only: arguments.read_only,
         volumes: arguments.volumes.iter().map(|written| volume(written)).collect::<Result<_, _>>()?,
         terminal: arguments.terminal,
     })
+}
+
+/// What may be a host name.
+fn container_name(written: &str) -> Result<String, TargetError> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+    let begins = written.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
+    match begins && written.len() <= 63 && written.bytes().all(fits) {
+        true => Ok(written.to_owned()),
+        false => Err(TargetError::Container { written: sanitize::name(written) }),
+    }
 }
 
 /// Those of files first, so that `-e` wins.

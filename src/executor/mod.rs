@@ -75,16 +75,27 @@ pub(crate) struct Outcome {
     pub(crate) built: BTreeMap<String, Built>,
     /// In the order of the plan.
     pub(crate) errors: Vec<BuildError>,
+    /// The packages' layers.
     pub(crate) layers: Tally,
+    pub(crate) steps: Tally,
 }
 
-/// What became of the layers that images add to their bases.
+/// What became of layers or steps.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
-    /// Made now.
-    pub(crate) packed: usize,
+    /// Made or run now.
+    pub(crate) made: usize,
     /// Found: made before, or for another image.
     pub(crate) cached: usize,
+}
+
+impl Tally {
+    fn count(&mut self, is_made: bool) {
+        match is_made {
+            true => self.made += 1,
+            false => self.cached += 1,
+        }
+    }
 }
 
 /// A build's result. On disk in the store, but for the layers of bases that are shallow.

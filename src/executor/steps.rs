@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::files::Sources;
 use super::mounts::Make;
-use super::{BuildError, Executor};
+use super::{BuildError, Executor, Tally};
 use crate::image::{AddedLayer, Image, Layer};
 use crate::manifest::Build;
 use crate::model::{Digest, Platform};
 use crate::source::At;
 use crate::stage::base::BaseImage;
-use crate::stage::step::{StepError, StepRequest, Steps};
+use crate::stage::step::{StepError, StepRequest, Stepped, Steps};
 use crate::tools::{IdMap, Umoci};
 
 /// The image that the steps of a build are for, and what it stands on.
@@ -31,8 +31,15 @@ pub(super) struct Stack<'a> {
 
 impl Executor<'_> {
     /// Adds to the other layers of a build those that its steps make: none for a step that changes nothing.
-    pub(super) fn run_steps(&self, stack: Stack<'_>, layers: &mut Vec<AddedLayer>) -> Result<(), BuildError> {
-        self.each_step(stack, layers, Make::Missing, |steps, request| steps.run(request).map(Some)).map(drop)
+    /// Gives what became of the steps, also of those before one that failed.
+    pub(super) fn run_steps(&self, stack: Stack<'_>, layers: &mut Vec<AddedLayer>) -> (Tally, Result<(), BuildError>) {
+        let mut tally = Tally::default();
+        let ran = self.each_step(stack, layers, Make::Missing, |steps, request| {
+            let Stepped { layer, is_new } = steps.run(request)?;
+            tally.count(is_new);
+            Ok(Some(layer))
+        });
+        (tally, ran.map(drop))
     }
 
     /// The same as far as it was done before; how many of the steps that are. Nothing is written.

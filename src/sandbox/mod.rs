@@ -233,7 +233,7 @@ fn start(container: &Container, ground: &Ground, folder: &RunFolder, streams: St
     let account = account::resolve(container.process.user.as_deref(), &root, &container.map)?;
     let workdir = &container.process.workdir;
     let mut made = root.create(workdir, FileType::Directory).attempt("create the working folder", workdir)?;
-    program::check(&container.process, &account, &root)?;
+    program::check(&container.process, &account, &root, &container.mounts)?;
 
     let bundle = folder.bundle();
     mount::memory(&bundle)?;
@@ -247,6 +247,9 @@ fn start(container: &Container, ground: &Ground, folder: &RunFolder, streams: St
     let is_crun = container.kind == Kind::Crun;
     if is_crun {
         mount::hide_unified_cgroups()?;
+    }
+    if seccomp::is_available() {
+        seccomp::refuse_unknown().attempt("filter system calls by", "/proc/sys/kernel/seccomp")?;
     }
     let runc = Runc::new(&container.runc, folder.runc_state());
     let runc = runc.without_cgroups(is_crun && container.map.is_namespaced());

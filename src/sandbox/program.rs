@@ -1,32 +1,39 @@
 //! Finding a container's program before it is started, as `execvp` will: runc says too little about one
-//! that is not there or not executable, and its status says nothing.
+//! that is not there or not executable, and its status says nothing. What will be mounted is not there yet:
+//! of what is in it only that it is there is known.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Stat};
 
-use crate::sandbox::Process;
 use crate::sandbox::account::Account;
 use crate::sandbox::binary::{Binary, Verdict};
 use crate::sandbox::refusal::{Attempt as _, Refusal};
 use crate::sandbox::root::Root;
+use crate::sandbox::{Mount, MountSource, Process};
 use crate::sanitize;
 
 /// Enough for an ELF header, its program headers and the name of its loader.
 const HEAD: u64 = 64 << 10;
 
 /// Refuses a program that is not there, may not be executed by this user, or is for another machine.
-pub(super) fn check(process: &Process, account: &Account, root: &Root) -> Result<(), Refusal> {
+pub(super) fn check(process: &Process, account: &Account, root: &Root, mounts: &[Mount]) -> Result<(), Refusal> {
     let name = process.arguments.first().map(String::as_str).unwrap_or_default();
     let shown = sanitize::name(name);
-    let path = find(name, process, account, root)?;
+    let path = find(name, process, account, root, mounts)?;
+    if is_mounted(&path, mounts) {
+        return Ok(());
+    }
     let head = root.read(&path, HEAD).attempt("read", &path)?.unwrap_or_default();
     match Binary::read(&head).judge() {
         Verdict::Fine { interpreter: None } => Ok(()),
-        Verdict::Fine { interpreter: Some(interpreter) } => match root.look(&process.workdir.join(&interpreter)) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Refusal::NoInterpreter { program: shown, interpreter: sanitize::name(&interpreter) }),
-        },
+        Verdict::Fine { interpreter: Some(interpreter) } => {
+            let path = process.workdir.join(&interpreter);
+            match root.look(&path).is_ok() || is_mounted(&path, mounts) {
+                true => Ok(()),
+                false => Err(Refusal::NoInterpreter { program: shown, interpreter: sanitize::name(&interpreter) }),
+            }
+        }
         Verdict::Foreign { machine } => Err(Refusal::Foreign { program: shown, machine }),
         Verdict::Unknown => Err(Refusal::NotExecutable {
             program: shown,
@@ -36,7 +43,7 @@ pub(super) fn check(process: &Process, account: &Account, root: &Root) -> Result
 }
 
 /// The file that will be executed.
-fn find(name: &str, process: &Process, account: &Account, root: &Root) -> Result<PathBuf, Refusal> {
+fn find(name: &str, process: &Process, account: &Account, root: &Root, mounts: &[Mount]) -> Result<PathBuf, Refusal> {
     let path = process.environment.iter().rev().find_map(|entry| entry.strip_prefix("PATH="));
     let candidates: Vec<PathBuf> = if name.contains('/') {
         vec![process.workdir.join(name)]
@@ -45,6 +52,9 @@ fn find(name: &str, process: &Process, account: &Account, root: &Root) -> Result
     };
     let mut refused = None;
     for candidate in candidates {
+        if is_mounted(&candidate, mounts) {
+            return Ok(candidate);
+        }
         let Ok(found) = root.look(&candidate) else { continue };
         match may_execute(&found, account) {
             Ok(()) => return Ok(candidate),
@@ -59,6 +69,18 @@ fn find(name: &str, process: &Process, account: &Account, root: &Root) -> Result
             Err(Refusal::NotFound { program, path })
         }
     }
+}
+
+/// Whether there is something at a path of the container that is to be mounted there. Links in it are not
+/// followed, since they may lead out of it.
+fn is_mounted(path: &Path, mounts: &[Mount]) -> bool {
+    mounts.iter().any(|mount| match (&mount.source, path.strip_prefix(&mount.target)) {
+        (MountSource::Host { path: source, .. } | MountSource::Cache(source), Ok(rest)) => {
+            let there = if rest.as_os_str().is_empty() { source.clone() } else { source.join(rest) };
+            there.symlink_metadata().is_ok()
+        }
+        _ => false,
+    })
 }
 
 fn may_execute(found: &Stat, account: &Account) -> Result<(), &'static str> {
@@ -114,8 +136,16 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         }
         let root = Root::open(folder.path()).unwrap();
+        let mounts =
+            [("volume", folder.path().join("bin")), ("one", folder.path().join("bin/tool"))].map(|(target, path)| {
+                Mount {
+                    target: Path::new("/mounted").join(target),
+                    source: MountSource::Host { path, read_only: true },
+                }
+            });
         let account = |user| Account { user, group: user, supplementary: vec![], home: "/".to_owned() };
-        let check = |name: &str, path: &str, user| match check(&process(&[name], path), &account(user), &root) {
+        let check = |name: &str, path: &str, user| match check(&process(&[name], path), &account(user), &root, &mounts)
+        {
             Ok(()) => "fine".to_owned(),
             Err(refusal) => refusal.to_string(),
         };
@@ -129,6 +159,11 @@ mod tests {
             ("/bin/folder", "", 0, "`/bin/folder` is not executable: it is a folder"),
             ("none", "/bin:/sbin", 0, "could not find `none` in the image (PATH is `/bin:/sbin`)"),
             ("/none", "/bin", 0, "could not find `/none` in the image"),
+            ("/mounted/volume/text", "", 0, "fine"),
+            ("/mounted/one", "", 0, "fine"),
+            ("text", "/none:/mounted/volume", 0, "fine"),
+            ("/mounted/volume/none", "", 0, "could not find `/mounted/volume/none` in the image"),
+            ("/mounted/one/x", "", 0, "could not find `/mounted/one/x` in the image"),
             (
                 "text",
                 "/bin",

@@ -85,8 +85,8 @@ pub(super) fn build(container: &Container, account: &Account, root: &Path, bundl
             "readonlyPaths": READ_ONLY,
         },
     });
-    if let Some(profile) = seccomp::profile() {
-        config["linux"]["seccomp"] = profile;
+    if seccomp::is_available() {
+        config["linux"]["seccomp"] = seccomp::profile();
     }
     if !container.map.is_namespaced() {
         // Root may make device files, so it must not open what they stand for.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::fs::FileError;
 use crate::model::ByteSize;
-use crate::stage::trees::{self, Tree};
+use crate::stage::trees::{self, Kind, Tree};
 use crate::store::{Object, Store};
 use crate::tools::{IdMap, signal};
 
@@ -29,7 +29,10 @@ pub(crate) enum PruneError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pruned {
     pub(crate) files: usize,
+    /// Root filesystems.
     pub(crate) trees: usize,
+    /// Of steps.
+    pub(crate) cache_folders: usize,
     /// By how much the disk is emptier: what projects' `.oci/` still hold is not freed.
     pub(crate) freed: ByteSize,
     /// What is left.
@@ -60,7 +63,10 @@ pub(crate) fn prune(store: &Store, map: &IdMap, limit: ByteSize) -> Result<Prune
                 Item::File(object) => batch.push(object),
                 Item::Tree(tree) => {
                     if trees::remove(store.root(), &tree, map)? {
-                        pruned.trees += 1;
+                        match tree.kind {
+                            Kind::Rootfs => pruned.trees += 1,
+                            Kind::CacheFolder => pruned.cache_folders += 1,
+                        }
                         pruned.take(tree.size, false);
                     }
                     break;

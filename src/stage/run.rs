@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::termios::{OptionalActions, Termios};
 
-use crate::fs::{FileError, write_private};
+use crate::fs::{FileError, Lock, write_private};
 use crate::image::DEFAULT_PATH;
 use crate::model::ImageConfig;
 use crate::sandbox::{self, Container, Mount, MountSource, Overlays, Process, Refusal, RunFolder, Task};
@@ -32,7 +32,7 @@ pub(crate) struct RunOptions {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) user: Option<String>,
     pub(crate) workdir: Option<String>,
-    /// The container's hostname.
+    /// The container's hostname; no other container of this cache has it at the same time.
     pub(crate) name: Option<String>,
     /// Uses the machine's network instead of one that leads nowhere.
     pub(crate) network_host: bool,
@@ -78,6 +78,9 @@ pub(crate) enum RunError {
     #[error("`{}` is no place for a volume", path.display())]
     #[diagnostic(code(oci::run::volume_target), help("give an absolute path below `/`"))]
     VolumeTarget { path: PathBuf },
+    #[error("a container named `{name}` is running")]
+    #[diagnostic(code(oci::run::name_taken), help("end it first, or choose another `--name`"))]
+    NameTaken { name: String },
     #[error("standard input is no terminal")]
     #[diagnostic(code(oci::run::no_terminal), help("leave `-t` and `terminal = true` out"))]
     NoTerminal,
@@ -117,6 +120,7 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
     }
     let mounts = mounts(request.options)?;
     let run = LiveRun::new(request.runs, request.runc, request.map)?;
+    let _name = request.options.name.as_deref().map(|name| take_name(request.runs, name)).transpose()?;
     let task = Task::Run(Box::new(Container {
         folder: run.folder.path.clone(),
         identifier: run.identifier.clone(),
@@ -139,7 +143,7 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
     write_private(&path, &bytes)?;
     let _terminal = request.options.terminal.then(TerminalMode::keep);
     let helper = sandbox::invocation(&run.folder.task()).namespaces(Namespaces::sandbox(request.map));
-    match helper.attach(None) {
+    match helper.attach(|| true) {
         Ok(status) => match refusal(&run.folder) {
             Some(refusal) => Err(refusal.into()),
             None => Ok(shell_status(status)),
@@ -147,6 +151,12 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
         Err(ProcessError::Namespace(error)) => Err(error.into()),
         Err(source) => Err(RunError::Sandbox { source }),
     }
+}
+
+/// Keeps others from the name while the lock lives.
+fn take_name(runs: &Path, name: &str) -> Result<Lock, RunError> {
+    let taken = || RunError::NameTaken { name: name.to_owned() };
+    Lock::try_exclusive(&runs.join(format!("name-{name}")))?.ok_or_else(taken)
 }
 
 pub(super) fn refusal(folder: &RunFolder) -> Option<Refusal> {

@@ -4,6 +4,7 @@
 //! <cache>/runs/lock            shared while a folder is made, held alone to look for dead ones
 //! <cache>/runs/<identifier>/   a run's, see [`crate::sandbox`]
 //! <cache>/runs/<identifier>/lock  held while its `oci` lives
+//! <cache>/runs/name-<name>     held while a container has the name
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -66,7 +67,10 @@ fn clean(folder: &RunFolder, program: &Path, map: &IdMap) -> Result<(), FileErro
         || !runc.has_state(&identifier)
         || match runc.is_of_crun(&identifier) {
             true => sandbox::delete_of_crun(program, &folder.path, &identifier),
-            false => runc.delete(&identifier).is_ok_and(|finished| finished.status.success()),
+            false => {
+                runc.delete(&identifier).is_ok_and(|finished| finished.status.success())
+                    && Runc::remove_cgroups(&identifier).is_ok()
+            }
         };
     if deleted { sandbox::remove_tree(&folder.path, map).context("remove", &folder.path) } else { Ok(()) }
 }

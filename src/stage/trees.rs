@@ -1,7 +1,14 @@
-//! The root filesystems that are kept ([`rootfs`](super::rootfs)): which there are, and their removal.
+//! The trees that are kept: root filesystems ([`rootfs`](super::rootfs)) and the cache folders of steps
+//! ([`step`](super::step)); which there are, and their removal.
 //!
-//! Whoever uses a tree or makes it holds its lock; so one whose lock is free may be removed. It loses its
-//! name first: what is half removed is taken for what is half made, and swept.
+//! ```text
+//! <cache>/rootfs/<name>/   <cache>/caches/<name>/   a tree
+//! <name>.lock              beside it, held by who uses or makes it; as old as its last use
+//! .oci-tmp-<name>-<…>      beside it, what is half made or half removed
+//! ```
+//!
+//! One whose lock is free may be removed. It loses its name first: what is half removed is taken for what is
+//! half made, and swept.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -12,9 +19,29 @@ use crate::stage::rootfs::SIZE;
 use crate::store::disk_usage;
 use crate::tools::IdMap;
 
+/// What a tree is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Rootfs,
+    /// Of steps.
+    CacheFolder,
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::Rootfs, Self::CacheFolder];
+
+    fn folder(self, cache: &Path) -> PathBuf {
+        cache.join(match self {
+            Self::Rootfs => "rootfs",
+            Self::CacheFolder => "caches",
+        })
+    }
+}
+
 /// A tree that is whole.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
+    pub(crate) kind: Kind,
     name: String,
     /// What it takes on the disk, in bytes.
     pub(crate) size: u64,
@@ -24,18 +51,18 @@ pub(crate) struct Tree {
 
 /// The trees in the cache, in no order.
 pub(crate) fn list(cache: &Path) -> Result<Vec<Tree>, FileError> {
-    let folder = folder(cache);
     let mut trees = Vec::new();
-    for path in entries(&folder)? {
+    for (kind, path) in entries(cache)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if !name.starts_with(TEMPORARY_PREFIX) && path.is_dir() {
-            let written = std::fs::read_to_string(path.join(SIZE)).ok().and_then(|size| size.parse().ok());
-            let size = match written {
+            // What is in a root filesystem never changes.
+            let noted = (kind == Kind::Rootfs).then(|| std::fs::read_to_string(path.join(SIZE)).ok()).flatten();
+            let size = match noted.and_then(|size| size.parse().ok()) {
                 Some(size) => size,
                 None => disk_usage(&path).context("look through", &path)?,
             };
-            let used = used(&folder, &name);
-            trees.push(Tree { name, size, used });
+            let used = used(&kind.folder(cache), &name);
+            trees.push(Tree { kind, name, size, used });
         }
     }
     Ok(trees)
@@ -43,7 +70,7 @@ pub(crate) fn list(cache: &Path) -> Result<Vec<Tree>, FileError> {
 
 /// Removes a tree, unless it is in use or was since it was listed; true if it is gone.
 pub(crate) fn remove(cache: &Path, tree: &Tree, map: &IdMap) -> Result<bool, FileError> {
-    let folder = folder(cache);
+    let folder = tree.kind.folder(cache);
     let Some(_alone) = Lock::try_exclusive(&lock(&folder, &tree.name))? else { return Ok(false) };
     if used(&folder, &tree.name) != tree.used {
         return Ok(false);
@@ -57,15 +84,14 @@ pub(crate) fn remove(cache: &Path, tree: &Tree, map: &IdMap) -> Result<bool, Fil
     Ok(true)
 }
 
-/// Removes the trees that killed processes did not finish.
+/// Removes the trees that killed processes did not finish, or not wholly remove.
 pub(crate) fn sweep(cache: &Path, map: &IdMap) -> Result<(), FileError> {
-    let folder = folder(cache);
-    for half in entries(&folder)? {
+    for (kind, half) in entries(cache)? {
         // `.oci-tmp-<name>-<random>`
         let name = half.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = name.strip_prefix(TEMPORARY_PREFIX).and_then(|name| Some(name.rsplit_once('-')?.0.to_owned()));
         if let Some(name) = name
-            && let Some(_lock) = Lock::try_exclusive(&lock(&folder, &name))?
+            && let Some(_lock) = Lock::try_exclusive(&lock(&kind.folder(cache), &name))?
         {
             sandbox::remove_tree(&half, map).context("remove", &half)?;
         }
@@ -75,14 +101,10 @@ pub(crate) fn sweep(cache: &Path, map: &IdMap) -> Result<(), FileError> {
 
 /// What trees that are not finished, or not wholly removed, take on the disk.
 pub(crate) fn unfinished(cache: &Path) -> Result<u64, FileError> {
-    let halves = entries(&folder(cache))?.into_iter();
+    let halves = entries(cache)?.into_iter().map(|(_, path)| path);
     let halves =
         halves.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY_PREFIX)));
     halves.map(|path| disk_usage(&path).context("look through", &path)).sum()
-}
-
-fn folder(cache: &Path) -> PathBuf {
-    cache.join("rootfs")
 }
 
 fn lock(folder: &Path, name: &str) -> PathBuf {
@@ -94,11 +116,20 @@ fn used(folder: &Path, name: &str) -> SystemTime {
     modified.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
-    match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        entries => Ok(entries.context("read the folder", folder)?.flatten().map(|entry| entry.path()).collect()),
+/// Everything in the folders of trees.
+fn entries(cache: &Path) -> Result<Vec<(Kind, PathBuf)>, FileError> {
+    let mut found = Vec::new();
+    for kind in Kind::ALL {
+        let folder = kind.folder(cache);
+        match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            entries => {
+                let entries = entries.context("read the folder", &folder)?;
+                found.extend(entries.flatten().map(|entry| (kind, entry.path())));
+            }
+        }
     }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -130,6 +161,22 @@ mod tests {
         crate::fs::mark_used(&lock(&cache.path().join("rootfs"), "b-host")).unwrap();
         assert!(!remove(cache.path(), &trees[1], &map).unwrap(), "it was used since");
         assert_eq!(list(cache.path()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_cache_folder_is_as_large_as_it_is_now() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join("caches/c0ffee");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(SIZE), "7").unwrap();
+        std::fs::write(folder.join("wheel"), vec![1; 100_000]).unwrap();
+        let map = IdMap::detect();
+        let lock = Lock::exclusive(&lock(&cache.path().join("caches"), "c0ffee"), || {}).unwrap();
+        let trees = list(cache.path()).unwrap();
+        assert!(trees.len() == 1 && trees[0].kind == Kind::CacheFolder && trees[0].size > 7, "{trees:?}");
+        assert!(!remove(cache.path(), &trees[0], &map).unwrap(), "a step has it");
+        drop(lock);
+        assert!(remove(cache.path(), &trees[0], &map).unwrap() && !folder.exists());
     }
 
     #[test]

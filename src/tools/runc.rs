@@ -3,6 +3,8 @@
 //! Its state is in a folder of ours, since its own default is another user's or everyone's. Whether
 //! it failed or the container did is told by its log: its status alone does not.
 
+use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -11,6 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::tools::process::{Finished, Invocation, ProcessError};
 
+/// Where cgroups are.
+const CGROUPS: &str = "/sys/fs/cgroup";
+/// What runc calls a container's first process until that executes its program.
+const BEGINNING: &str = "runc:[";
 /// How long the removal of a container may take.
 const REMOVAL: Duration = Duration::from_secs(20);
 /// How long a question about the version may take.
@@ -97,9 +103,10 @@ impl Runc {
             .argument(started)
             .argument(identifier)
             .own_proc();
+        let is_ready = || has_begun(started);
         match streams {
-            Streams::Ours => invocation.attach(Some(started)),
-            Streams::Log => invocation.for_log().attach(Some(started)),
+            Streams::Ours => invocation.attach(is_ready),
+            Streams::Log => invocation.for_log().attach(is_ready),
         }
     }
 
@@ -110,17 +117,60 @@ impl Runc {
 
     /// The same in a sandbox, where there can be no threads to listen to it.
     pub(crate) fn delete_here(&self, identifier: &str) -> Result<ExitStatus, ProcessError> {
-        self.deletion(identifier).for_log().attach(None)
+        self.deletion(identifier).for_log().attach(|| true)
     }
 
     fn deletion(&self, identifier: &str) -> Invocation {
         self.invocation().arguments(["delete", "--force", identifier])
     }
 
+    /// Removes the cgroups of a dead container that runc knows nothing of: it makes them before it notes that it
+    /// did. On `Ok` there are none.
+    pub(crate) fn remove_cgroups(identifier: &str) -> io::Result<()> {
+        remove_folders(Path::new(CGROUPS), OsStr::new(identifier))
+    }
+
     fn invocation(&self) -> Invocation {
         let invocation = Invocation::new(&self.program).argument("--root").argument(&self.state);
         if self.without_cgroups { invocation.argument("--cgroup-manager=disabled") } else { invocation }
     }
+}
+
+/// Removes the empty folders of this name, however deep, and the empty ones in them.
+fn remove_folders(folder: &Path, name: &OsStr) -> io::Result<()> {
+    // What may not be read or is gone by now has none of ours.
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let (path, own) = (entry.path(), entry.file_name());
+        match own == name {
+            true => remove_empty(&path)?,
+            false => remove_folders(&path, name)?,
+        }
+    }
+    Ok(())
+}
+
+/// A cgroup is removed as a folder of folders is, though there are files in it.
+fn remove_empty(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_empty(&entry.path())?;
+        }
+    }
+    match std::fs::remove_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the container's first process, whose ID runc wrote to this file, is the program by now: before,
+/// it is runc's own, which takes signals for itself. `/proc` must show the container's PID namespace.
+fn has_begun(started: &Path) -> bool {
+    let Ok(process) = std::fs::read_to_string(started) else { return false };
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", process.trim()));
+    !name.is_ok_and(|name| name.starts_with(BEGINNING))
 }
 
 /// The last error in a log of runc; `None` if it failed at nothing.
@@ -163,6 +213,20 @@ mod tests {
         assert_eq!(Kind::ask(Path::new("crun")), Kind::Crun);
         assert_eq!(Kind::ask(Path::new("runc")), Kind::Runc);
         assert_eq!(Kind::ask(Path::new("/nowhere/crun")), Kind::Runc);
+    }
+
+    #[test]
+    fn removes_folders_by_name_and_leaves_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in ["a/oci-1/sub/sub", "oci-1", "oci-2", "b/c"] {
+            std::fs::create_dir_all(folder.path().join(path)).unwrap();
+        }
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("b/loop")).unwrap();
+        remove_folders(folder.path(), OsStr::new("oci-1")).unwrap();
+        let there = |path: &str| folder.path().join(path).exists();
+        assert!(!there("oci-1") && !there("a/oci-1") && there("a") && there("oci-2") && there("b/c"));
+        std::fs::write(folder.path().join("oci-2/busy"), "").unwrap();
+        assert!(remove_folders(folder.path(), OsStr::new("oci-2")).is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::images::hex;
-use crate::support::{Registry, TestContext, project};
+use crate::support::{Registry, TestContext, eventually, project};
 
 fn cache(context: &TestContext) -> PathBuf {
     context.root().join("cache/oci")
@@ -174,6 +174,37 @@ fn builds_and_runs_do_not_mind_who_cleans_meanwhile() {
     context.run(["build", "--complete"]).success();
     assert_eq!(context.built("both"), digest);
     assert_eq!(context.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn a_steps_cache_counts_and_goes_when_no_step_has_it() {
+    let registry = Registry::start();
+    let context = project::script(&registry, "");
+    let steps = "\n[[build.app.steps]]\nrun = \"ls /kept; busybox dd if=/dev/zero of=/kept/big bs=1000 count=1000; \
+                 echo started; sleep $TIME\"\nenv = { TIME = \"0\" }\ncache = [\"/kept\"]\n";
+    context.write("oci.toml", context.read("oci.toml") + steps);
+    context.run(["build"]).success();
+    let caches = || json(&context, ["size"])["kinds"]["step-caches"].clone();
+    assert!(caches()["number"] == 1 && caches()["size"].as_u64().unwrap() >= 1_000_000, "{}", caches());
+
+    context.write("oci.toml", context.read("oci.toml").replace("TIME = \"0\"", "TIME = \"1000\""));
+    let mut build = context.start(["build"]);
+    eventually("the step runs", || build.stderr().contains("app | started"));
+    assert!(build.stderr().contains("app | big"), "it is kept from step to step: {}", build.stderr());
+    context.run(["cache", "clean"]).success();
+    assert_eq!(caches()["number"], 1, "a step has it");
+    build.signal(Signal::KILL);
+    build.end();
+
+    let mut told = serde_json::Value::Null;
+    eventually("nobody has it", || {
+        told = json(&context, ["clean"]);
+        told["step-caches"] == 1
+    });
+    assert!(told["freed"].as_u64().unwrap() >= 1_000_000 && caches()["number"] == 0, "{told}");
+    context.write("oci.toml", context.read("oci.toml").replace("TIME = \"1000\"", "TIME = \"0\""));
+    context.run(["build"]).success();
+    assert_eq!(caches()["number"], 1);
 }
 
 #[test]

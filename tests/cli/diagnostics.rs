@@ -116,6 +116,8 @@ fn runs() {
     );
     context.run(["run", "shell", "--", "true"]).success();
     let run = |name: &str, options: &[&str]| command(&context, &[&["--quiet", "run", name], options].concat());
+    let mut named = context.start(["run", "--name", "web", "shell", "--", "sh", "-c", "echo ready; sleep 1000"]);
+    named.wait_for_line("ready");
     assert_outcome!(gallery(
         &context,
         [
@@ -135,6 +137,8 @@ fn runs() {
             ("a volume on everything", run("shell", &["-v", "/tmp:/"])),
             ("a variable that is none", run("shell", &["-e", "=value"])),
             ("no file of variables", run("shell", &["--env-file", "nowhere"])),
+            ("a name that is taken", run("shell", &["--name", "web", "--", "true"])),
+            ("a name that is none", run("shell", &["--name", "a b", "--", "true"])),
         ]
     ));
 }

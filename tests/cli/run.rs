@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Registry, TestContext, project};
+use crate::support::tools::tool;
+use crate::support::{Registry, TestContext, eventually, project};
 
 fn nothing_is_left(context: &TestContext) {
     assert_eq!(context.leftovers(), Vec::<String>::new());
@@ -49,15 +50,81 @@ fn a_program_that_is_missing_is_127_and_one_that_cannot_run_126() {
 fn signals_reach_the_program() {
     let registry = Registry::start();
     let context = project::my_server(&registry);
-    for (signal, status) in [(Signal::TERM, 9), (Signal::INT, 9)] {
-        context.write_program("my-server", project::SERVER.replace("TERM", "TERM INT"));
-        let mut server = context.start(["run", "my-server"]);
+    let signals = [
+        ("TERM", Signal::TERM),
+        ("INT", Signal::INT),
+        ("HUP", Signal::HUP),
+        ("QUIT", Signal::QUIT),
+        ("USR1", Signal::USR1),
+        ("USR2", Signal::USR2),
+    ];
+    let traps: String = signals.iter().map(|(name, _)| format!("trap 'echo got {name}; exit 9' {name}\n")).collect();
+    context.write_program("my-server", project::SERVER.replace("trap 'echo stopping; exit 9' TERM\n", &traps));
+    for (name, signal) in signals {
+        // Whoever runs the tests may ignore some.
+        let mut command = tool("env");
+        command.args(["--default-signal", env!("CARGO_BIN_EXE_oci"), "run", "my-server"]);
+        command.env_clear().envs(context.environment()).current_dir(context.project());
+        let mut server = context.start_command(&mut command);
         server.wait_for_line("ready");
         server.signal(signal);
-        assert_eq!(server.end(), Some(status), "{}", server.stderr());
-        server.wait_for_line("stopping");
+        assert_eq!(server.end(), Some(9), "{name}: {}", server.stderr());
+        assert!(server.stdout().ends_with(&format!("got {name}\n")), "{}", server.stdout());
         nothing_is_left(&context);
     }
+}
+
+#[test]
+fn what_outlives_the_program_ends_with_it() {
+    let registry = Registry::start();
+    let context = project::script(
+        &registry,
+        "#!/bin/sh\n(trap '' TERM HUP; sleep 4242) &\n(sleep 4242 </dev/null >/dev/null 2>&1 &)\n\
+         [ $(ps | busybox grep -c 'sleep 424[2]') = 2 ] && echo both\nexit 4\n",
+    );
+    // Its output would stay open as long as one of them lives.
+    let mark = format!("MARK={}", context.root().display());
+    assert_eq!(context.run(["run", "-q", "app", "-e", &mark]).failure(4).stdout(), "both\n");
+    nothing_is_left(&context);
+}
+
+#[test]
+fn a_program_that_is_killed_is_128_and_the_signal() {
+    let registry = Registry::start();
+    let context = project::script(&registry, "#!/bin/sh\necho ready\nexec sleep 4343\n");
+    let root = context.root().display().to_string();
+    let mut run = context.start(["run", "app", "-e", &format!("MARK={root}")]);
+    run.wait_for_line("ready");
+    let mut program = None;
+    eventually("the program sleeps", || {
+        let sleeps = |left: &String| left.trim_end().ends_with("sleep 4343");
+        program = context.leftovers().into_iter().find(sleeps);
+        program.is_some()
+    });
+    // `process "NUMBER" sleep 4343`
+    let program = program.unwrap();
+    let number: i32 = program.split('"').nth(1).unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(number).unwrap(), Signal::KILL).unwrap();
+    assert_eq!(run.end(), Some(137), "{}", run.stderr());
+    nothing_is_left(&context);
+}
+
+#[test]
+fn several_run_at_once_and_do_not_meet() {
+    let registry = Registry::start();
+    let context = project::script(
+        &registry,
+        "#!/bin/sh\nls /mine* 2>/dev/null\necho $1 > /mine-$1\nsleep 0.3\ncat /mine*\nls /proc/1/cwd >/dev/null\n",
+    );
+    context.run(["build"]).success();
+    // The first of them unpacks for all.
+    let mut runs: Vec<_> =
+        ["a", "b", "c", "d"].into_iter().map(|name| (name, context.start(["run", "-q", "app", "--", name]))).collect();
+    for (name, run) in &mut runs {
+        assert_eq!(run.end(), Some(0), "{}", run.stderr());
+        assert_eq!(run.stdout(), format!("{name}\n"));
+    }
+    nothing_is_left(&context);
 }
 
 #[test]

@@ -283,6 +283,42 @@ secrets = [{ env = "TOKEN" }, { file = "token", to = "/run/token" }]
     assert!(told.stderr().contains("oci::step::no_secret"), "{told}");
 }
 
+/// While a step runs, only the step itself, and whoever was given it by the person, have a secret.
+#[test]
+fn secrets_are_in_no_list_of_processes() {
+    let registry = Registry::start();
+    let keys = "[[build.app.steps]]\nrun = \"cat /run/token >/dev/null; echo started; sleep 1000\"\n\
+                secrets = [{ env = \"TOKEN\" }, { file = \"token\", to = \"/run/token\" }]\n";
+    let context = project(&registry, keys);
+    let values = ["env-listed-5ecret", "file-listed-5ecret"];
+    context.write("token", values[1]);
+    let mut build = context.start_command(context.oci().arg("build").env("TOKEN", values[0]));
+    eventually("the step runs", || build.stderr().contains("app | started"));
+    let mut inside = 0;
+    let mut known = Vec::new();
+    for process in std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path()) {
+        let read = |name: &str| {
+            let bytes = std::fs::read(process.join(name)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).replace('\0', " ")
+        };
+        let (command, environment) = (read("cmdline"), read("environ"));
+        for value in values {
+            assert!(!command.contains(value), "{command}");
+        }
+        assert!(!environment.contains(values[1]), "{command}");
+        if environment.contains(values[0]) {
+            match read("mountinfo").lines().any(|line| line.split(' ').nth(4) == Some("/run/token")) {
+                true => inside += 1,
+                false => known.push(command),
+            }
+        }
+    }
+    assert!(inside > 0, "the step has it");
+    assert!(known.len() == 1 && known[0].trim_end().ends_with("oci build"), "{known:?}");
+    build.signal(Signal::TERM);
+    build.end();
+}
+
 #[test]
 fn what_is_mounted_is_there_and_not_in_the_image() {
     let registry = Registry::start();
@@ -426,10 +462,15 @@ fn a_dry_run_tells_which_steps_run() {
     };
     assert_eq!(steps(&[]), [true, true, true]);
     assert_eq!(steps(&["--no-cache"]), [false, false, false]);
+    assert!(context.run(["build"]).success().stderr().contains("; 0 steps run, 3 cached\n"));
     context.write("oci.toml", context.read("oci.toml").replace("echo 2", "echo two"));
     assert_eq!(steps(&[]), [true, false, false]);
     let told = context.run(["build"]).success();
     assert_eq!(told.stderr().lines().filter(|line| line.starts_with("ran ")).count(), 2, "{told}");
+    assert!(told.stderr().contains("; 2 steps run, 1 cached\n"), "{told}");
+    let locks = std::fs::read_dir(context.root().join("cache/oci/locks")).unwrap().map(|entry| entry.unwrap().path());
+    let left: Vec<_> = locks.filter(|path| path.to_string_lossy().contains("step-")).collect();
+    assert!(left.is_empty(), "what was done needs no lock: {left:?}");
 }
 
 #[test]

@@ -75,6 +75,8 @@ struct Progress {
     /// What waits for the links of the image below.
     parts: Mutex<Vec<Part>>,
     packed: OnceLock<Packed>,
+    /// As far as they came.
+    steps: OnceLock<Tally>,
     whole: OnceLock<Whole>,
 }
 
@@ -308,10 +310,14 @@ impl<'a> Building<'a> {
         });
         let built = built.collect();
         let packed = self.progress.iter().filter_map(|progress| progress.packed.get());
-        let made: Vec<bool> =
-            packed.flat_map(|packed| &packed.layers).filter_map(|layer| Some(layer.layer.get()?.1)).collect();
-        let packed = made.iter().filter(|made| **made).count();
-        let layers = Tally { packed, cached: made.len() - packed };
+        let mut layers = Tally::default();
+        let made = packed.flat_map(|packed| &packed.layers).filter_map(|layer| Some(layer.layer.get()?.1));
+        made.for_each(|is_made| layers.count(is_made));
+        let mut steps = Tally::default();
+        for one in self.progress.iter().filter_map(|progress| progress.steps.get()) {
+            steps.made += one.made;
+            steps.cached += one.cached;
+        }
         let mut told = BTreeSet::new();
         let mut errors = Vec::new();
         for ((node, _), failed) in self.errors.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -322,6 +328,6 @@ impl<'a> Building<'a> {
             };
             errors.extend(failed.into_iter().filter(|error| told.insert((image, error.to_string()))));
         }
-        Outcome { built, errors, layers }
+        Outcome { built, errors, layers, steps }
     }
 }

@@ -161,7 +161,9 @@ impl Building<'_> {
                 sources: &sources,
                 complete: &complete,
             };
-            self.executor.run_steps(stack, &mut layers).map_err(|error| vec![error])?;
+            let (steps, ran) = self.executor.run_steps(stack, &mut layers);
+            let _ = self.progress[number].steps.set(steps);
+            ran.map_err(|error| vec![error])?;
             let built = self.executor.assemble(build, (&below, base), &layers, packed.program.clone());
             let (built, is_new) = built.map_err(|error| vec![error])?;
             if is_new || packed.layers.iter().any(|layer| layer.layer.get().is_some_and(|(_, made)| *made)) {

@@ -3,8 +3,9 @@
 //! ```text
 //! <cache>/records/step/<key>          the layer that a step made, or that it made none
 //! <cache>/records/step-layer/<key>    the same layer in a compression
-//! <cache>/caches/<name>/              a cache folder; beside it its lock, held by one step at a time
-//! <cache>/locks/step-<key>            held while a step runs
+//! <cache>/caches/<name>/              a cache folder ([`trees`](crate::stage::trees)); beside it its lock, held
+//!                                     by one step at a time
+//! <cache>/locks/step-<key>            held while a step runs, gone when its layer is recorded
 //! <cache>/logs/step-<key>.log         what it printed
 //! ```
 //!
@@ -93,29 +94,40 @@ pub(crate) struct StepRequest<'a> {
     pub(crate) complete: &'a (dyn Fn() -> Result<(), At<BaseError>> + Sync),
 }
 
+/// What came of a step.
+pub(crate) struct Stepped {
+    /// None if it changes nothing.
+    pub(crate) layer: Option<Layer>,
+    /// It was run now.
+    pub(crate) is_new: bool,
+}
+
 impl Steps<'_> {
-    /// The layer that a step makes, from the store if it has it; nothing if the step changes nothing.
-    pub(crate) fn run(&self, request: &StepRequest<'_>) -> Result<Option<Layer>, At<StepError>> {
+    /// The layer that a step makes, from the store if it has it.
+    pub(crate) fn run(&self, request: &StepRequest<'_>) -> Result<Stepped, At<StepError>> {
+        let cached = |layer| Stepped { layer, is_new: false };
         let surroundings = Surroundings::gather(request, self.folder, self.epoch)?;
         let blame = |error| At::new(error, &request.step.place, "");
         let key = key::of(request, &surroundings, self.epoch);
         if !self.anew
             && let Some(layer) = self.recall(&key, request.compression).map_err(blame)?
         {
-            return Ok(layer);
+            return Ok(cached(layer));
         }
         // Two builds may share a step: the second finds what the first recorded.
-        let lock = self.store.root().join("locks").join(format!("step-{}", key.hex()));
-        let _lock = self.wait(&lock, "another `oci` that runs the same step").map_err(blame)?;
+        let path = self.store.root().join("locks").join(format!("step-{}", key.hex()));
+        let _lock = self.wait(&path, "another `oci` that runs the same step").map_err(blame)?;
         if !self.anew
             && let Some(layer) = self.recall(&key, request.compression).map_err(blame)?
         {
-            return Ok(layer);
+            return Ok(cached(layer));
         }
         (request.complete)().map_err(|error| At::new(StepError::Base(Box::new(error)), &request.step.place, ""))?;
         let layer = self.perform(request, surroundings, &key).map_err(blame)?;
         self.store.record(RECORD, &key, &layer).map_err(|error| blame(error.into()))?;
-        Ok(layer)
+        // Whoever waits for the lock, or makes another, finds the record.
+        let _ = std::fs::remove_file(&path);
+        Ok(Stepped { layer, is_new: true })
     }
 
     /// What [`Steps::run`] would find; the outer nothing is a miss. Nothing is written.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::fs::{Lock, create_folder};
+use crate::fs::{Lock, create_folder, mark_used};
 use crate::layer::Tree;
 use crate::manifest::package::expand;
 use crate::manifest::step::Secret;
@@ -60,6 +60,8 @@ impl Steps<'_> {
             create_folder(folder.parent().unwrap_or(&folder))?;
             locks.push(self.wait(&lock_of(&folder), &format!("another step that uses the cache of {target}"))?);
             create_folder(&folder)?;
+            // One that cannot be marked is removed earlier, which is no harm.
+            let _ = mark_used(&lock_of(&folder));
             mounts.push(Mount { target: target.into(), source: MountSource::Cache(folder) });
         }
         for (secret, known) in request.step.secrets.iter().zip(&surroundings.secrets) {

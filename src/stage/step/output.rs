@@ -15,7 +15,7 @@ const LAST: usize = 12;
 const LONGEST: usize = 16 << 10;
 
 /// What programs say that find no network, in lower case.
-const NO_NETWORK: [&str; 14] = [
+const NO_NETWORK: [&str; 18] = [
     "temporary failure resolving",
     "temporary failure in name resolution",
     "could not resolve",
@@ -23,9 +23,13 @@ const NO_NETWORK: [&str; 14] = [
     "could not look up",
     "name or service not known",
     "name does not resolve",
+    "nodename nor servname",
+    "failed to resolve",
+    "no address associated with",
     "unable to resolve host",
     "no such host",
     "bad address",
+    "failed to lookup address",
     "network is unreachable",
     "network unreachable",
     "getaddrinfo",
@@ -174,6 +178,18 @@ mod tests {
             "wget: bad address 'a.example'",
             "connect: Network is unreachable",
             "npm ERR! errno EAI_AGAIN",
+            "Err:1 http://deb.example stable InRelease\n  Temporary failure resolving 'deb.example'",
+            "socket.gaierror: [Errno -3] Temporary failure in name resolution",
+            "WARNING: Retrying after connection broken by 'NewConnectionError(': Failed to establish a new connection: \
+             [Errno -2] Name or service not known')'",
+            "NameResolutionError(\": Failed to resolve 'index.example' ([Errno -3])\")",
+            "fatal: unable to access 'https://git.example/': Could not resolve host: git.example",
+            "ssh: Could not resolve hostname git.example: Try again",
+            "error: getaddrinfo ENOTFOUND registry.example",
+            "dial tcp: lookup proxy.example on 10.0.0.1:53: dial udp: connect: network is unreachable",
+            "wget: unable to resolve host address 'a.example'",
+            "failed to lookup address information: Try again",
+            "java.net.SocketException: Network is unreachable (connect failed)",
         ] {
             let (_, heard, _) = heard(&[line.as_bytes(), b"\n", b"more\n".repeat(LAST + 1).as_slice()], "");
             assert!(heard.misses_network && heard.last.len() == LAST, "{line}");

@@ -113,10 +113,14 @@ static BE_A_RUN: extern "C" fn() = be_a_run;
 
 extern "C" fn be_a_run() {
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some(SUBCOMMAND) {
-        let request = std::fs::read(arguments.next().unwrap()).unwrap();
-        let request: Request = serde_json::from_slice(&request).unwrap();
-        std::process::exit(request.run());
+    match arguments.next().as_deref() {
+        Some(SUBCOMMAND) => {
+            let request = std::fs::read(arguments.next().unwrap()).unwrap();
+            let request: Request = serde_json::from_slice(&request).unwrap();
+            std::process::exit(request.run());
+        }
+        Some(confined::SUBCOMMAND) => std::process::exit(confined::call()),
+        _ => {}
     }
 }
 

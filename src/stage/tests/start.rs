@@ -114,6 +114,19 @@ fn a_terminal_works() {
     }
 }
 
+#[test]
+fn a_terminal_is_as_large_as_ours_and_stays_so() {
+    for lab in labs() {
+        let script =
+            "busybox stty size; trap 'busybox stty size; exit 3' WINCH; echo ready; while :; do sleep 0.1; done";
+        let mut terminal = Terminal::start(&lab.command(&Request { terminal: true, ..lab.shell(script) }));
+        assert_eq!((terminal.line().trim(), terminal.line().trim()), ("40 120", "ready"));
+        terminal.resize(20, 60);
+        let (status, shown) = terminal.end();
+        assert_eq!((status, shown.trim()), (Some(3), "20 60"));
+    }
+}
+
 /// In the environment of a test that started itself again.
 const INSIDE: &str = "OCI_TEST_INSIDE";
 

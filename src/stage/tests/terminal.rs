@@ -20,6 +20,7 @@ impl Terminal {
         grantpt(&screen).unwrap();
         unlockpt(&screen).unwrap();
         let name = ptsname(&screen, Vec::new()).unwrap().into_string().unwrap();
+        set_size(&screen, 40, 120);
         let terminal: OwnedFd = File::options().read(true).write(true).open(name).unwrap().into();
         let child = Command::new("setsid")
             .args(["--ctty", "--wait"])
@@ -39,6 +40,11 @@ impl Terminal {
         line
     }
 
+    /// As when its window changes.
+    pub(super) fn resize(&mut self, rows: u16, columns: u16) {
+        set_size(self.screen.get_ref(), rows, columns);
+    }
+
     pub(super) fn press(&mut self, keys: &[u8]) {
         self.screen.get_mut().write_all(keys).unwrap();
     }
@@ -53,4 +59,9 @@ impl Terminal {
         }
         (self.child.wait().unwrap().code(), String::from_utf8_lossy(&rest).into_owned())
     }
+}
+
+fn set_size(screen: impl std::os::fd::AsFd, rows: u16, columns: u16) {
+    let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(screen, size).unwrap();
 }

@@ -6,7 +6,6 @@
 //! too: no thread is needed, and a process whose children are in a new PID namespace can have none.
 
 use std::io;
-use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -28,9 +27,9 @@ impl Invocation {
     /// Runs it to its end in our place.
     ///
     /// A signal from before the start is [`ProcessError::Interrupted`]; later ones are the child's
-    /// affair and do not count as ours. They wait until `ready` exists, if it is given: a program
-    /// that is the first of its PID namespace loses what comes before it listens.
-    pub(crate) fn attach(&self, ready: Option<&Path>) -> Result<ExitStatus, ProcessError> {
+    /// affair and do not count as ours. They wait until it `is_ready`: a program that is the first of its
+    /// PID namespace loses what comes before it listens.
+    pub(crate) fn attach(&self, is_ready: impl Fn() -> bool) -> Result<ExitStatus, ProcessError> {
         let listened = FORWARDED.iter().filter(|&&number| number != SIGHUP || !signal::is_ignored(number));
         let mut signals =
             SignalsInfo::<WithOrigin>::new(listened.chain([&SIGCHLD])).map_err(|error| self.start_error(error))?;
@@ -38,14 +37,18 @@ impl Invocation {
             return Err(ProcessError::Interrupted);
         }
         let child = self.start(self.expression())?;
-        let output = Self::accompany(&mut signals, &child, ready);
+        let output = Self::accompany(&mut signals, &child, is_ready);
         signal::forget();
         let status = output.and_then(|()| Ok(child.wait()?.status));
         status.map_err(|error| self.start_error(error))
     }
 
     /// Passes signals on until the child has ended.
-    fn accompany(signals: &mut SignalsInfo<WithOrigin>, child: &duct::Handle, ready: Option<&Path>) -> io::Result<()> {
+    fn accompany(
+        signals: &mut SignalsInfo<WithOrigin>,
+        child: &duct::Handle,
+        is_ready: impl Fn() -> bool,
+    ) -> io::Result<()> {
         for origin in signals.forever() {
             if origin.signal == SIGCHLD {
                 if child.try_wait()?.is_some() {
@@ -56,7 +59,7 @@ impl Invocation {
             if matches!(origin.cause, Cause::Kernel) {
                 continue;
             }
-            while ready.is_some_and(|ready| !ready.exists()) && child.try_wait()?.is_none() {
+            while !is_ready() && child.try_wait()?.is_none() {
                 std::thread::sleep(TICK);
             }
             // It fails when the child has just ended, which is no news.
