@@ -16,6 +16,7 @@ mod disk;
 mod dry_run;
 mod errors;
 mod example;
+mod examples;
 mod faults;
 mod fetch;
 mod graph;
