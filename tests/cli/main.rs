@@ -19,6 +19,7 @@ mod dry_run;
 mod emulated;
 mod errors;
 mod example;
+mod examples;
 mod faults;
 mod fetch;
 mod graph;

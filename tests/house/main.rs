@@ -77,7 +77,7 @@ fn every_test_runs() {
 
 #[test]
 fn nothing_names_a_machine_or_a_network() {
-    let mut all = files(&["src", "tests", "scripts", ".ci", "docs", "benches"]);
+    let mut all = files(&["src", "tests", "scripts", ".ci", "docs", "benches", "examples"]);
     for name in ["README.md", "CHANGELOG.md", "Cargo.toml", "oci.toml.example"] {
         all.extend(fs::read_to_string(repository().join(name)).ok().map(|text| File::new(name, &text)));
     }

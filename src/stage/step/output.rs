@@ -76,8 +76,7 @@ impl<'a> Listener<'a> {
         let mut pending = std::mem::take(&mut self.pending);
         pending.extend_from_slice(bytes);
         let mut rest = &pending[..];
-        // Programs that show progress write a line over itself.
-        while let Some(end) = memchr::memchr2(b'\n', b'\r', rest) {
+        while let Some(end) = memchr::memchr(b'\n', rest) {
             self.line(&self.strike.out_of(&rest[..end]));
             rest = &rest[end + 1..];
         }
@@ -91,7 +90,9 @@ impl<'a> Listener<'a> {
     }
 
     fn line(&mut self, line: &[u8]) {
-        let line = sanitize::foreign(&String::from_utf8_lossy(line));
+        // Programs that show progress write a line over itself: what is there in the end counts.
+        let left = line.rsplit(|byte| *byte == b'\r').find(|piece| !piece.is_empty()).unwrap_or_default();
+        let line = sanitize::foreign(&String::from_utf8_lossy(left));
         if line.trim().is_empty() {
             return;
         }
@@ -149,12 +150,18 @@ mod tests {
     #[test]
     fn lines_are_shown_whole_and_without_secrets() {
         let (shown, heard, logged) =
-            heard(&[b"one\n\ntw", b"o se", b"cret\r50%\r\x1b[1mbold\x1b[0m \xff\nlast se", b"cret"], "secret");
-        assert_eq!(shown, ["a:one", "a:two ***", "a:50%", "a:bold \u{fffd}", "a:last ***"]);
-        assert_eq!(logged, "one\ntwo ***\n50%\nbold \u{fffd}\nlast ***\n");
-        assert_eq!((heard.last.len(), heard.misses_network, heard.log.is_some()), (5, false, true));
+            heard(&[b"one\n\ntw", b"o se", b"cret\r\n\x1b[1mbold\x1b[0m \xff\nlast se", b"cret"], "secret");
+        assert_eq!(shown, ["a:one", "a:two ***", "a:bold \u{fffd}", "a:last ***"]);
+        assert_eq!(logged, "one\ntwo ***\nbold \u{fffd}\nlast ***\n");
+        assert_eq!((heard.last.len(), heard.misses_network, heard.log.is_some()), (4, false, true));
         let (shown, heard, _) = super::tests::heard(&[], "secret");
         assert!(shown.is_empty() && heard.last.is_empty() && heard.log.is_none());
+    }
+
+    #[test]
+    fn of_a_line_that_is_written_over_its_end_is_shown() {
+        let (shown, ..) = heard(&[b"read 5%\rread 50%", b"\rread all\nfetched 9%\r", b"fetched\r", b"\n1\r\r"], "");
+        assert_eq!(shown, ["a:read all", "a:fetched", "a:1"]);
     }
 
     #[test]

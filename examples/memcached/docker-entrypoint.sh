@@ -1,0 +1,9 @@
+#!/bin/sh
+# Options alone are for the server.
+set -eu
+
+case "${1-}" in
+    -*) set -- memcached "$@" ;;
+esac
+
+exec "$@"
