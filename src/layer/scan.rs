@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FileType};
 use crate::layer::glob::{self, Globs, Selection};
 use crate::layer::host::normal;
 use crate::layer::path::LayerPath;
-use crate::layer::tree::{Claim, Entry, Kind, Origin, Stamp, folder_mode};
+use crate::layer::tree::{Claim, Entry, HostFile, Kind, Origin, Stamp, folder_mode};
 use crate::layer::walk::{Filter, Walk};
 use crate::layer::{ImageTree, LayerError, Tree};
 use crate::manifest::package::{Mode, Owner, expand};
@@ -153,7 +153,9 @@ impl PackageScan<'_> {
                     None => LayerPath::root().join(name.ok_or_else(no_destination)?),
                 };
                 check_name(&path).map_err(|error| At::new(error, &written.place, ""))?;
-                let kind = Kind::File { host: host.into(), stamp: Stamp::of(&stat) };
+                let (folder, name) = (host.parent().unwrap_or(&host), host.file_name().unwrap_or_default());
+                let host = HostFile::new(folder.into(), name, &path);
+                let kind = Kind::File { host, stamp: Stamp::of(&stat) };
                 self.add(path, kind, file_mode(stat.st_mode));
                 Ok(true)
             }

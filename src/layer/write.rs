@@ -81,9 +81,10 @@ impl Tree {
             Kind::Folder(_) | Kind::Link(_) => Ok(()),
             Kind::Text(text) => blocks.put(text),
             Kind::File { host, stamp } => {
-                let shown = || error::shown(host, &self.folder);
+                let host = host.path(&entry.path);
+                let shown = || error::shown(&host, &self.folder);
                 let unreadable = |source: io::Error| unreadable(shown(), source);
-                let mut file = open(host).map_err(unreadable).map_err(blame)?;
+                let mut file = open(&host).map_err(unreadable).map_err(blame)?;
                 self.copy(&mut file, stamp.size, origin, shown, blocks)?;
                 // The same file with the same times: nobody wrote to it since the scan.
                 let now = fstat(&file).map_err(|errno| blame(unreadable(errno.into())))?;
