@@ -264,7 +264,7 @@ impl Entry {
 ///
 /// A folder gets the mode and owner that the greatest claim to it gives, in every layer, so that no
 /// layer takes back what another says. Paths that two layers write differently are the errors.
-pub(crate) fn reconcile(trees: &mut [Tree]) -> Vec<At<LayerError>> {
+pub(crate) fn reconcile(trees: &mut [&mut Tree]) -> Vec<At<LayerError>> {
     if trees.len() < 2 {
         return Vec::new();
     }
@@ -373,7 +373,7 @@ mod tests {
         ] {
             let problems = project.scan(&[one.clone(), other.clone()]).unwrap_err();
             let mut trees = [project.scan(&[one]).unwrap(), project.scan(&[other]).unwrap()];
-            for problems in [problems, reconcile(&mut trees)] {
+            for problems in [problems, reconcile(&mut trees.each_mut())] {
                 let [problem] = &problems[..] else { panic!("{problems:?}") };
                 let LayerError::Conflict { path: found, .. } = problem.error() else { panic!("{problem:?}") };
                 assert_eq!((found.to_string().as_str(), problem.labels().unwrap().count()), (path, 2));
@@ -392,13 +392,13 @@ mod tests {
             [text("t", "/data/t"), path_to("app", "/data"), folder("/data").owned(5, 5).with_mode(0o700)],
         ] {
             let mut trees = packages.map(scan);
-            assert!(reconcile(&mut trees).is_empty());
+            assert!(reconcile(&mut trees.each_mut()).is_empty());
             for tree in &trees {
                 assert!(listing(tree)[0].starts_with("/data 700 5:5"), "{:?}", listing(tree));
             }
         }
         let mut trees = [scan(path_to("app", "/a")), scan(path_to("app", "/a"))];
-        assert!(reconcile(&mut trees).is_empty());
+        assert!(reconcile(&mut trees.each_mut()).is_empty());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::thread;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, fstat, open, readlinkat, statat};
 use rustix::io::Errno;
 
-use crate::layer::glob::{Globs, Selection};
+use crate::layer::glob::Filter;
 use crate::layer::path::LayerPath;
 use crate::layer::scan::{check_name, kind_of_special};
 use crate::layer::tree::{Claim, HostFile, Kind, Stamp};
@@ -19,28 +19,6 @@ use crate::layer::{LayerError, error};
 use crate::parallel;
 use crate::sanitize;
 use crate::source::{At, Place};
-
-/// What of a folder goes in. Paths are relative to the package's folder.
-pub(super) struct Filter<'a> {
-    pub(super) include: Globs,
-    pub(super) exclude: Globs,
-    /// The project's globs, and where the package's folder is for them.
-    pub(super) project: &'a Globs,
-    pub(super) below: Vec<u8>,
-    /// The glob that the package is; nothing for a folder.
-    pub(super) selection: Option<&'a Selection>,
-    pub(super) packs_git: bool,
-}
-
-impl Filter<'_> {
-    fn excludes(&self, relative: &[u8], name: &[u8], kind: FileType) -> bool {
-        // A worktree's `.git` is a file, and as much this machine's own as the folder.
-        (name == b".git" && !self.packs_git)
-            || (name == b".oci" && kind == FileType::Directory)
-            || self.exclude.matches(relative)
-            || (!self.project.is_empty() && self.project.matches(&below(&self.below, relative)))
-    }
-}
 
 /// Something to pack.
 pub(super) struct Found {
@@ -109,8 +87,8 @@ struct Trail {
 }
 
 impl Walk<'_> {
-    /// Everything to pack of the folder `host`, in few runs that are sorted, and all that stands in the way.
-    pub(super) fn run(&self, host: PathBuf) -> (Vec<Found>, Vec<At<LayerError>>) {
+    /// Everything to pack of the folder `host`, sorted, and all that stands in the way.
+    pub(super) fn run(&self, host: PathBuf) -> (impl Iterator<Item = Found>, Vec<At<LayerError>>) {
         let selection = self.filter.selection;
         let mut root = Pending {
             host: host.into(),
@@ -131,19 +109,17 @@ impl Walk<'_> {
         {
             first.read(folder, &mut pending);
         }
-        let mut readers = vec![first];
+        let mut readers = vec![first.sorted()];
         if !pending.is_empty() {
             let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS);
             readers.extend(parallel::exhaust(pending, threads, || Reader::new(self), Reader::read, Reader::sorted));
         }
-        let (mut found, mut problems) = (Vec::new(), Vec::new());
-        for reader in &mut readers {
-            found.append(&mut reader.found);
-            problems.append(&mut reader.problems);
-        }
+        let (found, problems): (Vec<_>, Vec<_>) =
+            readers.into_iter().map(|reader| (reader.found, reader.problems)).unzip();
+        let mut problems: Vec<_> = problems.into_iter().flatten().collect();
         // Folders are not read in an order that anyone could count on.
         problems.sort_by_cached_key(ToString::to_string);
-        (found, problems)
+        (merged(found), problems)
     }
 }
 
@@ -154,7 +130,8 @@ impl<'w, 'a> Reader<'w, 'a> {
 
     /// Sorts what was found, on the thread that found it.
     fn sorted(mut self) -> Self {
-        self.found.sort_by(|one, other| one.path.cmp(&other.path));
+        // What is there twice is the same: a folder that several matches of a glob are in.
+        self.found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         self
     }
 
@@ -205,7 +182,10 @@ impl<'w, 'a> Reader<'w, 'a> {
             }
             folder.trail = Some(Arc::new(Trail { folder: this, above: folder.trail.take() }));
         }
-        let mut relative = below(&folder.relative, b"");
+        let mut relative = folder.relative.clone();
+        if !relative.is_empty() {
+            relative.push(b'/');
+        }
         let start = relative.len();
         let mut names = RawDir::new(&fd, buffer);
         while let Some(entry) = names.next() {
@@ -312,6 +292,16 @@ impl<'w, 'a> Reader<'w, 'a> {
     }
 }
 
+/// All that is in runs that are sorted, sorted.
+fn merged(runs: Vec<Vec<Found>>) -> impl Iterator<Item = Found> {
+    let mut runs: Vec<_> = runs.into_iter().map(|run| run.into_iter().peekable()).collect();
+    std::iter::from_fn(move || {
+        let heads = runs.iter_mut().enumerate().filter_map(|(number, run)| Some((&run.peek()?.path, number)));
+        let (_, least) = heads.min()?;
+        runs[least].next()
+    })
+}
+
 /// Whether a link in the folder `relative` of a package points out of the package.
 ///
 /// By its text alone: where it leads on this machine is of no interest in an image.
@@ -329,14 +319,4 @@ fn leaves(relative: &[u8], target: &[u8]) -> bool {
         }
     }
     false
-}
-
-fn below(folder: &[u8], relative: &[u8]) -> Vec<u8> {
-    let mut path = Vec::with_capacity(folder.len() + 1 + relative.len());
-    path.extend_from_slice(folder);
-    if !path.is_empty() {
-        path.push(b'/');
-    }
-    path.extend_from_slice(relative);
-    path
 }
