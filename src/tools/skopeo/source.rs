@@ -10,7 +10,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Access, Skopeo};
-use crate::model::{RegistryMirror, Repository};
+use crate::model::{Reference, RegistryMirror, Repository};
 use crate::tools::error::ToolError;
 use crate::tools::{Cause, Invocation, Task};
 
@@ -88,6 +88,14 @@ impl Skopeo {
         }
         let registry = Source { repository: repository.clone(), access: access.clone(), is_mirror: false };
         read(&registry).map_err(|error| said.into_iter().rev().fold(error, ToolError::preceded_by))
+    }
+
+    /// Where [`Skopeo::read`] asks first, as far as can be known before.
+    pub(crate) fn first(&self, reference: &Reference, access: &Access) -> (Reference, Access) {
+        let Some(mirror) = access.mirrors.first() else { return (reference.clone(), access.clone()) };
+        let reference = reference.of(mirror.repository(reference.repository()));
+        let access = self.access(reference.repository(), access.anonymous);
+        (reference, access)
     }
 
     /// Runs it: at a registry again if what went wrong may pass, at a mirror once.
