@@ -16,11 +16,11 @@ use crate::layer::{
     BaseLinks, EarlierBlocks, LayerLinks, Machine, ScanRequest, Tree, WRITER_VERSION, WriteError, WriteOptions,
     reconcile,
 };
-use crate::manifest::package::expand;
+use crate::manifest::package::{Owner, expand};
 use crate::manifest::{Build, Package, PackageContent};
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
 use crate::report::Stage;
-use crate::source::{At, Place};
+use crate::source::{At, Place, Placed};
 
 /// A layer to be: what will be in it, and what the image's history says of it.
 pub(super) struct Part {
@@ -276,7 +276,7 @@ fn agree(mut parts: Vec<Part>) -> Result<Vec<Part>, Vec<BuildError>> {
 
 /// A package in a few words, for the image's history: the same on every machine.
 fn describe(package: &Package, platform: &Platform) -> String {
-    match &package.content {
+    let content = match &package.content {
         PackageContent::Path { path, to: Some(to) } => {
             format!("{} to {}", expand(path, platform), expand(to, platform))
         }
@@ -291,5 +291,12 @@ fn describe(package: &Package, platform: &Platform) -> String {
         PackageContent::Text { to, .. } => format!("text to {}", expand(to, platform)),
         PackageContent::Link { link, target } => format!("link {} to {target}", expand(link, platform)),
         PackageContent::Folder { folder } => format!("folder {}", expand(folder, platform)),
-    }
+    };
+    let globs = |what: &str, globs: &[Placed<String>]| {
+        let globs: Vec<&str> = globs.iter().map(|glob| glob.value.as_str()).collect();
+        (!globs.is_empty()).then(|| format!(" {what} {}", globs.join(" ")))
+    };
+    let owner = package.owner.map(|Owner { uid, gid }| format!(" owner {uid}:{gid}"));
+    let said = [globs("include", &package.include), globs("exclude", &package.exclude), owner];
+    said.into_iter().flatten().fold(content, |described, more| described + &more)
 }
