@@ -1,13 +1,19 @@
+#!/usr/bin/env python3
 """What scripts/bench measures with: the same arguments give the same bytes, modes and times.
 
-A file that deflates like a program's code.
+    benches/workload.py program|files|fleet|base-tree FOLDER [--megabytes N] [--count N]
+
+`program` is a file that deflates like a program's code, `files` is many small ones, `fleet` is 50 programs, and
+`base-tree` a root filesystem of 1 GB and 40,000 files, with a shell.
 """
 
+import argparse
 import os
 import random
 
 TIME = 1_700_000_000
 BLOCK = 8 << 20
+WORDS = "import return self None class value result config async buffer message handler response == 0 ->".split()
 
 
 def code(seed, size):
@@ -37,6 +43,13 @@ def code(seed, size):
         yield unit[: size - start].translate(bytes(table))
 
 
+def text(length):
+    """Lines of words, as sources have them."""
+    source = random.Random("text")
+    words = [source.choice(WORDS) if source.random() < 0.8 else f"{source.getrandbits(20):x}\n" for _ in range(length // 6)]
+    return " ".join(words).encode()
+
+
 def put(path, parts, mode=0o644):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as file:
@@ -45,6 +58,54 @@ def put(path, parts, mode=0o644):
     os.utime(path, (TIME, TIME))
 
 
-def program(folder, megabytes=50):
+def program(folder, options):
     """One file that may be executed."""
-    put(f"{folder}/app", code("app", megabytes << 20), 0o755)
+    put(f"{folder}/app", code("app", options.megabytes << 20), 0o755)
+
+
+def files(folder, options):
+    """Files of about 4 KB, 50 to a folder."""
+    source, lines = random.Random("files"), text(4 << 20)
+    for number in range(options.count):
+        start = source.randrange(len(lines) - 8000)
+        content = lines[start : start + 500 + number * 7919 % 7000]
+        put(f"{folder}/package-{number // 500}/group-{number % 10}/module_{number}.py", [content])
+
+
+def fleet(folder, options):
+    """50 programs of 5 MB."""
+    for number in range(50):
+        put(f"{folder}/{number:02}/app", code(f"fleet {number}", 5 << 20), 0o755)
+
+
+def base_tree(folder, options):
+    """Every hundredth file is 2 MB, the others 6 KB at most."""
+    put(f"{folder}/bin/busybox", [open("/bin/busybox", "rb").read()], 0o755)
+    for name in ("sh", "true", "cat", "echo"):
+        os.symlink("busybox", f"{folder}/bin/{name}")
+    put(f"{folder}/etc/passwd", [b"root:x:0:0:root:/root:/bin/sh\n"])
+    put(f"{folder}/etc/group", [b"root:x:0:\n"])
+    for name in ("tmp", "proc", "sys", "dev", "root"):
+        os.makedirs(f"{folder}/{name}")
+    source, lines = random.Random("base"), text(4 << 20)
+    for number in range(40_000):
+        length = 2 << 20 if number % 100 == 0 else 100 + number * 7919 % 6000
+        start = source.randrange(len(lines) - length)
+        put(f"{folder}/usr/share/d{number // 60}/f{number}", [lines[start : start + length]])
+
+
+KINDS = {"program": program, "files": files, "fleet": fleet, "base-tree": base_tree}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("folder")
+    parser.add_argument("--megabytes", type=int, default=50)
+    parser.add_argument("--count", type=int, default=20_000)
+    options = parser.parse_args()
+    KINDS[options.kind](options.folder, options)
+
+
+if __name__ == "__main__":
+    main()

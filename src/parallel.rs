@@ -37,12 +37,14 @@ struct Waiting<T> {
 
 /// Works on all items, and on those that `work` adds to its last argument, until there are none left.
 ///
-/// Each of up to `limit` threads has a state of its own; they are returned in no order.
+/// Each of up to `limit` threads has a state of its own, and has it `finished` in the end; they are
+/// returned in no order.
 pub(crate) fn exhaust<T: Send, S: Send>(
     items: Vec<T>,
     limit: usize,
     state: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, T, &mut Vec<T>) + Sync,
+    finished: impl Fn(S) -> S + Sync,
 ) -> Vec<S> {
     let waiting = Mutex::new(Waiting { items, busy: 0 });
     let changed = Condvar::new();
@@ -69,7 +71,7 @@ pub(crate) fn exhaust<T: Send, S: Send>(
             changed.notify_all();
             item = next(waiting);
         }
-        state
+        finished(state)
     };
     thread::scope(|scope| {
         // Where no more threads can be had, there are fewer.
@@ -108,18 +110,24 @@ mod tests {
     fn nothing_that_is_added_is_missed() {
         for limit in [1, 2, 8] {
             // Each number adds those that are it with one more digit, up to four digits.
-            let states = exhaust(vec![1_u32, 2, 3], limit, Vec::new, |seen, number, more| {
+            let add = |seen: &mut Vec<u32>, number, more: &mut Vec<u32>| {
                 seen.push(number);
                 if number < 1000 {
                     more.extend((0..10).map(|digit| number * 10 + digit));
                 }
-            });
+            };
+            let sorted = |mut seen: Vec<u32>| {
+                seen.sort_unstable();
+                seen
+            };
+            let states = exhaust(vec![1, 2, 3], limit, Vec::new, add, sorted);
             assert_eq!(states.len(), limit);
+            assert!(states.iter().all(|state| state.is_sorted()));
             let mut seen = states.concat();
             seen.sort_unstable();
             let expected: Vec<u32> = [1..4, 10..40, 100..400, 1000..4000].into_iter().flatten().collect();
             assert_eq!(seen, expected);
         }
-        assert_eq!(exhaust(Vec::<u8>::new(), 3, || 0, |_, _, _| ()), [0, 0, 0]);
+        assert_eq!(exhaust(Vec::<u8>::new(), 3, || 0, |_, _, _| (), |state| state), [0, 0, 0]);
     }
 }

@@ -85,6 +85,7 @@ impl Resolver<'_> {
     pub(crate) fn command(&self, (base, pin): (&Base, &Pin)) -> Option<String> {
         let reference = pinned(base, pin)?;
         let access = self.skopeo.access(reference.repository(), base.anonymous);
+        let (reference, access) = self.skopeo.first(&reference, &access);
         Some(self.skopeo.inspect_raw_command(&reference, &access).to_string())
     }
 

@@ -13,19 +13,22 @@ use super::files::Sources;
 use super::{BuildError, Executor};
 use crate::image::{Image, Layer};
 use crate::layer::{
-    BaseLinks, EarlierBlocks, LayerLinks, ScanRequest, Tree, WRITER_VERSION, WriteError, WriteOptions, reconcile,
+    BaseLinks, EarlierBlocks, LayerLinks, Machine, ScanRequest, Tree, WRITER_VERSION, WriteError, WriteOptions,
+    reconcile,
 };
-use crate::manifest::package::expand;
+use crate::manifest::package::{Owner, expand};
 use crate::manifest::{Build, Package, PackageContent};
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
 use crate::report::Stage;
-use crate::source::{At, Place};
+use crate::source::{At, Place, Placed};
 use crate::tools::signal;
 
 /// A layer to be: what will be in it, and what the image's history says of it.
 pub(super) struct Part {
     pub(super) tree: Tree,
     pub(super) created_by: String,
+    /// What it is made of, which stays while that changes.
+    sources: String,
     /// It is a `[layer.NAME]`, and has no say in what the image runs.
     shared: bool,
 }
@@ -33,7 +36,7 @@ pub(super) struct Part {
 impl Part {
     /// One that is no package's.
     pub(super) fn new(tree: Tree, created_by: String) -> Self {
-        Self { tree, created_by, shared: true }
+        Self { tree, sources: created_by.clone(), created_by, shared: true }
     }
 
     /// What it is made of, for people.
@@ -50,6 +53,7 @@ fn title(created_by: &str) -> &str {
 struct Group<'a> {
     packages: &'a [Package],
     created_by: String,
+    sources: String,
     shared: bool,
 }
 
@@ -57,7 +61,6 @@ struct Group<'a> {
 #[derive(Serialize)]
 struct Key {
     fingerprint: String,
-    platform: String,
     epoch: i64,
     compression: Compression,
 }
@@ -68,15 +71,23 @@ struct Slot<'a> {
     writer: u32,
     /// It need not be UTF-8.
     folder: &'a [u8],
-    created_by: &'a str,
-    platform: String,
+    sources: &'a str,
     compression: Compression,
 }
 
 /// What is kept of a layer that was made.
-#[derive(Serialize, Deserialize)]
-struct Record {
-    layer: Layer,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) layer: Layer,
+    /// What its programs run on, but for those that may be foreign.
+    programs: BTreeSet<Machine>,
+}
+
+impl Record {
+    /// True if no program in it is for another platform. Whoever makes it for that one is told which is.
+    pub(super) fn fits(&self, platform: &Platform) -> bool {
+        self.programs.iter().all(|machine| machine.fits(platform))
+    }
 }
 
 impl Executor<'_> {
@@ -91,12 +102,12 @@ impl Executor<'_> {
     ) -> Result<Vec<Part>, Vec<BuildError>> {
         let mut parts = Vec::new();
         let mut errors = Vec::new();
-        for Group { packages, created_by, shared } in self.groups(build, platform) {
+        for Group { packages, created_by, sources, shared } in self.groups(build, platform) {
             let exclude = &self.manifest.project.exclude;
             let (folder, store) = (&*self.manifest.folder, self.store);
             let request = ScanRequest { packages, folder, exclude, platform, store, records, images };
             match Tree::scan(&request) {
-                Ok(tree) => parts.push(Part { tree, created_by, shared }),
+                Ok(tree) => parts.push(Part { tree, created_by, sources, shared }),
                 Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
             }
         }
@@ -110,24 +121,33 @@ impl Executor<'_> {
 
     /// What is to be a layer each: a shared layer is always one.
     fn groups<'a>(&'a self, build: &'a Build, platform: &Platform) -> Vec<Group<'a>> {
+        let described = |packages: &[Package]| {
+            packages.iter().map(|package| describe(package, platform)).collect::<Vec<_>>().join(", ")
+        };
+        // What another image holds differs between platforms under the same names.
+        let sources = |packages: &[Package]| {
+            let is_image = |package: &Package| matches!(package.content, PackageContent::Image { .. });
+            let platform = packages.iter().any(is_image).then(|| platform.to_string());
+            described(packages) + &platform.unwrap_or_default()
+        };
         let shared = build.layers.iter().filter_map(|name| {
             let layer = self.manifest.layers.get(&name.value)?;
             let created_by = format!("oci: layer {}", name.value);
-            Some(Group { packages: &layer.packages, created_by, shared: true })
+            let sources = format!("layer {}: {}", name.value, sources(&layer.packages));
+            Some(Group { packages: &layer.packages, created_by, sources, shared: true })
         });
         let size = if build.squash_packages { build.packages.len().max(1) } else { 1 };
         let own = build.packages.chunks(size).map(|packages| {
-            let described: Vec<String> = packages.iter().map(|package| describe(package, platform)).collect();
-            Group { packages, created_by: format!("oci: {}", described.join(", ")), shared: false }
+            let created_by = format!("oci: {}", described(packages));
+            Group { packages, created_by, sources: sources(packages), shared: false }
         });
         shared.chain(own).collect()
     }
 
-    /// What decides the bytes of a layer.
-    pub(super) fn layer_key(&self, tree: &Tree, platform: &Platform, compression: Compression) -> Digest {
+    /// What decides the bytes of a layer: platforms with the same content share it.
+    pub(super) fn layer_key(&self, tree: &Tree, compression: Compression) -> Digest {
         Digest::of(&canonical_json(&Key {
             fingerprint: tree.fingerprint().to_string(),
-            platform: platform.to_string(),
             epoch: self.epoch,
             compression,
         }))
@@ -141,37 +161,32 @@ impl Executor<'_> {
         key: &Digest,
         (platform, compression): (&Platform, Compression),
         complete: &dyn Fn(&BTreeSet<Digest>) -> Result<(), BuildError>,
-    ) -> Result<(Layer, bool), BuildError> {
-        match self.known_layer(key)? {
-            Some(layer) if !self.options.anew => Ok((layer, false)),
+    ) -> Result<(Record, bool), BuildError> {
+        match self.known_layer(key, platform)? {
+            Some(record) if !self.options.anew => Ok((record, false)),
             _ => {
                 self.have_layers(&part.tree, complete)?;
-                Ok((self.make_layer(part, key, platform, compression)?, true))
+                Ok((self.make_layer(part, key, compression)?, true))
             }
         }
     }
 
-    /// The layer that was made for a key before, if its blob is still there.
-    pub(super) fn known_layer(&self, key: &Digest) -> Result<Option<Layer>, BuildError> {
-        Ok(self.recorded_layer(key)?.filter(|layer| self.store.has(&layer.descriptor)))
+    /// The layer that was made for a key before, if its blob is still there and it fits the platform.
+    pub(super) fn known_layer(&self, key: &Digest, platform: &Platform) -> Result<Option<Record>, BuildError> {
+        let recorded = self.recorded_layer(key)?;
+        Ok(recorded.filter(|record| record.fits(platform) && self.store.has(&record.layer.descriptor)))
     }
 
-    /// The same, whether or not its blob is there.
-    pub(super) fn recorded_layer(&self, key: &Digest) -> Result<Option<Layer>, BuildError> {
-        Ok(self.store.recall::<Record>("layer", key)?.map(|record| record.layer))
+    /// The same, whether or not its blob is there, for whatever platform.
+    pub(super) fn recorded_layer(&self, key: &Digest) -> Result<Option<Record>, BuildError> {
+        Ok(self.store.recall("layer", key)?)
     }
 
-    fn make_layer(
-        &self,
-        part: &Part,
-        key: &Digest,
-        platform: &Platform,
-        compression: Compression,
-    ) -> Result<Layer, BuildError> {
-        let Part { tree, created_by, .. } = part;
+    fn make_layer(&self, part: &Part, key: &Digest, compression: Compression) -> Result<Record, BuildError> {
+        let Part { tree, sources, .. } = part;
         let activity = self.reporter.begin(Stage::Layer, part.title());
         let settled = tree.settle();
-        let slot = self.slot(created_by, platform, compression);
+        let slot = self.slot(sources, compression);
         let earlier = tree.is_worth_remembering(compression).then(|| match self.options.anew {
             true => EarlierBlocks::default().into(),
             false => EarlierBlocks::recall(self.store, &slot).into(),
@@ -191,22 +206,21 @@ impl Executor<'_> {
             blocks.record(self.store, &slot)?;
         }
         let descriptor = Descriptor::new(compression.media_type(), written.digest, written.size);
-        let layer = Layer { descriptor, diff_id: written.diff_id };
+        let record = Record { layer: Layer { descriptor, diff_id: written.diff_id }, programs: written.programs };
         self.keep_inputs(tree, key, compression)?;
         // A file that may still change without its stat showing it is read again next time.
         if settled {
-            self.store.record("layer", key, &Record { layer: layer.clone() })?;
+            self.store.record("layer", key, &record)?;
         }
         activity.done();
-        Ok(layer)
+        Ok(record)
     }
 
-    fn slot(&self, created_by: &str, platform: &Platform, compression: Compression) -> Digest {
+    fn slot(&self, sources: &str, compression: Compression) -> Digest {
         let slot = Slot {
             writer: WRITER_VERSION,
             folder: self.manifest.folder.as_os_str().as_encoded_bytes(),
-            created_by,
-            platform: platform.to_string(),
+            sources,
             compression,
         };
         Digest::of(&canonical_json(&slot))
@@ -248,9 +262,9 @@ pub(super) fn program(parts: &[Part]) -> Option<String> {
 pub(super) fn resolve(parts: Vec<Part>, links: &BaseLinks) -> Result<Vec<Part>, Vec<BuildError>> {
     let mut resolved = Vec::new();
     let mut errors = Vec::new();
-    for Part { tree, created_by, shared } in parts {
-        match tree.resolve(links) {
-            Ok(tree) => resolved.push(Part { tree, created_by, shared }),
+    for part in parts {
+        match part.tree.resolve(links) {
+            Ok(tree) => resolved.push(Part { tree, ..part }),
             Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
         }
     }
@@ -259,20 +273,18 @@ pub(super) fn resolve(parts: Vec<Part>, links: &BaseLinks) -> Result<Vec<Part>, 
 }
 
 /// Layers of one build must not write one path differently.
-fn agree(parts: Vec<Part>) -> Result<Vec<Part>, Vec<BuildError>> {
-    let (mut trees, others): (Vec<Tree>, Vec<(String, bool)>) =
-        parts.into_iter().map(|Part { tree, created_by, shared }| (tree, (created_by, shared))).unzip();
+fn agree(mut parts: Vec<Part>) -> Result<Vec<Part>, Vec<BuildError>> {
+    let mut trees: Vec<&mut Tree> = parts.iter_mut().map(|part| &mut part.tree).collect();
     let conflicts = reconcile(&mut trees);
     if !conflicts.is_empty() {
         return Err(conflicts.into_iter().map(BuildError::from).collect());
     }
-    let together = trees.into_iter().zip(others);
-    Ok(together.map(|(tree, (created_by, shared))| Part { tree, created_by, shared }).collect())
+    Ok(parts)
 }
 
 /// A package in a few words, for the image's history: the same on every machine.
 fn describe(package: &Package, platform: &Platform) -> String {
-    match &package.content {
+    let content = match &package.content {
         PackageContent::Path { path, to: Some(to) } => {
             format!("{} to {}", expand(path, platform), expand(to, platform))
         }
@@ -287,5 +299,12 @@ fn describe(package: &Package, platform: &Platform) -> String {
         PackageContent::Text { to, .. } => format!("text to {}", expand(to, platform)),
         PackageContent::Link { link, target } => format!("link {} to {target}", expand(link, platform)),
         PackageContent::Folder { folder } => format!("folder {}", expand(folder, platform)),
-    }
+    };
+    let globs = |what: &str, globs: &[Placed<String>]| {
+        let globs: Vec<&str> = globs.iter().map(|glob| glob.value.as_str()).collect();
+        (!globs.is_empty()).then(|| format!(" {what} {}", globs.join(" ")))
+    };
+    let owner = package.owner.map(|Owner { uid, gid }| format!(" owner {uid}:{gid}"));
+    let said = [globs("include", &package.include), globs("exclude", &package.exclude), owner];
+    said.into_iter().flatten().fold(content, |described, more| described + &more)
 }

@@ -190,6 +190,7 @@ impl Executor<'_> {
         let access = self.skopeo.access(repository, base.anonymous);
         let reference = Reference::Digest(repository.clone(), *digest);
         let documents = (!is_here).then(|| {
+            let (reference, access) = self.skopeo.first(&reference, &access);
             [
                 self.skopeo.inspect_raw_command(&reference, &access),
                 self.skopeo.inspect_config_command(&reference, &access),
@@ -203,7 +204,8 @@ impl Executor<'_> {
     /// The command by which the layers of a base are brought, into a folder that it is started in.
     fn command_to_fetch(&self, base: &BaseImage) -> Option<String> {
         let (reference, access) = base.in_registry()?;
-        Some(self.skopeo.fetch_command(reference, access).to_string())
+        let (reference, access) = self.skopeo.first(reference, access);
+        Some(self.skopeo.fetch_command(&reference, &access).to_string())
     }
 
     /// A platform that is missing is the fault of the line that asks for it, all else of the base's.

@@ -40,16 +40,16 @@ impl Executor<'_> {
             };
             let tree = Tree::mounted(&request, files, &path)?;
             let compression = Compression::None;
-            let key = self.layer_key(&tree, stack.platform, compression);
-            let layer = match make {
-                Make::Nothing => self.recorded_layer(&key)?,
+            let key = self.layer_key(&tree, compression);
+            let record = match make {
+                Make::Nothing => self.recorded_layer(&key)?.filter(|record| record.fits(stack.platform)),
                 Make::Missing => {
                     let part = Part::new(tree, format!("oci: {} of {}", *path, image.value));
                     Some(self.layer(&part, &key, (stack.platform, compression), stack.complete)?.0)
                 }
             };
-            let Some(layer) = layer else { return Ok(None) };
-            layers.push(layer);
+            let Some(record) = record else { return Ok(None) };
+            layers.push(record.layer);
         }
         Ok(Some(layers))
     }

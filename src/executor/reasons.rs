@@ -107,7 +107,7 @@ fn differences(old: &Inputs<Entries>, new: &Inputs<Entries>) -> Vec<String> {
         reasons.extend(listed(what, &paths));
     }
     if reasons.is_empty() {
-        reasons.push("it is for another platform than before".to_owned());
+        reasons.push("its packages are others than before".to_owned());
     }
     reasons
 }
@@ -144,6 +144,6 @@ mod tests {
         );
         assert_eq!(told(Inputs { writer: 2, ..inputs(0, "gzip", &[]) }).len(), 2);
         let same = inputs(0, "gzip", &[("/a", "1"), ("/b", "1"), ("/c", "1"), ("/d", "1"), ("/e", "1")]);
-        assert_eq!(told(same), ["it is for another platform than before"]);
+        assert_eq!(told(same), ["its packages are others than before"]);
     }
 }

@@ -1,8 +1,12 @@
-//! For which architecture a program was made: the few bytes at the start of an ELF file.
+//! For which machine a program was made: the few bytes at the start of an ELF file.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::model::Platform;
 
-/// Enough of a file for [`foreign_architecture`].
+/// Enough of a file for [`Machine::of`].
 pub(super) const HEADER: usize = 20;
 
 const EXECUTABLE: u16 = 2;
@@ -11,36 +15,58 @@ const MIPS: u16 = 8;
 const POWERPC_64: u16 = 21;
 const X86_64: u16 = 62;
 
-/// The architecture of the program that begins with these bytes, if it is another than the
-/// platform's. Nothing for what is no ELF executable or shared object.
-pub(super) fn foreign_architecture(start: &[u8], platform: &Platform) -> Option<String> {
-    let expected = platform.elf_machine()?;
-    let header: &[u8; HEADER] = start.first_chunk()?;
-    let [0x7f, b'E', b'L', b'F', class, data, ..] = *header else { return None };
-    let is_64_bit = class == 2;
-    let is_little_endian = data != 2;
-    let half = |at: usize| {
-        let bytes = [header[at], header[at + 1]];
-        if is_little_endian { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) }
-    };
-    if !matches!(half(16), EXECUTABLE | SHARED_OBJECT) {
-        return None;
+/// What a program runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    number: u16,
+    is_64_bit: bool,
+    is_little_endian: bool,
+}
+
+impl Machine {
+    /// The machine of the program that begins with these bytes. Nothing for what is no ELF executable or
+    /// shared object.
+    pub(super) fn of(start: &[u8]) -> Option<Self> {
+        let header: &[u8; HEADER] = start.first_chunk()?;
+        let [0x7f, b'E', b'L', b'F', class, data, ..] = *header else { return None };
+        let is_little_endian = data != 2;
+        let half = |at: usize| {
+            let bytes = [header[at], header[at + 1]];
+            if is_little_endian { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) }
+        };
+        let is_program = matches!(half(16), EXECUTABLE | SHARED_OBJECT);
+        is_program.then(|| Self { number: half(18), is_64_bit: class == 2, is_little_endian })
     }
-    let machine = half(18);
-    let architecture = match (machine, is_64_bit, is_little_endian) {
-        // One machine number for what are several architectures to images.
-        (MIPS, true, true) => Some("mips64le"),
-        (MIPS, false, true) => Some("mipsle"),
-        (MIPS, false, false) => Some("mips"),
-        (POWERPC_64, _, true) => Some("ppc64le"),
-        (POWERPC_64, _, false) => Some("ppc64"),
-        (MIPS, ..) | (X86_64, false, _) => None,
-        _ => Platform::architecture_of_elf(machine),
-    };
-    if machine == expected && architecture == Some(platform.architecture()) {
-        return None;
+
+    /// True if it is the platform's, or it is not known which machine that has.
+    pub(crate) fn fits(self, platform: &Platform) -> bool {
+        platform
+            .elf_machine()
+            .is_none_or(|expected| self.number == expected && self.architecture() == Some(platform.architecture()))
     }
-    Some(architecture.map_or_else(|| format!("another machine (ELF number {machine})"), str::to_owned))
+
+    fn architecture(self) -> Option<&'static str> {
+        match (self.number, self.is_64_bit, self.is_little_endian) {
+            // One machine number for what are several architectures to images.
+            (MIPS, true, true) => Some("mips64le"),
+            (MIPS, false, true) => Some("mipsle"),
+            (MIPS, false, false) => Some("mips"),
+            (POWERPC_64, _, true) => Some("ppc64le"),
+            (POWERPC_64, _, false) => Some("ppc64"),
+            (MIPS, ..) | (X86_64, false, _) => None,
+            (number, ..) => Platform::architecture_of_elf(number),
+        }
+    }
+}
+
+/// The architecture, as platforms name it.
+impl fmt::Display for Machine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.architecture() {
+            Some(architecture) => formatter.write_str(architecture),
+            None => write!(formatter, "another machine (ELF number {})", self.number),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -75,11 +101,11 @@ mod tests {
             ("wasip1/wasm", (2, 1, 2, 62), None),
         ] {
             let platform = Platform::parse(platform).unwrap();
-            let start = header(class, data, kind, machine);
-            assert_eq!(foreign_architecture(&start, &platform).as_deref(), foreign, "{platform} {machine}");
+            let program = Machine::of(&header(class, data, kind, machine));
+            let found = program.filter(|program| !program.fits(&platform)).map(|program| program.to_string());
+            assert_eq!(found.as_deref(), foreign, "{platform} {machine}");
         }
-        let platform = Platform::parse("linux/amd64").unwrap();
-        assert_eq!(foreign_architecture(b"#!/bin/sh\n# a script", &platform), None);
-        assert_eq!(foreign_architecture(b"\x7fELF", &platform), None);
+        assert_eq!(Machine::of(b"#!/bin/sh\n# a script"), None);
+        assert_eq!(Machine::of(b"\x7fELF"), None);
     }
 }

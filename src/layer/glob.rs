@@ -1,7 +1,9 @@
 //! Globs as `oci.toml` has them: `*` and `?` do not cross `/`, `**` does, `[x]` is a set, names that
-//! begin with a dot match. Braces and backslashes are just characters.
+//! begin with a dot match. Braces and backslashes are just characters. A [`Filter`] is all that decides
+//! what of a folder goes in.
 
 use globset::{Candidate, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use rustix::fs::FileType;
 
 use crate::layer::LayerError;
 use crate::source::{At, Placed};
@@ -88,6 +90,38 @@ impl Selection {
             None => self.is_deep,
         }
     }
+}
+
+/// What of a folder goes in. Paths are relative to the package's folder.
+pub(super) struct Filter<'a> {
+    pub(super) include: Globs,
+    pub(super) exclude: Globs,
+    /// The project's globs, and where the package's folder is for them.
+    pub(super) project: &'a Globs,
+    pub(super) below: Vec<u8>,
+    /// The glob that the package is; nothing for a folder.
+    pub(super) selection: Option<&'a Selection>,
+    pub(super) packs_git: bool,
+}
+
+impl Filter<'_> {
+    pub(super) fn excludes(&self, relative: &[u8], name: &[u8], kind: FileType) -> bool {
+        // A worktree's `.git` is a file, and as much this machine's own as the folder.
+        (name == b".git" && !self.packs_git)
+            || (name == b".oci" && kind == FileType::Directory)
+            || self.exclude.matches(relative)
+            || (!self.project.is_empty() && self.project.matches(&below(&self.below, relative)))
+    }
+}
+
+fn below(folder: &[u8], relative: &[u8]) -> Vec<u8> {
+    let mut path = Vec::with_capacity(folder.len() + 1 + relative.len());
+    path.extend_from_slice(folder);
+    if !path.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(relative);
+    path
 }
 
 fn parse(pattern: &str) -> Result<globset::Glob, globset::Error> {

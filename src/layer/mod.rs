@@ -41,6 +41,7 @@ pub(crate) use capture::{CaptureError, CaptureRequest, OPAQUE, WHITEOUT, capture
 pub(crate) use compress::{Compressors, EarlierBlocks, WrittenLayer};
 pub(crate) use decompress::decompressed;
 pub(crate) use difference::Difference;
+pub(crate) use elf::Machine;
 pub(crate) use error::{LayerError, WriteError};
 pub(crate) use fingerprint::WRITER_VERSION;
 pub(crate) use link::{BaseLinks, LayerLinks, LinkError};

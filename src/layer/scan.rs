@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType};
 
-use crate::layer::glob::{self, Globs, Selection};
+use crate::layer::glob::{self, Filter, Globs, Selection};
 use crate::layer::host::normal;
 use crate::layer::path::LayerPath;
-use crate::layer::tree::{Claim, Entry, Kind, Origin, Stamp, folder_mode};
-use crate::layer::walk::{Filter, Walk};
+use crate::layer::tree::{Claim, Entry, HostFile, Kind, Origin, Stamp, folder_mode};
+use crate::layer::walk::Walk;
 use crate::layer::{ImageTree, LayerError, Tree};
 use crate::manifest::package::{Mode, Owner, expand};
 use crate::manifest::{Package, PackageContent};
@@ -62,7 +62,11 @@ impl Tree {
                 Ok(is_single) => {
                     let foreign = package.foreign || scan.is_foreign_fine();
                     origins.push(Origin { place: package.place.clone(), foreign, is_single });
-                    entries.append(&mut scan.entries);
+                    if entries.is_empty() {
+                        entries = scan.entries;
+                    } else {
+                        entries.append(&mut scan.entries);
+                    }
                 }
                 Err(problem) => {
                     // The origin still has to be there for the entries of later packages.
@@ -159,7 +163,9 @@ impl PackageScan<'_> {
                     None => LayerPath::root().join(name.ok_or_else(no_destination)?),
                 };
                 check_name(&path).map_err(|error| At::new(error, &written.place, ""))?;
-                let kind = Kind::File { host: host.into(), stamp: Stamp::of(&stat) };
+                let (folder, name) = (host.parent().unwrap_or(&host), host.file_name().unwrap_or_default());
+                let host = HostFile::new(folder.into(), name, &path);
+                let kind = Kind::File { host, stamp: Stamp::of(&stat) };
                 self.add(path, kind, file_mode(stat.st_mode));
                 Ok(true)
             }
@@ -228,7 +234,6 @@ impl PackageScan<'_> {
             selection,
             packs_git: names_git(written) || self.package.include.iter().any(|pattern| names_git(pattern)),
         };
-        let before = self.entries.len();
         let walk = Walk {
             filter,
             follow: self.package.follow,
@@ -238,6 +243,15 @@ impl PackageScan<'_> {
         };
         let (found, walked) = walk.run(host);
         problems.extend(walked);
+        let mut found = found.peekable();
+        let is_found = found.peek().is_some();
+        if is_found {
+            // Before what is in them, so that all is in its order already.
+            let above = if selection.is_some() { Some(root.clone()) } else { root.parent() };
+            let folders = std::iter::successors(above, LayerPath::parent).take_while(|path| !path.is_root());
+            let folders: Vec<Entry> = folders.map(|path| Entry::implied(path, self.origin)).collect();
+            self.entries.extend(folders.into_iter().rev());
+        }
         for found in found {
             let default = match found.kind {
                 Kind::Folder(_) => folder_mode(&found.path),
@@ -246,13 +260,7 @@ impl PackageScan<'_> {
             };
             self.push(found.path, found.kind, default);
         }
-        if self.entries.len() > before {
-            let above = if selection.is_some() { Some(root.clone()) } else { root.parent() };
-            let folders = above.into_iter().flat_map(|above| std::iter::successors(Some(above), LayerPath::parent));
-            let folders = folders.take_while(|path| !path.is_root());
-            self.entries.extend(folders.map(|path| Entry::implied(path, self.origin)));
-        }
-        Ok(self.entries.len() > before)
+        Ok(is_found)
     }
 
     /// Adds one thing and the folders above it.

@@ -213,13 +213,14 @@ impl Header {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::io::Read as _;
     use std::path::Path;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::layer::tree::{Claim, Stamp};
+    use crate::layer::tree::{Claim, HostFile, Stamp};
     use crate::manifest::package::Mode;
 
     fn entry(path: &[u8], kind: Kind) -> Entry {
@@ -274,10 +275,9 @@ mod tests {
             assert_eq!((&path[..], link.as_deref()), (name, Some(name)));
         }
         let stamp = Stamp { device: 0, inode: 0, size: 9 << 30, modified: (0, 0), changed: (0, 0) };
-        let huge = Entry {
-            owner: Owner { uid: u32::MAX - 1, gid: 1 << 21 },
-            ..entry(b"huge", Kind::File { host: Path::new("x").into(), stamp })
-        };
+        let host = HostFile::new(Path::new("").into(), OsStr::new("x"), &LayerPath::root());
+        let huge =
+            Entry { owner: Owner { uid: u32::MAX - 1, gid: 1 << 21 }, ..entry(b"huge", Kind::File { host, stamp }) };
         let mut bytes = Vec::new();
         tar::Archive::new(&header(&huge, -5)[..])
             .entries()

@@ -95,7 +95,7 @@ pub(super) fn listing(tree: &Tree) -> Vec<String> {
             Kind::Folder(Claim::Implied) => "implied".to_owned(),
             Kind::Folder(Claim::AsThere) => "as there".to_owned(),
             Kind::Folder(_) => "folder".to_owned(),
-            Kind::File { host, .. } => format!("file {}", host.file_name().unwrap().display()),
+            Kind::File { host, .. } => format!("file {}", host.path(&entry.path).file_name().unwrap().display()),
             Kind::Text(text) => format!("text {}", String::from_utf8_lossy(text)),
             Kind::Link(target) => format!("link {}", String::from_utf8_lossy(target)),
             Kind::Archived(archived) => format!("archived {}", archived.size),

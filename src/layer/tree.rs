@@ -1,7 +1,10 @@
 //! What a layer will hold: every entry, in its order, known without having read a file.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::layer::LayerError;
 use crate::layer::archive::{Archived, Identity};
@@ -50,7 +53,7 @@ pub(super) enum Kind {
     Folder(Claim),
     /// A file on this machine, as it was when it was looked at.
     File {
-        host: Box<Path>,
+        host: HostFile,
         stamp: Stamp,
     },
     /// A file whose content is here.
@@ -59,6 +62,29 @@ pub(super) enum Kind {
     Link(Box<[u8]>),
     /// A file whose content is in an archive.
     Archived(Archived),
+}
+
+/// Where the file of an entry is on this machine. The files of a folder share its path, so that a large
+/// package costs little memory and no copying.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HostFile {
+    folder: Arc<Path>,
+    /// Only where it has another name than its entry, so that equal entries are of the same file.
+    name: Option<Box<OsStr>>,
+}
+
+impl HostFile {
+    /// The file `name` in `folder`, which goes to `path`.
+    pub(super) fn new(folder: Arc<Path>, name: &OsStr, path: &LayerPath) -> Self {
+        let name = (path.name() != Some(name.as_bytes())).then(|| name.into());
+        Self { folder, name }
+    }
+
+    /// Its path on this machine. An entry keeps its name wherever links lead it.
+    pub(super) fn path(&self, entry: &LayerPath) -> PathBuf {
+        let same_name = || OsStr::from_bytes(entry.name().unwrap_or_default());
+        self.folder.join(self.name.as_deref().unwrap_or_else(same_name))
+    }
 }
 
 /// By what right a folder has an entry; of two for one path the greater counts.
@@ -238,7 +264,7 @@ impl Entry {
 ///
 /// A folder gets the mode and owner that the greatest claim to it gives, in every layer, so that no
 /// layer takes back what another says. Paths that two layers write differently are the errors.
-pub(crate) fn reconcile(trees: &mut [Tree]) -> Vec<At<LayerError>> {
+pub(crate) fn reconcile(trees: &mut [&mut Tree]) -> Vec<At<LayerError>> {
     if trees.len() < 2 {
         return Vec::new();
     }
@@ -347,7 +373,7 @@ mod tests {
         ] {
             let problems = project.scan(&[one.clone(), other.clone()]).unwrap_err();
             let mut trees = [project.scan(&[one]).unwrap(), project.scan(&[other]).unwrap()];
-            for problems in [problems, reconcile(&mut trees)] {
+            for problems in [problems, reconcile(&mut trees.each_mut())] {
                 let [problem] = &problems[..] else { panic!("{problems:?}") };
                 let LayerError::Conflict { path: found, .. } = problem.error() else { panic!("{problem:?}") };
                 assert_eq!((found.to_string().as_str(), problem.labels().unwrap().count()), (path, 2));
@@ -366,13 +392,13 @@ mod tests {
             [text("t", "/data/t"), path_to("app", "/data"), folder("/data").owned(5, 5).with_mode(0o700)],
         ] {
             let mut trees = packages.map(scan);
-            assert!(reconcile(&mut trees).is_empty());
+            assert!(reconcile(&mut trees.each_mut()).is_empty());
             for tree in &trees {
                 assert!(listing(tree)[0].starts_with("/data 700 5:5"), "{:?}", listing(tree));
             }
         }
         let mut trees = [scan(path_to("app", "/a")), scan(path_to("app", "/a"))];
-        assert!(reconcile(&mut trees).is_empty());
+        assert!(reconcile(&mut trees.each_mut()).is_empty());
     }
 
     #[test]

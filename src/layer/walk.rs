@@ -11,36 +11,14 @@ use std::thread;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, fstat, open, readlinkat, statat};
 use rustix::io::Errno;
 
-use crate::layer::glob::{Globs, Selection};
+use crate::layer::glob::Filter;
 use crate::layer::path::LayerPath;
 use crate::layer::scan::{check_name, kind_of_special};
-use crate::layer::tree::{Claim, Kind, Stamp};
+use crate::layer::tree::{Claim, HostFile, Kind, Stamp};
 use crate::layer::{LayerError, error};
 use crate::parallel;
 use crate::sanitize;
 use crate::source::{At, Place};
-
-/// What of a folder goes in. Paths are relative to the package's folder.
-pub(super) struct Filter<'a> {
-    pub(super) include: Globs,
-    pub(super) exclude: Globs,
-    /// The project's globs, and where the package's folder is for them.
-    pub(super) project: &'a Globs,
-    pub(super) below: Vec<u8>,
-    /// The glob that the package is; nothing for a folder.
-    pub(super) selection: Option<&'a Selection>,
-    pub(super) packs_git: bool,
-}
-
-impl Filter<'_> {
-    fn excludes(&self, relative: &[u8], name: &[u8], kind: FileType) -> bool {
-        // A worktree's `.git` is a file, and as much this machine's own as the folder.
-        (name == b".git" && !self.packs_git)
-            || (name == b".oci" && kind == FileType::Directory)
-            || self.exclude.matches(relative)
-            || (!self.project.is_empty() && self.project.matches(&below(&self.below, relative)))
-    }
-}
 
 /// Something to pack.
 pub(super) struct Found {
@@ -78,7 +56,7 @@ struct Reader<'w, 'a> {
 
 /// A folder that is still to be read.
 struct Pending {
-    host: PathBuf,
+    host: Arc<Path>,
     /// From the package's folder; empty for that itself.
     relative: Vec<u8>,
     /// Where it goes. Within a glob without `**`, nothing until something matches.
@@ -93,17 +71,27 @@ struct Pending {
     trail: Option<Arc<Trail>>,
 }
 
+/// A name in the folder that is read.
+struct Listed<'n> {
+    fd: &'n OwnedFd,
+    name: &'n [u8],
+    /// From the package's folder.
+    relative: &'n [u8],
+    /// What the folder says that it is.
+    kind: FileType,
+}
+
 struct Trail {
     folder: (u64, u64),
     above: Option<Arc<Trail>>,
 }
 
 impl Walk<'_> {
-    /// Everything to pack of the folder `host`, in no order, and all that stands in the way.
-    pub(super) fn run(&self, host: PathBuf) -> (Vec<Found>, Vec<At<LayerError>>) {
+    /// Everything to pack of the folder `host`, sorted, and all that stands in the way.
+    pub(super) fn run(&self, host: PathBuf) -> (impl Iterator<Item = Found>, Vec<At<LayerError>>) {
         let selection = self.filter.selection;
         let mut root = Pending {
-            host,
+            host: host.into(),
             relative: Vec::new(),
             path: selection.is_none_or(|selection| selection.is_deep).then(|| self.root.clone()),
             is_selected: selection.is_none(),
@@ -121,25 +109,30 @@ impl Walk<'_> {
         {
             first.read(folder, &mut pending);
         }
-        let mut readers = vec![first];
+        let mut readers = vec![first.sorted()];
         if !pending.is_empty() {
             let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS);
-            readers.extend(parallel::exhaust(pending, threads, || Reader::new(self), Reader::read));
+            readers.extend(parallel::exhaust(pending, threads, || Reader::new(self), Reader::read, Reader::sorted));
         }
-        let (mut found, mut problems) = (Vec::new(), Vec::new());
-        for reader in &mut readers {
-            found.append(&mut reader.found);
-            problems.append(&mut reader.problems);
-        }
+        let (found, problems): (Vec<_>, Vec<_>) =
+            readers.into_iter().map(|reader| (reader.found, reader.problems)).unzip();
+        let mut problems: Vec<_> = problems.into_iter().flatten().collect();
         // Folders are not read in an order that anyone could count on.
         problems.sort_by_cached_key(ToString::to_string);
-        (found, problems)
+        (merged(found), problems)
     }
 }
 
 impl<'w, 'a> Reader<'w, 'a> {
     fn new(walk: &'w Walk<'a>) -> Self {
         Self { walk, found: Vec::new(), problems: Vec::new(), buffer: Vec::with_capacity(64 << 10) }
+    }
+
+    /// Sorts what was found, on the thread that found it.
+    fn sorted(mut self) -> Self {
+        // What is there twice is the same: a folder that several matches of a glob are in.
+        self.found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        self
     }
 
     /// Gives the folder, and those above it that belong to the package, their entries.
@@ -177,7 +170,7 @@ impl<'w, 'a> Reader<'w, 'a> {
         pending: &mut Vec<Pending>,
         buffer: &mut [MaybeUninit<u8>],
     ) -> Result<(), Errno> {
-        let fd = open(&folder.host, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let fd = open(&*folder.host, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         if self.walk.follow {
             let stat = Stamp::of(&fstat(&fd)?);
             let this = (stat.device, stat.inode);
@@ -189,41 +182,50 @@ impl<'w, 'a> Reader<'w, 'a> {
             }
             folder.trail = Some(Arc::new(Trail { folder: this, above: folder.trail.take() }));
         }
+        let mut relative = folder.relative.clone();
+        if !relative.is_empty() {
+            relative.push(b'/');
+        }
+        let start = relative.len();
         let mut names = RawDir::new(&fd, buffer);
         while let Some(entry) = names.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if !matches!(name, b"." | b"..") {
-                self.entry(folder, &fd, name, entry.file_type(), pending)?;
+                relative.truncate(start);
+                relative.extend_from_slice(name);
+                let listed = Listed { fd: &fd, name, relative: &relative, kind: entry.file_type() };
+                self.entry(folder, &listed, pending)?;
             }
         }
         Ok(())
     }
 
-    fn entry(
-        &mut self,
-        folder: &mut Pending,
-        fd: &OwnedFd,
-        name: &[u8],
-        listed: FileType,
-        pending: &mut Vec<Pending>,
-    ) -> Result<(), Errno> {
-        let relative = below(&folder.relative, name);
-        let Some((kind, stat)) = self.kind(folder, fd, &relative, name, listed) else { return Ok(()) };
-        if self.walk.filter.excludes(&relative, name, kind) {
+    fn entry(&mut self, folder: &mut Pending, listed: &Listed<'_>, pending: &mut Vec<Pending>) -> Result<(), Errno> {
+        let Listed { fd, name, relative, .. } = *listed;
+        let Some((kind, stat)) = self.kind(folder, listed) else { return Ok(()) };
+        if self.walk.filter.excludes(relative, name, kind) {
             return Ok(());
         }
-        let is_selected = folder.is_selected || self.walk.filter.selection.is_some_and(|glob| glob.matches(&relative));
-        let is_included = folder.is_included || self.walk.filter.include.matches(&relative);
+        let is_selected = folder.is_selected || self.walk.filter.selection.is_some_and(|glob| glob.matches(relative));
+        let is_included = folder.is_included || self.walk.filter.include.matches(relative);
         let path = match &folder.path {
             Some(path) => Some(path.join(name)),
             None => is_selected.then(|| self.walk.root.join(name)),
         };
-        let host = folder.host.join(OsStr::from_bytes(name));
+        let name = OsStr::from_bytes(name);
+        let host = || folder.host.join(name);
         if kind == FileType::Directory {
-            if is_selected || self.walk.filter.selection.is_some_and(|glob| glob.may_match_within(&relative)) {
-                let trail = folder.trail.clone();
-                let mut within = Pending { host, relative, path, is_selected, is_included, is_packed: false, trail };
+            if is_selected || self.walk.filter.selection.is_some_and(|glob| glob.may_match_within(relative)) {
+                let mut within = Pending {
+                    host: host().into(),
+                    relative: relative.to_vec(),
+                    path,
+                    is_selected,
+                    is_included,
+                    is_packed: false,
+                    trail: folder.trail.clone(),
+                };
                 if let Some(path) = within.path.clone().filter(|_| is_selected && is_included) {
                     if let Err(error) = check_name(&path) {
                         self.problem(error);
@@ -239,18 +241,19 @@ impl<'w, 'a> Reader<'w, 'a> {
         let Some(path) = path.filter(|_| is_selected && is_included) else { return Ok(()) };
         let (kind, mode) = match (kind, stat) {
             (FileType::RegularFile, Some(stat)) => {
-                (Kind::File { host: host.into(), stamp: Stamp::of(&stat) }, stat.st_mode)
+                let host = HostFile::new(Arc::clone(&folder.host), name, &path);
+                (Kind::File { host, stamp: Stamp::of(&stat) }, stat.st_mode)
             }
             (FileType::Symlink, _) => {
                 let target = readlinkat(fd, name, Vec::new())?.into_bytes();
                 if leaves(&folder.relative, &target) {
                     let target = sanitize::name(&String::from_utf8_lossy(&target));
-                    self.problem(LayerError::LinkLeaves { path: error::shown(&host, self.walk.folder), target });
+                    self.problem(LayerError::LinkLeaves { path: error::shown(&host(), self.walk.folder), target });
                 }
                 (Kind::Link(target.into()), 0)
             }
             (other, _) => {
-                let path = error::shown(&host, self.walk.folder);
+                let path = error::shown(&host(), self.walk.folder);
                 self.problem(LayerError::SpecialFile { path, kind: kind_of_special(other) });
                 return Ok(());
             }
@@ -264,14 +267,8 @@ impl<'w, 'a> Reader<'w, 'a> {
     }
 
     /// What the name stands for, with its stat if that was needed; nothing if it is not to be packed.
-    fn kind(
-        &mut self,
-        folder: &Pending,
-        fd: &OwnedFd,
-        relative: &[u8],
-        name: &[u8],
-        listed: FileType,
-    ) -> Option<(FileType, Option<Stat>)> {
+    fn kind(&mut self, folder: &Pending, listed: &Listed<'_>) -> Option<(FileType, Option<Stat>)> {
+        let Listed { fd, name, relative, kind: listed } = *listed;
         // Most file systems list a name's kind with it. Only of a file more must be known.
         if listed == FileType::Directory || (listed == FileType::Symlink && !self.walk.follow) {
             return Some((listed, None));
@@ -295,6 +292,16 @@ impl<'w, 'a> Reader<'w, 'a> {
     }
 }
 
+/// All that is in runs that are sorted, sorted.
+fn merged(runs: Vec<Vec<Found>>) -> impl Iterator<Item = Found> {
+    let mut runs: Vec<_> = runs.into_iter().map(|run| run.into_iter().peekable()).collect();
+    std::iter::from_fn(move || {
+        let heads = runs.iter_mut().enumerate().filter_map(|(number, run)| Some((&run.peek()?.path, number)));
+        let (_, least) = heads.min()?;
+        runs[least].next()
+    })
+}
+
 /// Whether a link in the folder `relative` of a package points out of the package.
 ///
 /// By its text alone: where it leads on this machine is of no interest in an image.
@@ -312,14 +319,4 @@ fn leaves(relative: &[u8], target: &[u8]) -> bool {
         }
     }
     false
-}
-
-fn below(folder: &[u8], relative: &[u8]) -> Vec<u8> {
-    let mut path = Vec::with_capacity(folder.len() + 1 + relative.len());
-    path.extend_from_slice(folder);
-    if !path.is_empty() && !relative.is_empty() {
-        path.push(b'/');
-    }
-    path.extend_from_slice(relative);
-    path
 }

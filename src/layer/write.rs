@@ -1,5 +1,6 @@
 //! Writes a tree as a layer's blob: every file is read once, in the order of the entries.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,7 +12,7 @@ use rustix::fs::{OFlags, fstat};
 use crate::layer::archive::Contents;
 use crate::layer::compress::{Blocks, Compressors, EarlierBlocks, WrittenLayer, pack};
 use crate::layer::tree::{Entry, Kind, Origin, Stamp};
-use crate::layer::{LayerError, Tree, WriteError, elf, error, tar};
+use crate::layer::{LayerError, Machine, Tree, WriteError, error, tar};
 use crate::model::Compression;
 use crate::source::At;
 
@@ -47,7 +48,8 @@ impl Tree {
         options: &WriteOptions<'_>,
         out: &mut (impl Write + Send),
     ) -> Result<WrittenLayer, WriteError> {
-        pack(options.compression, options.compressors, options.earlier.clone(), out, |blocks| {
+        let mut programs = BTreeSet::new();
+        let written = pack(options.compression, options.compressors, options.earlier.clone(), out, |blocks| {
             let mut header = Vec::with_capacity(4 * tar::BLOCK);
             let mut archives = Contents::new(self);
             let further_names = self.further_names();
@@ -62,43 +64,47 @@ impl Tree {
                 if same_as.is_some() {
                     continue;
                 }
-                self.put_content(entry, &mut archives, blocks)?;
+                let program = self.put_content(entry, &mut archives, blocks)?;
+                programs.extend(program.filter(|_| !self.origins[entry.origin].foreign));
                 blocks.put(&tar::END[..tar::padding(entry.size())])?;
             }
             blocks.put(&tar::END)
-        })
+        })?;
+        Ok(WrittenLayer { programs, ..written })
     }
 
+    /// Appends what a file holds; what it runs on, if it is a program.
     fn put_content(
         &self,
         entry: &Entry,
         archives: &mut Contents<'_>,
         blocks: &mut Blocks<'_>,
-    ) -> Result<(), WriteError> {
+    ) -> Result<Option<Machine>, WriteError> {
         let origin = &self.origins[entry.origin];
         let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
         match &entry.kind {
-            Kind::Folder(_) | Kind::Link(_) => Ok(()),
-            Kind::Text(text) => blocks.put(text),
+            Kind::Folder(_) | Kind::Link(_) => Ok(None),
+            Kind::Text(text) => blocks.put(text).map(|()| None),
             Kind::File { host, stamp } => {
-                let shown = || error::shown(host, &self.folder);
+                let host = host.path(&entry.path);
+                let shown = || error::shown(&host, &self.folder);
                 let unreadable = |source: io::Error| unreadable(shown(), source);
-                let mut file = open(host).map_err(unreadable).map_err(blame)?;
-                self.copy(&mut file, stamp.size, origin, shown, blocks)?;
+                let mut file = open(&host).map_err(unreadable).map_err(blame)?;
+                let program = self.copy(&mut file, stamp.size, origin, shown, blocks)?;
                 // The same file with the same times: nobody wrote to it since the scan.
                 let now = fstat(&file).map_err(|errno| blame(unreadable(errno.into())))?;
-                if Stamp::of(&now) == *stamp { Ok(()) } else { Err(blame(LayerError::Changed { path: shown() })) }
+                if Stamp::of(&now) == *stamp { Ok(program) } else { Err(blame(LayerError::Changed { path: shown() })) }
             }
             Kind::Archived(archived) => {
                 let shown = || archived.shown(&entry.path, &self.folder);
                 let content = archives.seek(archived).map_err(blame)?;
-                self.copy(content, archived.size, origin, shown, blocks)?;
-                archives.check(archived).map_err(blame)
+                let program = self.copy(content, archived.size, origin, shown, blocks)?;
+                archives.check(archived).map(|()| program).map_err(blame)
             }
         }
     }
 
-    /// Appends `size` bytes of the file, which is shown so in messages.
+    /// Appends `size` bytes of the file, which is shown so in messages; what it runs on, if it is a program.
     fn copy(
         &self,
         file: &mut File,
@@ -106,8 +112,9 @@ impl Tree {
         origin: &Origin,
         shown: impl Fn() -> String,
         blocks: &mut Blocks<'_>,
-    ) -> Result<(), WriteError> {
+    ) -> Result<Option<Machine>, WriteError> {
         let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
+        let mut program = None;
         let mut left = size;
         while left > 0 {
             let read = blocks.fill(file, left)?.map_err(|source| blame(unreadable(shown(), source)))?;
@@ -115,18 +122,26 @@ impl Tree {
                 return Err(blame(LayerError::Changed { path: shown() }));
             }
             if left == size {
-                self.check_architecture(read, origin, &shown).map_err(blame)?;
+                program = Machine::of(read);
+                self.check_architecture(program, origin, &shown).map_err(blame)?;
             }
             left -= read.len() as u64;
         }
-        Ok(())
+        Ok(program)
     }
 
-    fn check_architecture(&self, start: &[u8], origin: &Origin, shown: impl Fn() -> String) -> Result<(), LayerError> {
-        match elf::foreign_architecture(start, &self.platform) {
-            Some(architecture) if !origin.foreign => {
-                Err(LayerError::WrongArchitecture { path: shown(), architecture, platform: self.platform.to_string() })
-            }
+    fn check_architecture(
+        &self,
+        program: Option<Machine>,
+        origin: &Origin,
+        shown: impl Fn() -> String,
+    ) -> Result<(), LayerError> {
+        match program {
+            Some(machine) if !origin.foreign && !machine.fits(&self.platform) => Err(LayerError::WrongArchitecture {
+                path: shown(),
+                architecture: machine.to_string(),
+                platform: self.platform.to_string(),
+            }),
             _ => Ok(()),
         }
     }

@@ -78,6 +78,23 @@ fn scratch_needs_no_tool() {
 }
 
 #[test]
+fn the_history_says_what_made_each_layer() {
+    let context = TestContext::with_manifest(
+        "[build.app]\nbase = \"scratch\"\npackages = [\n\
+         { path = \"tree\", to = \"/opt\", include = [\"**/*.js\", \"bin\"], exclude = [\"*.map\"], owner = \"1000:1001\" },\n\
+         { text = \"x\", to = \"/x\" },\n]\n",
+    );
+    context.write("tree/a.js", "a");
+    context.run(["build"]).success();
+    let layout = context.layout();
+    let manifest = images::read_json(&images::blob(&layout, &images::descriptor(&layout, "app")));
+    let config = images::read_json(&images::blob(&layout, &manifest["config"]));
+    let made_by: Vec<&str> =
+        config["history"].as_array().unwrap().iter().filter_map(|one| one["created_by"].as_str()).collect();
+    assert_eq!(made_by, ["oci: tree to /opt include **/*.js bin exclude *.map owner 1000:1001", "oci: text to /x"]);
+}
+
+#[test]
 fn what_is_built_on_schema_2_is_oci() {
     let registry = Registry::start();
     images::push_schema2(&registry, Base::Busybox, "library/old", "1");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::support::images::read_json;
+use crate::support::tools::{succeed, tool};
 use crate::support::{TestContext, eventually};
 
 /// Twelve builds on two stages, with a shared layer, a package that half of them have and one of each's own.
@@ -52,15 +53,62 @@ fn a_layer_that_several_have_is_made_once() {
     let context = fleet();
     let told = context.run(["build"]).success();
     let packed = |what: &str| told.stderr().lines().filter(|line| line.contains(&format!("packed {what}"))).count();
-    // The same content for two platforms is the same layer, but is looked at for each.
-    assert_eq!((packed("layer shared"), packed("common to /common"), packed("own3")), (2, 2, 2), "{told}");
+    // The same content for two platforms is the same layer.
+    assert_eq!((packed("layer shared"), packed("common to /common"), packed("own3")), (1, 1, 1), "{told}");
     let again = context.run(["build"]).success();
     assert_eq!(again.stdout(), told.stdout());
     assert!(!again.stderr().lines().any(|line| line.starts_with("packed")), "{again}");
     let anew = context.run(["build", "--no-cache"]).success();
     assert_eq!(anew.stdout(), told.stdout());
     let packed = |what: &str| anew.stderr().lines().filter(|line| line.contains(&format!("packed {what}"))).count();
-    assert_eq!((packed("layer shared"), packed("common to /common"), packed("own3")), (2, 2, 2), "{anew}");
+    assert_eq!((packed("layer shared"), packed("common to /common"), packed("own3")), (1, 1, 1), "{anew}");
+}
+
+/// The start of a program for a machine of this number.
+fn program(machine: u8) -> Vec<u8> {
+    let mut program = b"\x7fELF\x02\x01\x01".to_vec();
+    program.resize(16, 0);
+    program.extend([2, 0, machine, 0]);
+    program.resize(4096, 0);
+    program
+}
+
+#[test]
+fn a_layer_that_is_there_is_refused_for_a_platform_that_its_programs_are_not_for() {
+    let context = TestContext::new();
+    let manifest = |platforms: &str, package: &str| {
+        context.write(
+            "oci.toml",
+            format!("[build.app]\nbase = \"scratch\"\nplatforms = [{platforms}]\npackages = [{package}]\n"),
+        );
+    };
+    context.write("tree/app", program(62));
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let (amd64, both) = ("\"linux/amd64\"", "\"linux/amd64\", \"linux/arm64\"");
+    manifest(amd64, "\"tree\"");
+    context.run(["build"]).success();
+    let again = context.run(["build"]).success();
+    assert!(!again.stderr().contains("packed"), "it is known: {again}");
+    for platforms in ["\"linux/arm64\"", both] {
+        manifest(platforms, "\"tree\"");
+        let told = context.run(["build"]).failure(1);
+        assert!(told.stderr().contains("oci::layer::wrong_architecture"), "{told}");
+        assert!(
+            told.stderr().contains("`tree/app` is a program for amd64, and the image is for linux/arm64"),
+            "{told}"
+        );
+    }
+    manifest(both, "{ path = \"tree\", foreign = true }");
+    let told = context.run(["build"]).success();
+    assert_eq!(told.stderr().matches("packed tree").count(), 1, "{told}");
+    // Archives too: their listing is known, and so is the layer.
+    let tar = context.project().join("tree.tar");
+    succeed(tool("tar").args(["-C", "tree", "-cf"]).arg(&tar).arg("app").current_dir(context.project()));
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    manifest(amd64, "{ archive = \"tree.tar\", to = \"/opt\" }");
+    context.run(["build"]).success();
+    manifest(both, "{ archive = \"tree.tar\", to = \"/opt\" }");
+    assert!(context.run(["build"]).failure(1).stderr().contains("oci::layer::wrong_architecture"));
 }
 
 #[test]

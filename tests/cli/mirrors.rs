@@ -40,6 +40,24 @@ fn notes(outcome: &Outcome) -> usize {
     outcome.stderr().matches("the mirror `").count()
 }
 
+#[test]
+fn a_dry_run_shows_that_they_are_asked_first() {
+    let (registry, mirror) = (Registry::start(), Registry::start());
+    images::push(&mirror, Base::Busybox, &format!("hub/{NAME}"), "1");
+    let repository = registry.repository(NAME);
+    let context = context(&repository, &[&mirror.repository("hub")]);
+    let shown = || {
+        let told = context.run(["build", "--dry-run"]).success().stdout();
+        assert!(told.contains(&format!("docker://{}", mirror.repository("hub"))), "{told}");
+        assert!(!told.contains(&format!("docker://{repository}")), "{told}");
+        told
+    };
+    assert!(shown().contains("resolve"));
+    context.run(["lock"]).success();
+    fs::remove_dir_all(context.root().join("cache")).unwrap();
+    assert!(shown().contains("--config --raw"));
+}
+
 /// The registry is never asked, not even by another name; nothing in the lockfile tells where it came from.
 #[test]
 fn serve_everything_that_is_read() {

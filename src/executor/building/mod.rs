@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::layers::Part;
+use super::layers::{Part, Record};
 use super::schedule::{Pool, Schedule, Ticket};
 use super::{BuildError, Built, BuiltImage, Executor, Outcome, Tally};
 use crate::image::{Image, Layer};
@@ -139,7 +139,7 @@ pub(super) struct Building<'a> {
     /// By key: the task that makes it, or that will find it made.
     makers: Mutex<BTreeMap<Digest, Ticket>>,
     /// By key, whether or not the store may keep them under it.
-    made: Mutex<BTreeMap<Digest, Layer>>,
+    made: Mutex<BTreeMap<Digest, Record>>,
     /// By what they came of, in an order that does not depend on who was first.
     errors: Mutex<BTreeMap<(usize, Work), Vec<BuildError>>>,
 }

@@ -89,11 +89,11 @@ impl Building<'_> {
 
     /// Makes each layer a task, and the node wait for them.
     fn pack(&self, number: usize, parts: Vec<Part>) {
-        let Node { origin: Origin::Made(image), platform, .. } = self.graph.nodes[number] else { return };
+        let Origin::Made(image) = self.graph.nodes[number].origin else { return };
         let compression = self.plan.images[image].build.compression;
         let program = program(&parts);
         let layers = parts.into_iter().filter(|part| !part.tree.is_empty()).map(|part| PackedLayer {
-            key: self.executor.layer_key(&part.tree, platform, compression),
+            key: self.executor.layer_key(&part.tree, compression),
             created_by: part.created_by.clone(),
             part: Mutex::new(Some(part)),
             layer: OnceLock::new(),
@@ -119,17 +119,17 @@ impl Building<'_> {
         };
         let Some(part) = locked(&packed.part).take() else { return Ok(()) };
         let known = locked(&self.made).get(&packed.key).cloned();
-        let made = match known {
-            Some(layer) => Ok((layer, false)),
+        let made = match known.filter(|record| record.fits(platform)) {
+            Some(record) => Ok((record, false)),
             None => {
                 let compression = self.plan.images[image].build.compression;
                 let complete = |missing: &_| self.complete_sources(number, missing);
                 self.executor.layer(&part, &packed.key, (platform, compression), &complete)
             }
         };
-        let made = made.map_err(|error| vec![error])?;
-        locked(&self.made).insert(packed.key, made.0.clone());
-        let _ = packed.layer.set(made);
+        let (record, is_new) = made.map_err(|error| vec![error])?;
+        let _ = packed.layer.set((record.layer.clone(), is_new));
+        locked(&self.made).insert(packed.key, record);
         Ok(())
     }
 

@@ -198,10 +198,10 @@ impl Forecast<'_> {
         let last = executor.last(image.name, node.target)?;
         let mut layers = Vec::new();
         for (number, part) in parts.iter().enumerate() {
-            let key = executor.layer_key(&part.tree, node.platform, image.build.compression);
-            let state = match executor.known_layer(&key)? {
-                Some(layer) if !executor.options.anew => {
-                    layers.push(AddedLayer { layer, created_by: part.created_by.clone() });
+            let key = executor.layer_key(&part.tree, image.build.compression);
+            let state = match executor.known_layer(&key, node.platform)? {
+                Some(record) if !executor.options.anew => {
+                    layers.push(AddedLayer { layer: record.layer, created_by: part.created_by.clone() });
                     State::Cached
                 }
                 Some(_) => State::Needed(vec!["`--no-cache` is set".to_owned()]),

@@ -600,7 +600,7 @@ fn archives_meet_other_packages_and_the_base() {
     ] {
         assert_eq!(project.scan(&[one.clone(), other.clone()]).is_ok(), is_fine);
         let mut trees = [scan(std::slice::from_ref(&one)), scan(&[other])];
-        assert_eq!(crate::layer::reconcile(&mut trees).is_empty(), is_fine);
+        assert_eq!(crate::layer::reconcile(&mut trees.each_mut()).is_empty(), is_fine);
     }
     // Two packages of one archive share no file, though each has its own links.
     let twice = scan(&[archive("a.tar", "/one"), archive("a.tar", "/two")]);

@@ -13,7 +13,7 @@ mod earlier;
 mod packer;
 mod pool;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +27,7 @@ pub(crate) use earlier::{BlockList, EarlierBlocks};
 pub(crate) use pool::Compressors;
 use pool::{Block, Task, Work};
 
-use crate::layer::WriteError;
+use crate::layer::{Machine, WriteError};
 use crate::model::{Compression, DiffId, Digest};
 use crate::tools::signal;
 
@@ -47,6 +47,8 @@ pub(crate) struct WrittenLayer {
     pub(crate) uncompressed: u64,
     /// To copy from another time, if that was asked for.
     pub(crate) blocks: Option<BlockList>,
+    /// What its programs run on, but for those that may be foreign; of packages only.
+    pub(crate) programs: BTreeSet<Machine>,
 }
 
 /// The plain end of the stream.
@@ -116,7 +118,7 @@ pub(crate) fn pack<W: Write + Send>(
         let Produced { diff_id, uncompressed, .. } = produced;
         let digest = digest.unwrap_or(diff_id.0);
         let blocks = task.earlier.is_some().then(|| BlockList::new(digest, remembered));
-        Ok(WrittenLayer { digest, size, diff_id, uncompressed, blocks })
+        Ok(WrittenLayer { digest, size, diff_id, uncompressed, blocks, programs: BTreeSet::new() })
     })
 }
 

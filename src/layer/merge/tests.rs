@@ -316,14 +316,14 @@ fn folders_above_agree_with_what_other_packages_say() {
     let project = project(&[BASE]);
     let scan = |package: Package| project.scan(&[package]).unwrap();
     let mut trees: Vec<Tree> = [text("t", "/usr/bin/t"), take("/usr/bin/tool"), text("u", "/usr/u")].map(scan).into();
-    assert!(crate::layer::reconcile(&mut trees).is_empty());
+    assert!(crate::layer::reconcile(&mut trees.iter_mut().collect::<Vec<_>>()).is_empty());
     for tree in &trees {
         assert!(listing(tree)[0].starts_with("/usr 750 10:20"), "{:?}", listing(tree));
     }
     // A package that has the folder itself wins.
     project.file("mine/x", b"x", 0o644);
     let mut trees: Vec<Tree> = [take("/usr/bin/tool"), path_to("mine", "/usr")].map(scan).into();
-    assert!(crate::layer::reconcile(&mut trees).is_empty());
+    assert!(crate::layer::reconcile(&mut trees.iter_mut().collect::<Vec<_>>()).is_empty());
     assert!(listing(&trees[0])[0].starts_with("/usr 755 0:0"), "{:?}", listing(&trees[0]));
     let problems = project.problems(&[take("/opt/a"), text("other", "/opt/a")]);
     assert_eq!(problems, ["oci::layer::conflict: two packages disagree about `/opt/a`"]);

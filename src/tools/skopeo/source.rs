@@ -10,7 +10,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Access, Skopeo};
-use crate::model::{RegistryMirror, Repository};
+use crate::model::{Reference, RegistryMirror, Repository};
 use crate::tools::error::ToolError;
 use crate::tools::{Cause, Invocation, Task};
 
@@ -105,6 +105,12 @@ impl Skopeo {
         let repository = mirror.repository(repository);
         let access = self.access(&repository, access.anonymous);
         Source { repository, access, is_mirror: true }
+    }
+
+    /// Where [`Skopeo::read`] asks first, as far as can be known before.
+    pub(crate) fn first(&self, reference: &Reference, access: &Access) -> (Reference, Access) {
+        let source = self.first_source(reference.repository(), access);
+        (reference.of(source.repository), source.access)
     }
 
     /// Runs it: at a registry again if what went wrong may pass, at a mirror once.
