@@ -55,9 +55,9 @@ fn build_elsewhere(context: &TestContext) -> TestContext {
 /// The digests of builds with a package of every form, for two platforms each. If these change, so does
 /// every image that people have built before: count `WRITER_VERSION` up, and say so in the changelog.
 const GOLDEN: [(&str, &str); 3] = [
-    ("gzip", "sha256:5f8ed5a1e01999dc604f58d9b06e3fe31b903edee45c50bd80746118366e0b69"),
-    ("none", "sha256:07088c759ec7ead83e78587c976c57cf545b8b91bd8b8e7f108611f9cc683489"),
-    ("zstd", "sha256:4696d00f1068abd0436299c3277cdebd0bea2ec811b1dd87be487da35dbbead8"),
+    ("gzip", "sha256:0db7b6df48fd407c3e4493d71008cf6dbf13429d4a4125a59343b4d4f73a13bf"),
+    ("none", "sha256:7d2d87c44e553ad4e2f94fac587debf69c07a93804328160f965d23afe1b03ce"),
+    ("zstd", "sha256:038bd7a0c8998286f8fe42d023b1f3b13f5c417dc5b713d69dd67dd0d6e8d926"),
 ];
 
 fn every_form() -> TestContext {
