@@ -85,6 +85,12 @@ pub(super) fn build(container: &Container, account: &Account, root: &Path, bundl
             "readonlyPaths": READ_ONLY,
         },
     });
+    if process.terminal {
+        // The runtime makes it as large as ours only once the program has started, which may have looked.
+        if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdin()) {
+            config["process"]["consoleSize"] = json!({ "height": size.ws_row, "width": size.ws_col });
+        }
+    }
     if seccomp::is_available() {
         config["linux"]["seccomp"] = seccomp::profile();
     }
