@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::layers::Part;
-use super::steps::Stack;
+use super::steps::{Make, Stack};
 use super::{BuildError, Executor};
 use crate::image::Layer;
 use crate::layer::{ScanRequest, Tree};
@@ -12,13 +12,6 @@ use crate::manifest::package::expand;
 use crate::manifest::step::StepMount;
 use crate::model::Compression;
 use crate::source::Placed;
-
-/// Whether what is not there may be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Make {
-    Missing,
-    Nothing,
-}
 
 impl Executor<'_> {
     /// The layers of a step's mounts of images, in their order; nothing if one is not known and may not be made.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::files::Sources;
-use super::mounts::Make;
 use super::{BuildError, Executor, Tally};
 use crate::image::{AddedLayer, Image, Layer};
 use crate::manifest::Build;
@@ -27,6 +26,13 @@ pub(super) struct Stack<'a> {
     /// What the images hold that its steps mount something of, and what brings their layers.
     pub(super) sources: &'a Sources,
     pub(super) complete: &'a dyn Fn(&BTreeSet<Digest>) -> Result<(), BuildError>,
+}
+
+/// Whether what is not there may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Make {
+    Missing,
+    Nothing,
 }
 
 impl Executor<'_> {

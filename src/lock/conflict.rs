@@ -13,9 +13,6 @@
 //! Outside of conflicts the text is git's merge of both. The text with all first halves, and that with
 //! all second ones, are a lockfile each; what is equal in both is what nobody disputes.
 
-use std::collections::BTreeSet;
-
-use crate::lock::{Lock, format};
 use crate::problem::Problem;
 use crate::source::{Place, Source};
 
@@ -45,17 +42,6 @@ fn found(marker: &Place) -> Problem {
     Problem::new("oci::lock::conflict", "the lockfile has a merge conflict", marker, "git left this")
 }
 
-/// The entries that both sides have alike, and the names of those that they have not. `None` if it
-/// cannot be told: a marker stands where none can, or a side is no lockfile.
-pub(super) fn agreed(source: &Source) -> Option<(Lock, BTreeSet<String>)> {
-    let (ours, theirs) = sides(source.text())?;
-    let read = |text: String| format::read(&Source::new(source.name(), text)).ok();
-    let (mut ours, theirs) = (read(ours)?, read(theirs)?);
-    let disputed: BTreeSet<String> = ours.changes(&theirs).iter().map(|change| change.name.to_owned()).collect();
-    ours.entries.retain(|name, _| !disputed.contains(name));
-    Some((ours, disputed))
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Marker {
     Ours,
@@ -76,8 +62,8 @@ impl Marker {
     }
 }
 
-/// The text as each side has it.
-fn sides(text: &str) -> Option<(String, String)> {
+/// The text as each side has it. `None` if a marker stands where none can.
+pub(super) fn sides(text: &str) -> Option<(String, String)> {
     let (mut ours, mut theirs) = (String::new(), String::new());
     let mut part = Marker::End;
     for line in text.split_inclusive('\n') {
@@ -124,31 +110,5 @@ mod tests {
             let expected = expected.map(|(ours, theirs)| (ours.to_owned(), theirs.to_owned()));
             assert_eq!(sides(text), expected, "{text}");
         }
-    }
-
-    fn entry(name: &str, digit: char) -> String {
-        let digest = format!("sha256:{}", digit.to_string().repeat(64));
-        format!(
-            "\n[image.\"{name}\"]\nrepository = \"x.io/{name}\"\ndigest = \"{digest}\"\nmedia-type = \"application/vnd.oci.image.index.v1+json\"\n\
-             \n[image.\"{name}\".platforms]\n\"linux/amd64\" = \"{digest}\"\n"
-        )
-    }
-
-    #[test]
-    fn keeps_what_both_sides_have_alike() {
-        let text = format!(
-            "version = 1\n{}<<<<<<< HEAD\n{}=======\n{}{}>>>>>>> theirs\n{}",
-            entry("a", '1'),
-            entry("b", '1'),
-            entry("b", '2'),
-            entry("c", '1'),
-            entry("d", '1'),
-        );
-        let source = Source::new("oci.lock", text.clone());
-        let (lock, disputed) = agreed(&source).unwrap();
-        assert_eq!(lock.entries.keys().collect::<Vec<_>>(), ["a", "d"]);
-        assert_eq!(disputed, BTreeSet::from(["b".to_owned(), "c".to_owned()]));
-        // A side that is damaged besides cannot be trusted.
-        assert!(agreed(&Source::new("oci.lock", text.replacen("media-type", "media", 1))).is_none());
     }
 }

@@ -83,7 +83,7 @@ impl Lock {
         let Some(marker) = conflict::first_marker(&source) else {
             return Ok((Self::parse(&source).map_err(LoadError::Invalid)?, None));
         };
-        match conflict::agreed(&source) {
+        match agreed(&source) {
             Some((lock, disputed)) => Ok((lock, Some(disputed))),
             None => Err(LoadError::Invalid(vec![conflict::beyond_repair(&marker)])),
         }
@@ -137,6 +137,17 @@ impl fmt::Display for LockChange<'_> {
         let written = sanitize::name(&written);
         write!(formatter, "{}  {written}  {} -> {}", self.name, digest(self.old), digest(self.new))
     }
+}
+
+/// The entries that both sides have alike, and the names of those that they have not. `None` if it
+/// cannot be told: a marker stands where none can, or a side is no lockfile.
+fn agreed(source: &Source) -> Option<(Lock, BTreeSet<String>)> {
+    let (ours, theirs) = conflict::sides(source.text())?;
+    let read = |text: String| Lock::parse(&Source::new(source.name(), text)).ok();
+    let (mut ours, theirs) = (read(ours)?, read(theirs)?);
+    let disputed: BTreeSet<String> = ours.changes(&theirs).iter().map(|change| change.name.to_owned()).collect();
+    ours.entries.retain(|name, _| !disputed.contains(name));
+    Some((ours, disputed))
 }
 
 /// The text of a lockfile, if there is one.

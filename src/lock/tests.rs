@@ -6,7 +6,7 @@ use std::fmt::Write;
 use miette::Diagnostic;
 
 use crate::diagnostic::{codes_of, rendered};
-use crate::lock::Lock;
+use crate::lock::{Lock, agreed};
 use crate::problem::Problem;
 use crate::source::Source;
 
@@ -75,4 +75,30 @@ fn no_code_is_without_a_snapshot() {
     let shown: BTreeSet<String> =
         CASES.into_iter().flat_map(problems).map(|problem| problem.code().unwrap().to_string()).collect();
     assert_eq!(shown, codes_of("lock"));
+}
+
+fn entry(name: &str, digit: char) -> String {
+    let digest = format!("sha256:{}", digit.to_string().repeat(64));
+    format!(
+        "\n[image.\"{name}\"]\nrepository = \"x.io/{name}\"\ndigest = \"{digest}\"\nmedia-type = \"application/vnd.oci.image.index.v1+json\"\n\
+         \n[image.\"{name}\".platforms]\n\"linux/amd64\" = \"{digest}\"\n"
+    )
+}
+
+#[test]
+fn keeps_what_both_sides_have_alike() {
+    let text = format!(
+        "version = 1\n{}<<<<<<< HEAD\n{}=======\n{}{}>>>>>>> theirs\n{}",
+        entry("a", '1'),
+        entry("b", '1'),
+        entry("b", '2'),
+        entry("c", '1'),
+        entry("d", '1'),
+    );
+    let source = Source::new("oci.lock", text.clone());
+    let (lock, disputed) = agreed(&source).unwrap();
+    assert_eq!(lock.entries.keys().collect::<Vec<_>>(), ["a", "d"]);
+    assert_eq!(disputed, BTreeSet::from(["b".to_owned(), "c".to_owned()]));
+    // A side that is damaged besides cannot be trusted.
+    assert!(agreed(&Source::new("oci.lock", text.replacen("media-type", "media", 1))).is_none());
 }

@@ -13,9 +13,6 @@ use crate::sandbox::refusal::{Attempt as _, Refusal};
 use crate::sandbox::{Container, REFUSED, RunFolder, copy, overlay, whiteout};
 use crate::tools::IdMap;
 
-/// The name of a file beside an unpacked layer, there if the layer says what the root folder is.
-pub(crate) const ROOT_MARK: &str = "root";
-
 /// What overlays are good for, in a folder and for a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

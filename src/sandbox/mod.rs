@@ -43,8 +43,9 @@ use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use binary::executes_programs_of;
-pub(crate) use ground::{Overlays, ROOT_MARK};
+pub(crate) use ground::Overlays;
 pub(crate) use mount::{Mount, MountSource};
+pub(crate) use overlay::ROOT_MARK;
 pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, delete_of_crun, invocation, remove_tree};
 pub(crate) use refusal::Refusal;
 pub(crate) use step::Step;

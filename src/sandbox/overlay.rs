@@ -12,8 +12,10 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags};
 
 use crate::sandbox::RunFolder;
-use crate::sandbox::ground::ROOT_MARK;
 use crate::sandbox::refusal::{Attempt as _, Refusal};
+
+/// The name of a file beside an unpacked layer, there if the layer says what the root folder is.
+pub(crate) const ROOT_MARK: &str = "root";
 
 /// Where a process finds its open files by number.
 const OPEN_FILES: &str = "/proc/self/fd";
