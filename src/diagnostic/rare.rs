@@ -13,7 +13,7 @@ use crate::resolve::ResolveError;
 use crate::sandbox::Refusal;
 use crate::stage::base::BaseError;
 use crate::stage::rootfs::RootfsError;
-use crate::stage::run::RunError;
+use crate::stage::unstarted::Unstarted;
 use crate::store::BlobError;
 use crate::tools::ProcessError;
 use crate::tools::process::namespace::NamespaceError;
@@ -52,7 +52,7 @@ fn images_that_are_wrong_where_they_come_from() {
 #[test]
 fn machines_that_run_no_container() {
     insta::assert_snapshot!(all(&[
-        &RunError::Namespace(NamespaceError::User { source: denied() }),
+        &Unstarted::Namespace(NamespaceError::User { source: denied() }),
         &NamespaceError::Map { stderr: "newuidmap: no\nnewuidmap: not allowed \u{1b}[31m".to_owned(), source: None },
         &NamespaceError::Isolation { source: denied() },
         &Refusal::UnmappedUser { user: 1000, group: 1001 },
@@ -61,7 +61,7 @@ fn machines_that_run_no_container() {
         &Refusal::Copy { cause: std::io::Error::from(std::io::ErrorKind::StorageFull).into() },
         &Refusal::Foreign { program: "server".to_owned(), machine: "aarch64".to_owned() },
         &Refusal::Interrupted,
-        &RunError::Sandbox { source: ProcessError::Start { program: "oci".to_owned(), source: denied() } },
+        &Unstarted::Sandbox { source: ProcessError::Start { program: "oci".to_owned(), source: denied() } },
         &RootfsError::Colon { path: "/cache/a:b".into() },
     ]));
 }

@@ -3,7 +3,7 @@
 //! [`base`] brings images in from registries, once [`trust`] in them is sure, [`rootfs`] unpacks their
 //! layers, and [`run`] starts containers of them; [`step`] makes layers of what containers change;
 //! [`overlays`] knows whether the system can stack trees, and [`runtime`] which program starts containers;
-//! [`runs`] and [`trees`] clear up behind those that were killed, and [`prune`] makes room.
+//! [`unstarted`] says why there is none; [`runs`] and [`trees`] clear up behind those that were killed, and [`prune`] makes room.
 
 pub(crate) mod base;
 pub(crate) mod overlays;
@@ -15,6 +15,7 @@ pub(crate) mod runtime;
 pub(crate) mod step;
 pub(crate) mod trees;
 pub(crate) mod trust;
+pub(crate) mod unstarted;
 
 #[cfg(test)]
 mod tests;

@@ -9,11 +9,11 @@ use rustix::termios::{OptionalActions, Termios};
 use crate::fs::{FileError, Lock, write_private};
 use crate::image::DEFAULT_PATH;
 use crate::model::ImageConfig;
-use crate::sandbox::{self, Container, Mount, MountSource, Overlays, Process, Refusal, RunFolder, Task};
+use crate::sandbox::{self, Container, Mount, MountSource, Overlays, Process, Refusal, Task};
 use crate::stage::rootfs::Rootfs;
 use crate::stage::runs::LiveRun;
-use crate::tools::process::namespace::NamespaceError;
-use crate::tools::process::{ProcessError, shell_status};
+use crate::stage::unstarted::{self, Unstarted};
+use crate::tools::process::shell_status;
 use crate::tools::runc::Kind;
 use crate::tools::{IdMap, Namespaces};
 
@@ -86,25 +86,20 @@ pub(crate) enum RunError {
     NoTerminal,
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Refused(#[from] Refusal),
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Namespace(#[from] NamespaceError),
+    Unstarted(#[from] Unstarted),
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] FileError),
-    #[error("could not start the sandbox")]
-    #[diagnostic(code(oci::run::sandbox))]
-    Sandbox { source: ProcessError },
 }
 
 impl RunError {
     /// What `oci run` returns: 127 for a program that is not there, 126 for one that cannot be
     /// executed, 125 for anything else.
     pub(crate) fn status(&self) -> i32 {
-        match self {
-            Self::Refused(Refusal::NotFound { .. } | Refusal::NoInterpreter { .. }) => 127,
-            Self::Refused(Refusal::NotExecutable { .. } | Refusal::Foreign { .. }) => 126,
+        let Self::Unstarted(Unstarted::Refused(refusal)) = self else { return 125 };
+        match refusal {
+            Refusal::NotFound { .. } | Refusal::NoInterpreter { .. } => 127,
+            Refusal::NotExecutable { .. } | Refusal::Foreign { .. } => 126,
             _ => 125,
         }
     }
@@ -143,24 +138,15 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
     write_private(&path, &bytes)?;
     let _terminal = request.options.terminal.then(TerminalMode::keep);
     let helper = sandbox::invocation(&run.folder.task()).namespaces(Namespaces::sandbox(request.map));
-    match helper.attach(|| true) {
-        Ok(status) => match refusal(&run.folder) {
-            Some(refusal) => Err(refusal.into()),
-            None => Ok(shell_status(status)),
-        },
-        Err(ProcessError::Namespace(error)) => Err(error.into()),
-        Err(source) => Err(RunError::Sandbox { source }),
-    }
+    let status = helper.attach(|| true).map_err(Unstarted::from)?;
+    unstarted::check(&run.folder)?;
+    Ok(shell_status(status))
 }
 
 /// Keeps others from the name while the lock lives.
 fn take_name(runs: &Path, name: &str) -> Result<Lock, RunError> {
     let taken = || RunError::NameTaken { name: name.to_owned() };
     Lock::try_exclusive(&runs.join(format!("name-{name}")))?.ok_or_else(taken)
-}
-
-pub(super) fn refusal(folder: &RunFolder) -> Option<Refusal> {
-    serde_json::from_slice(&std::fs::read(folder.refusal()).ok()?).ok()
 }
 
 /// The container's first process.

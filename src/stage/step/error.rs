@@ -6,13 +6,11 @@ use std::path::PathBuf;
 use crate::fs::FileError;
 use crate::image::ImageError;
 use crate::layer::LinkError;
-use crate::sandbox::Refusal;
 use crate::source::At;
 use crate::stage::base::BaseError;
 use crate::stage::rootfs::RootfsError;
 use crate::stage::step::output::Heard;
-use crate::tools::process::ProcessError;
-use crate::tools::process::namespace::NamespaceError;
+use crate::stage::unstarted::Unstarted;
 
 /// A step that failed, or could not be started.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -46,22 +44,16 @@ pub(crate) enum StepError {
     Base(Box<At<BaseError>>),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Refused(#[from] Refusal),
+    Unstarted(#[from] Unstarted),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Rootfs(#[from] RootfsError),
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Namespace(#[from] NamespaceError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Layer(#[from] LinkError),
-    #[error("could not start the sandbox")]
-    #[diagnostic(code(oci::run::sandbox))]
-    Sandbox { source: ProcessError },
     #[error("interrupted")]
     #[diagnostic(code(oci::tools::interrupted))]
     Interrupted,

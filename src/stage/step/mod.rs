@@ -39,9 +39,10 @@ use crate::source::{At, Place};
 use crate::stage::base::BaseError;
 use crate::stage::overlays;
 use crate::stage::rootfs::{self, LayerBlob, Rootfs, RootfsError, RootfsRequest};
-use crate::stage::run::{hostname, refusal};
+use crate::stage::run::hostname;
 use crate::stage::runs::LiveRun;
 use crate::stage::runtime;
+use crate::stage::unstarted;
 use crate::store::Store;
 use crate::tools::process::{self, ProcessError, shell_status};
 use crate::tools::{IdMap, Namespaces, Umoci};
@@ -216,9 +217,7 @@ impl Steps<'_> {
         let log = self.store.logs().join(format!("step-{}.log", &key.hex()[..12]));
         let heard = listener.finish(&log);
         let (status, received) = streamed?;
-        if let Some(refusal) = refusal(&live.folder) {
-            return Err(refusal.into());
-        }
+        unstarted::check(&live.folder)?;
         if !status.success() {
             return Err(StepError::failed(shell_status(status), heard, request.step.network_host));
         }
@@ -323,8 +322,7 @@ impl From<ProcessError> for StepError {
     fn from(error: ProcessError) -> Self {
         match error {
             ProcessError::Interrupted => Self::Interrupted,
-            ProcessError::Namespace(error) => Self::Namespace(error),
-            source => Self::Sandbox { source },
+            error => Self::Unstarted(error.into()),
         }
     }
 }
