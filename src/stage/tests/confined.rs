@@ -107,8 +107,10 @@ fn programs_do_not_notice() {
     for lab in labs() {
         let script = "busybox mkfifo /tmp/f && (echo through > /tmp/f & cat /tmp/f) && \
                       busybox ln -s a /tmp/s && busybox ln /tmp/f /tmp/h && \
-                      busybox chown 0:0 /tmp && busybox timeout 5 true && busybox sync && \
-                      (busybox nc -l -p 5299 -e cat & sleep 0.3; echo tcp | busybox nc -w 1 127.0.0.1 5299)";
+                      busybox chown 0:0 /tmp && busybox timeout 60 true && busybox sync && \
+                      (busybox nc -l -p 5299 -e cat & i=0; \
+                      until echo tcp | busybox nc -w 60 127.0.0.1 5299 || [ $i = 600 ]; \
+                      do i=$((i+1)); sleep 0.1; done)";
         let (status, stdout, stderr) = text(&lab.run(&lab.shell(script)));
         assert_eq!((status, stdout.as_str()), (Some(0), "through\ntcp\n"), "{stderr}");
     }

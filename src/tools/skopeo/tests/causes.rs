@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -22,6 +22,16 @@ fn stocked(bench: &Bench) -> (Registry, Image) {
     let (registry, image) = (Registry::start(), Image::new(b"a layer of some bytes"));
     bench.publish(&image, &registry.repository("app"), "v1");
     (registry, image)
+}
+
+/// Tries all cases, with their numbers, at once: what passes is tried again, and most of that is waiting.
+fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, case: impl Fn(usize, T) + Sync) {
+    std::thread::scope(|scope| {
+        for (number, what) in cases.into_iter().enumerate() {
+            let case = &case;
+            scope.spawn(move || case(number, what));
+        }
+    });
 }
 
 fn code(error: &ToolError) -> String {
@@ -100,11 +110,11 @@ fn questions_that_go_wrong() {
         (json!({"match": "GET /v2/$", "do": "status", "argument": 503}), Cause::ServerError { status: 503 }),
         (json!({"match": "GET /v2/$", "do": "status", "argument": 404}), Cause::NotAManifest),
     ];
-    for (rule, cause) in cases {
+    at_once(cases, |_, (rule, cause)| {
         let proxy = Proxy::start(&registry, json!([rule]));
         let error = bench.skopeo.inspect_raw(&tag(&proxy.repository("app"), "v1"), &access()).unwrap_err();
         assert_eq!(error.cause(), Some(&cause), "{rule}: {error:?}");
-    }
+    });
     let page = json!([{"match": "GET .*/manifests/", "do": "replace", "body": "<html>log in</html>"}]);
     let proxy = Proxy::start(&registry, page);
     let config = Digest::of(&image.config);
@@ -140,13 +150,13 @@ fn downloads_that_go_wrong() {
             Cause::DigestMismatch,
         ),
     ];
-    for (number, (rule, cause)) in cases.into_iter().enumerate() {
+    at_once(cases, |number, (rule, cause)| {
         let proxy = Proxy::start(&registry, json!([rule]));
         let scratch = bench.scratch(&number.to_string());
         let error =
             bench.skopeo.fetch(&proxy.repository("app"), &image.manifest, &[], &scratch, &access()).unwrap_err();
         assert_eq!(error.cause(), Some(&cause), "{rule}: {error:?}");
-    }
+    });
 }
 
 #[test]
@@ -162,7 +172,7 @@ fn uploads_that_go_wrong() {
         ("PUT .*/manifests/", json!(500), Cause::ServerError { status: 500 }),
         ("PATCH .*/uploads/", Value::Null, Cause::Reset),
     ];
-    for (number, (rule, status, cause)) in cases.into_iter().enumerate() {
+    at_once(cases, |number, (rule, status, cause)| {
         let action = if status.is_null() { "close" } else { "status" };
         let proxy = Proxy::start(&registry, json!([{"match": rule, "do": action, "argument": status}]));
         let image = Image::new(format!("layer {number}").as_bytes());
@@ -171,7 +181,7 @@ fn uploads_that_go_wrong() {
         assert_eq!(error.cause(), Some(&cause), "{rule} {status}: {error:?}");
         let ToolError::Tool(failure) = error else { panic!("{error:?}") };
         assert!(!failure.said.unwrap().contains("_state="));
-    }
+    });
 }
 
 #[test]
@@ -201,14 +211,12 @@ fn a_registry_that_never_answers_is_given_up() {
     let proxy = Proxy::start(&registry, json!([{"match": "GET .*/manifests/", "do": "hang"}]));
     let reference = tag(&proxy.repository("app"), "v1");
     let limit = Duration::from_secs(2);
-    let started = Instant::now();
     let task = bench.skopeo.task("resolve", Subject::Image(reference.clone()));
     let invocation = bench.skopeo.prepared(bench.skopeo.command().limit(limit)).unwrap();
     let invocation =
         invocation.arguments(["inspect", "--raw", "--tls-verify=false"]).argument(format!("docker://{reference}"));
     let error = task.run(&invocation).unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::TimedOut { limit: Some(limit) }));
-    assert!(started.elapsed() < Duration::from_secs(20));
 }
 
 /// In the environment of a test that started itself again.
