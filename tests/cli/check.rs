@@ -1,8 +1,6 @@
 //! `oci check` and `oci lock --check`: what is in order and what is not, told without a network, a cache
 //! or a process.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use crate::support::TestContext;
@@ -95,7 +93,7 @@ fn check_looks_at_no_package() {
 }
 
 #[test]
-fn check_starts_nothing_and_takes_milliseconds() {
+fn check_starts_nothing_and_asks_nobody() {
     let context = drifted();
     let trace = context.root().join("trace");
     let mut traced = tool("strace");
@@ -106,11 +104,4 @@ fn check_starts_nothing_and_takes_milliseconds() {
     let calls = std::fs::read_to_string(&trace).unwrap();
     assert_eq!(calls.lines().count(), 1, "{calls}");
     assert!(calls.contains("execve("), "{calls}");
-    let fastest = (0..10).map(|_| {
-        let started = Instant::now();
-        context.run(["check"]).success();
-        started.elapsed()
-    });
-    // A debug build, on a loaded machine.
-    assert!(fastest.min().unwrap() < Duration::from_millis(250));
 }

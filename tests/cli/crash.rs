@@ -3,75 +3,30 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 
+use crate::support::kills::Kills;
 use crate::support::ordinary::Ids;
 use crate::support::tools::search_path;
-use crate::support::{Registry, TestContext, eventually, project};
-
-/// Moments, the same in every run of the test.
-struct Moments(u32);
-
-impl Moments {
-    /// Between nothing and a little more than all of it.
-    fn within(&mut self, duration: Duration) -> Duration {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        duration.mul_f64(f64::from(self.0 >> 8) / f64::from(1 << 24) * 1.1)
-    }
-}
-
-/// Starts it, and kills it and what it started after this time; true if that was before its end.
-fn kill(context: &TestContext, arguments: &[&str], moment: Duration) -> bool {
-    let mut command = context.oci();
-    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-    let mut process = command.spawn().unwrap();
-    std::thread::sleep(moment);
-    let goes_on = process.try_wait().unwrap().is_none();
-    if goes_on {
-        kill_process_group(Pid::from_child(&process), Signal::KILL).unwrap();
-    }
-    process.wait().unwrap();
-    goes_on
-}
-
-/// How long a command takes that must succeed.
-fn duration(context: &TestContext, arguments: &[&str]) -> Duration {
-    let started = Instant::now();
-    context.finish(context.oci().args(arguments)).success();
-    started.elapsed()
-}
+use crate::support::{Registry, TestContext, eventually, eventually_none, project};
 
 fn empty_cache(context: &TestContext) {
     fs::remove_dir_all(context.root().join("cache/oci")).unwrap();
 }
 
-/// Nothing in the store is wrong, and nothing unfinished is left anywhere once it was swept. What was
-/// killed may take a moment to die.
+/// Nothing in the store is wrong, and nothing unfinished is left anywhere once it was swept.
 #[track_caller]
 fn is_whole(context: &TestContext) {
     context.run(["cache", "verify"]).success();
-    eventually("nothing is left", || {
-        context.run(["cache", "prune"]).success();
-        let folders = ["cache/oci", "project"].iter();
-        context.leftovers().is_empty()
-            && folders.flat_map(|folder| unfinished(&context.root().join(folder))).count() == 0
-    });
+    context.is_cleared_by(|| command(context, &["cache", "prune"]));
 }
 
-/// What is on its way to its name, in a folder or below it.
-fn unfinished(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
-    let found = entries.flat_map(|entry| match entry.file_name().to_string_lossy().starts_with(".oci-tmp-") {
-        true => vec![entry.path()],
-        false if entry.file_type().unwrap().is_dir() => unfinished(&entry.path()),
-        false => Vec::new(),
-    });
-    found.collect()
+fn command(context: &TestContext, arguments: &[&str]) -> Command {
+    let mut command = context.oci();
+    command.args(arguments);
+    command
 }
 
 /// What a file of the project holds in turn: some compresses well, some does not.
@@ -92,17 +47,16 @@ fn a_build_that_is_killed_at_any_of_200_moments() {
     let registry = Registry::start();
     let context = project::two_platforms(&registry);
     let write = |number: u8| context.write("data/a", content(number));
+    let build = || command(&context, &["build"]);
     let mut digests = Vec::new();
-    let mut cold = Duration::ZERO;
     for number in 0..CONTENTS {
         write(number);
-        cold = duration(&context, &["build"]);
+        context.finish(&mut build()).success();
         digests.push(context.built("both"));
-        empty_cache(&context);
     }
-    write(0);
-    let warm = duration(&context, &["build"]);
-    let mut moments = Moments(4711);
+    let mut warm = Kills::new(4711, &context, &mut build());
+    empty_cache(&context);
+    let mut cold = Kills::new(42, &context, &mut build());
     let mut killed = 0;
     for round in 0..200_u32 {
         let number = u8::try_from(round % u32::from(CONTENTS)).unwrap();
@@ -111,14 +65,15 @@ fn a_build_that_is_killed_at_any_of_200_moments() {
         if is_cold {
             empty_cache(&context);
         }
-        killed += u32::from(kill(&context, &["build"], moments.within(if is_cold { cold } else { warm })));
-        context.run(["build"]).success();
+        let kills = if is_cold { &mut cold } else { &mut warm };
+        killed += u32::from(kills.kill(&mut build()));
+        context.finish(&mut build()).success();
         assert_eq!(context.built("both"), digests[usize::from(number)], "round {round}");
         if round % 10 == 9 {
             is_whole(&context);
         }
     }
-    assert!(killed > 20, "only {killed} were killed: the moments come too late");
+    assert!(killed > 50, "only {killed} were killed: the moments come too late");
 }
 
 #[test]
@@ -126,12 +81,13 @@ fn a_fetch_that_is_killed() {
     let registry = Registry::start();
     let context = project::two_platforms(&registry);
     context.run(["lock"]).success();
-    let cold = duration(&context, &["fetch"]);
-    let mut moments = Moments(17);
+    empty_cache(&context);
+    let fetch = || command(&context, &["fetch"]);
+    let mut kills = Kills::new(17, &context, &mut fetch());
     for _ in 0..20 {
         empty_cache(&context);
-        kill(&context, &["fetch"], moments.within(cold));
-        context.run(["fetch"]).success();
+        kills.kill(&mut fetch());
+        context.finish(&mut fetch()).success();
         is_whole(&context);
     }
     context.run(["build", "--frozen"]).success();
@@ -142,12 +98,12 @@ fn a_publish_that_is_killed() {
     let registry = Registry::start();
     let context = project::two_platforms(&registry);
     context.run(["build"]).success();
-    let whole = duration(&context, &["publish"]);
-    let mut moments = Moments(23);
+    let publish = || command(&context, &["publish"]);
+    let mut kills = Kills::new(23, &context, &mut publish());
     for number in 0..20 {
         context.write("data/a", content(number));
-        kill(&context, &["publish"], moments.within(whole));
-        context.run(["publish"]).success();
+        kills.kill(&mut publish());
+        context.finish(&mut publish()).success();
         assert_eq!(registry.digest("acme/both", "latest"), context.built("both"));
         is_whole(&context);
     }
@@ -171,7 +127,7 @@ fn a_child_that_waits_for_its_ids_ends_with_its_parent() {
     eventually("newuidmap is asked", || processes().iter().any(|process| process.contains("sleep 1000")));
     running.signal(Signal::KILL);
     running.end();
-    eventually("nobody waits", || processes().is_empty());
+    eventually_none("those who wait", processes);
 }
 
 #[test]
@@ -179,12 +135,12 @@ fn a_run_that_is_killed() {
     let registry = Registry::start();
     let context = project::script(&registry, "#!/bin/sh\necho whole\n");
     context.run(["fetch"]).success();
-    let cold = duration(&context, &["run", "app"]);
-    let mut moments = Moments(42);
+    let run = || command(&context, &["run", "app"]);
+    let mut kills = Kills::new(42, &context, &mut run());
     for _ in 0..20 {
         fs::remove_dir_all(context.root().join("cache/oci/rootfs")).unwrap();
-        kill(&context, &["run", "app"], moments.within(cold));
-        assert_eq!(context.run(["run", "app"]).success().stdout(), "whole\n");
+        kills.kill(&mut run());
+        assert_eq!(context.finish(&mut run()).success().stdout(), "whole\n");
         is_whole(&context);
     }
 }

@@ -3,10 +3,9 @@
 use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::process::Stdio;
-use std::time::Instant;
 
 use crate::support::images::{self, Base, architecture, other_architecture};
+use crate::support::kills::Kills;
 use crate::support::tools::{succeed, tool};
 use crate::support::{Registry, TestContext};
 
@@ -246,20 +245,18 @@ fn killed_at_any_moment_it_leaves_the_old_or_the_new_file() {
     pinned(&context, &names[..150]);
     let new = context.read("oci.lock");
     context.write("oci.lock", &old);
-    let started = Instant::now();
-    context.run(["lock"]).success();
-    let duration = started.elapsed();
+    let lock = || {
+        let mut lock = context.oci();
+        lock.arg("lock");
+        lock
+    };
+    let mut kills = Kills::new(42, &context, &mut lock());
     assert_eq!(context.read("oci.lock"), new);
 
-    let mut random = 42_u32;
     let mut written = 0;
     for _ in 0..KILLS {
-        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         context.write("oci.lock", &old);
-        let mut process = context.oci().arg("lock").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(duration.mul_f64(f64::from(random >> 8) / f64::from(1 << 24) * 1.2));
-        process.kill().unwrap();
-        process.wait().unwrap();
+        kills.kill(&mut lock());
         let found = context.read("oci.lock");
         written += u32::from(found == new);
         assert!(found == old || found == new, "{} bytes of neither", found.len());

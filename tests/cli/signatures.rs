@@ -9,7 +9,7 @@ use crate::support::images::{self, Base};
 use crate::support::registry::skopeo_copy;
 use crate::support::snapshot::assert_outcome;
 use crate::support::tools::{succeed, tool};
-use crate::support::{Registry, TestContext, eventually};
+use crate::support::{Registry, TestContext, eventually_none};
 
 const NAME: &str = "library/busybox";
 
@@ -269,5 +269,5 @@ fn images_have_to_be_signed() {
     let outcome = context.run(["build"]).failure(1);
     assert!(outcome.stderr().contains("oci::policy::rejected"), "{outcome}");
     // skopeo leaves gpg's agent to itself, which ends when it sees that its folder is gone.
-    eventually("nothing is left", || context.leftovers().is_empty());
+    eventually_none("gpg's agents", || context.leftovers());
 }

@@ -50,6 +50,11 @@ impl TestContext {
         self.folder.path()
     }
 
+    /// What no other context is called.
+    pub(crate) fn name(&self) -> String {
+        self.root().file_name().unwrap().to_string_lossy().into_owned()
+    }
+
     /// The folder of `oci.toml`.
     pub(crate) fn project(&self) -> PathBuf {
         self.root().join("project")
@@ -147,9 +152,10 @@ impl TestContext {
         images::descriptor(&self.layout(), name)["digest"].as_str().unwrap().to_owned()
     }
 
-    /// What `oci` left in its folders for runs: nothing, once all have ended.
+    /// What `oci` left behind, unfinished: nothing, once all have ended.
     pub(crate) fn leftovers(&self) -> Vec<String> {
-        let mut found = Vec::new();
+        let mut found = unfinished(&self.root().join("cache/oci"));
+        found.extend(unfinished(&self.project()));
         for folder in ["cache/oci/runs", "cache/oci/tmp", "run", "tmp"] {
             let path = self.root().join(folder);
             let entries = fs::read_dir(&path).into_iter().flatten();
@@ -166,6 +172,18 @@ impl TestContext {
         found.extend(processes_naming(&root));
         found
     }
+}
+
+/// What is on its way to its name, in a folder or below it.
+fn unfinished(folder: &Path) -> Vec<String> {
+    // Others may be at work there, and remove what they made.
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let found = entries.flat_map(|entry| match entry.file_name().to_string_lossy().starts_with(".oci-tmp-") {
+        true => vec![entry.path().display().to_string()],
+        false if entry.file_type().is_ok_and(|kind| kind.is_dir()) => unfinished(&entry.path()),
+        false => Vec::new(),
+    });
+    found.collect()
 }
 
 /// The processes whose command line or environment names a path; the tests' own children among them.
@@ -303,12 +321,30 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Waits until something is so; a loaded machine is slow, so the patience is long.
+/// How long something may take that only failure keeps from coming: a loaded machine is slow.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Waits until something is so.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
-        assert!(started.elapsed() < Duration::from_secs(60), "it never came about that {what}");
+        assert!(started.elapsed() < PATIENCE, "it never came about that {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Waits until nothing is left of something.
+#[track_caller]
+pub(crate) fn eventually_none(of: &str, mut left: impl FnMut() -> Vec<String>) {
+    let mut last = Vec::new();
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE {
+        last = left();
+        if last.is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("it never came about that nothing is left of {of}: {last:#?}");
 }

@@ -9,6 +9,7 @@ pub(crate) mod context;
 pub(crate) mod faults;
 pub(crate) mod forms;
 pub(crate) mod images;
+pub(crate) mod kills;
 pub(crate) mod ordinary;
 pub(crate) mod podman;
 pub(crate) mod project;
@@ -17,6 +18,6 @@ pub(crate) mod snapshot;
 pub(crate) mod stacked;
 pub(crate) mod tools;
 
-pub(crate) use context::{Outcome, TestContext, eventually};
+pub(crate) use context::{Outcome, Running, TestContext, eventually, eventually_none};
 pub(crate) use images::Base;
 pub(crate) use registry::Registry;

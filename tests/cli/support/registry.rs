@@ -4,12 +4,9 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
 
+use super::eventually;
 use super::tools::{find, succeed, tool};
-
-/// How long a registry may take to listen; a loaded machine is slow.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a registry with accounts knows.
 pub(crate) const USER: &str = "tester";
@@ -67,17 +64,19 @@ impl Registry {
     /// It listens on a port that the kernel picks and says which: no two tests can meet.
     fn wait_for_port(&mut self) -> u16 {
         const SAYS: &str = "listening on 127.0.0.1:";
-        let started = Instant::now();
-        loop {
-            let log = std::fs::read_to_string(self.folder.path().join("registry.log")).unwrap();
-            if let Some((_, rest)) = log.split_once(SAYS) {
-                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                return digits.parse().unwrap();
-            }
+        let mut port = None;
+        eventually("the registry listens", || {
             let ended = self.process.try_wait().unwrap();
-            assert!(ended.is_none() && started.elapsed() < PATIENCE, "the registry does not start ({ended:?}):\n{log}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+            let log = std::fs::read_to_string(self.folder.path().join("registry.log")).unwrap();
+            port = log.split_once(SAYS).and_then(|(_, rest)| {
+                // The line may not be whole yet.
+                let (digits, _) = rest.split_once(|letter: char| !letter.is_ascii_digit())?;
+                digits.parse().ok()
+            });
+            assert!(port.is_some() || ended.is_none(), "the registry does not start ({ended:?}):\n{log}");
+            port.is_some()
+        });
+        port.unwrap()
     }
 
     /// `127.0.0.1:PORT`.
