@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use crate::support::images::{self, Base, blob, descriptor, read_json};
+use crate::support::images::{Base, blob, descriptor, read_json};
 use crate::support::ordinary::Ids;
 use crate::support::tools::{find, succeed, tool};
-use crate::support::{Registry, TestContext};
+use crate::support::{Registry, TestContext, project};
 
 /// This machine's C compiler, as mounts of all that it needs.
 fn compiler() -> String {
@@ -43,35 +43,29 @@ fn normal(path: &Path) -> String {
     format!("/{}", names.join("/"))
 }
 
-fn project(registry: &Registry) -> TestContext {
-    images::push(registry, Base::Busybox, "library/busybox", "latest");
-    let context = TestContext::with_manifest(&format!(
-        r#"
-[base.busybox]
-repository = "{}"
-tag = "latest"
-
+/// The stages, to be given what the first mounts.
+const TABLES: &str = r#"
 [stage.compiled]
 base = "busybox"
-packages = [{{ path = "hello.c", to = "/src/" }}]
+packages = [{ path = "hello.c", to = "/src/" }]
 steps = [
-  {{ run = "mkdir /out && PATH=/usr/bin:/bin gcc -static -ffreestanding -o /out/hello /src/hello.c", mounts = [{}] }},
+  { run = "mkdir /out && PATH=/usr/bin:/bin gcc -static -ffreestanding -o /out/hello /src/hello.c", mounts = [COMPILER] },
 ]
 
 [stage.tried]
 base = "busybox"
-steps = [{{ run = "/try/hello stages > /result", mounts = [{{ image = "compiled", path = "/out", to = "/try" }}] }}]
+steps = [{ run = "/try/hello stages > /result", mounts = [{ image = "compiled", path = "/out", to = "/try" }] }]
 
 [build.hello]
 base = "scratch"
 packages = [
-  {{ image = "compiled", path = "/out/hello", to = "/" }},
-  {{ image = "tried", path = "/result", to = "/etc/tried" }},
+  { image = "compiled", path = "/out/hello", to = "/" },
+  { image = "tried", path = "/result", to = "/etc/tried" },
 ]
-"#,
-        registry.repository("library/busybox"),
-        compiler(),
-    ));
+"#;
+
+fn compiled(registry: &Registry) -> TestContext {
+    let context = project::on_base(registry, Base::Busybox, "busybox", &TABLES.replace("COMPILER", &compiler()));
     context.write(
         "hello.c",
         "extern int printf(const char *, ...);\n\
@@ -83,7 +77,7 @@ packages = [
 #[test]
 fn a_program_is_compiled_tried_and_put_into_nothing() {
     let registry = Registry::start();
-    let usual = project(&registry);
+    let usual = compiled(&registry);
     usual.run(["build"]).success();
     assert_eq!(usual.run(["run", "hello"]).success().stdout(), "hello world\n");
     let layout = usual.layout();
@@ -95,7 +89,7 @@ fn a_program_is_compiled_tried_and_put_into_nothing() {
     assert_eq!(tried, "hello stages");
     // Nothing of it is done again, and whoever does it gets the same.
     assert!(!usual.run(["build"]).success().stderr().contains("running "));
-    let context = project(&registry);
+    let context = compiled(&registry);
     let oci = context.as_ordinary_user(Ids::Subordinate);
     context.finish(oci().arg("build")).success();
     assert_eq!(context.built("hello"), usual.built("hello"));

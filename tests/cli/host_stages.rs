@@ -3,24 +3,17 @@
 use crate::support::images::{self, Base, blob, descriptor, read_json};
 use crate::support::snapshot::assert_outcome;
 use crate::support::tools::{succeed, tool};
-use crate::support::{Registry, TestContext};
+use crate::support::{Registry, TestContext, project};
 
 /// A compiler of a kind, on a base that there is for this machine alone, and a build for two platforms.
-fn project(registry: &Registry) -> TestContext {
-    images::push(registry, Base::Busybox, "library/busybox", "latest");
-    let context = TestContext::with_manifest(&format!(
-        r#"
+const TABLES: &str = r#"
 [project]
 platforms = ["linux/amd64", "linux/arm64"]
-
-[base.busybox]
-repository = "{}"
-tag = "latest"
 
 [stage.system]
 base = "busybox"
 platform = "host"
-packages = [{{ path = "of-{{arch}}", to = "/system" }}]
+packages = [{ path = "of-{arch}", to = "/system" }]
 
 [stage.cross]
 base = "system"
@@ -29,10 +22,11 @@ steps = ["echo $TARGETOS $TARGETARCH $TARGETVARIANT $TARGETPLATFORM > /out"]
 
 [build.app]
 base = "scratch"
-packages = [{{ image = "cross", path = "/out" }}, {{ image = "system", path = "/system" }}]
-"#,
-        registry.repository("library/busybox"),
-    ));
+packages = [{ image = "cross", path = "/out" }, { image = "system", path = "/system" }]
+"#;
+
+fn cross_compiled(registry: &Registry) -> TestContext {
+    let context = project::on_base(registry, Base::Busybox, "busybox", TABLES);
     for architecture in ["amd64", "arm64"] {
         context.write(&format!("of-{architecture}"), format!("of {architecture}"));
     }
@@ -53,7 +47,7 @@ fn contents(context: &TestContext, layer: usize, file: &str) -> Vec<String> {
 #[test]
 fn it_runs_here_and_knows_what_it_is_for() {
     let registry = Registry::start();
-    let context = project(&registry);
+    let context = cross_compiled(&registry);
     let told = context.run(["build"]).success();
     assert_eq!(contents(&context, 0, "out"), ["linux amd64 linux/amd64", "linux arm64 linux/arm64"]);
     let here = format!("of {}", images::architecture());
@@ -77,7 +71,7 @@ fn it_runs_here_and_knows_what_it_is_for() {
 #[test]
 fn what_it_holds_is_for_this_machine_unless_that_is_said() {
     let registry = Registry::start();
-    let context = project(&registry);
+    let context = cross_compiled(&registry);
     let manifest = context.read("oci.toml");
     let foreign =
         manifest.replace("image = \"system\", path = \"/system\"", "image = \"system\", path = \"/bin/busybox\"");
@@ -91,7 +85,7 @@ fn what_it_holds_is_for_this_machine_unless_that_is_said() {
 #[test]
 fn a_base_without_this_machines_platform_is_an_error() {
     let registry = Registry::start();
-    let context = project(&registry);
+    let context = cross_compiled(&registry);
     images::push(&registry, Base::Foreign, "library/busybox", "latest");
     context.run(["lock"]).success();
     let mut text = context.run(["build", "--progress", "none"]).failure(1).to_string();

@@ -3,28 +3,23 @@
 use std::fs;
 
 use crate::support::images::{self, Base};
-use crate::support::podman::Storage;
+use crate::support::podman::{self, Storage};
 use crate::support::tools::{succeed, tool};
-use crate::support::{Registry, TestContext};
+use crate::support::{Registry, TestContext, project};
 
 /// A base whose `/bin` is a link and whose `/tmp` is everyone's, and packages below both.
 fn merged(registry: &Registry) -> TestContext {
-    images::push(registry, Base::Merged, "library/merged", "latest");
-    let context = TestContext::with_manifest(&format!(
+    let build = format!(
         r#"
-[base.merged]
-repository = "{}"
-tag = "latest"
-
 [build.tool]
 base = "merged"
 packages = [{{ path = "x", to = "/bin/x" }}, {{ text = "y", to = "/tmp/y" }}]
 entrypoint = ["/bin/x"]
 repository = "{}"
 "#,
-        registry.repository("library/merged"),
         registry.repository("acme/tool"),
-    ));
+    );
+    let context = project::on_base(registry, Base::Merged, "merged", &build);
     context.write_program("x", "#!/bin/sh\nstat -c '%n %a %F' /bin /bin/x /usr/bin/x /tmp /tmp/y\n");
     context
 }
@@ -56,10 +51,7 @@ fn engines_run_it_from_the_layout_with_the_bases_link_and_modes() {
     let context = merged(&registry);
     context.run(["build", "--complete"]).success();
     let storage = Storage::new();
-    // These engines make the image's name of the folder's, and older ones fail for one with a dot first.
-    let folder = context.root().join("layout");
-    std::os::unix::fs::symlink(context.layout(), &folder).unwrap();
-    let image = format!("oci:{}:tool", folder.display());
+    let image = podman::image(&context, "tool");
     assert_eq!(storage.podman_run(&[], &image, &[]), TOLD);
     succeed(storage.buildah("from").args(["--name", "made", &image]));
     let root = succeed(storage.buildah("mount").arg("made"));
@@ -82,7 +74,7 @@ fn engines_run_it_from_the_registry_and_so_do_we() {
 #[test]
 fn a_second_platform_is_chosen_by_them() {
     let registry = Registry::start();
-    let context = crate::support::project::two_platforms(&registry);
+    let context = project::two_platforms(&registry);
     context.run(["publish"]).success();
     let image = format!("docker://{}:latest", registry.repository("acme/both"));
     let here = images::architecture();

@@ -7,23 +7,20 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use crate::support::images::{self, Base};
 use crate::support::ordinary::Ids;
 use crate::support::tools::tool;
-use crate::support::{Registry, TestContext, eventually};
+use crate::support::{Base, Registry, Running, TestContext, eventually, eventually_none, project};
 
 /// How many are killed at once, and how often.
 const AT_ONCE: u32 = 5;
 const ROUNDS: u32 = 5;
 
 /// A build for each that is killed at once, whose step leaves processes behind as its program does.
-fn project(registry: &Registry) -> TestContext {
-    images::push(registry, Base::Busybox, "library/busybox", "latest");
-    let base = registry.repository("library/busybox");
+fn lasting(registry: &Registry) -> TestContext {
     let context = TestContext::new();
     // By which processes in containers are found.
     let mark = context.root().display();
-    let mut text = format!("[base.busybox]\nrepository = \"{base}\"\ntag = \"latest\"\n");
+    let mut text = project::base(registry, Base::Busybox, "busybox");
     for number in 0..AT_ONCE {
         text += &format!(
             "[build.app-{number}]\nbase = \"busybox\"\n\
@@ -60,6 +57,13 @@ fn kill(context: &TestContext, oci: &dyn Fn() -> Command, command: &[&str]) {
     let mut seen = BTreeSet::new();
     for round in 0..ROUNDS {
         let mut running: Vec<_> = (0..AT_ONCE).map(start).collect();
+        if round == 0 {
+            // However slow the machine has become, some live long enough.
+            eventually("a container is there", || {
+                seen.extend(containers(context));
+                !seen.is_empty() || running.iter_mut().all(Running::has_ended)
+            });
+        }
         for (number, one) in (0..).zip(&running) {
             let pause = if number == 0 { latest * round / (ROUNDS * AT_ONCE) } else { latest / AT_ONCE };
             std::thread::sleep(pause);
@@ -68,10 +72,9 @@ fn kill(context: &TestContext, oci: &dyn Fn() -> Command, command: &[&str]) {
         }
         running.iter_mut().for_each(|one| _ = one.end());
         // What was killed may take a moment to die.
-        eventually("nothing is left after the next command", || {
+        eventually_none("what was killed", || {
             context.finish(oci().args(["fetch", "app-0"])).success();
-            let left = [context.leftovers(), cgroups(&seen)].concat();
-            left.is_empty()
+            [context.leftovers(), cgroups(&seen)].concat()
         });
     }
     assert!(!seen.is_empty(), "all were killed before they began");
@@ -88,14 +91,14 @@ fn builds_and_runs(context: &TestContext, oci: &dyn Fn() -> Command) {
 #[test]
 fn as_root_or_whoever_runs_the_tests() {
     let registry = Registry::start();
-    let context = project(&registry);
+    let context = lasting(&registry);
     builds_and_runs(&context, &|| context.oci());
 }
 
 #[test]
 fn as_an_ordinary_user() {
     let registry = Registry::start();
-    let context = project(&registry);
+    let context = lasting(&registry);
     let oci = context.as_ordinary_user(Ids::Subordinate);
     builds_and_runs(&context, &oci);
 }

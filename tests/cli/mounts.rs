@@ -4,28 +4,21 @@ use crate::support::images::{self, Base, blob, descriptor, read_json};
 use crate::support::ordinary::Ids;
 use crate::support::snapshot::assert_outcome;
 use crate::support::tools::{succeed, tool};
-use crate::support::{Outcome, Registry, TestContext};
+use crate::support::{Outcome, Registry, TestContext, project};
 
 /// A stage of tools with links of all kinds, and a build whose step is given some of it.
-fn project(registry: &Registry) -> TestContext {
-    images::push(registry, Base::Busybox, "library/busybox", "latest");
-    TestContext::with_manifest(&format!(
-        r##"
-[base.busybox]
-repository = "{}"
-tag = "latest"
-
+const TABLES: &str = r##"
 [stage.tools]
 base = "busybox"
 packages = [
-  {{ text = "#!/bin/sh\necho tool of ${{TARGETARCH}}\n", to = "/opt/tools-1/bin/tool", mode = "0755", owner = "7:8" }},
-  {{ text = "not the machine's\n", to = "/inside/passwd" }},
-  {{ link = "/opt/tools", target = "tools-1" }},
-  {{ link = "/opt/passwd", target = "../../../../inside/passwd" }},
-  {{ link = "/opt/absolute", target = "/inside" }},
-  {{ folder = "/empty", mode = "0711" }},
+  { text = "#!/bin/sh\necho tool of ${TARGETARCH}\n", to = "/opt/tools-1/bin/tool", mode = "0755", owner = "7:8" },
+  { text = "not the machine's\n", to = "/inside/passwd" },
+  { link = "/opt/tools", target = "tools-1" },
+  { link = "/opt/passwd", target = "../../../../inside/passwd" },
+  { link = "/opt/absolute", target = "/inside" },
+  { folder = "/empty", mode = "0711" },
 ]
-labels = {{ version = "1" }}
+labels = { version = "1" }
 
 [build.app]
 base = "busybox"
@@ -41,16 +34,17 @@ if echo x > /mnt/tools/bin/tool; then exit 1; fi
 if touch /mnt/empty/x; then exit 1; fi
 """
 mounts = [
-  {{ image = "tools", path = "/opt/tools/bin/tool", to = "/usr/local/bin/tool" }},
-  {{ image = "tools", path = "/opt/tools", to = "/mnt/tools" }},
-  {{ image = "tools", path = "/opt/passwd", to = "/mnt/passwd" }},
-  {{ image = "tools", path = "/opt/absolute", to = "/mnt/absolute" }},
-  {{ image = "tools", path = "/empty", to = "/mnt/empty" }},
-  {{ image = "tools", path = "/", to = "/mnt/whole" }},
+  { image = "tools", path = "/opt/tools/bin/tool", to = "/usr/local/bin/tool" },
+  { image = "tools", path = "/opt/tools", to = "/mnt/tools" },
+  { image = "tools", path = "/opt/passwd", to = "/mnt/passwd" },
+  { image = "tools", path = "/opt/absolute", to = "/mnt/absolute" },
+  { image = "tools", path = "/empty", to = "/mnt/empty" },
+  { image = "tools", path = "/", to = "/mnt/whole" },
 ]
-"##,
-        registry.repository("library/busybox"),
-    ))
+"##;
+
+fn tools(registry: &Registry) -> TestContext {
+    project::on_base(registry, Base::Busybox, "busybox", TABLES)
 }
 
 /// What the layer of the step holds, and what the step saw.
@@ -70,7 +64,7 @@ fn ran(told: &Outcome) -> bool {
 #[test]
 fn a_step_sees_files_of_an_image_and_keeps_none() {
     let registry = Registry::start();
-    let context = project(&registry);
+    let context = tools(&registry);
     assert!(ran(&context.run(["build"]).success()));
     let (names, seen) = layer(&context);
     assert_eq!(names, ["seen"]);
@@ -114,7 +108,7 @@ fn a_step_sees_files_of_an_image_and_keeps_none() {
 fn an_ordinary_user_sees_the_same() {
     let registry = Registry::start();
     for ids in [Ids::Subordinate, Ids::NoEntry] {
-        let context = project(&registry);
+        let context = tools(&registry);
         if ids == Ids::NoEntry {
             // Nobody else's files can be there.
             context.write("oci.toml", context.read("oci.toml").replace(", owner = \"7:8\"", ""));
@@ -131,7 +125,7 @@ fn an_ordinary_user_sees_the_same() {
 #[test]
 fn what_is_not_there_is_told_at_the_mount() {
     let registry = Registry::start();
-    let context = project(&registry);
+    let context = tools(&registry);
     let manifest = context.read("oci.toml");
     context.write("oci.toml", manifest.replace("path = \"/empty\"", "path = \"/emty\""));
     context.run(["fetch"]).success();

@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::images::{self, Base, blob, descriptor, read_json};
+use crate::support::images::{Base, blob, descriptor, read_json};
 use crate::support::ordinary::Ids;
 use crate::support::tools::{mounts_of, succeed, tool};
-use crate::support::{Outcome, Registry, TestContext};
+use crate::support::{Outcome, Registry, TestContext, project};
 
 /// Every kind of change that a layer can hold; `OWNERS` stands for what takes more than one ID.
 const CHANGES: &str = r#"
@@ -64,18 +64,15 @@ const FILES: [&str; 11] = [
 const OWNERS: &str = "busybox chown -R 12:34 /made/a /made/suid; busybox chown -h 5:6 /link/symbolic";
 
 /// A project of these changes, with more than one ID or without.
-fn project(registry: &Registry, has_owners: bool) -> TestContext {
-    images::push(registry, Base::Busybox, "library/busybox", "latest");
+fn changing(registry: &Registry, has_owners: bool) -> TestContext {
     let ([setcap, setfattr], mounts) = mounts_of(["setcap", "setfattr"]);
     let changes = CHANGES
         .replace("OWNERS", if has_owners { OWNERS } else { "true" })
         .replace("SETCAP", &setcap)
         .replace("SETFATTR", &setfattr)
         .replace("MOUNTS", &mounts);
-    let base = registry.repository("library/busybox");
-    let context = TestContext::with_manifest(&format!(
-        "[base.busybox]\nrepository = \"{base}\"\ntag = \"latest\"\n\n[build.app]\nbase = \"busybox\"\n{changes}\n"
-    ));
+    let build = format!("\n[build.app]\nbase = \"busybox\"\n{changes}\n");
+    let context = project::on_base(registry, Base::Busybox, "busybox", &build);
     for file in FILES {
         context.write(&format!("files/{file}"), &file[..1]);
     }
@@ -99,7 +96,7 @@ fn is_told(outcome: &Outcome) -> bool {
 #[test]
 fn every_way_to_stack_makes_the_same_layers() {
     let registry = Registry::start();
-    let usual = project(&registry, true);
+    let usual = changing(&registry, true);
     usual.run(["build"]).success();
     let layers = layers(&usual);
     let [.., first, second, third] = &layers[..] else { panic!("{layers:?}") };
@@ -120,16 +117,16 @@ fn every_way_to_stack_makes_the_same_layers() {
     for (depth, ids) in
         [(1, None), (2, None), (0, Some(Ids::Subordinate)), (1, Some(Ids::Subordinate)), (2, Some(Ids::Subordinate))]
     {
-        let context = project(&registry, true);
+        let context = changing(&registry, true);
         let ordinary = ids.map(|ids| context.as_ordinary_user(ids));
         let oci = || ordinary.as_ref().map_or_else(|| context.oci(), |ordinary| ordinary());
         is_the_same(&context, depth, oci, &usual, &seen);
     }
     for depth in [0, 2] {
-        let usual = project(&registry, false);
+        let usual = changing(&registry, false);
         usual.run(["build"]).success();
         let seen = usual.finish(listing(&mut usual.oci())).success().stdout();
-        let context = project(&registry, false);
+        let context = changing(&registry, false);
         is_the_same(&context, depth, context.as_ordinary_user(Ids::NoEntry), &usual, &seen);
     }
 }
@@ -186,7 +183,7 @@ fn listed(layer: &Path) -> Vec<String> {
 #[test]
 fn a_run_in_a_copy_changes_nothing_and_ends_as_the_program_does() {
     let registry = Registry::start();
-    let context = project(&registry, true);
+    let context = changing(&registry, true);
     let oci = |arguments: &[&str]| {
         let mut command = context.oci();
         command.args(["run", "-q", "app", "--entrypoint", "/bin/sh"]).args(arguments);

@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::process::Command;
 
-use crate::support::images::{self, Base};
-use crate::support::{Registry, TestContext};
+use crate::support::{Base, Registry, TestContext, project};
 
 /// How many letters go on a line of the terminal.
 const WIDTH: u16 = 100;
@@ -85,7 +84,7 @@ fn left_on_screen(written: &str) -> Vec<String> {
 }
 
 /// Layers that take a while, and a package that is not there.
-fn project() -> TestContext {
+fn large() -> TestContext {
     let context = TestContext::with_manifest(
         "[build.one]\nbase = \"scratch\"\npackages = [\"large1\"]\n[build.two]\nbase = \"scratch\"\npackages = [\"large2\"]\n\
          [build.bad]\nbase = \"scratch\"\npackages = [\"missing\"]\n",
@@ -97,7 +96,7 @@ fn project() -> TestContext {
 
 #[test]
 fn on_a_terminal_what_goes_on_is_drawn_and_gone_at_the_end() {
-    let context = project();
+    let context = large();
     let mut build = context.oci();
     let told = on_terminal(build.env("TERM", "xterm").args(["build", "-j1"]));
     assert!(told.contains("packing large1") && told.contains("packing large2") && told.contains(" MB"), "{told:?}");
@@ -114,7 +113,7 @@ fn on_a_terminal_what_goes_on_is_drawn_and_gone_at_the_end() {
 
 #[test]
 fn where_nobody_watches_there_are_lines() {
-    let context = project();
+    let context = large();
     let plain = |settings: &[(&str, &str)], arguments: &[&str]| {
         let mut build = context.oci();
         build.env("TERM", "xterm").envs(settings.iter().copied()).args(["build", "one", "two", "--no-cache"]);
@@ -138,7 +137,7 @@ fn where_nobody_watches_there_are_lines() {
 
 #[test]
 fn an_interrupt_leaves_a_clean_screen() {
-    let context = project();
+    let context = large();
     let told = on_terminal(
         // The kernel sends what a person at the keyboard would.
         Command::new("timeout")
@@ -155,11 +154,7 @@ fn an_interrupt_leaves_a_clean_screen() {
 #[test]
 fn what_is_fetched_is_shown_with_what_it_will_be() {
     let registry = Registry::start();
-    images::push(&registry, Base::Busybox, "library/busybox", "latest");
-    let context = TestContext::with_manifest(&format!(
-        "[base.busybox]\nrepository = \"{}\"\ntag = \"latest\"\n",
-        registry.repository("library/busybox")
-    ));
+    let context = project::on_base(&registry, Base::Busybox, "busybox", "");
     let told = on_terminal(context.oci().env("TERM", "xterm").args(["fetch"]));
     assert!(told.contains("resolving ") && told.contains("fetching busybox"), "{told:?}");
     let left = left_on_screen(&told);

@@ -2,28 +2,21 @@
 
 use crate::support::images::{self, Base, read_json};
 use crate::support::snapshot::assert_outcome;
-use crate::support::{Registry, TestContext};
+use crate::support::{Registry, TestContext, project};
 
 /// Two builds on a stage on a stage, and a stage that nothing needs.
-fn staged(registry: &Registry) -> TestContext {
-    images::push(registry, Base::Index, "library/busybox", "latest");
-    let context = TestContext::with_manifest(&format!(
-        r#"
+const TABLES: &str = r#"
 [project]
 platforms = ["linux/amd64", "linux/arm64"]
 
-[base.busybox]
-repository = "{}"
-tag = "latest"
-
 [stage.tools]
 base = "busybox"
-packages = [{{ path = "tool-{{arch}}", to = "/opt/tool" }}]
-env = {{ TOOLS = "/opt" }}
+packages = [{ path = "tool-{arch}", to = "/opt/tool" }]
+env = { TOOLS = "/opt" }
 
 [stage.system]
 base = "tools"
-packages = [{{ text = "system\n", to = "/etc/system" }}]
+packages = [{ text = "system\n", to = "/etc/system" }]
 entrypoint = ["/bin/cat", "/etc/system", "/opt/tool"]
 
 [stage.unused]
@@ -32,17 +25,19 @@ packages = ["missing"]
 
 [build.one]
 base = "system"
-env = {{ ONE = "${{TOOLS}}/one" }}
-packages = [{{ text = "one\n", to = "/etc/one" }}]
+env = { ONE = "${TOOLS}/one" }
+packages = [{ text = "one\n", to = "/etc/one" }]
 
 [build.two]
 base = "system"
 platforms = ["linux/amd64"]
-"#,
-        registry.repository("library/busybox"),
-    ));
-    context.write("tool-amd64", "for amd64\n");
-    context.write("tool-arm64", "for arm64\n");
+"#;
+
+fn staged(registry: &Registry) -> TestContext {
+    let context = project::on_base(registry, Base::Index, "busybox", TABLES);
+    for architecture in ["amd64", "arm64"] {
+        context.write(&format!("tool-{architecture}"), format!("for {architecture}\n"));
+    }
     context
 }
 

@@ -11,15 +11,12 @@ use crate::support::images::{self, Base, blob, descriptor, read_json};
 use crate::support::ordinary::{Ids, is_root};
 use crate::support::snapshot::assert_outcome;
 use crate::support::tools::{mounts_of, static_busybox, succeed, tool};
-use crate::support::{Outcome, Registry, TestContext, eventually};
+use crate::support::{Outcome, Registry, TestContext, eventually, project};
 
 /// A build of a busybox base with these keys.
-fn project(registry: &Registry, keys: &str) -> TestContext {
-    images::push(registry, Base::Busybox, "library/busybox", "latest");
-    let base = registry.repository("library/busybox");
-    TestContext::with_manifest(&format!(
-        "[base.busybox]\nrepository = \"{base}\"\ntag = \"latest\"\n\n[build.app]\nbase = \"busybox\"\n{keys}\n"
-    ))
+fn built_with(registry: &Registry, keys: &str) -> TestContext {
+    let build = format!("\n[build.app]\nbase = \"busybox\"\n{keys}\n");
+    project::on_base(registry, Base::Busybox, "busybox", &build)
 }
 
 fn ran_a_step(told: &Outcome) -> bool {
@@ -71,7 +68,7 @@ const LIST: &str = "busybox find . -path ./proc -prune -o -path ./sys -prune -o 
 #[test]
 fn what_a_step_changes_is_what_others_unpack() {
     let registry = Registry::start();
-    let context = project(&registry, CHANGES);
+    let context = built_with(&registry, CHANGES);
     context.run(["build"]).success();
     // The third step changes nothing.
     assert_eq!(layers(&context).len(), 1 + 3 + 2);
@@ -109,11 +106,11 @@ fn what_a_step_changes_is_what_others_unpack() {
 #[test]
 fn whoever_builds_gets_the_same_layers() {
     let registry = Registry::start();
-    let usual = project(&registry, CHANGES);
+    let usual = built_with(&registry, CHANGES);
     usual.run(["build"]).success();
     usual.run(["build", "--no-cache"]).success();
     for ids in [Ids::Subordinate, Ids::NoEntry] {
-        let context = project(&registry, CHANGES);
+        let context = built_with(&registry, CHANGES);
         let oci = context.as_ordinary_user(ids);
         context.finish(oci().arg("build")).success();
         assert_eq!(context.built("app"), usual.built("app"), "{ids:?}");
@@ -125,18 +122,18 @@ fn whoever_builds_gets_the_same_layers() {
 fn owners_are_the_images_own_or_the_step_fails() {
     let registry = Registry::start();
     let keys = "steps = [\"busybox mkdir /home; busybox chown 1234:5 /home; busybox touch /home/x\", { run = \"touch /home/mine; id -u\", user = \"1234:5\" }]";
-    let usual = project(&registry, keys);
+    let usual = built_with(&registry, keys);
     usual.run(["build"]).success();
     let [.., second] = &layers(&usual)[..] else { panic!() };
     let listing = succeed(tool("tar").args(["--numeric-owner", "-tvzf"]).arg(second));
     assert!(listing.contains("1234/5") && listing.contains("home/mine"), "{listing}");
 
-    let context = project(&registry, keys);
+    let context = built_with(&registry, keys);
     let oci = context.as_ordinary_user(Ids::Subordinate);
     context.finish(oci().arg("build")).success();
     assert_eq!(context.built("app"), usual.built("app"));
 
-    let context = project(&registry, keys);
+    let context = built_with(&registry, keys);
     let oci = context.as_ordinary_user(Ids::NoEntry);
     let told = context.finish(oci().arg("build")).failure(1);
     assert!(told.stderr().contains("oci::step::failed"), "{told}");
@@ -152,14 +149,14 @@ fn file_capabilities_are_kept() {
     let keys = format!(
         "[[build.app.steps]]\nrun = \"busybox cp /bin/busybox /made && {setcap} cap_net_raw+ep /made\"\nmounts = [{mounts}]"
     );
-    let usual = project(&registry, &keys);
+    let usual = built_with(&registry, &keys);
     usual.run(["build"]).success();
     let layer = layers(&usual).pop().unwrap();
     // Nothing of what was mounted, nor of where.
     assert_eq!(entries(&layer), ["made"]);
     let tar = succeed(tool("sh").args(["-c", "gzip -dc \"$0\" | head -c 1024 | tr '\\0' ' '"]).arg(&layer));
     assert!(tar.contains("SCHILY.xattr.security.capability="), "{tar}");
-    let context = project(&registry, &keys);
+    let context = built_with(&registry, &keys);
     let oci = context.as_ordinary_user(Ids::Subordinate);
     context.finish(oci().arg("build")).success();
     assert_eq!(context.built("app"), usual.built("app"));
@@ -168,7 +165,7 @@ fn file_capabilities_are_kept() {
 #[test]
 fn a_step_runs_as_the_image_says_and_it_itself() {
     let registry = Registry::start();
-    let context = project(
+    let context = built_with(
         &registry,
         r#"
 env = { FROM_IMAGE = "image", GONE = "x" }
@@ -215,7 +212,7 @@ network = "host"
 #[test]
 fn what_was_done_starts_nothing() {
     let registry = Registry::start();
-    let context = project(&registry, "steps = [\"echo 1 > /1\", \"true\"]\nlabels = { a = \"1\" }");
+    let context = built_with(&registry, "steps = [\"echo 1 > /1\", \"true\"]\nlabels = { a = \"1\" }");
     context.run(["build"]).success();
     let unpacked = Command::new("gzip").arg("-dc").arg(layers(&context).pop().unwrap()).output().unwrap().stdout;
     let trace = context.root().join("trace");
@@ -242,7 +239,7 @@ fn what_was_done_starts_nothing() {
 #[test]
 fn secrets_are_nowhere() {
     let registry = Registry::start();
-    let context = project(
+    let context = built_with(
         &registry,
         r#"
 [[build.app.steps]]
@@ -289,10 +286,11 @@ fn secrets_are_in_no_list_of_processes() {
     let registry = Registry::start();
     let keys = "[[build.app.steps]]\nrun = \"cat /run/token >/dev/null; echo started; sleep 1000\"\n\
                 secrets = [{ env = \"TOKEN\" }, { file = \"token\", to = \"/run/token\" }]\n";
-    let context = project(&registry, keys);
-    let values = ["env-listed-5ecret", "file-listed-5ecret"];
-    context.write("token", values[1]);
-    let mut build = context.start_command(context.oci().arg("build").env("TOKEN", values[0]));
+    let context = built_with(&registry, keys);
+    // Nobody else's: of all processes of the machine, who has them?
+    let values = ["env", "file"].map(|kind| format!("{kind}-listed-5ecret-{}", context.name()));
+    context.write("token", &values[1]);
+    let mut build = context.start_command(context.oci().arg("build").env("TOKEN", &values[0]));
     eventually("the step runs", || build.stderr().contains("app | started"));
     let mut inside = 0;
     let mut known = Vec::new();
@@ -302,11 +300,11 @@ fn secrets_are_in_no_list_of_processes() {
             String::from_utf8_lossy(&bytes).replace('\0', " ")
         };
         let (command, environment) = (read("cmdline"), read("environ"));
-        for value in values {
+        for value in &values {
             assert!(!command.contains(value), "{command}");
         }
-        assert!(!environment.contains(values[1]), "{command}");
-        if environment.contains(values[0]) {
+        assert!(!environment.contains(&values[1]), "{command}");
+        if environment.contains(&values[0]) {
             match read("mountinfo").lines().any(|line| line.split(' ').nth(4) == Some("/run/token")) {
                 true => inside += 1,
                 false => known.push(command),
@@ -322,7 +320,7 @@ fn secrets_are_in_no_list_of_processes() {
 #[test]
 fn what_is_mounted_is_there_and_not_in_the_image() {
     let registry = Registry::start();
-    let context = project(
+    let context = built_with(
         &registry,
         r#"
 [[build.app.steps]]
@@ -351,7 +349,7 @@ fn a_cache_folder_stays_and_is_held_by_one_step_at_a_time() {
             "[build.{name}]\nbase = \"busybox\"\n[[build.{name}.steps]]\nrun = \"mkdir /var/cache/held; touch /var/cache/{name}; sleep 0.5; busybox rmdir /var/cache/held; ls /var/cache\"\nuser = \"{user}\"\ncache = [\"/var/cache\"]\n"
         )
     };
-    let context = project(&registry, "");
+    let context = built_with(&registry, "");
     let text = context.read("oci.toml") + &step("one", "0") + &step("two", "1234") + &step("three", "app");
     context.write("oci.toml", text);
     let told = context.run(["build", "-j", "3"]).success();
@@ -369,7 +367,7 @@ fn a_cache_folder_stays_and_is_held_by_one_step_at_a_time() {
 #[test]
 fn a_failing_step_shows_its_line_and_its_end() {
     let registry = Registry::start();
-    let context = project(
+    let context = built_with(
         &registry,
         "steps = [\n  \"echo fine > /fine\",\n  \"for i in 1 2 3; do echo line $i; done; echo 'wget: bad address' ; exit 3\",\n]",
     );
@@ -381,7 +379,7 @@ fn a_failing_step_shows_its_line_and_its_end() {
     context.write("oci.toml", context.read("oci.toml").replace("for i in", "/no/such/program; for i in"));
     assert!(context.run(["build"]).failure(1).stderr().contains("exit status 127"));
     let program = "steps = [{ run = [\"/no/such/program\"] }]";
-    let told = project(&registry, program).run(["build"]).failure(1);
+    let told = built_with(&registry, program).run(["build"]).failure(1);
     assert!(told.stderr().contains("oci::run::not_found") && told.stderr().contains("steps = "), "{told}");
 }
 
@@ -394,17 +392,20 @@ fn a_killed_build_leaves_nothing_to_the_next_command() {
         build.signal(signal);
         build.end();
         if signal == Signal::KILL {
-            // The processes die at once; what they leave goes with the next command that works.
-            context.finish(oci().arg("fetch")).success();
+            context.is_cleared_by(|| {
+                let mut fetch = oci();
+                fetch.arg("fetch");
+                fetch
+            });
         }
         assert_eq!(context.leftovers(), Vec::<String>::new(), "after {signal:?}");
     };
     let step = "steps = [\"touch /x; echo started; sleep 1000\"]";
-    let context = project(&registry, step);
+    let context = built_with(&registry, step);
     for signal in [Signal::KILL, Signal::INT, Signal::TERM] {
         ends(&context, &|| context.oci(), signal);
     }
-    let context = project(&registry, step);
+    let context = built_with(&registry, step);
     let oci = context.as_ordinary_user(Ids::Subordinate);
     for signal in [Signal::KILL, Signal::INT] {
         ends(&context, &oci, signal);
@@ -414,7 +415,7 @@ fn a_killed_build_leaves_nothing_to_the_next_command() {
 #[test]
 fn what_two_want_at_once_runs_once() {
     let registry = Registry::start();
-    let context = project(&registry, "steps = [\"sleep 1; echo done > /done\"]");
+    let context = built_with(&registry, "steps = [\"sleep 1; echo done > /done\"]");
     context.run(["lock"]).success();
     let mut builds: Vec<_> = (0..3).map(|_| context.start(["build"])).collect();
     let ran: usize = builds
@@ -453,7 +454,7 @@ fn a_foreign_program_says_what_it_needs() {
 #[test]
 fn a_dry_run_tells_which_steps_run() {
     let registry = Registry::start();
-    let context = project(&registry, "steps = [\"echo 1 > /1\", \"echo 2 > /2\", \"true\"]");
+    let context = built_with(&registry, "steps = [\"echo 1 > /1\", \"echo 2 > /2\", \"true\"]");
     context.run(["build"]).success();
     let steps = |arguments: &[&str]| -> Vec<bool> {
         let told = context.finish(context.oci().args(["build", "--dry-run"]).args(arguments)).success();
@@ -476,7 +477,7 @@ fn a_dry_run_tells_which_steps_run() {
 #[test]
 fn a_stage_with_steps_is_a_base_like_any_other() {
     let registry = Registry::start();
-    let context = project(&registry, "packages = [\"app\"]");
+    let context = built_with(&registry, "packages = [\"app\"]");
     context.write_program("app", "#!/bin/sh\ncat /made; ls /usr/share\n");
     let text = context.read("oci.toml").replace("base = \"busybox\"\npackages", "base = \"system\"\npackages");
     context.write(

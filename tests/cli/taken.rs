@@ -1,25 +1,17 @@
 //! Files of other images: what a package takes of one is in the result exactly as it is there.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::support::images::{self, Base, blob, descriptor, read_json};
 use crate::support::ordinary::Ids;
-use crate::support::podman::Storage;
+use crate::support::podman::{self, Storage};
 use crate::support::snapshot::assert_outcome;
 use crate::support::tools::{succeed, tool};
-use crate::support::{Outcome, Registry, TestContext, forms};
-
-/// A base of busybox, by these names.
-fn bases(registry: &Registry, base: Base, names: &[&str]) -> String {
-    images::push(registry, base, "library/busybox", "latest");
-    let repository = registry.repository("library/busybox");
-    names.iter().map(|name| format!("[base.{name}]\nrepository = \"{repository}\"\ntag = \"latest\"\n\n")).collect()
-}
+use crate::support::tree::{Entry, entries};
+use crate::support::{Outcome, Registry, TestContext, forms, project};
 
 /// A stage with everything that an image can hold, in layers on a base, and builds that take all of it.
 const EVERYTHING: &str = r#"
@@ -68,45 +60,26 @@ packages = [{ image = "full", path = "/opt/*/shared/**" }]
 fn everything(registry: &Registry) -> TestContext {
     let context = TestContext::new();
     forms::write_files(&context);
-    context.write("oci.toml", format!("{}{EVERYTHING}", bases(registry, Base::Busybox, &["busybox"])));
+    context.write("oci.toml", format!("{}{EVERYTHING}", project::base(registry, Base::Busybox, "busybox")));
     context
 }
 
 /// All that is in a root filesystem, a line each, but for times.
 fn listing(root: &Path) -> Vec<String> {
-    let mut paths = Vec::new();
-    let mut pending = vec![root.to_owned()];
-    while let Some(path) = pending.pop() {
-        for entry in fs::read_dir(path).unwrap() {
-            let path = entry.unwrap().path();
-            if path.symlink_metadata().unwrap().is_dir() {
-                pending.push(path.clone());
-            }
-            paths.push(path);
-        }
-    }
-    paths.sort_by_key(|path| path.as_os_str().as_bytes().to_vec());
     let mut names = BTreeMap::new();
-    let line = |path: PathBuf| {
-        let stat = path.symlink_metadata().unwrap();
-        let name = path.strip_prefix(root).unwrap().as_os_str().as_bytes().escape_ascii().to_string();
-        let mut line = format!("/{name} {:o} {}:{}", stat.mode(), stat.uid(), stat.gid());
-        if stat.is_symlink() {
-            write!(line, " -> {}", fs::read_link(&path).unwrap().display()).unwrap();
-        } else if stat.is_file() {
-            let content = fs::read(&path).unwrap();
+    let line = |entry: Entry| {
+        let mut line = format!("/{} {:o} {}", entry.name, entry.stat.mode(), entry.owner());
+        if entry.stat.is_symlink() {
+            line += &format!(" -> {}", entry.target());
+        } else if entry.stat.is_file() {
+            let content = fs::read(&entry.path).unwrap();
             let sum = content.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
-            write!(line, " {} {sum:x} is {}", content.len(), names.entry(stat.ino()).or_insert(name)).unwrap();
+            let first = names.entry(entry.stat.ino()).or_insert_with(|| entry.name.clone());
+            line += &format!(" {} {sum:x} is {first}", content.len());
         }
-        for attribute in ["security.capability", "user.note"] {
-            let mut value = [0; 64];
-            if let Ok(length) = rustix::fs::lgetxattr(&path, attribute, &mut value) {
-                write!(line, " {attribute}={}", value[..length].escape_ascii()).unwrap();
-            }
-        }
-        line
+        line + &entry.attributes()
     };
-    paths.into_iter().map(line).collect()
+    entries(root).into_iter().map(line).collect()
 }
 
 fn unpacked(context: &TestContext, name: &str) -> Vec<String> {
@@ -146,13 +119,12 @@ fn what_is_taken_is_as_it_is_there() {
     assert!(parts.iter().any(|line| line.starts_with("/usr/bin/busybox 106755 0:0")), "{parts:#?}");
 
     // Engines that keep every layer apart put the same together.
-    let layout = context.root().join("layout");
-    std::os::unix::fs::symlink(context.layout(), &layout).unwrap();
     let storage = Storage::new();
     for name in ["whole", "parts"] {
-        let mounted = listing(&storage.podman_mount(&format!("oci:{}:{name}", layout.display())));
+        let image = podman::image(&context, name);
+        let mounted = listing(&storage.podman_mount(&image));
         assert_eq!(mounted, unpacked_before(&context, name), "podman, {name}");
-        let mounted = listing(&storage.buildah_mount(&format!("oci:{}:{name}", layout.display())));
+        let mounted = listing(&storage.buildah_mount(&image));
         assert_eq!(mounted, unpacked_before(&context, name), "buildah, {name}");
     }
 }
@@ -178,18 +150,18 @@ fn whoever_takes_gets_the_same() {
 fn owners_need_no_ids() {
     let registry = Registry::start();
     // Without a range of IDs no step can have files of several owners; packages can.
-    let project = || {
+    let plain = || {
         let context = everything(&registry);
         let builds = EVERYTHING.split_once("[build.whole]").unwrap().1.replace("image = \"full\"", "image = \"plain\"");
         let stage = "[stage.plain]\nbase = \"busybox\"\npackages = [{ archive = \"tree.jpeg\", to = \"/opt/tree\", \
                      strip = 1 }, { folder = \"/made\", owner = \"12:34\" }]\n";
-        let tables = bases(&registry, Base::Busybox, &["busybox"]);
+        let tables = project::base(&registry, Base::Busybox, "busybox");
         context.write("oci.toml", format!("{tables}{stage}[build.whole]{builds}"));
         context
     };
-    let usual = project();
+    let usual = plain();
     usual.run(["build"]).success();
-    let context = project();
+    let context = plain();
     let oci = context.as_ordinary_user(Ids::NoEntry);
     context.finish(oci().arg("build")).success();
     for name in ["whole", "parts"] {
@@ -199,7 +171,7 @@ fn owners_need_no_ids() {
 
 /// A project that takes a program of a base, and puts it into nothing.
 fn program(registry: &Registry) -> TestContext {
-    let tables = bases(registry, Base::Busybox, &["busybox"]);
+    let tables = project::base(registry, Base::Busybox, "busybox");
     TestContext::with_manifest(&format!(
         "{tables}[build.app]\nbase = \"scratch\"\n\
          packages = [{{ image = \"busybox\", path = \"/bin/busybox\" }}]\nargs = [\"echo\", \"here\"]\n"
@@ -248,7 +220,7 @@ fn what_did_not_change_is_neither_read_nor_fetched() {
 #[test]
 fn every_platform_takes_from_its_own() {
     let registry = Registry::start();
-    let tables = bases(&registry, Base::Index, &["busybox"]);
+    let tables = project::base(&registry, Base::Index, "busybox");
     let platforms = "platforms = [\"linux/amd64\", \"linux/arm64\"]\n";
     let context = TestContext::with_manifest(&format!(
         "[project]\n{platforms}{tables}[stage.named]\nbase = \"busybox\"\n\
@@ -272,7 +244,7 @@ fn every_platform_takes_from_its_own() {
 #[test]
 fn what_is_planned_is_told() {
     let registry = Registry::start();
-    let tables = bases(&registry, Base::Busybox, &["busybox"]);
+    let tables = project::base(&registry, Base::Busybox, "busybox");
     let manifest = |text: &str| {
         format!(
             "{tables}[stage.files]\nbase = \"scratch\"\npackages = [{{ text = \"{text}\", to = \"/etc/file\" }}]\n\
@@ -296,7 +268,7 @@ fn what_is_planned_is_told() {
 #[test]
 fn what_cannot_be_taken_is_told_at_its_line() {
     let registry = Registry::start();
-    let tables = bases(&registry, Base::Busybox, &["busybox"]);
+    let tables = project::base(&registry, Base::Busybox, "busybox");
     let context = TestContext::with_manifest(&format!(
         "{tables}[build.app]\nbase = \"scratch\"\npackages = [\n  {{ image = \"busybox\", path = \"/bin/busibox\" }},\n  \
          {{ image = \"busybox\", path = \"/etc/*.conf\" }},\n  {{ image = \"busybox\", path = \"/etc/passwd/x\" }},\n  \

@@ -17,6 +17,7 @@ pub(crate) mod registry;
 pub(crate) mod snapshot;
 pub(crate) mod stacked;
 pub(crate) mod tools;
+pub(crate) mod tree;
 
 pub(crate) use context::{Outcome, Running, TestContext, eventually, eventually_none};
 pub(crate) use images::Base;

@@ -4,7 +4,18 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::TestContext;
 use super::tools::{succeed, tool};
+
+/// A build in the project's layout, as these engines want it named: they make the image's name of the
+/// folder's, and older ones fail for one with a dot first.
+pub(crate) fn image(context: &TestContext, name: &str) -> String {
+    let folder = context.root().join("layout");
+    if !folder.is_symlink() {
+        std::os::unix::fs::symlink(context.layout(), &folder).unwrap();
+    }
+    format!("oci:{}:{name}", folder.display())
+}
 
 /// A container storage that is gone with the value that stands for it.
 pub(crate) struct Storage {
