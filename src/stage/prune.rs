@@ -126,9 +126,14 @@ mod tests {
         let root = folder.path().join("cache");
         for content in blobs {
             Store::open(&root).unwrap().put(&content.repeat(100_000)).unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            tick();
         }
         Store::open(&root).unwrap()
+    }
+
+    /// File systems' clocks tick slowly: whoever begins to work afterwards is younger than what was marked.
+    fn tick() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
 
     fn has(store: &Store, content: &[u8]) -> bool {
@@ -141,6 +146,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let user = store(&folder, &[b"a", b"b", b"c"]);
         assert!(user.has(&Descriptor::new("", Digest::of(&b"a".repeat(100_000)), 100_000)), "used again");
+        tick();
         drop(user);
         let store = Store::open(&folder.path().join("cache")).unwrap();
         let map = IdMap::detect();
@@ -171,6 +177,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let living = store(&folder, &[b"a", b"b"]);
         living.has(&Descriptor::new("", Digest::of(&b"a".repeat(100_000)), 100_000));
+        tick();
         let tree = living.root().join("rootfs/chain-host");
         std::fs::create_dir_all(tree.join("fs")).unwrap();
         std::fs::write(tree.join("size"), "5000").unwrap();
