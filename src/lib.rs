@@ -3,6 +3,8 @@
 //!
 //! The modules stand on floors, and use only what is below them: see `docs/architecture.md`.
 
+#[cfg(test)]
+mod as_root;
 mod cli;
 mod commands;
 mod diagnostic;

@@ -191,6 +191,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
+    use crate::as_root::is_root_or_was;
     use crate::layer::testing::{Project, folder, link, path, path_to, text, written};
     use crate::manifest::Package;
     use crate::model::document::media_type;
@@ -296,6 +297,9 @@ mod tests {
 
     #[test]
     fn tar_and_umoci_unpack_exactly_what_went_in() {
+        if !is_root_or_was("layer::write::tests::tar_and_umoci_unpack_exactly_what_went_in") {
+            return;
+        }
         let project = project(false);
         let tree = project.scan(&packages()).unwrap();
         let (layer, bytes) = written(&tree, 2);

@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 
 use crate::support::TestContext;
-use crate::support::ordinary::Ids;
+use crate::support::ordinary::{Ids, needs_root};
 use crate::support::tools::find;
 
 /// A program for arm64 that prints `hello` and ends with a status: an ELF header, a program header, and
@@ -59,6 +59,7 @@ exec "$@"
 
 #[test]
 fn programs_for_other_machines_run_where_there_is_an_emulator() {
+    needs_root();
     let context = TestContext::with_manifest(
         "[build.app]\nbase = \"scratch\"\nplatforms = [\"linux/arm64\"]\nentrypoint = [\"/hello\"]\n\
          packages = [{ path = \"hello\", to = \"/hello\" }, { path = \"fine\", to = \"/fine\" }]\n\

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::support::images::{self, Base};
+use crate::support::ordinary::needs_root;
 use crate::support::podman::{self, Storage};
 use crate::support::tools::{succeed, tool};
 use crate::support::{Registry, TestContext, project};
@@ -47,6 +48,7 @@ fn the_layout_is_read_by_skopeo_and_umoci() {
 
 #[test]
 fn engines_run_it_from_the_layout_with_the_bases_link_and_modes() {
+    needs_root();
     let registry = Registry::start();
     let context = merged(&registry);
     context.run(["build", "--complete"]).success();

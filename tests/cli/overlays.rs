@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::images::{Base, blob, descriptor, read_json};
-use crate::support::ordinary::Ids;
+use crate::support::ordinary::{Ids, is_root_or_was, needs_root};
 use crate::support::tools::{mounts_of, succeed, tool};
 use crate::support::{Outcome, Registry, TestContext, project};
 
@@ -95,6 +95,7 @@ fn is_told(outcome: &Outcome) -> bool {
 
 #[test]
 fn every_way_to_stack_makes_the_same_layers() {
+    needs_root();
     let registry = Registry::start();
     let usual = changing(&registry, true);
     usual.run(["build"]).success();
@@ -182,6 +183,9 @@ fn listed(layer: &Path) -> Vec<String> {
 
 #[test]
 fn a_run_in_a_copy_changes_nothing_and_ends_as_the_program_does() {
+    if !is_root_or_was("overlays::a_run_in_a_copy_changes_nothing_and_ends_as_the_program_does") {
+        return;
+    }
     let registry = Registry::start();
     let context = changing(&registry, true);
     let oci = |arguments: &[&str]| {

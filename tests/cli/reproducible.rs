@@ -27,10 +27,10 @@ fn make_again(folder: &Path, from: &Path) {
         }
         let old = fs::metadata(entry.path()).unwrap();
         fs::write(&target, fs::read(entry.path()).unwrap()).unwrap();
-        // What the owner may do is input; the rest is the umask's.
-        fs::set_permissions(&target, Permissions::from_mode(old.permissions().mode() & 0o700)).unwrap();
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         fs::File::options().write(true).open(&target).unwrap().set_modified(time).unwrap();
+        // What the owner may do is input; the rest is the umask's.
+        fs::set_permissions(&target, Permissions::from_mode(old.permissions().mode() & 0o700)).unwrap();
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the other tests stand on, by itself: a failure here explains all of theirs.
 
 use crate::support::images::{self, Base};
+use crate::support::ordinary::needs_root;
 use crate::support::podman::Storage;
 use crate::support::registry::{PASSWORD, USER};
 use crate::support::tools::{succeed, tool};
@@ -60,6 +61,7 @@ fn an_index_and_a_schema_2_image_are_what_they_say() {
 
 #[test]
 fn engines_run_a_base_from_overlay_storage() {
+    needs_root();
     let registry = Registry::start();
     images::push(&registry, Base::Merged, "lab/merged", "latest");
     let image = format!("docker://{}:latest", registry.repository("lab/merged"));

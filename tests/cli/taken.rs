@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::support::images::{self, Base, blob, descriptor, read_json};
-use crate::support::ordinary::Ids;
+use crate::support::ordinary::{Ids, needs_root};
 use crate::support::podman::{self, Storage};
 use crate::support::snapshot::assert_outcome;
 use crate::support::tools::{succeed, tool};
@@ -91,6 +91,7 @@ fn unpacked(context: &TestContext, name: &str) -> Vec<String> {
 
 #[test]
 fn what_is_taken_is_as_it_is_there() {
+    needs_root();
     let registry = Registry::start();
     let context = everything(&registry);
     context.run(["build", "full", "whole", "parts", "--complete"]).success();

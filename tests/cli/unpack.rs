@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::support::images::{self, Base};
+use crate::support::ordinary::needs_root;
 use crate::support::podman::{self, Storage};
 use crate::support::tools::{succeed, tool};
 use crate::support::tree::entries;
@@ -89,20 +90,24 @@ fn all_agree(base: Base, driver: &'static str) -> String {
 
 #[test]
 fn a_base_whose_bin_is_a_folder() {
+    needs_root();
     insta::assert_snapshot!("bin_is_a_folder", all_agree(Base::Busybox, "overlay"));
 }
 
 #[test]
 fn a_base_whose_bin_is_a_folder_on_plain_copies() {
+    needs_root();
     insta::assert_snapshot!("bin_is_a_folder", all_agree(Base::Busybox, "vfs"));
 }
 
 #[test]
 fn a_base_whose_bin_is_a_link() {
+    needs_root();
     insta::assert_snapshot!("bin_is_a_link", all_agree(Base::Merged, "overlay"));
 }
 
 #[test]
 fn a_base_whose_bin_is_a_link_on_plain_copies() {
+    needs_root();
     insta::assert_snapshot!("bin_is_a_link", all_agree(Base::Merged, "vfs"));
 }

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use rustix::fs::{CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
 
 use super::*;
+use crate::as_root::is_root_or_was;
 
 const EPOCH: i64 = 1_000_000_000;
 
@@ -197,6 +198,9 @@ fn changes_are_entries() {
 
 #[test]
 fn what_is_as_it_was_is_no_entry() {
+    if !is_root_or_was("layer::capture::tests::what_is_as_it_was_is_no_entry") {
+        return;
+    }
     let mut lab = Lab::new();
     lab.file("low/d/same", "same", 5);
     lab.file("high/d/x", "x", 5);
@@ -309,6 +313,9 @@ fn a_noted_owner_is_the_owner_or_an_error() {
 
 #[test]
 fn a_copy_is_compared() {
+    if !is_root_or_was("layer::capture::tests::a_copy_is_compared") {
+        return;
+    }
     let mut lab = Lab::new();
     for path in ["same", "gone", "changed", "folder/same", "folder/gone", "moved/a", "moved/b", "hidden/a", "place/a"] {
         lab.file(&format!("low/{path}"), path, 5);

@@ -51,9 +51,13 @@ impl TestContext {
         }
         move || {
             let mut command = match (root, ids) {
-                (false, _) => Command::new(&program),
-                (true, Ids::NoEntry) => {
+                (false, Ids::Subordinate | Ids::NoTool) => Command::new(&program),
+                (_, Ids::NoEntry) => {
                     let mut command = Command::new(find("unshare"));
+                    if !root {
+                        // Whoever may not mount may in a namespace, and is without privileges again afterwards.
+                        command.args(["--user", "--map-current-user", "--keep-caps"]);
+                    }
                     let hide =
                         "mount --bind /dev/null /etc/subuid && mount --bind /dev/null /etc/subgid && exec \"$@\"";
                     command.args(["--mount", "/bin/sh", "-c", hide, "sh"]).arg(find("setpriv"));
@@ -61,9 +65,15 @@ impl TestContext {
                 }
                 (true, Ids::Subordinate | Ids::NoTool) => Command::new(find("setpriv")),
             };
-            if root {
-                command.args([format!("--reuid={NAME}"), format!("--regid={NAME}"), "--init-groups".to_owned()]);
-                command.arg("--").arg(&program);
+            match (root, ids) {
+                (true, _) => {
+                    command.args([format!("--reuid={NAME}"), format!("--regid={NAME}"), "--init-groups".to_owned()]);
+                    command.arg("--").arg(&program);
+                }
+                (false, Ids::NoEntry) => {
+                    command.args(["--inh-caps=-all", "--ambient-caps=-all", "--"]).arg(&program);
+                }
+                (false, Ids::Subordinate | Ids::NoTool) => {}
             }
             command.env_clear().envs(environment.iter().cloned()).current_dir(&project).stdin(Stdio::null());
             // The shell that hides the entries needs its own tools.
@@ -73,6 +83,26 @@ impl TestContext {
             command
         }
     }
+}
+
+/// True where this process is root. Anyone else runs the test of this name again as the root of a user
+/// namespace, with mounts of its own, where it must pass: then there is nothing left to do.
+#[track_caller]
+pub(crate) fn is_root_or_was(test: &str) -> bool {
+    if is_root() {
+        return true;
+    }
+    let mut again = tool("unshare");
+    again.args(["--user", "--map-root-user", "--map-auto", "--mount"]).arg(std::env::current_exe().unwrap());
+    let told = succeed(again.args(["--exact", test, "--nocapture"]));
+    assert!(told.contains(" 1 passed"), "{told}");
+    false
+}
+
+/// For what no ordinary user can do, whatever the namespace.
+#[track_caller]
+pub(crate) fn needs_root() {
+    assert!(is_root(), "what this test looks at, only root can make: run `scripts/test` as root, for this test too");
 }
 
 pub(crate) fn is_root() -> bool {
