@@ -29,7 +29,7 @@ const CAPABILITIES: [&str; 14] = [
 ];
 
 /// What is hidden, since it tells of the machine or changes it.
-const MASKED: [&str; 10] = [
+const MASKED: [&str; 11] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/kcore",
@@ -39,6 +39,7 @@ const MASKED: [&str; 10] = [
     "/proc/scsi",
     "/proc/timer_list",
     "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
     "/sys/firmware",
 ];
 

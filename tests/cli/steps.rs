@@ -195,7 +195,7 @@ network = "host"
         lines,
         [
             format!("/srv/work image image-more unset 1700000000 linux/{architecture} linux/{architecture}").as_str(),
-            "uid=0(root) gid=0(root)",
+            "uid=0(root) gid=0(root) groups=0(root)",
             "lo",
             "none",
             "1234",
@@ -364,6 +364,19 @@ fn a_cache_folder_stays_and_is_held_by_one_step_at_a_time() {
     let listed = |name: &str| ["one", "two", "three"].iter().all(|other| last.contains(&format!("{name} | {other}\n")));
     assert!(["one", "two", "three"].into_iter().any(listed), "{told}");
     assert_eq!(context.leftovers(), Vec::<String>::new());
+}
+
+/// Each folder is a call of the walk that makes the layer.
+#[test]
+fn a_tree_may_be_as_deep_as_a_path_is_long() {
+    let registry = Registry::start();
+    let context = project(&registry, &format!("steps = [\"mkdir -p /{}\"]", "d/".repeat(600)));
+    // A quarter of the usual stack, so that a third of the depth will do.
+    let mut limited = Command::new("/bin/sh");
+    limited.args(["-c", "ulimit -S -s 2048; exec \"$0\" build", env!("CARGO_BIN_EXE_oci")]);
+    limited.env_clear().envs(context.environment()).current_dir(context.project());
+    context.finish(&mut limited).success();
+    assert_eq!(layers(&context).len(), 2);
 }
 
 #[test]
