@@ -393,6 +393,8 @@ fn a_failing_step_shows_its_line_and_its_end() {
     assert_eq!(context.leftovers(), Vec::<String>::new());
     context.write("oci.toml", context.read("oci.toml").replace("for i in", "/no/such/program; for i in"));
     assert!(context.run(["build"]).failure(1).stderr().contains("exit status 127"));
+    let shell = "steps = [{ run = \"true\", shell = [\"/bin/none\", \"-c\"] }]";
+    assert!(project(&registry, shell).run(["build"]).failure(1).stderr().contains("oci::step::no_shell"));
     let program = "steps = [{ run = [\"/no/such/program\"] }]";
     let told = project(&registry, program).run(["build"]).failure(1);
     assert!(told.stderr().contains("oci::run::not_found") && told.stderr().contains("steps = "), "{told}");

@@ -217,7 +217,7 @@ impl Steps<'_> {
         let heard = listener.finish(&log);
         let (status, received) = streamed?;
         if let Some(refusal) = refusal(&live.folder) {
-            return Err(refusal.into());
+            return Err(StepError::refused(refusal, request.step));
         }
         if !status.success() {
             return Err(StepError::failed(shell_status(status), heard, request.step.network_host));
