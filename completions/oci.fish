@@ -204,7 +204,7 @@ complete -c oci -n "__fish_oci_using_subcommand build" -s h -l help -d 'Print he
 complete -c oci -n "__fish_oci_using_subcommand run" -s e -l env -d 'Set a variable; without `=`, pass it on' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l env-file -d 'Set the variables of a file, `NAME=VALUE` a line' -r -F
 complete -c oci -n "__fish_oci_using_subcommand run" -s v -l volume -d 'Mount a file or folder' -r
-complete -c oci -n "__fish_oci_using_subcommand run" -l entrypoint -d 'Run this program instead; what follows `--` is its arguments' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l entrypoint -d 'Run this program instead; what follows `--` is its arguments. Empty, what follows is all that runs' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l user -d 'Name or number, with a group if need be' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l workdir -d 'The folder to start in' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l name -d 'The container\'s host name, which no other that runs has' -r

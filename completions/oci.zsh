@@ -266,7 +266,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--env-file=[Set the variables of a file, \`NAME=VALUE\` a line]:PATH:_files' \
 '*-v+[Mount a file or folder]:FROM:TO[:ro]:_default' \
 '*--volume=[Mount a file or folder]:FROM:TO[:ro]:_default' \
-'--entrypoint=[Run this program instead; what follows \`--\` is its arguments]:PROGRAM:_default' \
+'--entrypoint=[Run this program instead; what follows \`--\` is its arguments. Empty, what follows is all that runs]:PROGRAM:_default' \
 '--user=[Name or number, with a group if need be]:USER[:GROUP]:_default' \
 '--workdir=[The folder to start in]:DIR:_default' \
 '--name=[The container'\''s host name, which no other that runs has]:NAME:_default' \

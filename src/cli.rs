@@ -240,7 +240,7 @@ pub(crate) struct RunArguments {
     /// Taken for granted: standard input is always passed on
     #[arg(short, long)]
     pub(crate) interactive: bool,
-    /// Run this program instead; what follows `--` is its arguments
+    /// Run this program instead; what follows `--` is its arguments. Empty, what follows is all that runs
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) entrypoint: Option<String>,
     /// Name or number, with a group if need be

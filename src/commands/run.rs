@@ -245,7 +245,11 @@ fn options(arguments: &RunArguments) -> Result<RunOptions, TargetError> {
         return Err(TargetError::Ports);
     }
     Ok(RunOptions {
-        entrypoint: arguments.entrypoint.clone().map(|program| vec![program]),
+        // An empty one takes the image's away, as with other engines.
+        entrypoint: arguments
+            .entrypoint
+            .clone()
+            .map(|program| Vec::from_iter(Some(program).filter(|it| !it.is_empty()))),
         arguments: (!arguments.arguments.is_empty()).then(|| arguments.arguments.clone()),
         environment: environment(arguments)?,
         user: arguments.user.clone(),

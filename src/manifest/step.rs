@@ -13,6 +13,8 @@ pub(crate) struct Step {
     pub(crate) place: Place,
     /// The program and its arguments: the shell's, where `run` is a text.
     pub(crate) command: Vec<String>,
+    /// `run` is a text for a shell.
+    pub(crate) is_text: bool,
     /// `run` as a text, for the image's history.
     pub(crate) written: String,
     /// `None` removes.

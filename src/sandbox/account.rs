@@ -23,6 +23,10 @@ pub(super) fn resolve(text: Option<&str>, root: &Root, map: &IdMap) -> Result<Ac
     if !map.holds(account.user, account.group) {
         return Err(Refusal::UnmappedUser { user: account.user, group: account.group });
     }
+    // A program that gives its group up for another must not lose what is refused to that group.
+    if !account.supplementary.contains(&account.group) {
+        account.supplementary.insert(0, account.group);
+    }
     account.supplementary.retain(|&group| map.holds(0, group));
     Ok(account)
 }

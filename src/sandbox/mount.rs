@@ -4,6 +4,7 @@
 //! the step's. The run's `bundle` folder is in memory while we live, and only in our mount namespace:
 //! the configuration, with its environment, and secrets are on no disk.
 
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use crate::fs::write_private;
 use crate::sandbox::account::Account;
 use crate::sandbox::refusal::{Attempt as _, Refusal};
 use crate::sandbox::root::Root;
+use crate::sanitize;
 
 /// Something to be seen at a path of the container.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -89,10 +91,21 @@ pub(super) fn prepare(
         };
         // In there is something of the runtime's own.
         if !ALWAYS.iter().any(|folder| target.starts_with(folder)) {
-            made.extend(root.create(target, kind).attempt("create a place to mount on at", target)?);
+            made.extend(root.create(target, kind).map_err(|error| unfit(target, kind, error))?);
         }
     }
     Ok(made)
+}
+
+/// Why nothing can be mounted there.
+fn unfit(target: &Path, kind: FileType, error: io::Error) -> Refusal {
+    let there = match error.kind() {
+        io::ErrorKind::IsADirectory => "a folder is there",
+        io::ErrorKind::NotADirectory => "what is there, or above it, is no folder",
+        _ => return Refusal::failed("create a place to mount on at", target, error),
+    };
+    let what = if kind == FileType::Directory { "a folder" } else { "a file" };
+    Refusal::Unfit { what: what.to_owned(), target: sanitize::name(&target.to_string_lossy()), there: there.to_owned() }
 }
 
 fn write_secret(file: &Path, value: &[u8], account: &Account) -> Result<(), Refusal> {

@@ -14,7 +14,7 @@ pub(crate) enum Refusal {
     #[error("there is no {kind} `{name}` in the image")]
     #[diagnostic(
         code(oci::run::unknown_user),
-        help("name one that its /etc/passwd and /etc/group have, or give numbers: `--user 1000:1000`")
+        help("name one that its /etc/passwd and /etc/group have, or give numbers, such as `1000:1000`")
     )]
     UnknownUser { kind: String, name: String },
     #[error("`{text}` is no user")]
@@ -71,6 +71,12 @@ pub(crate) enum Refusal {
         #[source]
         cause: Cause,
     },
+    #[error("could not mount {what} on `{target}` of the image: {there}")]
+    #[diagnostic(
+        code(oci::run::mount_place),
+        help("give it another place: folders are mounted on folders, files on files, and what is not there is made")
+    )]
+    Unfit { what: String, target: String, there: String },
     #[error("could not {verb} `{path}`")]
     #[diagnostic(code(oci::run::failed))]
     Failed {
@@ -110,6 +116,12 @@ impl From<io::Error> for Cause {
     }
 }
 
+impl Refusal {
+    pub(super) fn failed(verb: &str, path: &Path, error: io::Error) -> Self {
+        Self::Failed { verb: verb.to_owned(), path: sanitize::name(&path.to_string_lossy()), cause: error.into() }
+    }
+}
+
 fn searched(path: Option<&str>) -> String {
     path.map(|path| format!(" (PATH is `{}`)", sanitize::name(path))).unwrap_or_default()
 }
@@ -121,10 +133,6 @@ pub(super) trait Attempt<T> {
 
 impl<T, E: Into<io::Error>> Attempt<T> for Result<T, E> {
     fn attempt(self, verb: &str, path: impl AsRef<Path>) -> Result<T, Refusal> {
-        self.map_err(|error| Refusal::Failed {
-            verb: verb.to_owned(),
-            path: sanitize::name(&path.as_ref().to_string_lossy()),
-            cause: error.into().into(),
-        })
+        self.map_err(|error| Refusal::failed(verb, path.as_ref(), error.into()))
     }
 }

@@ -40,7 +40,7 @@ impl Root {
         rustix::fs::fstat(self.open_inside(path, OFlags::PATH)?)
     }
 
-    /// A file's content, at most `limit` bytes of it; nothing for no file.
+    /// A file's content, at most `limit` bytes of it; nothing where nothing or no file is.
     pub(super) fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let file = match self.open_inside(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
             Ok(file) => File::from(file),
@@ -55,10 +55,15 @@ impl Root {
         Ok(Some(bytes))
     }
 
-    /// A text file's content; empty for no file.
+    /// A text file's content; empty for nothing. What is there and no file is an error: runc, which reads it
+    /// too, would wait for a pipe's other end.
     pub(super) fn read_text(&self, path: &str) -> io::Result<String> {
-        let bytes = self.read(Path::new(path), LIMIT)?.unwrap_or_default();
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        let path = Path::new(path);
+        match self.read(path, LIMIT)? {
+            Some(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            None if self.look(path).is_ok() => Err(io::Error::other("it is there, and is no file")),
+            None => Ok(String::new()),
+        }
     }
 
     /// Creates what a path needs, as far as it is not there: folders, and at its end a folder or an empty
@@ -89,6 +94,7 @@ impl Root {
                         continue;
                     }
                     found if wanted == FileType::Directory && found != wanted => return Err(Errno::NOTDIR.into()),
+                    FileType::Directory if wanted != FileType::Directory => return Err(Errno::ISDIR.into()),
                     _ => {}
                 },
                 Err(Errno::NOENT) => {
@@ -136,6 +142,10 @@ mod tests {
         assert_eq!(root.read(Path::new("/absolute/secret"), 10).unwrap(), None);
         assert_eq!(root.read(Path::new("/up/file"), 10).unwrap().unwrap(), b"in");
         assert_eq!(root.read(Path::new("/file/x"), 10).unwrap(), None);
+        assert_eq!(root.read_text("/file").unwrap(), "in");
+        assert_eq!(root.read_text("/absolute").unwrap(), "");
+        rustix::fs::mknodat(&root.folder, "pipe", FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        assert!(root.read_text("/pipe").is_err() && root.read_text("/up").is_err());
         root.create(Path::new("/up/a/b"), FileType::Directory).unwrap();
         assert!(inside.path().join("a/b").is_dir());
         let error = root.create(Path::new("/file/b"), FileType::Directory).unwrap_err();
@@ -159,6 +169,7 @@ mod tests {
         assert_eq!(create("/../../x", FileType::Directory), paths(&["x"]));
         assert_eq!(create("/", FileType::Directory), paths(&[]));
         assert!(create("/loop/x", FileType::Directory).is_err());
+        assert_eq!(create("/run", FileType::RegularFile), Err(io::ErrorKind::IsADirectory));
         assert!(inside.join("x").is_dir() && !folder.path().join("x").exists());
         assert_eq!(std::fs::read(inside.join("run/resolve/file")).unwrap(), b"");
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::sandbox::account::Account;
 use crate::sandbox::{Container, Mount, MountSource, mount, seccomp};
 use crate::tools::IdMap;
-use crate::tools::id_map::has_all_ids;
+use crate::tools::id_map::{has_all_ids, has_group};
 
 /// The capabilities of a container's root.
 const CAPABILITIES: [&str; 14] = [
@@ -29,7 +29,7 @@ const CAPABILITIES: [&str; 14] = [
 ];
 
 /// What is hidden, since it tells of the machine or changes it.
-const MASKED: [&str; 10] = [
+const MASKED: [&str; 11] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/kcore",
@@ -39,6 +39,7 @@ const MASKED: [&str; 10] = [
     "/proc/scsi",
     "/proc/timer_list",
     "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
     "/sys/firmware",
 ];
 
@@ -104,7 +105,7 @@ pub(super) fn build(container: &Container, account: &Account, root: &Path, bundl
 fn mounts(container: &Container, bundle: &Path) -> Vec<Value> {
     let mount = |destination: &str, kind: &str, options: &[&str]| json!({ "destination": destination, "type": kind, "source": kind, "options": options });
     let mut devpts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
-    if container.map.holds(0, TTY) {
+    if has_group(TTY) {
         devpts.push("gid=5");
     }
     let mut mounts = vec![

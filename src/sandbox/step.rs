@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 use crate::fs::write_private;
@@ -16,6 +17,9 @@ use crate::tools::runc::Streams;
 
 /// The bytes that are written at once.
 const CHUNK: usize = 1 << 20;
+/// The stack that the walk of the deepest tree may take: each of its folders is a call, and a path has room
+/// for some two thousand.
+const STACK: u64 = 64 << 20;
 
 /// A step to run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,6 +43,16 @@ pub(super) fn run(step: &Step, folder: &RunFolder) -> Result<i32, Refusal> {
     captured.map(|(status, _)| status)
 }
 
+/// Lets the stack grow, as far as it may: not before the container has ended, which would inherit that.
+fn allow_a_deep_walk() {
+    let limit = getrlimit(Resource::Stack);
+    let wanted = limit.maximum.map_or(STACK, |most| most.min(STACK));
+    if limit.current.is_some_and(|current| current < wanted) {
+        // Without it all but the deepest trees are walked all the same.
+        let _ = setrlimit(Resource::Stack, Rlimit { current: Some(wanted), maximum: limit.maximum });
+    }
+}
+
 /// The status, and whether something changed.
 fn perform(step: &Step, ground: &Ground, folder: &RunFolder) -> Result<(i32, bool), Refusal> {
     let upper = folder.upper();
@@ -52,6 +66,7 @@ fn perform(step: &Step, ground: &Ground, folder: &RunFolder) -> Result<(i32, boo
         let work = folder.work();
         std::fs::remove_dir_all(&work).attempt("remove", &work)?;
     }
+    allow_a_deep_walk();
     let request = CaptureRequest {
         upper: &upper,
         copied: ground.copied,

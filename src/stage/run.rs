@@ -76,7 +76,10 @@ pub(crate) enum RunError {
     #[diagnostic(code(oci::run::no_volume), help("create it first: `mkdir -p {}`", path.display()))]
     NoVolume { path: PathBuf, source: io::Error },
     #[error("`{}` is no place for a volume", path.display())]
-    #[diagnostic(code(oci::run::volume_target), help("give an absolute path below `/`"))]
+    #[diagnostic(
+        code(oci::run::volume_target),
+        help("give an absolute path below `/`, and none in `/proc` or `/sys`, which a container has of its own")
+    )]
     VolumeTarget { path: PathBuf },
     #[error("a container named `{name}` is running")]
     #[diagnostic(code(oci::run::name_taken), help("end it first, or choose another `--name`"))]
@@ -215,7 +218,7 @@ pub(super) fn is_of(entry: &str, name: &str) -> bool {
 
 fn mounts(options: &RunOptions) -> Result<Vec<Mount>, RunError> {
     let volumes = options.volumes.iter().map(|volume| {
-        if !volume.target.is_absolute() || volume.target.parent().is_none() {
+        if !takes_volume(&volume.target) {
             return Err(RunError::VolumeTarget { path: volume.target.clone() });
         }
         let path = std::fs::canonicalize(&volume.source)
@@ -224,6 +227,14 @@ fn mounts(options: &RunOptions) -> Result<Vec<Mount>, RunError> {
         Ok(Mount { source, target: volume.target.clone() })
     });
     network_mounts(options.network_host).map(Ok).chain(volumes).collect()
+}
+
+/// Whether something of the machine can be at a path: not over the whole image, nor over what the container has
+/// there of its own.
+fn takes_volume(target: &Path) -> bool {
+    let path = below_root(&target.to_string_lossy());
+    let taken = ["/proc", "/sys"].iter().any(|folder| path.starts_with(folder));
+    target.is_absolute() && !taken && !["/", "/dev"].iter().any(|folder| path == Path::new(folder))
 }
 
 /// What a container on the machine's network needs to know about it.
@@ -270,6 +281,24 @@ mod tests {
     fn the_working_folder_is_below_the_root() {
         for (folder, path) in [("", "/"), ("app", "/app"), ("/a/./b/../c", "/a/c"), ("../../x", "/x")] {
             assert_eq!(below_root(folder), Path::new(path), "{folder}");
+        }
+    }
+
+    #[test]
+    fn a_volume_has_a_place_of_its_own() {
+        for (target, fits) in [
+            ("/data", true),
+            ("/dev/kvm", true),
+            ("/process", true),
+            ("data", false),
+            ("/", false),
+            ("/data/..", false),
+            ("/proc", false),
+            ("/proc/sys/x", false),
+            ("/a/../sys/fs", false),
+            ("/dev/", false),
+        ] {
+            assert_eq!(takes_volume(Path::new(target)), fits, "{target}");
         }
     }
 

@@ -25,6 +25,19 @@ pub(crate) fn has_all_ids() -> bool {
     read("/proc/self/uid_map").split_whitespace().eq(["0", "0", "4294967295"])
 }
 
+/// Whether a group is one in the user namespace that we are in, which may be someone else's and small.
+pub(crate) fn has_group(group: u32) -> bool {
+    is_inside(&read("/proc/self/gid_map"), group)
+}
+
+/// Whether a map of the kernel has an ID inside (`user_namespaces(7)`).
+fn is_inside(map: &str, id: u32) -> bool {
+    map.lines().any(|line| {
+        let numbers: Vec<u32> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+        matches!(numbers[..], [first, _, count] if id.checked_sub(first).is_some_and(|offset| offset < count))
+    })
+}
+
 /// Consecutive IDs of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IdRange {
@@ -106,6 +119,22 @@ fn subordinate(text: &str, name: &str, user: u32) -> Option<IdRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_map_of_the_kernel_tells_which_ids_are_inside() {
+        let map = "         0       1003          1\n         1     231072      65536\n";
+        for (map, id, there) in [
+            (map, 0, true),
+            (map, 5, true),
+            (map, 65536, true),
+            (map, 65537, false),
+            ("0 1003 1\n", 5, false),
+            ("0 0 4294967295\n", 5, true),
+            ("", 0, false),
+        ] {
+            assert_eq!(is_inside(map, id), there, "{map} {id}");
+        }
+    }
 
     #[test]
     fn finds_the_largest_range_by_name_or_number() {

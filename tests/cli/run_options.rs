@@ -37,6 +37,8 @@ fn volumes_are_files_or_folders_by_any_path() {
         context.finish(context.oci().args(arguments))
     };
     assert_eq!(run("/tools/greet").success().stdout(), "greetings\n");
+    // Without the image's entrypoint there is nothing to run but what follows.
+    assert!(run("").failure(125).stderr().contains("oci::run::nothing_to_run"));
     let told = run("/tools/none").failure(127);
     assert!(told.stderr().contains("oci::run::not_found"), "{told}");
 

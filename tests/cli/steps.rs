@@ -192,7 +192,7 @@ network = "host"
         lines,
         [
             format!("/srv/work image image-more unset 1700000000 linux/{architecture} linux/{architecture}").as_str(),
-            "uid=0(root) gid=0(root)",
+            "uid=0(root) gid=0(root) groups=0(root)",
             "lo",
             "none",
             "1234",
@@ -364,6 +364,19 @@ fn a_cache_folder_stays_and_is_held_by_one_step_at_a_time() {
     assert_eq!(context.leftovers(), Vec::<String>::new());
 }
 
+/// Each folder is a call of the walk that makes the layer.
+#[test]
+fn a_tree_may_be_as_deep_as_a_path_is_long() {
+    let registry = Registry::start();
+    let context = project(&registry, &format!("steps = [\"mkdir -p /{}\"]", "d/".repeat(600)));
+    // A quarter of the usual stack, so that a third of the depth will do.
+    let mut limited = Command::new("/bin/sh");
+    limited.args(["-c", "ulimit -S -s 2048; exec \"$0\" build", env!("CARGO_BIN_EXE_oci")]);
+    limited.env_clear().envs(context.environment()).current_dir(context.project());
+    context.finish(&mut limited).success();
+    assert_eq!(layers(&context).len(), 2);
+}
+
 #[test]
 fn a_failing_step_shows_its_line_and_its_end() {
     let registry = Registry::start();
@@ -378,6 +391,8 @@ fn a_failing_step_shows_its_line_and_its_end() {
     assert_eq!(context.leftovers(), Vec::<String>::new());
     context.write("oci.toml", context.read("oci.toml").replace("for i in", "/no/such/program; for i in"));
     assert!(context.run(["build"]).failure(1).stderr().contains("exit status 127"));
+    let shell = "steps = [{ run = \"true\", shell = [\"/bin/none\", \"-c\"] }]";
+    assert!(built_with(&registry, shell).run(["build"]).failure(1).stderr().contains("oci::step::no_shell"));
     let program = "steps = [{ run = [\"/no/such/program\"] }]";
     let told = built_with(&registry, program).run(["build"]).failure(1);
     assert!(told.stderr().contains("oci::run::not_found") && told.stderr().contains("steps = "), "{told}");

@@ -26,7 +26,7 @@ impl Tree {
         let blame = |error: LayerError| At::new(error, &path.place, "");
         let asked = LayerPath::parse(path.as_bytes())
             .map_err(|source| blame(LayerError::InvalidPath { path: sanitize::name(path), source }))?;
-        let found = image.find(&asked, true).map_err(|lost| blame(image.missing(&asked, Some(lost)).into()))?;
+        let found = image.find(&asked, true).map_err(|lost| blame(image.missing(&asked, Some(lost), "").into()))?;
         let package = Package::new(path.place.clone(), PackageContent::Path { path: path.clone(), to: None });
         let nothing = Globs::default();
         let mut scan = PackageScan::new(request, &package, 0, &nothing);

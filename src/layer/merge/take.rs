@@ -46,7 +46,7 @@ impl PackageScan<'_> {
             _ if selection.is_some() => {
                 return Err(blame(TakeError::NoMatch { image: tree.name.clone(), pattern: shown() }));
             }
-            lost => return Err(blame(tree.missing(&asked, lost.err()))),
+            lost => return Err(blame(tree.missing(&asked, lost.err(), ", or set `optional = true`"))),
         };
         if !tree.is_folder(&found) {
             let to = match (to, asked.name()) {
@@ -207,8 +207,9 @@ impl PackageScan<'_> {
 }
 
 impl ImageTree {
-    /// The error for a path that leads to nothing, with the nearest that does not.
-    pub(super) fn missing(&self, path: &LayerPath, lost: Option<Lost>) -> TakeError {
+    /// The error for a path that leads to nothing, with the nearest that does not; what else can be done where
+    /// nothing is near.
+    pub(super) fn missing(&self, path: &LayerPath, lost: Option<Lost>, otherwise: &str) -> TakeError {
         let (image, shown) = (self.name.clone(), path.to_string());
         let help = match lost {
             Some(Lost::Loop) => return TakeError::Loop { image, path: shown },
@@ -219,7 +220,7 @@ impl ImageTree {
                 let near = near.or_else(|| self.nodes.keys().find(|other| other.name() == path.name()).cloned());
                 match near {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("look what is there with `oci run {image}`, or set `optional = true`"),
+                    None => format!("look what is there with `oci run {image} --entrypoint ls -- -a /`{otherwise}"),
                 }
             }
         };

@@ -20,8 +20,9 @@ fn step(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option<St
     let Some(table) = value.table() else {
         let text = value.text()?;
         let (command, written) = shell(None, &text, checker)?;
-        return Some(plain(text.place, command, written));
+        return Some(Step { is_text: true, ..plain(text.place, command, written) });
     };
+    let is_text = table.get("run").is_some_and(|value| value.list().is_none());
     let what = command(&value, table, checker);
     if let Some(value) = table.get("shell").filter(Value::is_empty_list) {
         empty(&value, checker);
@@ -35,7 +36,7 @@ fn step(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option<St
     let network_host = table.text("network").is_some_and(|network| *network == "host");
     // All of it was looked at, so that every problem is found.
     let (place, command, written) = what?;
-    Some(Step { env, user, workdir, network_host, cache, secrets, mounts, ..plain(place, command, written) })
+    Some(Step { is_text, env, user, workdir, network_host, cache, secrets, mounts, ..plain(place, command, written) })
 }
 
 /// A step of which nothing more is said.
@@ -43,6 +44,7 @@ fn plain(place: Place, command: Vec<String>, written: String) -> Step {
     Step {
         place,
         command,
+        is_text: false,
         written,
         env: Default::default(),
         user: None,
@@ -176,17 +178,28 @@ fn mount(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option<P
 /// A folder in the image to mount something on.
 fn place_of_folder(text: Placed<String>, checker: &mut Checker) -> Option<Placed<String>> {
     let folder = package::image_path(text, true, checker)?;
-    if *folder == "/" {
-        let reason = "this would hide the whole image";
-        checker.push(Problem::new("oci::manifest::bad_path", "`/` is no place for a folder", &folder.place, reason));
-        return None;
-    }
-    Some(folder)
+    can_be_mounted_on(&folder, "a folder", checker).then_some(folder)
+}
+
+/// Whether something of the step can be at a path: not over the whole image, nor over what the container has
+/// there of its own.
+fn can_be_mounted_on(path: &Placed<String>, what: &str, checker: &mut Checker) -> bool {
+    let reason = match path.trim_matches('/').split('/').collect::<Vec<_>>()[..] {
+        ["", ..] => "this would hide the whole image",
+        ["proc" | "sys", ..] | ["dev"] => "a container has its own here",
+        _ => return true,
+    };
+    let message = format!("`{}` is no place for {what}", **path);
+    checker.push(Problem::new("oci::manifest::bad_path", message, &path.place, reason));
+    false
 }
 
 fn place_inside(value: &Value<'_>, table: Table<'_>, checker: &mut Checker) -> Option<String> {
     match table.text("to") {
-        Some(to) => Some(package::image_path(to, false, checker)?.value),
+        Some(to) => {
+            let to = package::image_path(to, false, checker)?;
+            can_be_mounted_on(&to, "a mount", checker).then_some(to.value)
+        }
         None => {
             if table.get("to").is_none() {
                 missing(value, "to", checker);

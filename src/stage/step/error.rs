@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use crate::fs::FileError;
 use crate::image::ImageError;
 use crate::layer::LinkError;
+use crate::manifest::Step;
+use crate::sandbox::Refusal;
+use crate::sanitize;
 use crate::source::At;
 use crate::stage::base::BaseError;
 use crate::stage::rootfs::RootfsError;
@@ -24,6 +27,14 @@ pub(crate) enum StepError {
         #[help]
         help: Option<String>,
     },
+    #[error("there is no `{}` in the image to run the step's text", sanitize::name(shell))]
+    #[diagnostic(
+        code(oci::step::no_shell),
+        help(
+            "name a program of the image and its arguments, `run = [\"/app\", \"init\"]`, which needs no shell; or another `shell`"
+        )
+    )]
+    NoShell { shell: String },
     #[error("the secret `{name}` has no value")]
     #[diagnostic(code(oci::step::no_secret), help("set it in the environment: `export {name}=…`"))]
     NoVariable { name: String },
@@ -76,6 +87,14 @@ pub(crate) struct LogFile {
 }
 
 impl StepError {
+    /// A step that was not started.
+    pub(super) fn refused(refusal: Refusal, step: &Step) -> Self {
+        match refusal {
+            Refusal::NotFound { program, .. } if step.is_text => Self::NoShell { shell: program },
+            refusal => Self::Unstarted(refusal.into()),
+        }
+    }
+
     pub(super) fn failed(status: i32, heard: Heard, network_host: bool) -> Self {
         let help = (heard.misses_network && !network_host).then(|| {
             "it seems to have needed the network, which steps do not have by default: give it `network = \"host\"`"
@@ -113,6 +132,7 @@ mod tests {
             StepError::failed(137, heard(true, None), false),
             StepError::failed(1, heard(true, None), true),
             StepError::failed(1, Heard::default(), false),
+            StepError::NoShell { shell: "/bin/sh".to_owned() },
             StepError::NoVariable { name: "TOKEN".to_owned() },
             StepError::SecretFile { path: "~/.npmrc".to_owned(), source: denied() },
             StepError::LargeSecret { path: "big".to_owned(), limit: 1 << 20 },

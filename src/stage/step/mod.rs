@@ -217,7 +217,9 @@ impl Steps<'_> {
         let log = self.store.logs().join(format!("step-{}.log", &key.hex()[..12]));
         let heard = listener.finish(&log);
         let (status, received) = streamed?;
-        unstarted::check(&live.folder)?;
+        if let Some(refusal) = unstarted::refusal(&live.folder) {
+            return Err(StepError::refused(refusal, request.step));
+        }
         if !status.success() {
             return Err(StepError::failed(shell_status(status), heard, request.step.network_host));
         }

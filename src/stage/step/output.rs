@@ -11,6 +11,8 @@ use crate::stage::step::secret::{Secret, Strike};
 
 /// How many lines an error repeats.
 const LAST: usize = 12;
+/// How many characters of a line it repeats.
+const MOST_REPEATED: usize = 400;
 /// A line that is longer is shown in pieces.
 const LONGEST: usize = 16 << 10;
 
@@ -103,7 +105,7 @@ impl<'a> Listener<'a> {
         if self.last.len() == LAST {
             self.last.pop_front();
         }
-        self.last.push_back(line);
+        self.last.push_back(shortened(line));
     }
 
     /// Keeps the log under its name; one that cannot be written is no reason to fail.
@@ -115,6 +117,15 @@ impl<'a> Listener<'a> {
             && self.log.into_inner().is_ok_and(|written| written.commit(log, 0o600).is_ok());
         Heard { last: self.last.into(), misses_network: self.misses_network, log: is_kept.then(|| log.to_owned()) }
     }
+}
+
+/// A line as an error repeats it; the log has all of it.
+fn shortened(mut line: String) -> String {
+    if let Some((end, _)) = line.char_indices().nth(MOST_REPEATED) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
 }
 
 #[cfg(test)]
@@ -167,6 +178,8 @@ mod tests {
     #[test]
     fn a_line_without_an_end_is_shown_in_pieces_and_no_secret_falls_between() {
         let whole = [vec![b'x'; 3 * LONGEST - 3], b"secret".to_vec(), vec![b'y'; 3 * LONGEST]].concat();
+        assert_eq!(shortened("é".repeat(MOST_REPEATED + 1)), "é".repeat(MOST_REPEATED) + "…");
+        assert_eq!(shortened("é".repeat(MOST_REPEATED)), "é".repeat(MOST_REPEATED));
         for size in [1000, LONGEST, LONGEST + 5] {
             let pieces: Vec<&[u8]> = whole.chunks(size).collect();
             let (shown, heard, logged) = heard(&pieces, "secret");

@@ -55,12 +55,12 @@ fn is_what_the_image_and_the_options_say() {
         (status, stdout.as_str(), stderr.as_str()),
         (
             Some(0),
-            "uid=1000(app) gid=1000(app) groups=50(staff)\n/home/app /bin a b\n/new/folder\noci\n/sys/class/net/lo\n",
+            "uid=1000(app) gid=1000(app) groups=50(staff),1000(app)\n/home/app /bin a b\n/new/folder\noci\n/sys/class/net/lo\n",
             ""
         )
     );
     request.user = Some("65532:7".to_owned());
-    assert!(text(&lab.run(&request)).1.starts_with("uid=65532 gid=7\n/ /bin"));
+    assert!(text(&lab.run(&request)).1.starts_with("uid=65532 gid=7 groups=7\n/ /bin"));
     let unknown = Request { user: Some("nobody".to_owned()), ..request };
     let (status, _, stderr) = text(&lab.run(&unknown));
     assert!(status == Some(125) && stderr.contains("oci::run::unknown_user"), "{stderr}");

@@ -135,6 +135,7 @@ steps = [
     { user = "a b" },
     { run = [], network = "bridge", workdir = "../x", shell = [], cache = ["x"], env = { "=" = "1" } },
     { run = "echo {version} {x}", secrets = [{}, { env = "" }, { env = "A", to = "/x" }, { file = "x" }] },
+    { run = "true", cache = ["/", "/dev/"], mounts = [{ path = "x", to = "/proc/x" }, { tmpfs = "/sys" }] },
     { run = "true", mounts = [{}, { path = "x" }, { image = "x", path = "y" }, { tmpfs = "x", to = "/" }] },
 ]
 "#,
