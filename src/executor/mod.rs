@@ -179,6 +179,14 @@ impl Executor<'_> {
         self.bases().load(&name, base, entry, platform).map_err(|error| self.blame(asked, build, platform, error))
     }
 
+    /// The same, where it takes no question to a registry and no look into a layout.
+    fn recall(&self, asked: &Placed<ImageName>, platform: &Platform) -> Option<BaseImage> {
+        let name = asked.to_string();
+        let ((base, _), entry) = self.manifest.pin(asked).zip(self.lock.entries.get(&name))?;
+        entry.origin.repository()?;
+        Bases { offline: true, ..self.bases() }.load(&name, base, entry, platform).ok()
+    }
+
     /// The commands by which manifest and config of a base are brought, unless they are here, and by which it
     /// is judged.
     fn commands_to_load(&self, name: &ImageName, entry: &Entry, platform: &Platform, is_here: bool) -> Vec<String> {

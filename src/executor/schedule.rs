@@ -87,6 +87,14 @@ impl<T: Copy + Ord + Send> Schedule<T> {
         ticket
     }
 
+    /// A task that was done before anything began.
+    pub(super) fn add_done(&self, work: T) -> Ticket {
+        let mut state = self.lock();
+        let ticket = Ticket(state.tasks.len());
+        state.tasks.push(Task { work, pool: Pool::Processor, waits_for: 0, followers: Vec::new(), done: true });
+        ticket
+    }
+
     /// Makes `later`, which still waits for something, wait for `first` too.
     pub(super) fn hold(&self, later: Ticket, first: Ticket) {
         self.lock().order(first, later);
@@ -111,21 +119,18 @@ impl<T: Copy + Ord + Send> Schedule<T> {
     {
         let mut state = self.lock();
         loop {
-            // This one is free too.
-            state.crew(pool).idle += 1;
-            self.call(&mut state, scope, work);
-            state.crew(pool).idle -= 1;
             if state.stopped || state.is_over() {
                 self.changed.notify_all();
                 return;
             }
-            let Some((task, ticket)) = state.crew(pool).ready.pop_first() else {
+            let taken = state.take(pool);
+            self.call(&mut state, scope, work);
+            let Some((task, ticket)) = taken else {
                 state.crew(pool).idle += 1;
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 state.crew(pool).idle -= 1;
                 continue;
             };
-            state.running += 1;
             drop(state);
             {
                 let _guard = StopOnPanic(self);
@@ -133,11 +138,11 @@ impl<T: Copy + Ord + Send> Schedule<T> {
             }
             state = self.lock();
             state.finish(ticket);
-            self.changed.notify_all();
         }
     }
 
-    /// Starts a thread for each task that nobody is free for, as far as there may be more.
+    /// Wakes who is free where there is something to do, and starts a thread for each task that nobody is free
+    /// for, as far as there may be more.
     fn call<'scope, 'env, F: Fn(T) + Sync>(
         &'env self,
         state: &mut State<T>,
@@ -148,6 +153,9 @@ impl<T: Copy + Ord + Send> Schedule<T> {
     {
         for pool in [Pool::Processor, Pool::Network] {
             let crew = state.crew(pool);
+            if !crew.ready.is_empty() && crew.idle > 0 {
+                self.changed.notify_all();
+            }
             while crew.ready.len() > crew.idle && crew.threads < crew.limit {
                 crew.threads += 1;
                 crew.idle += 1;
@@ -182,6 +190,13 @@ impl<T: Copy + Ord> State<T> {
     fn make_ready(&mut self, ticket: Ticket) {
         let Task { work, pool, .. } = self.tasks[ticket.0];
         self.crew(pool).ready.insert((work, ticket));
+    }
+
+    /// The first task of a pool; from now on it is being done.
+    fn take(&mut self, pool: Pool) -> Option<(T, Ticket)> {
+        let taken = self.crew(pool).ready.pop_first()?;
+        self.running += 1;
+        Some(taken)
     }
 
     fn finish(&mut self, ticket: Ticket) {
@@ -279,6 +294,19 @@ mod tests {
         });
         let ended = ended.into_inner().unwrap();
         assert_eq!((ended.len(), ended.first(), ended.last()), (7, Some(&0), Some(&100)));
+    }
+
+    /// Little work is done by whoever runs it, and what was done before keeps nobody waiting.
+    #[test]
+    fn one_task_after_the_other_needs_no_other_thread() {
+        let schedule = Schedule::new(4, 4);
+        let known = schedule.add_done(0);
+        let first = schedule.add(Pool::Processor, 1, [known]);
+        schedule.add(Pool::Processor, 2, [known, first]);
+        let this = thread::current().id();
+        let ended = Mutex::new(Vec::new());
+        schedule.run(|number| ended.lock().unwrap().push((number, thread::current().id())));
+        assert_eq!(ended.into_inner().unwrap(), [(1, this), (2, this)]);
     }
 
     #[test]

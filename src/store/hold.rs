@@ -10,6 +10,7 @@
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use crate::fs::{FileError, Lock};
 use crate::model::Digest;
@@ -81,8 +82,12 @@ impl Store {
         if let Some(workspace) = self.workspace.get() {
             return Ok(workspace);
         }
+        // One thread makes it, and the others wait.
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(workspace) = self.workspace.get() {
+            return Ok(workspace);
+        }
         let made = Workspace::new(&self.temporaries(), &self.gate())?;
-        // If another thread was quicker, this one's folder is removed again.
         Ok(self.workspace.get_or_init(|| made))
     }
 

@@ -25,8 +25,8 @@ mod record;
 mod workspace;
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 pub(crate) use blob::{BlobError, Verdict};
 pub(crate) use layout::Layout;
@@ -41,6 +41,7 @@ pub(crate) struct Store {
     root: PathBuf,
     /// Made when something is first looked for or worked on.
     workspace: OnceLock<Workspace>,
+    making: Mutex<()>,
     grown: AtomicBool,
     /// Nothing is to be changed.
     only_looks: bool,
@@ -79,7 +80,13 @@ impl Store {
         if root.to_str().is_none() {
             return Err(OpenError::NotText { path: root });
         }
-        Ok(Self { root, workspace: OnceLock::new(), grown: AtomicBool::new(false), only_looks: false })
+        Ok(Self {
+            root,
+            workspace: OnceLock::new(),
+            making: Mutex::default(),
+            grown: AtomicBool::new(false),
+            only_looks: false,
+        })
     }
 
     /// The same, to be looked at alone: whatever is asked of it, it makes, removes, marks and sets aside

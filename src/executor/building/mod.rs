@@ -185,7 +185,14 @@ impl<'a> Building<'a> {
                 // What is asked for by nobody who can be built is not asked for.
                 Origin::Elsewhere(..) if !self.is_wanted(number, &is_later) => continue,
                 Origin::Made(image) if is_later[image] => continue,
-                Origin::Elsewhere(..) => self.schedule.add(Pool::Network, Work::Load(number), []),
+                // Where all is known, little work is done without a second thread.
+                Origin::Elsewhere(name, _) => match self.executor.recall(name, node.platform) {
+                    Some(base) => {
+                        let _ = self.progress[number].whole.set(Whole::Elsewhere(base));
+                        self.schedule.add_done(Work::Load(number))
+                    }
+                    None => self.schedule.add(Pool::Network, Work::Load(number), []),
+                },
                 Origin::Made(image) => {
                     let files = node.sources.values().filter_map(|source| self.files_task(*source));
                     let scan = self.schedule.add(Pool::Processor, Work::Scan(number), files.collect::<Vec<_>>());
