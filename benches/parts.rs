@@ -7,7 +7,7 @@
 #![expect(clippy::expect_used, reason = "without its setting a benchmark has nothing to say")]
 #![expect(dead_code, unused_imports, reason = "the program's modules are taken in whole, and few things used")]
 
-#[path = "../src/fs.rs"]
+#[path = "../src/fs/mod.rs"]
 mod fs;
 #[path = "../src/image/mod.rs"]
 mod image;

@@ -1,10 +1,13 @@
 //! The documents of an image: config, manifest, and an index where there are several platforms.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::slice;
 
 use super::{BuildError, BuiltImage, Executor};
 use crate::fs::FileError;
-use crate::image::{AddedLayer, Addition, Image, annotations};
+use crate::image::{AddedLayer, Addition, Image, Layer, annotations};
+use crate::layer::{WriteError, WrittenLayer, write_empty};
 use crate::manifest::Build;
 use crate::model::document::media_type;
 use crate::model::platform::DescriptorPlatform;
@@ -21,6 +24,11 @@ impl Executor<'_> {
         layers: &[AddedLayer],
         program: Option<String>,
     ) -> Result<(BuiltImage, bool), BuildError> {
+        let bottom = self.bottom(build, below, layers)?;
+        if let Some((_, blob)) = &bottom {
+            self.store.put(blob)?;
+        }
+        let layers = bottom.as_ref().map_or(layers, |(bottom, _)| slice::from_ref(bottom));
         let image = self.derive(build, below, layers, program.clone())?;
         let (config, manifest) = image.documents();
         let descriptor = Descriptor::of(media_type::MANIFEST, &manifest);
@@ -28,6 +36,28 @@ impl Executor<'_> {
         self.store.put(&config)?;
         self.store.put(&manifest)?;
         Ok((BuiltImage { image, manifest: descriptor, program, base: base.cloned() }, is_new))
+    }
+
+    /// An empty layer, and its blob, for an image that would have none: the schema of the image manifest asks for
+    /// one, and so do some who read it (OCI image spec, "Image Manifest", `layers`). Nothing is read or written.
+    pub(super) fn bottom(
+        &self,
+        build: &Build,
+        below: &Image,
+        layers: &[AddedLayer],
+    ) -> Result<Option<(AddedLayer, Vec<u8>)>, BuildError> {
+        if !below.layers.is_empty() || !layers.is_empty() {
+            return Ok(None);
+        }
+        let compression = build.compression;
+        let written = write_empty(compression, self.compressors).map_err(|error| match error {
+            WriteError::Output(source) => FileError::new("make", Path::new("an empty layer"), source).into(),
+            WriteError::Package(_) | WriteError::Interrupted { .. } => BuildError::Interrupted,
+        });
+        let (WrittenLayer { digest, size, diff_id, .. }, blob) = written?;
+        let descriptor = Descriptor::new(compression.media_type(), digest, size);
+        let layer = Layer { descriptor, diff_id };
+        Ok(Some((AddedLayer { layer, created_by: "oci: an empty layer".to_owned() }, blob)))
     }
 
     /// The image that a build makes of the one below. Nothing is read or written.

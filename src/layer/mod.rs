@@ -50,4 +50,4 @@ pub(crate) use scan::ScanRequest;
 pub(crate) use stamps::Stamps;
 pub(crate) use tree::{Tree, reconcile};
 pub(crate) use whiteouts::{Untold, untold};
-pub(crate) use write::{WriteOptions, write_tar};
+pub(crate) use write::{WriteOptions, write_empty, write_tar};

@@ -167,6 +167,16 @@ pub(crate) fn write_tar(
     })
 }
 
+/// A layer that holds nothing, and its blob.
+pub(crate) fn write_empty(
+    compression: Compression,
+    compressors: &Compressors,
+) -> Result<(WrittenLayer, Vec<u8>), WriteError> {
+    let mut blob = Vec::new();
+    let written = write_tar(&mut &tar::END[..], compression, compressors, &mut blob)?;
+    Ok((written, blob))
+}
+
 /// Opens a file that may have become anything since the scan: a FIFO must not make us wait.
 pub(super) fn open(host: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;

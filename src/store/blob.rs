@@ -88,7 +88,7 @@ impl Store {
         Ok(digests)
     }
 
-    /// Stores bytes. On `Ok` they are on disk under their digest, unless the store is only looked at.
+    /// Stores bytes. On `Ok` they are on disk, and found by their digest, unless the store is only looked at.
     pub(crate) fn put(&self, bytes: &[u8]) -> Result<Digest, FileError> {
         let digest = Digest::of(bytes);
         if self.only_looks {
@@ -110,18 +110,34 @@ impl Store {
         Unnamed::new(self.temporary()?)
     }
 
-    /// Names a blob that was hashed while it was written. On `Ok` it is on disk.
+    /// Names a blob that was hashed while it was written. On `Ok` its content is on disk; a crash of the machine
+    /// may take the name away again, and then it is made again.
     pub(crate) fn commit_blob(&self, file: Unnamed, digest: &Digest) -> Result<(), FileError> {
         let mut file = file;
-        while let Some(unnamed) = file.commit_new(&self.blob_path(digest), MODE)? {
-            // Another process was quicker. One copy is enough, and some may rely on it already.
-            if self.verify(digest)? {
-                return Ok(());
+        // One copy is enough, and some may rely on it already.
+        while !self.has_another(&file, digest)? {
+            match file.commit_new(&self.blob_path(digest), MODE)? {
+                // Another process was quicker.
+                Some(unnamed) => file = unnamed,
+                None => {
+                    self.added(digest);
+                    break;
+                }
             }
-            file = unnamed;
         }
-        self.added(digest);
         Ok(())
+    }
+
+    /// True if there is a blob with the content of this file; another with its name is set aside. To compare
+    /// takes a third of what hashing does.
+    fn has_another(&self, file: &Unnamed, digest: &Digest) -> Result<bool, FileError> {
+        let path = self.blob_path(digest);
+        match self.hold(digest).and_then(|_| file.is_same_as(&path)) {
+            Ok(true) => Ok(true),
+            Ok(false) => self.set_aside(digest).map(|()| false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(FileError::new("read", &path, error)),
+        }
     }
 
     /// Takes a file that a tool wrote on this file system, if it is the blob that it should be.

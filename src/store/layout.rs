@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::fs::{FileContext, FileError, Lock, create_folder, link_or_copy, write_atomically};
+use crate::fs::{FileContext, FileError, Lock, create_folder, link_or_copy, sync_folder, write_atomically};
 use crate::model::{Descriptor, Digest, Document, Index, canonical_json};
 use crate::store::Store;
 
@@ -80,6 +80,8 @@ impl Layout {
             self.link_tree(store, descriptor, &mut needed)?;
         }
         if old != new || !self.index_path().exists() {
+            // What the index names is there whenever the index is.
+            sync_folder(&self.folder.join("blobs/sha256"))?;
             self.write_index(&new)?;
             self.sweep(&needed)?;
             crate::fs::sweep(&self.folder);

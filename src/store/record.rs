@@ -38,10 +38,11 @@ impl Store {
         file.commit_unsynced(&path, 0o644)
     }
 
-    /// Records a result: the last act of a stage, once all that the result names is stored.
+    /// Records a result: the last act of a stage, once all that the result names is stored. A crash of the
+    /// machine may take it away again, never change it.
     pub(crate) fn record(&self, kind: &str, key: &Digest, result: &impl Serialize) -> Result<(), FileError> {
         let (file, path) = self.prepare_record(kind, key, result)?;
-        file.commit(&path, 0o644)
+        file.commit_whole(&path, 0o644)
     }
 
     fn prepare_record(

@@ -140,6 +140,39 @@ compression = "none"
     assert_eq!(hold_layout(&context.layout()), 2 + 2 + 3 + 4);
 }
 
+/// The schema asks for a layer, and some tools do.
+#[test]
+fn an_image_of_nothing_has_one_empty_layer() {
+    let context = TestContext::with_manifest(
+        r#"
+[defaults]
+base = "scratch"
+[build.gzip]
+[build.zstd]
+compression = "zstd"
+[build.none]
+compression = "none"
+packages = [{ path = "absent", optional = true }]
+[build.above]
+base = "gzip"
+labels = { above = "gzip" }
+"#,
+    );
+    context.run(["build"]).success();
+    assert_eq!(hold_layout(&context.layout()), 2 + 4 + 4);
+    let layers = |name: &str| {
+        let manifest = images::descriptor(&context.layout(), name);
+        read_json(&blob(&context.layout(), &manifest))["layers"].clone()
+    };
+    for name in ["gzip", "zstd", "none", "above"] {
+        assert_eq!(layers(name).as_array().unwrap().len(), 1, "{name}");
+        assert!(blob(&context.layout(), &layers(name)[0]).exists(), "{name}");
+    }
+    let plan = context.run(["build", "--dry-run"]).success().stdout();
+    assert!(plan.lines().count() == 4 && plan.lines().all(|line| line.ends_with(": cached")), "{plan}");
+    assert_eq!(layers("gzip"), layers("above"));
+}
+
 #[test]
 fn images_on_bases_of_one_platform_and_of_several() {
     let registry = Registry::start();

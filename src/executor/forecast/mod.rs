@@ -260,6 +260,7 @@ impl Forecast<'_> {
             None => &scratch,
             Some(base) => self.known[base].as_ref().unwrap_or(&scratch),
         };
+        all.extend(executor.bottom(image.build, &below.image, &all)?.map(|(bottom, _)| bottom));
         let made = executor.derive(image.build, &below.image, &all, program(parts))?;
         let manifest = Descriptor::of(media_type::MANIFEST, &made.documents().1);
         let state = match executor.store.has(&manifest) {

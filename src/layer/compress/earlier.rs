@@ -58,7 +58,7 @@ impl BlockList {
     /// Remembers the blob, which is in the store, as the last of this slot. The key of a slot must
     /// hold everything that decides what a block is compressed to.
     pub(crate) fn record(&self, store: &Store, slot: &Digest) -> Result<(), FileError> {
-        store.record(KIND, slot, self)
+        store.note(KIND, slot, self)
     }
 
     pub(super) fn new(blob: Digest, blocks: Vec<PackedBlock>) -> Self {

@@ -1,0 +1,152 @@
+//! The one place that writes files: whole or not at all, whatever is killed at whatever moment.
+//!
+//! What is written begins as an [`Unnamed`] file, `.oci-tmp-XXXX` in the folder of its name to be, and gets
+//! the name once it is on disk. What a killed process leaves of these is [swept](sweep). A [`Lock`] is
+//! between processes.
+
+mod lock;
+mod unnamed;
+mod write_back;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+pub(crate) use lock::Lock;
+pub(crate) use unnamed::{TEMPORARY_PREFIX, Unnamed, sweep};
+
+/// A file that could not be read, written or locked.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("could not {verb} `{}`", path.display())]
+#[diagnostic(code(oci::fs::failed))]
+pub(crate) struct FileError {
+    pub(crate) verb: &'static str,
+    pub(crate) path: PathBuf,
+    pub(crate) source: io::Error,
+    #[help]
+    pub(crate) help: Option<String>,
+}
+
+impl FileError {
+    pub(crate) fn new(verb: &'static str, path: &Path, source: io::Error) -> Self {
+        let help = match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Some("the disk is full: free some space, then run the command again; nothing was lost".to_owned())
+            }
+            io::ErrorKind::PermissionDenied => Some("look at who owns it and at its mode: `ls -ld`".to_owned()),
+            io::ErrorKind::ReadOnlyFilesystem => Some("the file system is mounted read-only".to_owned()),
+            _ => None,
+        };
+        Self { verb, path: path.to_owned(), source, help }
+    }
+}
+
+/// Attaches what was tried, and with which file, to an I/O result.
+pub(crate) trait FileContext<T> {
+    fn context(self, verb: &'static str, path: &Path) -> Result<T, FileError>;
+}
+
+impl<T> FileContext<T> for io::Result<T> {
+    fn context(self, verb: &'static str, path: &Path) -> Result<T, FileError> {
+        self.map_err(|error| FileError::new(verb, path, error))
+    }
+}
+
+impl<T> FileContext<T> for Result<T, rustix::io::Errno> {
+    fn context(self, verb: &'static str, path: &Path) -> Result<T, FileError> {
+        self.map_err(|error| FileError::new(verb, path, error.into()))
+    }
+}
+
+/// Creates a folder and those above it.
+pub(crate) fn create_folder(path: &Path) -> Result<(), FileError> {
+    std::fs::create_dir_all(path).context("create the folder", path)
+}
+
+/// Replaces the file by `bytes`, atomically: a reader sees the old or the new content, and so does
+/// whoever comes after a crash. `mode` is what it gets, whatever the umask.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let mut file = Unnamed::new(parent(path))?;
+    file.write_all(bytes).context("write", path)?;
+    file.commit(path, mode)
+}
+
+/// A file without a name in `folder`, for what memory has no room for: gone when it is closed, however
+/// the process ends.
+pub(crate) fn nameless(folder: &Path) -> Result<File, FileError> {
+    tempfile::tempfile_in(folder).context("create a file in", folder)
+}
+
+/// Writes a file in a folder that is ours alone, or one of the kernel's, which takes what it is given at
+/// once: there is nothing half-written that anyone could see.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    std::fs::write(path, bytes).context("write", path)
+}
+
+/// Gives a file that a tool wrote its name, once it is on disk. Both have to be on one file system.
+pub(crate) fn adopt(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
+    let file = File::open(from).context("open", from)?;
+    file.set_permissions(std::fs::Permissions::from_mode(mode)).context("set the mode of", from)?;
+    file.sync_all().context("write", from)?;
+    std::fs::rename(from, to).context("write", to)?;
+    sync_folder(parent(to))
+}
+
+/// Puts the same content under a second name: a hard link, else a reflink, else a copy.
+///
+/// A name that exists is left alone.
+pub(crate) fn link_or_copy(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
+    match std::fs::hard_link(from, to) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        // Another file system, or one without hard links, or a kernel that forbids one to others' files.
+        Err(_) => {}
+    }
+    let mut source = File::open(from).context("read", from)?;
+    let mut copy = Unnamed::new(parent(to))?;
+    if rustix::fs::ioctl_ficlone(copy.file(), &source).is_err() {
+        io::copy(&mut source, &mut copy).context("write", to)?;
+    }
+    copy.commit(to, mode)
+}
+
+/// Notes, as its modification time, that a file is used now. Its content and what reads it do not change.
+pub(crate) fn mark_used(path: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, utimensat};
+
+    let times = Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+    };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Makes a rename in this folder last.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), FileError> {
+    File::open(path).and_then(|folder| folder.sync_all()).context("sync", path)
+}
+
+/// The folder that a file is in.
+pub(crate) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_with_the_mode_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_atomically(&path, b"one", 0o600).unwrap();
+        write_atomically(&path, b"two", 0o444).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o444);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
