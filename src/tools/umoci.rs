@@ -2,6 +2,10 @@
 //!
 //! It is given a private OCI layout each time, because it locks none and leaves files in it, and the
 //! image's layers alone, because it reads neither indexes nor Docker's media types.
+//!
+//! It is started in the folder that it works in and given names in there. For every entry of a layer it
+//! looks at each folder on the way several times, and the kernel walks the whole path each time: from the
+//! root of the machine that takes longer than making the files.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,30 +31,28 @@ impl Umoci {
         Self { program: program.into(), logs: logs.into() }
     }
 
-    /// Unpacks an image of a layout into a folder that does not exist yet, with the IDs of `map`.
+    /// Unpacks an image of a layout into a folder that does not exist yet, with the IDs of `map`. Layout and
+    /// tree are names in `folder`.
     ///
     /// umoci checks the layers against the configuration's diff IDs. A failed one leaves a part of the
     /// tree behind. `subject` is what errors call the image.
     pub(crate) fn unpack(
         &self,
-        (layout, tag): (&Path, &str),
-        tree: &Path,
+        folder: &Path,
+        (layout, tag): (&str, &str),
+        tree: &str,
         map: &IdMap,
         subject: &str,
     ) -> Result<(), ToolError> {
-        self.task(subject).run(&self.unpack_invocation(layout, tag, tree, map)).map(drop)
-    }
-
-    fn unpack_invocation(&self, layout: &Path, tag: &str, tree: &Path, map: &IdMap) -> Invocation {
-        let mut image = layout.as_os_str().to_owned();
-        image.push(":");
-        image.push(tag);
-        let mut invocation = Invocation::new(&self.program).arguments(["raw", "unpack", "--image"]).argument(image);
+        let image = format!("{layout}:{tag}");
+        let mut invocation = Invocation::new(&self.program).folder(folder);
+        invocation = invocation.arguments(["raw", "unpack", "--image"]).argument(image);
         // With one ID nothing can be chowned; umoci then notes owners in an attribute.
         if matches!(map, IdMap::Single { .. }) {
             invocation = invocation.argument("--rootless");
         }
-        invocation.argument(tree).namespaces(Namespaces::user(map))
+        invocation = invocation.argument(tree).namespaces(Namespaces::user(map));
+        self.task(subject).run(&invocation).map(drop)
     }
 
     /// Fails if this umoci cannot read layers compressed with zstd.
@@ -85,10 +87,8 @@ mod tests {
     #[test]
     fn says_what_umoci_said_last() {
         let folder = tempfile::tempdir().unwrap();
-        let missing = folder.path().join("layout");
         let umoci = Umoci::new("umoci", folder.path().join("logs"));
-        let tree = folder.path().join("tree");
-        let error = umoci.unpack((&missing, "image"), &tree, &IdMap::Host, "app").unwrap_err();
+        let error = umoci.unpack(folder.path(), ("layout", "image"), "tree", &IdMap::Host, "app").unwrap_err();
         let ToolError::Tool(failure) = &error else { panic!("{error}") };
         assert_eq!((&failure.cause, error.to_string().as_str()), (&Cause::Failed, "could not unpack `app`"));
         assert!(failure.said.as_ref().unwrap().contains("oci-layout"), "{:?}", failure.said);

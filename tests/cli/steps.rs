@@ -368,7 +368,7 @@ fn a_cache_folder_stays_and_is_held_by_one_step_at_a_time() {
 #[test]
 fn a_tree_may_be_as_deep_as_a_path_is_long() {
     let registry = Registry::start();
-    let context = project(&registry, &format!("steps = [\"mkdir -p /{}\"]", "d/".repeat(600)));
+    let context = built_with(&registry, &format!("steps = [\"mkdir -p /{}\"]", "d/".repeat(600)));
     // A quarter of the usual stack, so that a third of the depth will do.
     let mut limited = Command::new("/bin/sh");
     limited.args(["-c", "ulimit -S -s 2048; exec \"$0\" build", env!("CARGO_BIN_EXE_oci")]);

@@ -15,8 +15,11 @@ use crate::sandbox::{self, ROOT_MARK};
 use crate::stage::rootfs::seal::seal;
 use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest, chain_name, layer_name};
 
-/// The image's name in the layout that umoci is given.
+/// The layout that umoci is given, and the image's name in it.
+const LAYOUT: &str = "layout";
 const TAG: &str = "image";
+/// The tree, in the folder that has it.
+const TREE: &str = "fs";
 
 /// One tree of the cache.
 pub(super) struct Tree<'a> {
@@ -55,7 +58,7 @@ impl Tree<'_> {
             if entry.exists() {
                 // One that cannot be marked is removed earlier, which is no harm.
                 let _ = mark_used(&lock);
-                return Ok(Prepared { path: entry.join("fs"), lock: shared, is_new });
+                return Ok(Prepared { path: entry.join(TREE), lock: shared, is_new });
             }
             drop(shared);
             let _alone = Lock::exclusive(&lock, || {
@@ -102,16 +105,16 @@ impl Tree<'_> {
                 return Err(RootfsError::Damaged { digest });
             }
         }
-        let tree = half.join("fs");
+        let tree = half.join(TREE);
         if self.layers.is_empty() {
             create_folder(&tree)?;
         } else {
             if self.layers.iter().any(|layer| layer.descriptor.media_type.ends_with("zstd")) {
                 self.request.umoci.check_zstd(&self.subject())?;
             }
-            let layout = half.join("layout");
+            let layout = half.join(LAYOUT);
             write_layout(&layout, self.layers)?;
-            self.request.umoci.unpack((&layout, TAG), &tree, self.request.map, &self.subject())?;
+            self.request.umoci.unpack(half, (LAYOUT, TAG), TREE, self.request.map, &self.subject())?;
             std::fs::remove_dir_all(&layout).context("remove", &layout)?;
             if self.is_own {
                 self.mark_untold(&tree)?;
