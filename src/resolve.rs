@@ -86,7 +86,7 @@ impl Resolver<'_> {
         let reference = pinned(base, pin)?;
         let access = self.skopeo.access(reference.repository(), base.anonymous);
         let (reference, access) = self.skopeo.first(&reference, &access);
-        Some(self.skopeo.inspect_raw_command(&reference, &access).to_string())
+        Some(self.skopeo.planned(&self.skopeo.inspect_raw_command(&reference, &access)))
     }
 
     /// The entry of every pin, and the errors of those that have none.

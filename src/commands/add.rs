@@ -135,7 +135,32 @@ fn with_base(text: &str, name: &str, image: &Image) -> Result<String, AddError> 
     bases.set_implicit(true);
     let bases = document.entry("base").or_insert(Item::Table(bases)).as_table_like_mut().ok_or_else(shape)?;
     bases.insert(name, Item::Table(base));
-    Ok(document.to_string())
+    Ok(inserted(text, &document.to_string()))
+}
+
+/// What was inserted in `new`, inserted in `old`: `new` is `old` and more, but has neither its byte order mark nor
+/// what its lines end with.
+fn inserted(old: &str, new: &str) -> String {
+    let bare = old.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    let same = bare.chars().zip(new.chars()).take_while(|(old, new)| old == new);
+    let common: usize = same.map(|(character, _)| character.len_utf8()).sum();
+    let Some(added) = new[common..].strip_suffix(&bare[common..]).filter(|_| bare.len() != old.len()) else {
+        return new.to_owned();
+    };
+    let added = if old.contains("\r\n") { added.replace('\n', "\r\n") } else { added.to_owned() };
+    let is_kept = |(at, character): &(usize, char)| match character {
+        '\u{feff}' => *at > 0,
+        '\r' => !old[*at..].starts_with("\r\n"),
+        _ => true,
+    };
+    let mut kept = 0;
+    let behind = old.char_indices().filter(is_kept).find(|(_, character)| {
+        kept += character.len_utf8();
+        kept > common
+    });
+    // A line's end is before both its characters.
+    let at = behind.map_or(old.len(), |(at, _)| at - usize::from(old[..at].ends_with('\r')));
+    format!("{}{added}{}", &old[..at], &old[at..])
 }
 
 #[cfg(test)]
@@ -197,6 +222,10 @@ mod tests {
             ("base = { a = { repository = 'x' } }\n", format!("base = {{ a = {{ repository = 'x' }} , {INLINE} }}\n")),
         ] {
             assert_eq!(with_base(before, "new", &image("new")).unwrap(), expected, "{before}");
+            let lines = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
+            if !before.is_empty() {
+                assert_eq!(with_base(&lines(before), "new", &image("new")).unwrap(), lines(&expected), "{before}");
+            }
         }
     }
 }

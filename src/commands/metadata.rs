@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::executor::{Built, BuiltImage, Outcome};
-use crate::fs::{FileError, write_atomically};
+use crate::fs::{FileError, write_where_asked};
 use crate::manifest::Build;
 use crate::manifest::template::Template;
 use crate::plan::Plan;
@@ -61,5 +61,5 @@ pub(super) fn write(path: &Path, metadata: &Value) -> Result<(), FileError> {
     let path = std::path::absolute(path).map_err(|error| FileError::new("find", path, error))?;
     let mut text = serde_json::to_string_pretty(metadata).unwrap_or_default();
     text.push('\n');
-    write_atomically(&path, text.as_bytes(), 0o644)
+    write_where_asked(&path, text.as_bytes())
 }

@@ -203,10 +203,11 @@ impl Executor<'_> {
                 self.skopeo.inspect_raw_command(&reference, &access),
                 self.skopeo.inspect_config_command(&reference, &access),
             ]
+            .map(|question| self.skopeo.planned(&question))
         });
         let judge =
             self.trust.map(|trust| self.skopeo.verify_command(&reference, trust.path(), Path::new("image"), &access));
-        documents.into_iter().flatten().chain(judge).map(|command| command.to_string()).collect()
+        documents.into_iter().flatten().chain(judge.map(|command| command.to_string())).collect()
     }
 
     /// The command by which the layers of a base are brought, into a folder that it is started in.
@@ -219,10 +220,15 @@ impl Executor<'_> {
     /// A platform that is missing is the fault of the line that asks for it, all else of the base's.
     fn blame(&self, asked: &Placed<ImageName>, build: &Build, platform: &Platform, error: BaseError) -> At<BaseError> {
         let asks = build.platforms.iter().flatten().find(|written| written.value == *platform);
-        match (&error, asks, self.manifest.pin(asked)) {
-            (BaseError::NoPlatform { .. }, ..) if let Some(place) = &build.host => {
-                At::new(error, place, format!("this machine is {platform}"))
+        let error = match (error, &build.host) {
+            (BaseError::NoPlatform { name, platform: lacking, has, .. }, Some(place)) => {
+                let help = format!("{has}; take a base for {lacking}, or leave out `platform = \"host\"`");
+                let error = BaseError::NoPlatform { name, platform: lacking, has, help };
+                return At::new(error, place, format!("this machine is {platform}"));
             }
+            (error, _) => error,
+        };
+        match (&error, asks, self.manifest.pin(asked)) {
             (BaseError::NoPlatform { .. }, Some(written), _) => At::new(error, &written.place, "asked for here"),
             (BaseError::NoPlatform { .. }, None, _) | (_, _, None) => {
                 At::new(error, &asked.place, format!("wanted for {platform}"))

@@ -8,7 +8,7 @@ mod lock;
 mod unnamed;
 mod write_back;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -34,12 +34,17 @@ impl FileError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Some("the disk is full: free some space, then run the command again; nothing was lost".to_owned())
             }
-            io::ErrorKind::PermissionDenied => Some("look at who owns it and at its mode: `ls -ld`".to_owned()),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => Some(look_at(path)),
             io::ErrorKind::ReadOnlyFilesystem => Some("the file system is mounted read-only".to_owned()),
             _ => None,
         };
         Self { verb, path: path.to_owned(), source, help }
     }
+}
+
+/// The next step where a path cannot be used: also what is missing, or above it, may be the reason.
+pub(crate) fn look_at(path: &Path) -> String {
+    format!("look at owners and modes: `namei -l {}`", shell_words::quote(&path.display().to_string()))
 }
 
 /// Attaches what was tried, and with which file, to an I/O result.
@@ -67,9 +72,23 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), FileError> {
 /// Replaces the file by `bytes`, atomically: a reader sees the old or the new content, and so does
 /// whoever comes after a crash. `mode` is what it gets, whatever the umask.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let mut file = Unnamed::new(parent(path))?;
+    // What cannot be written is the file that was asked for, not the one that would have become it.
+    let in_place = |error: FileError| FileError::new("write", path, error.source);
+    let mut file = Unnamed::new(parent(path)).map_err(in_place)?;
     file.write_all(bytes).context("write", path)?;
     file.commit(path, mode)
+}
+
+/// Writes what a person wants under a name of theirs. A link to a file stays one, and what is no file, such as a
+/// device or a pipe, is written to and never replaced.
+pub(crate) fn write_where_asked(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    match path.metadata() {
+        Ok(found) if found.is_file() => write_atomically(&path.canonicalize().context("write", path)?, bytes, 0o644),
+        Ok(found) if !found.is_dir() => {
+            OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(bytes)).context("write", path)
+        }
+        _ => write_atomically(path, bytes, 0o644),
+    }
 }
 
 /// A file without a name in `folder`, for what memory has no room for: gone when it is closed, however
@@ -148,5 +167,43 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o444);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_named_and_so_is_where_to_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("it's a file");
+        std::fs::write(&file, "").unwrap();
+        let error = write_atomically(&file.join("oci.lock"), b"", 0o644).unwrap_err();
+        assert_eq!(error.to_string(), format!("could not write `{}/oci.lock`", file.display()));
+        assert_eq!(error.source.to_string(), "not a directory");
+        let help = error.help.unwrap();
+        let command = help.split('`').nth(1).unwrap();
+        assert_eq!(shell_words::split(command).unwrap()[2], file.join("oci.lock").display().to_string());
+    }
+
+    #[test]
+    fn what_a_person_names_is_written_to_and_stays_what_it_is() {
+        use std::io::Read;
+
+        let folder = tempfile::tempdir().unwrap();
+        let name = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink("file", name("link")).unwrap();
+        std::fs::write(name("file"), "old").unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, name("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        // Open for both, so that nobody waits for another.
+        let mut pipe = OpenOptions::new().read(true).write(true).open(name("pipe")).unwrap();
+        for asked in ["link", "pipe", "new"] {
+            write_where_asked(&name(asked), b"data").unwrap();
+        }
+        assert!(name("link").is_symlink() && !name("pipe").is_file());
+        assert_eq!(
+            (std::fs::read(name("file")).unwrap(), std::fs::read(name("new")).unwrap()),
+            (b"data".into(), b"data".into())
+        );
+        let mut piped = [0; 4];
+        pipe.read_exact(&mut piped).unwrap();
+        assert_eq!(piped, *b"data");
+        assert_eq!(write_where_asked(folder.path(), b"").unwrap_err().source.kind(), io::ErrorKind::IsADirectory);
     }
 }

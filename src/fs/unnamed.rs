@@ -29,6 +29,7 @@ impl Unnamed {
             let file = tempfile::Builder::new()
                 .prefix(TEMPORARY_PREFIX)
                 .tempfile_in(folder)
+                .map_err(without_path)
                 .context("create a file in", folder)?;
             // A sweep takes only what is not locked. Where nothing can be, it takes nothing.
             let _ = flock(&file, FlockOperation::LockExclusive);
@@ -127,6 +128,16 @@ impl Write for Unnamed {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+/// The error without the path of a temporary file, which says nothing to anybody, where its kind says it all.
+fn without_path(error: io::Error) -> io::Error {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
+
+    match error.kind() {
+        kind @ (NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem | StorageFull) => kind.into(),
+        _ => error,
     }
 }
 

@@ -28,11 +28,17 @@ pub(crate) enum LayerError {
         help("`*` does not cross `/`, `**` does; set `optional = true` if nothing is fine")
     )]
     NoMatch { pattern: String },
+    #[error("nothing of `{path}` goes into the image")]
+    #[diagnostic(
+        code(oci::layer::nothing_left),
+        help("look at `include` and `exclude`, or set `optional = true` if nothing is fine")
+    )]
+    NothingLeft { path: String },
     #[error("`{pattern}` is no glob: {reason}")]
     #[diagnostic(code(oci::layer::invalid_glob), help("write `[[]` for a bracket"))]
     InvalidGlob { pattern: String, reason: String },
     #[error("could not read `{path}`")]
-    #[diagnostic(code(oci::layer::unreadable), help("look at who may read it: `ls -ld`"))]
+    #[diagnostic(code(oci::layer::unreadable), help("{}", crate::fs::look_at(Path::new(path))))]
     Unreadable { path: String, source: io::Error },
     #[error("`{path}` is a {kind}, which a layer cannot hold")]
     #[diagnostic(
@@ -83,6 +89,12 @@ pub(crate) enum LayerError {
     #[error("`{path}` stands on a link of the base that leads back to itself")]
     #[diagnostic(code(oci::layer::base_link_loop))]
     BaseLinkLoop { path: LayerPath },
+    #[error("`{path}` is a link in the base, and this would replace it")]
+    #[diagnostic(
+        code(oci::layer::replaces_base_link),
+        help("to put it where the link leads, let `to` end in `/`: `to = \"{path}/\"`")
+    )]
+    ReplacesBaseLink { path: LayerPath },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Archive(#[from] ArchiveError),
@@ -166,8 +178,11 @@ mod tests {
         let loops = LayerPath::parse(b"/lib64/x").unwrap();
         let invalid = LayerPath::parse(b"/a\0b").unwrap_err();
         let glob = LayerError::InvalidGlob { pattern: "[".to_owned(), reason: "it does not end".to_owned() };
-        let errors: [&dyn Diagnostic; 8] = [
+        let replaced = LayerPath::parse(b"/bin").unwrap();
+        let errors: [&dyn Diagnostic; 10] = [
             &glob,
+            &LayerError::NothingLeft { path: path() },
+            &LayerError::ReplacesBaseLink { path: replaced },
             &LayerError::NoDestination { path: path() },
             &LayerError::Unreadable { path: path(), source: denied() },
             &LayerError::Changed { path: path() },

@@ -28,6 +28,13 @@ impl Tree {
                 problems.push(At::new(LayerError::BaseLinkLoop { path: entry.path }, place, ""));
                 continue;
             };
+            // What is no folder does not go where the link leads: it would take the link's own name.
+            let is_below = matches!(entry.kind, Kind::Folder(_) | Kind::Link(_)) || !may_stand_on_a_link(&entry.path);
+            if !is_below && links.follow(&entry.path, true).is_some_and(|end| end != above) {
+                let place = &origins[entry.origin].place;
+                problems.push(At::new(LayerError::ReplacesBaseLink { path: entry.path }, place, ""));
+                continue;
+            }
             if path == entry.path {
                 resolved.push(entry);
                 continue;
@@ -61,7 +68,7 @@ fn may_stand_on_a_link(path: &LayerPath) -> bool {
 mod tests {
     use super::*;
     use crate::layer::LayerLinks;
-    use crate::layer::testing::{Project, folder, listing, path_to, text};
+    use crate::layer::testing::{Project, folder, link, listing, path_to, text};
     use crate::manifest::Package;
     use crate::model::document::media_type;
 
@@ -99,6 +106,22 @@ mod tests {
         assert_eq!(listing(&tree.clone().resolve(&BaseLinks::default()).unwrap()), listing(&tree));
         let tool = project.scan(&[path_to("root/bin/tool", "/bin/").with_mode(0o755)]).unwrap();
         assert_eq!(tool.resolve(&merged_usr()).unwrap().entrypoint().unwrap(), "/usr/bin/tool");
+    }
+
+    #[test]
+    fn a_file_replaces_no_link_either() {
+        let project = Project::new(&["tool"]);
+        for package in [path_to("tool", "/bin"), text("1", "/var/run"), text("1", "/lib")] {
+            let tree = project.scan(&[package]).unwrap();
+            let problems = tree.clone().resolve(&merged_usr()).unwrap_err();
+            assert!(matches!(problems[0].error(), LayerError::ReplacesBaseLink { .. }));
+            assert!(tree.resolve(&BaseLinks::default()).is_ok());
+        }
+        // A link says by itself what it is for.
+        assert_eq!(
+            listing(&project.scan(&[link("/bin", "usr/bin")]).unwrap().resolve(&merged_usr()).unwrap()).len(),
+            1
+        );
     }
 
     #[test]

@@ -175,7 +175,9 @@ impl PackageScan<'_> {
                     None => LayerPath::root().join(name.ok_or_else(no_destination)?),
                 };
                 check_name(&root).map_err(|error| At::new(error, &written.place, ""))?;
-                self.walk(written, host, &root, None, problems)?;
+                if !self.walk(written, host, &root, None, problems)? && !self.package.optional {
+                    return Err(At::new(LayerError::NothingLeft { path: sanitize::name(written) }, &written.place, ""));
+                }
                 Ok(false)
             }
             FileType::Symlink => {
@@ -210,13 +212,19 @@ impl PackageScan<'_> {
         let before = self.entries.len();
         let found = host.is_dir() && self.walk(written, host, &root, Some(&selection), problems)?;
         if !found && !self.package.optional {
-            return Err(At::new(LayerError::NoMatch { pattern: sanitize::name(written) }, &written.place, ""));
+            let pattern = sanitize::name(written);
+            let is_filtered = !self.package.include.is_empty() || !self.package.exclude.is_empty();
+            let error = match is_filtered {
+                true => LayerError::NothingLeft { path: pattern },
+                false => LayerError::NoMatch { pattern },
+            };
+            return Err(At::new(error, &written.place, ""));
         }
         let files = self.entries[before..].iter().all(|entry| !matches!(entry.kind, Kind::Folder(Claim::Packed)));
         Ok(files)
     }
 
-    /// Packs what is in the folder; true if there was something to pack.
+    /// Packs what is in the folder; true if there was something to pack, or to complain of.
     fn walk(
         &mut self,
         written: &Placed<String>,
@@ -242,6 +250,7 @@ impl PackageScan<'_> {
             place: &self.package.place,
         };
         let (found, walked) = walk.run(host);
+        let has_problems = !walked.is_empty();
         problems.extend(walked);
         let mut found = found.peekable();
         let is_found = found.peek().is_some();
@@ -260,7 +269,7 @@ impl PackageScan<'_> {
             };
             self.push(found.path, found.kind, default);
         }
-        Ok(is_found)
+        Ok(is_found || has_problems)
     }
 
     /// Adds one thing and the folders above it.
@@ -523,6 +532,13 @@ mod tests {
         let help = |package| miette::Diagnostic::help(&project.scan(&[package]).unwrap_err()[0]).unwrap().to_string();
         assert_eq!(help(path("dist/sever")), "did you mean `dist/server`?");
         assert_eq!(help(path("dits/server")), "did you mean `dist`?");
+        for (name, include, exclude) in [("dist", "sever", ""), ("dist/*", "", "server"), ("dist/*", "sever", "")] {
+            let nothing = path(name).excluding(&[exclude]);
+            let nothing = if include.is_empty() { nothing } else { nothing.including(&[include]) };
+            let expected = format!("oci::layer::nothing_left: nothing of `{name}` goes into the image");
+            assert_eq!(project.problems(std::slice::from_ref(&nothing)), [expected]);
+            assert!(project.scan(&[Package { optional: true, ..nothing }]).unwrap().is_empty());
+        }
         for name in ["none", "none/x", "none*"] {
             assert!(project.scan(&[Package { optional: true, ..path(name) }]).unwrap().is_empty());
         }

@@ -49,6 +49,8 @@ pub(crate) enum BaseError {
     NoPlatform {
         name: String,
         platform: String,
+        /// The platforms that there are, as a clause.
+        has: String,
         #[help]
         help: String,
     },
@@ -299,9 +301,10 @@ fn no_platform(name: &str, entry: &Entry, platform: &Platform) -> BaseError {
         .keys()
         .filter(|known| known.os() == platform.os() && known.architecture() == platform.architecture());
     let near: Vec<String> = variants.map(|platform| format!("`{platform}`")).collect();
+    let has = format!("it has {}", known.join(", "));
     let help = match near.is_empty() {
         false => format!("name the variant: it has {}", near.join(", ")),
-        true => format!("it has {}; set `platforms` to what all its bases have", known.join(", ")),
+        true => format!("{has}; set `platforms` to what all its bases have"),
     };
-    BaseError::NoPlatform { name: name.to_owned(), platform: platform.to_string(), help }
+    BaseError::NoPlatform { name: name.to_owned(), platform: platform.to_string(), has, help }
 }

@@ -97,7 +97,7 @@ fn project(root: Table<'_>, checker: &mut Checker) -> Project {
     let platforms = value::platforms(table, checker);
     let exclude = table.texts("exclude").unwrap_or_default();
     for pattern in &exclude {
-        value::check_glob(pattern, checker);
+        value::check_glob_within(pattern, checker);
     }
     let epoch = table.integer("source-date-epoch").and_then(|epoch| {
         if epoch.value.is_none_or(|seconds| !(0..=LAST_EPOCH).contains(&seconds)) {

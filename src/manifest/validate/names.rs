@@ -92,7 +92,10 @@ fn check_needs(
     for image in &needs.images {
         if image.value == ImageName::Scratch {
             let message = "`scratch` is the empty image: it has no files to take";
-            checker.push(Problem::new("oci::manifest::empty_image", message, &image.place, ""));
+            checker.push(
+                Problem::new("oci::manifest::empty_image", message, &image.place, "")
+                    .help("name a base, a stage or a build".to_owned()),
+            );
         }
         check_image(image, "image", written, bases, checker);
     }

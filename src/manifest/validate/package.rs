@@ -7,6 +7,7 @@ use crate::manifest::later::Later;
 use crate::manifest::package::{Mode, Owner, Package, PackageContent};
 use crate::manifest::read::{Table, Value};
 use crate::manifest::validate::{Checker, value};
+use crate::model::image_name;
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
@@ -58,6 +59,12 @@ const FORMS: [(&str, &[&str]); 6] = [
     ("folder", &["folder", "mode", "owner"]),
 ];
 
+/// What file systems take for a name, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// What the kernel takes for a link's target, in bytes.
+const LONGEST_TARGET: usize = 4095;
+
 fn content(table: Table<'_>, place: &Place, needs: &mut Needs, checker: &mut Checker) -> Option<PackageContent> {
     let has_image = table.get("image").is_some();
     // Beside `image` a `path` is in that image, and no form of its own.
@@ -101,7 +108,10 @@ fn content(table: Table<'_>, place: &Place, needs: &mut Needs, checker: &mut Che
     }
     let needed = |key: &str, checker: &mut Checker| {
         if table.get(key).is_none() {
-            checker.push(Problem::new("oci::manifest::missing_key", format!("`{form}` needs a `{key}`"), place, ""));
+            checker.push(
+                Problem::new("oci::manifest::missing_key", format!("`{form}` needs a `{key}`"), place, "")
+                    .help(format!("add `{key} = \"/…\"`")),
+            );
         }
         table.text(key)
     };
@@ -121,7 +131,10 @@ fn content(table: Table<'_>, place: &Place, needs: &mut Needs, checker: &mut Che
                 let number = strip.value.and_then(|number| usize::try_from(number).ok());
                 if number.is_none() {
                     let message = "`strip` is a number of folders";
-                    checker.push(Problem::new("oci::manifest::bad_number", message, &strip.place, ""));
+                    checker.push(
+                        Problem::new("oci::manifest::bad_number", message, &strip.place, "")
+                            .help("write how many leading folders to drop, such as `strip = 1`".to_owned()),
+                    );
                 }
                 number
             });
@@ -141,23 +154,46 @@ fn content(table: Table<'_>, place: &Place, needs: &mut Needs, checker: &mut Che
         "link" => {
             let target = needed("target", checker)?;
             let target = checker.expanded_path(&target)?;
-            if target.is_empty() || target.contains('\0') {
-                checker.push(Problem::new(
-                    "oci::manifest::bad_path",
-                    "a link has to lead somewhere",
-                    &target.place,
-                    "",
-                ));
+            let reason = match &*target.value {
+                "" => Some("this is empty"),
+                path if path.contains('\0') => Some("it holds a NUL"),
+                path if path.len() > LONGEST_TARGET => Some("it is longer than the 4095 bytes that a link can hold"),
+                _ => None,
+            };
+            if let Some(reason) = reason {
+                let message = "a link has to lead somewhere";
+                checker.push(
+                    Problem::new("oci::manifest::bad_path", message, &target.place, reason)
+                        .help("write `target = \"/…\"`, or a path relative to the link's folder".to_owned()),
+                );
             }
             Some(PackageContent::Link { link: image_path(table.text("link")?, false, checker)?, target: target.value })
         }
-        _ => Some(PackageContent::Folder { folder: image_path(table.text("folder")?, true, checker)? }),
+        _ => {
+            let folder = image_path(table.text("folder")?, true, checker)?;
+            if *folder == "/" {
+                checker.push(
+                    Problem::new("oci::manifest::bad_path", "`/` cannot be made", &folder.place, "every image has it")
+                        .help("name a folder in it, such as `/data`".to_owned()),
+                );
+            }
+            Some(PackageContent::Folder { folder })
+        }
     }
 }
 
 /// A path on this machine. `.`, `..` and absolute paths have no name to go by, and need a `to`.
 fn host_path(path: Placed<String>, to: Option<()>, needs: &mut Needs, checker: &mut Checker) -> Option<Placed<String>> {
     if let Some(name) = path.strip_prefix(':') {
+        if image_name::check(name).is_err() {
+            let message = format!("`{}` names no packaged target", *path);
+            checker.push(
+                Problem::new("oci::manifest::bad_name", message, &path.place, "").help(
+                    "write `\":NAME\"` for `[package.NAME]`, and `\"./:…\"` for a file of such a name".to_owned(),
+                ),
+            );
+            return None;
+        }
         needs.later.push(Placed::new(Later::Target, path.place.clone()));
         needs.targets.push(Placed::new(name.to_owned(), path.place.clone()));
         return None;
@@ -237,8 +273,13 @@ pub(super) fn image_path(path: Placed<String>, folder: bool, checker: &mut Check
         return None;
     }
     let ends_as_folder = path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..");
+    if parts.iter().any(|part| part.len() > LONGEST_NAME) {
+        refuse("a name in it is longer than the 255 bytes that file systems take", None, checker);
+        return None;
+    }
     if !folder && (ends_as_folder || parts.is_empty()) {
-        refuse("it has to name a file", None, checker);
+        let help = format!("name it, such as `/{}`", [&parts[..], &["name"]].concat().join("/"));
+        refuse("it has to name a file", Some(help), checker);
         return None;
     }
     let slash = if ends_as_folder && !parts.is_empty() { "/" } else { "" };
@@ -274,7 +315,7 @@ fn mode(text: &Placed<String>, checker: &mut Checker) -> Option<Mode> {
 fn globs(table: Table<'_>, key: &str, checker: &mut Checker) -> Vec<Placed<String>> {
     let patterns = table.texts(key).unwrap_or_default();
     for pattern in &patterns {
-        value::check_glob(pattern, checker);
+        value::check_glob_within(pattern, checker);
     }
     patterns
 }

@@ -205,6 +205,33 @@ pub(super) fn check_glob(pattern: &Placed<String>, checker: &mut Checker) -> Opt
     }
 }
 
+/// Checks a glob of what is in a folder. Written as no path in it is, it would match nothing and nobody would
+/// notice: what it was to leave out would go in.
+pub(super) fn check_glob_within(pattern: &Placed<String>, checker: &mut Checker) {
+    if check_glob(pattern, checker).is_none() {
+        return;
+    }
+    let mut parts = pattern.split('/');
+    let reason = match parts.clone().next_back() {
+        _ if pattern.is_empty() => "this is empty",
+        _ if pattern.starts_with('/') => "it begins with `/`",
+        _ if parts.clone().any(|part| part == "..") => "it leaves the folder",
+        Some("") => "it ends with `/`",
+        _ if parts.any(|part| matches!(part, "" | ".")) => "it is no path as they are in the folder",
+        _ => return,
+    };
+    let parts: Vec<&str> = pattern.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let help = match parts[..] {
+        [] => "globs are relative to the folder; `**` matches all that is in it".to_owned(),
+        _ if parts.contains(&"..") => {
+            "globs are relative to the folder, and what is not in it does not go in".to_owned()
+        }
+        _ => format!("globs are relative to the folder: write `{}`", parts.join("/")),
+    };
+    let message = format!("`{}` matches nothing", **pattern);
+    checker.push(Problem::new("oci::manifest::bad_glob", message, &pattern.place, reason).help(help));
+}
+
 /// Where `build`, if it is about one, is published.
 pub(super) fn repository_template(
     text: &Placed<String>,

@@ -21,6 +21,14 @@ impl Skopeo {
         self.settings.shortcut.as_ref().is_some_and(|client| client.is(reference, digest, access))
     }
 
+    /// The command of a question, to be shown before anything is asked: most are answered without it.
+    pub(crate) fn planned(&self, question: &Invocation) -> String {
+        match &self.settings.shortcut {
+            Some(_) => format!("{question} # only if asking in process gives no plain answer"),
+            None => question.to_string(),
+        }
+    }
+
     /// [`run_at`](Self::run_at), once the shortcut came to nothing. A fault on it was the first try, unless the
     /// registry is one with which patience is lost: then there is one try, and it is skopeo's.
     pub(super) fn ask_at(

@@ -106,6 +106,10 @@ packages = [
     { text = "hello", to = "/etc/.wh.motd" },
     { text = "hello", to = "/etc/a\u0000b" },
     { link = "/hello", target = "" },
+    { link = "/hello", target = "a\u0000" },
+    { folder = "/" },
+    ":",
+    { archive = "a.tar", to = "/", strip = -1 },
 ]
 "#,
     ),
@@ -131,6 +135,17 @@ packages = [
     { path = "dist", owner = "4294967295:0", mode = "10000" },
     { path = "dist", include = ["[z-a]"], exclude = ["{a,b", "[x"] },
     "dist/[a",
+]
+"#,
+    ),
+    (
+        "globs that would match nothing, without a word",
+        r#"[project]
+exclude = ["/target"]
+[build.app]
+base = "scratch"
+packages = [
+    { path = "dist", exclude = ["secrets/", "./a", "../b", "a//b", "", "./"], include = ["/a/", "**/x"] },
 ]
 "#,
     ),
