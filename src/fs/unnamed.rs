@@ -88,7 +88,7 @@ impl Unnamed {
     pub(crate) fn commit_new(self, path: &Path, mode: u32) -> Result<Option<Self>, FileError> {
         self.finish(path, mode)?;
         match self.file.persist_noclobber(path) {
-            Ok(_) => sync_folder(parent(path)).map(|()| None),
+            Ok(_) => Ok(None),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
                 Ok(Some(Self { file: error.file, write_back: self.write_back }))
             }

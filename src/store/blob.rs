@@ -128,8 +128,8 @@ impl Store {
         Ok(())
     }
 
-    /// True if there is a blob with the content of this file; another with its name is set aside. To compare
-    /// takes a third of what hashing does.
+    /// True if there is a blob with the content of this file; another with its name is set aside.
+    /// Comparing takes less than hashing what is there.
     fn has_another(&self, file: &Unnamed, digest: &Digest) -> Result<bool, FileError> {
         let path = self.blob_path(digest);
         match self.hold(digest).and_then(|_| file.is_same_as(&path)) {

@@ -80,7 +80,7 @@ fn what_outlives_the_program_ends_with_it() {
     let context = project::script(
         &registry,
         "#!/bin/sh\n(trap '' TERM HUP; sleep 4242) &\n(sleep 4242 </dev/null >/dev/null 2>&1 &)\n\
-         [ $(ps | busybox grep -c 'sleep 424[2]') = 2 ] && echo both\nexit 4\n",
+         until [ $(ps | busybox grep -c 'sleep 424[2]') = 2 ]; do sleep 0.1; done; echo both\nexit 4\n",
     );
     // Its output would stay open as long as one of them lives.
     let mark = format!("MARK={}", context.root().display());

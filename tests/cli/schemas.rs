@@ -145,12 +145,13 @@ compression = "none"
 fn an_image_of_nothing_has_one_empty_layer() {
     let context = TestContext::with_manifest(
         r#"
-[defaults]
-base = "scratch"
 [build.gzip]
+base = "scratch"
 [build.zstd]
+base = "scratch"
 compression = "zstd"
 [build.none]
+base = "scratch"
 compression = "none"
 packages = [{ path = "absent", optional = true }]
 [build.above]
