@@ -19,7 +19,9 @@ fn main() {
     // The floors are processes too: this one, started again.
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["floor", "layer", tree, out, compression] => return floor::layer(tree.as_ref(), out.as_ref(), compression),
+        ["floor", kind @ ("layer" | "synced"), tree, out, compression] => {
+            return floor::layer(tree.as_ref(), out.as_ref(), compression, *kind == "synced");
+        }
         ["floor", "walk", tree] => return floor::walk(tree.as_ref(), &mut Vec::new()),
         _ => {}
     }

@@ -104,7 +104,7 @@ fn large(folder: &Path, content: &[u8]) {
     let out = || std::fs::File::create(folder.join("out")).expect("a file");
     for (name, compression) in [("gzip", Compression::Gzip), ("zstd", ZSTD), ("none", Compression::None)] {
         let ours = || drop(write(&tree, compression, &compressors, None, &mut out()));
-        let floor = || floor::layer(&folder.join("large"), &folder.join("floor"), name);
+        let floor = || floor::layer(&folder.join("large"), &folder.join("floor"), name, false);
         row(&format!("compress: {name}"), medians(RUNS, ours, floor), "read, hash, compress, hash, write");
         if compression == Compression::None {
             continue;

@@ -1,5 +1,5 @@
 //! The least that has to be done for a layer: walk, read, tar, SHA-256, compress on all cores, SHA-256,
-//! write. No check, no manifest, no cache, no sync.
+//! write. No check, no manifest, no cache; a sync only if that is asked for.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -63,8 +63,9 @@ fn produce(folder: &Path, mut send: impl FnMut(Vec<u8>)) {
     assert_ne!(hasher.finalize()[..], [0; 32]);
 }
 
-/// Makes a layer of `folder` in the file `out`; `compression` is `gzip`, `zstd` or `none`.
-pub(crate) fn layer(folder: &Path, out: &Path, compression: &str) {
+/// Makes a layer of `folder` in the file `out`; `compression` is `gzip`, `zstd` or `none`. With a sync it is
+/// on the disk then.
+pub(crate) fn layer(folder: &Path, out: &Path, compression: &str, is_synced: bool) {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let (full, work) = bounded::<(u64, Vec<u8>)>(cores);
     let (done, packed) = unbounded::<(u64, Vec<u8>)>();
@@ -82,6 +83,9 @@ pub(crate) fn layer(folder: &Path, out: &Path, compression: &str) {
         });
         drop(full);
     });
+    if is_synced {
+        File::open(out).and_then(|file| file.sync_all()).expect("a disk");
+    }
 }
 
 fn compress(compression: &str, work: &Receiver<(u64, Vec<u8>)>, send: impl Fn((u64, Vec<u8>))) {
