@@ -6,6 +6,7 @@
 //! [`unstarted`] says why there is none; [`runs`] and [`trees`] clear up behind those that were killed, and [`prune`] makes room.
 
 pub(crate) mod base;
+mod judge;
 pub(crate) mod overlays;
 pub(crate) mod prune;
 pub(crate) mod rootfs;

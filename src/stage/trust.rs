@@ -1,13 +1,6 @@
 //! Trust: which images from registries may be used at all, as `[policy] signatures` says.
 //!
-//! The file is a containers `policy.json`, and skopeo is the judge. What it accepts is recorded, so that
-//! it is asked once for each platform's image. The record's key is made of the policy, the keys that it
-//! names, repository and digest: where one of them changes, skopeo is asked again. What was accepted stays
-//! so if only its signature is taken back.
-//!
-//! ```text
-//! records/trust/KEY     the image's reference
-//! ```
+//! The file is a containers `policy.json`, and [skopeo is the judge](super::judge).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,14 +9,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::fs;
-use crate::model::{Digest, ImageManifest, Reference, canonical_json};
+use crate::model::{Digest, Reference, canonical_json};
 use crate::sanitize;
 use crate::source::{At, Place, Placed};
-use crate::stage::base::{BaseError, Bases};
-use crate::tools::skopeo::{Access, SignaturePolicy};
-
-/// What records of accepted images are kept under.
-const RECORDS: &str = "trust";
+use crate::tools::skopeo::SignaturePolicy;
 
 /// Why there is no policy to judge by.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -45,7 +34,7 @@ pub(crate) struct Trust {
     path: PathBuf,
     text: Vec<u8>,
     /// The line of `oci.toml` that names it.
-    place: Place,
+    pub(super) place: Place,
     /// Of the policy and of all keys that it names.
     digest: Digest,
 }
@@ -69,7 +58,13 @@ impl Trust {
         &self.path
     }
 
-    fn key(&self, image: &Reference) -> Digest {
+    /// The policy as skopeo is given it.
+    pub(super) fn policy(&self) -> SignaturePolicy<'_> {
+        SignaturePolicy { text: &self.text, folder: fs::parent(&self.path) }
+    }
+
+    /// Of everything that decides about an image.
+    pub(super) fn key(&self, image: &Reference) -> Digest {
         Digest::of(&canonical_json(&json!({ "trust": self.digest.to_string(), "image": image.to_string() })))
     }
 }
@@ -95,34 +90,6 @@ fn digest_files(policy: &Value, folder: &Path, found: &mut BTreeMap<String, Opti
         }
     }
     fields.values().for_each(|value| digest_files(value, folder, found));
-}
-
-impl Bases<'_> {
-    /// On `Ok` there is no policy, or it accepts the image: now, or when it was asked before.
-    pub(super) fn judge(&self, image: &Reference, access: &Access, manifest: &ImageManifest) -> Result<(), BaseError> {
-        let Some(trust) = self.trust else { return Ok(()) };
-        let key = trust.key(image);
-        if self.store.recall::<String>(RECORDS, &key)?.is_some() {
-            return Ok(());
-        }
-        if self.offline {
-            return Err(BaseError::NotJudged { reference: image.to_string() });
-        }
-        let scratch = self.store.scratch()?;
-        let policy = SignaturePolicy { text: &trust.text, folder: fs::parent(&trust.path) };
-        let layers = manifest.layers.iter().map(|layer| layer.digest);
-        self.skopeo.verify(image, layers, policy, scratch.path(), access)?;
-        self.store.record(RECORDS, &key, &image.to_string())?;
-        Ok(())
-    }
-
-    /// The error where it is to be blamed: on the policy, where that does not accept the image.
-    pub(crate) fn blame(&self, error: BaseError, place: &Place) -> At<BaseError> {
-        match self.trust.filter(|_| error.is_about_policy()) {
-            Some(trust) => At::new(error, &trust.place, "by this policy").also(place, "the base"),
-            None => At::new(error, place, ""),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::pool::BLOCK;
+use super::packer::BLOCK;
 use crate::fs::FileError;
 use crate::model::Digest;
 use crate::store::Store;

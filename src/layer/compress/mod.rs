@@ -1,9 +1,9 @@
 //! A stream of bytes, cut in blocks, hashed, compressed on all workers, hashed again and written.
 //!
 //! The flow: the caller's thread fills a [`Block`] and hashes it (the diff ID); a worker compresses
-//! it, or copies it from an [earlier layer](EarlierBlocks) that had the same one; one thread hashes the compressed blocks (the digest) and writes them in their order. Workers
-//! and blocks are [`Compressors`], which all layers that are written at once share; nothing is copied
-//! on the way.
+//! it, or copies it from an [earlier layer](EarlierBlocks) that had the same one; one thread hashes the
+//! compressed blocks (the digest) and writes them in their order. Workers and blocks are [`Compressors`],
+//! which all layers that are written at once share; nothing is copied on the way.
 //!
 //! Every block is a whole gzip member or zstd frame, so the bytes do not depend on who compressed
 //! what. Where blocks end depends on the content alone: after a MiB, or where the caller
@@ -250,7 +250,7 @@ fn fnv(name: &[u8]) -> u64 {
 mod tests {
     use std::io::Read as _;
 
-    use super::pool::BLOCK;
+    use super::packer::BLOCK;
     use super::*;
 
     fn packed(compression: Compression, workers: usize, bytes: &[u8]) -> (WrittenLayer, Vec<u8>) {

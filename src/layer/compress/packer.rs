@@ -6,6 +6,9 @@ use libdeflater::{CompressionLvl, Compressor};
 
 use crate::model::Compression;
 
+/// The most plain bytes in a block.
+pub(super) const BLOCK: usize = 1 << 20;
+
 /// libdeflate's level: as small as zlib's default, several times faster.
 const GZIP_LEVEL: i32 = 4;
 

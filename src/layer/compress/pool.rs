@@ -15,11 +15,8 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::earlier::{EarlierBlocks, PackedBlock};
-use super::packer::Packer;
+use super::packer::{BLOCK, Packer};
 use crate::model::Compression;
-
-/// The most plain bytes in a block.
-pub(super) const BLOCK: usize = 1 << 20;
 
 /// As many threads as may compress, for every layer of the process.
 #[derive(Debug)]

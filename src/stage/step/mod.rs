@@ -15,6 +15,7 @@
 //! shown ([`output`]), and the tar that comes back is compressed into the store on the way. The overlay's
 //! upper folder becomes the layer's tree, for whatever runs on top. The record is written last.
 
+mod content;
 mod error;
 mod key;
 mod mounts;

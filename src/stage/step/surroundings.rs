@@ -11,7 +11,7 @@ use crate::sanitize;
 use crate::source::At;
 use crate::stage::run::{below_root, is_of, set};
 use crate::stage::step::secret::Secret;
-use crate::stage::step::{StepError, StepRequest, at, mounts};
+use crate::stage::step::{StepError, StepRequest, at, content};
 
 /// zip files know no earlier time than 1980-01-01.
 const EARLIEST_EPOCH: i64 = 315_532_800;
@@ -72,7 +72,7 @@ impl Surroundings {
                         let path = sanitize::name(&path.to_string_lossy());
                         at(StepError::Mount { path, source }, &mount.place)
                     };
-                    let content = mounts::content(&path).map_err(unreadable)?;
+                    let content = content::digest(&path).map_err(unreadable)?;
                     let path = std::fs::canonicalize(&path).map_err(unreadable)?;
                     MountedContent { to: place(to), source: ContentSource::Host(path), content: Some(content) }
                 }

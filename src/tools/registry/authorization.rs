@@ -5,8 +5,8 @@ use serde::Deserialize;
 use ureq::Agent;
 use ureq::http::header;
 
+use super::connection::Trouble;
 use super::credentials::Basic;
-use super::host::Trouble;
 
 /// How large the answer with a token may be.
 const LARGEST_ANSWER: u64 = 1 << 20;

@@ -31,6 +31,31 @@ const REGISTRIES: &str = "containers/registries.conf";
 /// A variable of these says that the way is not straight.
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
 
+/// Why there is no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The connection ended before the answer did.
+    Reset,
+    /// Whoever asks is not let in here, which is known from before.
+    Stranger,
+    Unclear,
+}
+
+impl From<ureq::Error> for Trouble {
+    fn from(error: ureq::Error) -> Self {
+        match error {
+            ureq::Error::Io(error) => match error.kind() {
+                io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe => Self::Reset,
+                _ => Self::Unclear,
+            },
+            _ => Self::Unclear,
+        }
+    }
+}
+
 /// What asks this repository's registry; nothing if it is not known how skopeo would.
 pub(super) fn agent(repository: &Repository, access: &Access, limit: Duration) -> Option<Agent> {
     let is_insecure = access.insecure || repository.is_loopback();

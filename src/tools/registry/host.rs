@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -16,7 +15,7 @@ use ureq::http::{HeaderMap, header};
 
 use super::Access;
 use super::authorization::{self, Challenge};
-use super::connection;
+use super::connection::{self, Trouble};
 use super::credentials::{Basic, Places};
 use crate::model::document::media_type;
 use crate::model::{Reference, Repository};
@@ -84,31 +83,6 @@ pub(super) struct Reply {
     /// Empty if there were too many.
     pub(super) bytes: Vec<u8>,
     challenge: Option<Challenge>,
-}
-
-/// Why there is no reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// The connection ended before the answer did.
-    Reset,
-    /// Whoever asks is not let in here, which is known from before.
-    Stranger,
-    Unclear,
-}
-
-impl From<ureq::Error> for Trouble {
-    fn from(error: ureq::Error) -> Self {
-        match error {
-            ureq::Error::Io(error) => match error.kind() {
-                io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::BrokenPipe => Self::Reset,
-                _ => Self::Unclear,
-            },
-            _ => Self::Unclear,
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

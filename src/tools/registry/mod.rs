@@ -30,7 +30,8 @@ use std::time::{Duration, Instant};
 use crate::model::{Digest, Document, Reference, RegistryMirror, Repository};
 use crate::tools::process::TICK;
 use crate::tools::{Cause, signal};
-use host::{Host, Kind, Method, Reply, Request, Trouble};
+use connection::Trouble;
+use host::{Host, Kind, Method, Reply, Request};
 
 /// How long a shortcut may take. Slow is not broken, but whoever is that slow gains nothing by it.
 const LIMIT: Duration = Duration::from_secs(10);
