@@ -22,6 +22,9 @@ pub(crate) enum LayerError {
         #[help]
         help: Option<String>,
     },
+    #[error("`{path}` is a file, and a path that ends in `/` says a folder")]
+    #[diagnostic(code(oci::layer::not_a_folder), help("to pack the file, write `{path}`"))]
+    NotAFolder { path: String },
     #[error("nothing matches `{pattern}`")]
     #[diagnostic(
         code(oci::layer::no_match),

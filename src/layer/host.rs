@@ -33,6 +33,14 @@ impl PackageScan<'_> {
         Err(At::new(error, &written.place, ""))
     }
 
+    /// Refuses a file whose path says by its end that it is a folder.
+    pub(super) fn refuse_slash(&self, written: &Placed<String>, host: &Path) -> Result<(), Problem> {
+        match written.ends_with('/') || written.ends_with("/.") {
+            true => Err(At::new(LayerError::NotAFolder { path: self.shown(host) }, &written.place, "")),
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn shown(&self, host: &Path) -> String {
         error::shown(host, self.request.folder)
     }

@@ -154,6 +154,7 @@ impl PackageScan<'_> {
             || At::new(LayerError::NoDestination { path: sanitize::name(written) }, &written.place, "");
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {
+                self.refuse_slash(written, &host)?;
                 let path = match to {
                     Some(to) if to.ends_with('/') => {
                         let name = host.file_name().ok_or_else(no_destination)?;
@@ -346,7 +347,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
-    use crate::layer::testing::{Project, folder, link, path, path_to, placed, text};
+    use crate::layer::testing::{Project, archive, folder, link, path, path_to, placed, text};
     use crate::layer::{Compressors, WriteOptions};
     use crate::model::Compression;
 
@@ -541,6 +542,31 @@ mod tests {
         }
         for name in ["none", "none/x", "none*"] {
             assert!(project.scan(&[Package { optional: true, ..path(name) }]).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_slash_at_the_end_says_a_folder() {
+        let project = Project::new(&["f", "dir/x"]);
+        project.link("to-file", "f");
+        project.link("to-dir", "dir");
+        let follow = |package| Package { follow: true, ..package };
+        let expected = |path: &str| {
+            format!("oci::layer::not_a_folder: `{path}` is a file, and a path that ends in `/` says a folder")
+        };
+        for (package, shown) in [
+            (path("f/"), "f"),
+            (path("./f//"), "f"),
+            (path_to("f/", "/x"), "f"),
+            (path_to("f/.", "/x/"), "f"),
+            (Package { optional: true, ..path("f/") }, "f"),
+            (follow(path("to-file/")), "to-file"),
+            (archive("f/", "/x"), "f"),
+        ] {
+            assert_eq!(project.problems(std::slice::from_ref(&package)), [expected(shown)], "{:?}", package.content);
+        }
+        for package in [path("dir/"), path_to("dir/.", "/dir"), follow(path_to("to-dir/", "/dir"))] {
+            assert_eq!(project.listing(&[package]), ["/dir 755 0:0 folder", "/dir/x 644 0:0 file x"]);
         }
     }
 

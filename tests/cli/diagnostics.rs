@@ -89,6 +89,7 @@ fn packages() {
         ("reserved", "\"reserved\""),
         ("special", "\"special\""),
         ("program", "\"program\""),
+        ("slash", "\"special/a/\""),
         ("destination", "\".\""),
         ("glob", "{ path = \"leaves\", exclude = [\"[z-a]\"] }"),
         ("conflict", "{ text = \"1\", to = \"/a\" }, { text = \"2\", to = \"/a\" }"),

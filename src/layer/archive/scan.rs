@@ -29,7 +29,7 @@ impl PackageScan<'_> {
         let Some(stat) = self.stat(written, &host, AtFlags::empty())? else { return Ok(()) };
         let shown = self.shown(&host);
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => {}
+            FileType::RegularFile => self.refuse_slash(written, &host)?,
             FileType::Directory => return Err(blame(ArchiveError::NotAnArchive { archive: shown }.into())),
             other => return Err(blame(LayerError::SpecialFile { path: shown, kind: kind_of_special(other) })),
         }
