@@ -1,9 +1,10 @@
 //! Stages: each turns things in the store, or elsewhere, into other things.
 //!
-//! [`base`] brings images in from registries, once [`trust`] in them is sure, [`rootfs`] unpacks their
-//! layers, and [`run`] starts containers of them; [`step`] makes layers of what containers change;
+//! [`base`] brings images in from registries, once they are judged by what is in [`trust`], [`rootfs`] unpacks
+//! their layers, and [`run`] starts containers of them; [`step`] makes layers of what containers change;
 //! [`overlays`] knows whether the system can stack trees, and [`runtime`] which program starts containers;
-//! [`unstarted`] says why there is none; [`runs`] and [`trees`] clear up behind those that were killed, and [`prune`] makes room.
+//! [`unstarted`] says why there is none; [`runs`] and [`trees`] clear up behind those that were killed, and
+//! [`prune`] makes room.
 
 pub(crate) mod base;
 mod judge;
