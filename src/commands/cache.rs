@@ -3,6 +3,8 @@
 //! Works without a project too. Only `clean` and `prune` remove what is whole, and none of them what a
 //! running `oci` relies on.
 
+mod verify;
+
 use std::fmt::Write;
 use std::path::Path;
 
@@ -13,23 +15,27 @@ use crate::cli::{CacheCommand, Global};
 use crate::diagnostic::Failure;
 use crate::fs::{FileContext as _, FileError};
 use crate::manifest::Cache;
-use crate::model::{ByteSize, Digest};
+use crate::model::ByteSize;
 use crate::report::{Lines, Reporter};
-use crate::stage::prune::{PruneError, Pruned, prune};
+use crate::stage::prune::{Pruned, prune};
 use crate::stage::trees::{self, Kind as TreeKind};
-use crate::store::{Kind, Store, Verdict, disk_usage};
-use crate::tools::{IdMap, signal};
+use crate::store::{Kind, Store, disk_usage};
+use crate::tools::IdMap;
 
 pub(super) fn run(global: &Global, command: &CacheCommand) -> Result<(), Failure> {
     let settings = project::settings(global)?.cache;
     let folder = settings::cache_folder(&settings)?;
     let folder = std::path::absolute(&folder).context("find", &folder)?;
+    // The folder itself is told whatever is wrong with it.
+    if !matches!(command, CacheCommand::Dir(_)) {
+        settings::look_into_cache(&settings)?;
+    }
     match command {
         CacheCommand::Dir(_) => dir(global, &folder)?,
         CacheCommand::Size(_) => size(global, &folder, &settings)?,
         CacheCommand::Prune(arguments) => remove(global, &folder, arguments.max_size.or(settings.max_size))?,
         CacheCommand::Clean(_) => remove(global, &folder, Some(ByteSize(0)))?,
-        CacheCommand::Verify(_) => return verify(global, &folder),
+        CacheCommand::Verify(_) => return verify::run(global, &folder),
     }
     Ok(())
 }
@@ -59,7 +65,7 @@ impl Count {
 }
 
 fn size(global: &Global, folder: &Path, settings: &Cache) -> Result<(), Failure> {
-    let store = Store::at(folder)?;
+    let store = Store::look(folder)?;
     let [mut blobs, mut records, mut trees, mut caches, mut runs, mut logs, mut state, mut rest] =
         [Count::default(); 8];
     for object in store.objects()? {
@@ -149,34 +155,4 @@ fn told(global: &Global, pruned: &Pruned) -> Result<(), FileError> {
     let (files, trees) = (plural(files, "file"), plural(trees, "root filesystem"));
     let caches = plural(cache_folders, "cache folder");
     super::print(&format!("removed {files}, {trees} and {caches} of steps, freed {freed}, {size} left\n"))
-}
-
-fn verify(global: &Global, folder: &Path) -> Result<(), Failure> {
-    let store = Store::open(folder)?;
-    let digests = store.digests()?;
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = global.jobs.map_or(processors, usize::from);
-    let verdicts = crate::parallel::map(&digests, workers, |digest| match signal::pending() {
-        Some(_) => Err(PruneError::Interrupted),
-        None => Ok(store.check(digest)?),
-    });
-    let mut damaged = Vec::new();
-    for (digest, verdict) in digests.iter().zip(verdicts) {
-        // One that was removed meanwhile is not there to be damaged.
-        damaged.extend((verdict? == Verdict::Damaged).then_some(digest));
-    }
-    print_verdict(global, digests.len(), &damaged)?;
-    if damaged.is_empty() { Ok(()) } else { Err(super::no()) }
-}
-
-fn print_verdict(global: &Global, checked: usize, damaged: &[&Digest]) -> Result<(), FileError> {
-    if global.json {
-        return super::print(&format!("{}\n", json!({ "checked": checked, "damaged": damaged })));
-    }
-    let mut text = String::new();
-    for digest in damaged {
-        let _ = writeln!(text, "{digest}  damaged, and set aside");
-    }
-    let _ = writeln!(text, "read {checked} blobs, {} damaged", damaged.len());
-    super::print(&text)
 }

@@ -16,6 +16,7 @@ use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::report::Reporter;
 use crate::resolve::{Pins, Resolver};
+use crate::sanitize;
 use crate::stage::trust::Trust;
 use crate::stage::{prune, runs, trees};
 use crate::store::{Layout, Store};
@@ -69,13 +70,13 @@ impl Session {
     /// The same, to look at things alone: nothing is made or removed, not even what killed runs left.
     pub(super) fn look(global: &Global) -> Result<Self, Failure> {
         let project = Project::open(global)?;
-        let store = Store::look(&settings::cache_folder(&project.manifest.cache)?)?;
+        let store = settings::look_into_cache(&project.manifest.cache)?;
         Self::over(store, project, global)
     }
 
     /// A session for a project that was read before.
     pub(super) fn with(project: Project, global: &Global) -> Result<Self, Failure> {
-        let store = Store::open(&settings::cache_folder(&project.manifest.cache)?)?;
+        let store = settings::open_cache(&project.manifest.cache)?;
         let session = Self::over(store, project, global)?;
         sweep(&session.store, &session.runc, &*session.reporter);
         Ok(session)
@@ -86,8 +87,7 @@ impl Session {
         let trust = manifest.policy.signatures.as_ref().map(Trust::load).transpose().map_err(super::invalid)?;
         let reporter = settings::reporter(global);
         let skopeo = settings::skopeo(global, &manifest, &store, &reporter);
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = global.jobs.map_or(processors, usize::from);
+        let workers = settings::workers(global);
         Ok(Self {
             epoch: settings::epoch(&manifest).map_err(super::invalid)?,
             umoci: settings::tool("OCI_UMOCI", manifest.tools.umoci.as_deref(), "umoci"),
@@ -257,7 +257,12 @@ impl Session {
             let built = outcome.built.get(image.name)?;
             Some((image.name.to_owned(), built.descriptor.clone()))
         });
-        Ok(self.layout().update(&self.store, &built.collect(), |name| self.manifest.image(name).is_some())?)
+        let left = self.layout().update(&self.store, &built.collect(), |name| self.manifest.image(name).is_some())?;
+        for stranger in left {
+            let name = sanitize::name(&stranger.display().to_string());
+            self.reporter.note(&format!("left `{name}` where it is: it is no blob of `oci`'s"));
+        }
+        Ok(())
     }
 
     /// True if layers of the image's base are not in the store.

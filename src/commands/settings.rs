@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use crate::cli::{Global, HowProgress};
 use crate::diagnostic::{Failure, Status};
-use crate::manifest::{self, Cache, Manifest};
+use crate::manifest::{self, Cache, CacheFolder, Manifest};
 use crate::model::Platform;
 use crate::report::{self, Progress, Reporter, Verbosity};
-use crate::store::Store;
+use crate::source::At;
+use crate::store::{OpenError, Store};
 use crate::tools::on_path;
 use crate::tools::registry::Client;
 use crate::tools::skopeo::{Access, OnMirror, OnRetry, Settings, Skopeo};
@@ -108,12 +109,72 @@ pub(super) fn runtime(written: Option<&Path>) -> PathBuf {
     }
 }
 
-/// The environment's word on the cache folder, the manifest's or the user's, or the usual place.
+/// How many threads work, at most.
+pub(super) fn workers(global: &Global) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    global.jobs.map_or(processors, usize::from)
+}
+
+/// A cache folder that `OCI_CACHE_DIR` names, and that cannot be one.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("`OCI_CACHE_DIR` names no folder that can be used")]
+#[diagnostic(code(oci::store::bad_variable))]
+struct VariableError {
+    source: OpenError,
+    #[help]
+    help: Option<String>,
+}
+
+/// A project's own setting that leads out of the project.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("the cache folder that a project names has to lie in the project; `{}` does not", path.display())]
+#[diagnostic(
+    code(oci::store::outside_project),
+    help(
+        "which folder of this machine is used, its user says: set `OCI_CACHE_DIR`, or `[cache] dir` in `~/.config/oci/config.toml`"
+    )
+)]
+struct OutsideError {
+    path: PathBuf,
+}
+
+/// The environment's word on the cache folder, the manifest's or the user's, or the usual place. An error if the
+/// manifest of a project names a folder outside the project: a checkout decides over nothing else.
 pub(super) fn cache_folder(cache: &Cache) -> Result<PathBuf, Failure> {
-    match (&cache.folder, std::env::var_os("OCI_CACHE_DIR").filter(|value| !value.is_empty())) {
-        (Some(folder), None) => Ok(folder.clone()),
+    match (&cache.folder, Store::named_root()) {
+        (Some(CacheFolder { path, project }), None) => {
+            if let Some(project) = project
+                && !crate::fs::lies_in(path, project)
+            {
+                let error = OutsideError { path: path.value.clone() };
+                return Err(super::invalid(At::new(error, &path.place, "")));
+            }
+            Ok(path.value.clone())
+        }
         _ => Ok(Store::default_root()?),
     }
+}
+
+/// The store in the cache folder, made where it is missing.
+pub(super) fn open_cache(cache: &Cache) -> Result<Store, Failure> {
+    blame(cache, Store::open(&cache_folder(cache)?))
+}
+
+/// The store in the cache folder, to be looked at alone.
+pub(super) fn look_into_cache(cache: &Cache) -> Result<Store, Failure> {
+    blame(cache, Store::look(&cache_folder(cache)?))
+}
+
+/// Says who named the folder, where it cannot be used.
+fn blame(cache: &Cache, opened: Result<Store, OpenError>) -> Result<Store, Failure> {
+    opened.map_err(|error| match (&cache.folder, Store::named_root()) {
+        (_, Some(_)) => {
+            let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
+            VariableError { source: error, help }.into()
+        }
+        (Some(folder), None) => At::new(error, &folder.path.place, "").into(),
+        (None, None) => error.into(),
+    })
 }
 
 pub(super) fn epoch(manifest: &Manifest) -> Result<i64, UsageError> {

@@ -21,7 +21,13 @@ use crate::manifest::{Build, Package, PackageContent};
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
 use crate::report::Stage;
 use crate::source::{At, Place, Placed};
+use crate::store::Shelf;
 use crate::tools::signal;
+
+/// What was made for a key.
+const LAYERS: Shelf<Record> = Shelf::new("layer", 1);
+/// What is a link in the layer with this digest.
+pub(super) const LINKS: Shelf<LayerLinks> = Shelf::new("links", 1);
 
 /// A layer to be: what will be in it, and what the image's history says of it.
 pub(super) struct Part {
@@ -179,7 +185,7 @@ impl Executor<'_> {
 
     /// The same, whether or not its blob is there, for whatever platform.
     pub(super) fn recorded_layer(&self, key: &Digest) -> Result<Option<Record>, BuildError> {
-        Ok(self.store.recall("layer", key)?)
+        Ok(LAYERS.recall(self.store, key)?)
     }
 
     fn make_layer(&self, part: &Part, key: &Digest, compression: Compression) -> Result<Record, BuildError> {
@@ -210,7 +216,7 @@ impl Executor<'_> {
         self.keep_inputs(tree, key, compression)?;
         // A file that may still change without its stat showing it is read again next time.
         if settled {
-            self.store.record("layer", key, &record)?;
+            LAYERS.record(self.store, key, &record)?;
         }
         activity.done();
         Ok(record)
@@ -229,7 +235,7 @@ impl Executor<'_> {
     /// True if it is known what is a link in this layer, or the layer is here, whole.
     pub(super) fn can_read_links(&self, layer: &Layer) -> Result<bool, BuildError> {
         let digest = &layer.descriptor.digest;
-        Ok(self.store.recall::<LayerLinks>("links", digest)?.is_some() || self.store.verify(digest)?)
+        Ok(LINKS.recall(self.store, digest)?.is_some() || self.store.verify(digest)?)
     }
 
     /// What is a link in an image whose layers are here, or were once; the place is to blame where they cannot
@@ -238,7 +244,7 @@ impl Executor<'_> {
         let mut links = Vec::new();
         for layer in &image.layers {
             let digest = layer.descriptor.digest;
-            if let Some(known) = self.store.recall::<LayerLinks>("links", &digest)? {
+            if let Some(known) = LINKS.recall(self.store, &digest)? {
                 links.push(known);
                 continue;
             }
@@ -246,7 +252,7 @@ impl Executor<'_> {
             let file = std::fs::File::open(&path).map_err(|error| crate::fs::FileError::new("read", &path, error))?;
             let found = LayerLinks::read(std::io::BufReader::new(file), &layer.descriptor.media_type)
                 .map_err(|error| BuildError::Links(At::new(error, place, "")))?;
-            self.store.record("links", &digest, &found)?;
+            LINKS.record(self.store, &digest, &found)?;
             links.push(found);
         }
         Ok(BaseLinks::stack(&links))

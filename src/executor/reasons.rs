@@ -12,6 +12,10 @@ use super::layers::Part;
 use super::{BuildError, Executor};
 use crate::layer::{Stamps, Tree, WRITER_VERSION};
 use crate::model::{Compression, Digest, Platform, canonical_json};
+use crate::store::{Shelf, WrittenAs};
+
+const INPUTS: Shelf<Inputs<Entries>> = Shelf::new("inputs", 1);
+const LAST: Shelf<Last> = Shelf::new("last", 1);
 
 /// How many paths a reason names.
 const SHOWN: usize = 3;
@@ -25,6 +29,8 @@ struct Inputs<E> {
     entries: E,
 }
 
+impl WrittenAs<Inputs<Entries>> for Inputs<Stamps<'_>> {}
+
 /// With what an image was last put together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Last {
@@ -37,7 +43,7 @@ pub(super) struct Last {
 impl Executor<'_> {
     /// Keeps what decided a layer.
     pub(super) fn keep_inputs(&self, tree: &Tree, key: &Digest, compression: Compression) -> Result<(), BuildError> {
-        Ok(self.store.note("inputs", key, &self.inputs(Stamps(tree), compression))?)
+        Ok(INPUTS.note(self.store, key, &self.inputs(Stamps(tree), compression))?)
     }
 
     fn inputs<E>(&self, entries: E, compression: Compression) -> Inputs<E> {
@@ -46,11 +52,11 @@ impl Executor<'_> {
 
     /// Keeps with what one platform of an image was put together.
     pub(super) fn keep_last(&self, name: &str, platform: &Platform, last: &Last) -> Result<(), BuildError> {
-        Ok(self.store.note("last", &self.image_key(name, platform), last)?)
+        Ok(LAST.note(self.store, &self.image_key(name, platform), last)?)
     }
 
     pub(super) fn last(&self, name: &str, platform: &Platform) -> Result<Option<Last>, BuildError> {
-        Ok(self.store.recall("last", &self.image_key(name, platform))?)
+        Ok(LAST.recall(self.store, &self.image_key(name, platform))?)
     }
 
     /// One platform of an image of this project, and of no other on this machine.
@@ -76,7 +82,7 @@ impl Executor<'_> {
                 None => "its files had only just changed when it was packed".to_owned(),
             }]);
         }
-        let Some(old) = self.store.recall::<Inputs<BTreeMap<String, String>>>("inputs", &before)? else {
+        let Some(old) = INPUTS.recall(self.store, &before)? else {
             return Ok(vec!["it was not built before".to_owned()]);
         };
         Ok(differences(&old, &self.inputs(Stamps(&part.tree).iter().collect(), compression)))

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::fs::{FileContext, FileError};
+use crate::fs::{FileContext, FileError, open_own};
 
 /// A lock between processes, held until it is dropped. The file stays, empty, and means nothing.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Lock {
 
     /// True if someone holds it, alone or with others. Makes no file where there is none.
     pub(crate) fn is_held(path: &Path) -> io::Result<bool> {
-        let file = match File::open(path) {
+        let file = match open_own(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             file => file?,
         };
@@ -62,7 +62,10 @@ impl Lock {
 }
 
 fn open_lock(path: &Path) -> Result<File, FileError> {
-    OpenOptions::new().create(true).truncate(false).write(true).mode(0o644).open(path).context("open the lock", path)
+    // The name of a lock is one of ours: a link there is not followed, and a pipe not waited for.
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o644).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options.open(path).context("open the lock", path)
 }
 
 fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
@@ -72,6 +75,20 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_is_no_lock_and_makes_no_file_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink("elsewhere", path("link")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, path("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        for name in ["link", "pipe"] {
+            Lock::exclusive(&path(name), || {}).unwrap_err();
+            Lock::shared(&path(name)).unwrap_err();
+            Lock::is_held(&path(name)).unwrap_err();
+        }
+        assert!(!path("elsewhere").exists());
+    }
 
     #[test]
     fn a_lock_excludes() {

@@ -5,6 +5,7 @@
 //! between processes.
 
 mod lock;
+mod own;
 mod unnamed;
 mod write_back;
 
@@ -14,6 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use lock::Lock;
+pub(crate) use own::{is_foreign, is_real_folder, lies_in, open_own, read_own};
 pub(crate) use unnamed::{TEMPORARY_PREFIX, Unnamed, sweep};
 
 /// A file that could not be read, written or locked.
@@ -31,9 +33,19 @@ pub(crate) struct FileError {
 impl FileError {
     pub(crate) fn new(verb: &'static str, path: &Path, source: io::Error) -> Self {
         let help = match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            io::ErrorKind::StorageFull => {
                 Some("the disk is full: free some space, then run the command again; nothing was lost".to_owned())
             }
+            io::ErrorKind::QuotaExceeded => Some(
+                "this user's share of the disk is used up (`quota` shows it): free some space, then run the command again; \
+                 nothing was lost"
+                    .to_owned(),
+            ),
+            io::ErrorKind::FileTooLarge => Some(
+                "files may not become that large here: `ulimit -f` shows the limit of this shell, and \
+                 `ulimit -f unlimited` lifts it; without one, the file system has one; nothing was lost"
+                    .to_owned(),
+            ),
             io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => Some(look_at(path)),
             io::ErrorKind::ReadOnlyFilesystem => Some("the file system is mounted read-only".to_owned()),
             _ => None,
@@ -112,22 +124,32 @@ pub(crate) fn adopt(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> 
     sync_folder(parent(to))
 }
 
+/// How a file got a second name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Linked {
+    /// Both names are one file.
+    Linked,
+    /// The second name is a file of its own.
+    Copied,
+}
+
 /// Puts the same content under a second name: a hard link, else a reflink, else a copy.
 ///
 /// A name that exists is left alone.
-pub(crate) fn link_or_copy(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
+pub(crate) fn link_or_copy(from: &Path, to: &Path, mode: u32) -> Result<Linked, FileError> {
     match std::fs::hard_link(from, to) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Ok(()) => return Ok(Linked::Linked),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Linked::Linked),
         // Another file system, or one without hard links, or a kernel that forbids one to others' files.
         Err(_) => {}
     }
-    let mut source = File::open(from).context("read", from)?;
+    let mut source = open_own(from).context("read", from)?;
     let mut copy = Unnamed::new(parent(to))?;
     if rustix::fs::ioctl_ficlone(copy.file(), &source).is_err() {
         io::copy(&mut source, &mut copy).context("write", to)?;
     }
-    copy.commit(to, mode)
+    copy.commit(to, mode)?;
+    Ok(Linked::Copied)
 }
 
 /// Notes, as its modification time, that a file is used now. Its content and what reads it do not change.

@@ -52,7 +52,7 @@ impl Unnamed {
 
     /// True if the file of this name holds the same bytes.
     pub(crate) fn is_same_as(&self, path: &Path) -> io::Result<bool> {
-        let other = File::open(path)?;
+        let other = crate::fs::open_own(path)?;
         let length = other.metadata()?.len();
         if self.file().metadata()?.len() != length {
             return Ok(false);
@@ -133,10 +133,13 @@ impl Write for Unnamed {
 
 /// The error without the path of a temporary file, which says nothing to anybody, where its kind says it all.
 fn without_path(error: io::Error) -> io::Error {
-    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    use io::ErrorKind::{
+        FileTooLarge, NotADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
 
     match error.kind() {
-        kind @ (NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem | StorageFull) => kind.into(),
+        kind @ (FileTooLarge | NotADirectory | NotFound | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem
+        | StorageFull) => kind.into(),
         _ => error,
     }
 }
@@ -150,7 +153,7 @@ pub(crate) fn sweep(folder: &Path) {
     };
     for entry in entries.flatten().filter(is_unfinished) {
         let path = entry.path();
-        if let Ok(file) = File::open(&path)
+        if let Ok(file) = crate::fs::open_own(&path)
             && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
         {
             let _ = std::fs::remove_file(path);

@@ -110,11 +110,19 @@ impl Tools {
 }
 
 /// `[cache]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Cache {
     /// `dir`.
-    pub(crate) folder: Option<PathBuf>,
+    pub(crate) folder: Option<CacheFolder>,
     pub(crate) max_size: Option<ByteSize>,
+}
+
+/// A folder that is named for the cache.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CacheFolder {
+    pub(crate) path: Placed<PathBuf>,
+    /// The folder of the project whose manifest names it; `None` if the user's own settings do.
+    pub(crate) project: Option<PathBuf>,
 }
 
 impl Cache {

@@ -11,17 +11,18 @@
 use crate::model::{ImageManifest, Reference};
 use crate::source::{At, Place};
 use crate::stage::base::{BaseError, Bases};
+use crate::store::Shelf;
 use crate::tools::skopeo::Access;
 
-/// What records of accepted images are kept under.
-const RECORDS: &str = "trust";
+/// The references of accepted images.
+const RECORDS: Shelf<String> = Shelf::new("trust", 1);
 
 impl Bases<'_> {
     /// On `Ok` there is no policy, or it accepts the image: now, or when it was asked before.
     pub(super) fn judge(&self, image: &Reference, access: &Access, manifest: &ImageManifest) -> Result<(), BaseError> {
         let Some(trust) = self.trust else { return Ok(()) };
         let key = trust.key(image);
-        if self.store.recall::<String>(RECORDS, &key)?.is_some() {
+        if RECORDS.recall(self.store, &key)?.is_some() {
             return Ok(());
         }
         if self.offline {
@@ -30,7 +31,7 @@ impl Bases<'_> {
         let scratch = self.store.scratch()?;
         let layers = manifest.layers.iter().map(|layer| layer.digest);
         self.skopeo.verify(image, layers, trust.policy(), scratch.path(), access)?;
-        self.store.record(RECORDS, &key, &image.to_string())?;
+        RECORDS.record(self.store, &key, &image.to_string())?;
         Ok(())
     }
 

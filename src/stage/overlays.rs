@@ -13,12 +13,11 @@ use crate::report::Reporter;
 use crate::sandbox::{self, Overlays, Refusal, Task};
 use crate::stage::runs::LiveRun;
 use crate::stage::unstarted::refusal;
-use crate::store::Store;
+use crate::store::{Shelf, Store};
 use crate::tools::process::{ProcessError, shell_status};
 use crate::tools::{IdMap, Namespaces};
 
-/// The kind of the records.
-const RECORD: &str = "overlays";
+const RECORDS: Shelf<Overlays> = Shelf::new("overlays", 1);
 
 /// What overlays are good for in the cache folder. Where they are not good for all, that is said when it is
 /// found out.
@@ -26,7 +25,7 @@ const RECORD: &str = "overlays";
 /// What prevents every run is no answer: then it is left to the run to say what it is.
 pub(crate) fn find(store: &Store, map: &IdMap, reporter: &dyn Reporter) -> Result<Overlays, FileError> {
     let key = key(store.root(), map)?;
-    if let Some(known) = store.recall(RECORD, &key)? {
+    if let Some(known) = RECORDS.recall(store, &key)? {
         return Ok(known);
     }
     let Ok((found, _)) = probe(&store.runs(), map)? else { return Ok(Overlays::OnDisk) };
@@ -40,7 +39,7 @@ pub(crate) fn find(store: &Store, map: &IdMap, reporter: &dyn Reporter) -> Resul
             reporter.note("no overlay can be mounted: runs and steps copy the image; see `oci doctor`");
         }
     }
-    store.note(RECORD, &key, &found)?;
+    RECORDS.note(store, &key, &found)?;
     Ok(found)
 }
 

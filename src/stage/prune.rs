@@ -45,7 +45,9 @@ pub(crate) fn prune(store: &Store, map: &IdMap, limit: ByteSize) -> Result<Prune
     let files = store.objects()?.into_iter().map(Item::File);
     let trees = trees::list(store.root())?.into_iter().map(Item::Tree);
     let mut items: Vec<Item> = files.chain(trees).collect();
-    items.sort_by_key(|item| (item.is_shared(), item.used()));
+    // A time that is yet to come counts as now.
+    let now = SystemTime::now();
+    items.sort_by_key(|item| (item.is_shared(), item.used().min(now)));
     let mut pruned = Pruned { size: ByteSize(items.iter().map(Item::size).sum()), ..Pruned::default() };
     let mut items = items.into_iter().peekable();
     while pruned.size > limit && items.peek().is_some() {
@@ -121,6 +123,8 @@ mod tests {
     use super::*;
     use crate::model::{Descriptor, Digest};
 
+    const CHAIN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
     /// A store with blobs of 100 kB, each used after the one before.
     fn store(folder: &tempfile::TempDir, blobs: &[&[u8]]) -> Store {
         let root = folder.path().join("cache");
@@ -160,6 +164,22 @@ mod tests {
     }
 
     #[test]
+    fn a_cache_dated_in_the_future_is_pruned() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder, &[b"a", b"b"]);
+        let ahead = SystemTime::now() + std::time::Duration::from_secs(86_400);
+        let tree = store.root().join(format!("rootfs/{CHAIN}-host"));
+        std::fs::create_dir_all(tree.join("fs")).unwrap();
+        std::fs::write(tree.with_extension("lock"), "").unwrap();
+        for object in store.objects().unwrap() {
+            std::fs::File::open(object.path).unwrap().set_modified(ahead).unwrap();
+        }
+        std::fs::File::open(tree.with_extension("lock")).unwrap().set_modified(ahead).unwrap();
+        let pruned = prune(&store, &IdMap::detect(), ByteSize(0)).unwrap();
+        assert_eq!((pruned.files, pruned.trees, pruned.size), (2, 1, ByteSize(0)));
+    }
+
+    #[test]
     fn what_a_project_holds_goes_last_and_frees_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder, &[b"a", b"b"]);
@@ -178,10 +198,10 @@ mod tests {
         let living = store(&folder, &[b"a", b"b"]);
         living.has(&Descriptor::new("", Digest::of(&b"a".repeat(100_000)), 100_000));
         tick();
-        let tree = living.root().join("rootfs/chain-host");
+        let tree = living.root().join(format!("rootfs/{CHAIN}-host"));
         std::fs::create_dir_all(tree.join("fs")).unwrap();
         std::fs::write(tree.join("size"), "5000").unwrap();
-        let lock = crate::fs::Lock::shared(&living.root().join("rootfs/chain-host.lock")).unwrap();
+        let lock = crate::fs::Lock::shared(&living.root().join(format!("rootfs/{CHAIN}-host.lock"))).unwrap();
         let other = Store::open(living.root()).unwrap();
         let map = IdMap::detect();
         let pruned = prune(&other, &map, ByteSize(0)).unwrap();

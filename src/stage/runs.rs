@@ -15,6 +15,8 @@ use crate::tools::{IdMap, Runc};
 
 /// Begins the name of a run, which is also the name of its cgroups.
 const PREFIX: &str = "oci-";
+/// How many characters of a run's name are drawn at random.
+const RANDOM: usize = 12;
 const LOCK: &str = "lock";
 
 /// The folder of a living run; removed with all in it when it is dropped.
@@ -33,7 +35,8 @@ impl LiveRun {
         // A folder without a locked lock is a dead run's.
         let _no_sweep = Lock::shared(&runs.join(LOCK))?;
         let mut builder = tempfile::Builder::new();
-        let path = builder.prefix(PREFIX).rand_bytes(12).tempdir_in(runs).context("create a folder in", runs)?.keep();
+        let path =
+            builder.prefix(PREFIX).rand_bytes(RANDOM).tempdir_in(runs).context("create a folder in", runs)?.keep();
         let lock = Lock::exclusive(&path.join(LOCK), || {})?;
         let identifier = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { folder: RunFolder { path }, identifier, runc: runc.to_owned(), map: map.clone(), _lock: lock })
@@ -75,6 +78,12 @@ fn clean(folder: &RunFolder, program: &Path, map: &IdMap) -> Result<(), FileErro
     if deleted { sandbox::remove_tree(&folder.path, map).context("remove", &folder.path) } else { Ok(()) }
 }
 
+/// True if a run's folder may have the name; what has another stays.
+fn is_ours(name: &std::ffi::OsStr) -> bool {
+    let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
 /// A run without an `oci`, and the lock that its `oci` lost.
 struct Dead {
     path: PathBuf,
@@ -88,7 +97,7 @@ fn dead(runs: &Path) -> Result<Vec<Dead>, FileError> {
     };
     let folders: Vec<PathBuf> = entries
         .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
+        .filter(|entry| is_ours(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| entry.path())
         .collect();
     if folders.is_empty() {

@@ -9,22 +9,21 @@ use std::path::Path;
 
 use crate::fs::FileError;
 use crate::model::{Digest, canonical_json};
-use crate::store::Store;
+use crate::store::{Shelf, Store};
 use crate::tools::on_path;
 use crate::tools::runc::Kind;
 
-/// The kind of the records.
-const RECORD: &str = "runtime";
+const RECORDS: Shelf<Kind> = Shelf::new("runtime", 1);
 
 /// What kind of runtime a program is. One that is not there is what its absence will say.
 pub(crate) fn kind(store: &Store, program: &Path) -> Result<Kind, FileError> {
     let Some(metadata) = on_path(program).and_then(|path| path.metadata().ok()) else { return Ok(Kind::Runc) };
     let file = (metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
     let key = Digest::of(&canonical_json(&file));
-    if let Some(known) = store.recall(RECORD, &key)? {
+    if let Some(known) = RECORDS.recall(store, &key)? {
         return Ok(known);
     }
     let kind = Kind::ask(program);
-    store.note(RECORD, &key, &kind)?;
+    RECORDS.note(store, &key, &kind)?;
     Ok(kind)
 }

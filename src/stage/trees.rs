@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::fs::{FileContext as _, FileError, Lock, TEMPORARY_PREFIX};
+use crate::model::Digest;
 use crate::sandbox;
 use crate::stage::rootfs::SIZE;
 use crate::store::disk_usage;
@@ -29,6 +30,18 @@ pub(crate) enum Kind {
 
 impl Kind {
     const ALL: [Self; 2] = [Self::Rootfs, Self::CacheFolder];
+
+    /// True if whole trees of this kind have such a name. What has another was not made by us, and stays.
+    fn has(self, name: &str) -> bool {
+        let is_hash = |text: &str| Digest::parse_hex(text).is_ok();
+        match self {
+            Self::CacheFolder => is_hash(name),
+            Self::Rootfs => {
+                let layers = name.strip_prefix("layer-").unwrap_or(name).split_once('-');
+                layers.is_some_and(|(layers, map)| (is_hash(layers) || layers == "empty") && !map.is_empty())
+            }
+        }
+    }
 
     fn folder(self, cache: &Path) -> PathBuf {
         cache.join(match self {
@@ -54,7 +67,7 @@ pub(crate) fn list(cache: &Path) -> Result<Vec<Tree>, FileError> {
     let mut trees = Vec::new();
     for (kind, path) in entries(cache)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !name.starts_with(TEMPORARY_PREFIX) && path.is_dir() {
+        if kind.has(&name) {
             // What is in a root filesystem never changes.
             let noted = (kind == Kind::Rootfs).then(|| std::fs::read_to_string(path.join(SIZE)).ok()).flatten();
             let size = match noted.and_then(|size| size.parse().ok()) {
@@ -90,7 +103,7 @@ pub(crate) fn sweep(cache: &Path, map: &IdMap) -> Result<(), FileError> {
         // `.oci-tmp-<name>-<random>`
         let name = half.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = name.strip_prefix(TEMPORARY_PREFIX).and_then(|name| Some(name.rsplit_once('-')?.0.to_owned()));
-        if let Some(name) = name
+        if let Some(name) = name.filter(|name| kind.has(name))
             && let Some(_lock) = Lock::try_exclusive(&lock(&kind.folder(cache), &name))?
         {
             sandbox::remove_tree(&half, map).context("remove", &half)?;
@@ -116,7 +129,7 @@ fn used(folder: &Path, name: &str) -> SystemTime {
     modified.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Everything in the folders of trees.
+/// Every folder in the folders of trees; no links.
 fn entries(cache: &Path) -> Result<Vec<(Kind, PathBuf)>, FileError> {
     let mut found = Vec::new();
     for kind in Kind::ALL {
@@ -125,7 +138,8 @@ fn entries(cache: &Path) -> Result<Vec<(Kind, PathBuf)>, FileError> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             entries => {
                 let entries = entries.context("read the folder", &folder)?;
-                found.extend(entries.flatten().map(|entry| (kind, entry.path())));
+                let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+                found.extend(folders.map(|entry| (kind, entry.path())));
             }
         }
     }
@@ -136,6 +150,8 @@ fn entries(cache: &Path) -> Result<Vec<(Kind, PathBuf)>, FileError> {
 mod tests {
     use super::*;
 
+    const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
     fn tree(cache: &Path, name: &str) {
         std::fs::create_dir_all(cache.join("rootfs").join(name).join("fs/etc")).unwrap();
         std::fs::write(lock(&cache.join("rootfs"), name), "").unwrap();
@@ -145,33 +161,43 @@ mod tests {
     fn what_is_used_stays_and_what_is_removed_is_gone() {
         let cache = tempfile::tempdir().unwrap();
         assert!(list(cache.path()).unwrap().is_empty());
-        for name in ["a-host", "b-host"] {
+        let names = [format!("{HASH}-host"), format!("layer-{HASH}-1000+1-1000+1")];
+        for name in &names {
             tree(cache.path(), name);
         }
-        std::fs::write(cache.path().join("rootfs/a-host").join(SIZE), "12345").unwrap();
+        // None of ours: they are neither counted nor removed.
+        let strangers =
+            [("rootfs", "thesis-host"), ("rootfs", "thesis"), ("caches", "photos"), ("rootfs", ".oci-tmp-thesis-1")];
+        for (folder, name) in strangers {
+            std::fs::create_dir_all(cache.path().join(folder).join(name)).unwrap();
+        }
+        std::os::unix::fs::symlink("thesis", cache.path().join("rootfs").join(format!("empty-{HASH}"))).unwrap();
+        std::fs::write(cache.path().join("rootfs").join(&names[0]).join(SIZE), "12345").unwrap();
         let mut trees = list(cache.path()).unwrap();
         trees.sort_by(|one, other| one.name.cmp(&other.name));
         assert_eq!((trees.len(), trees[0].size), (2, 12345));
         let map = IdMap::detect();
-        let in_use = Lock::shared(&lock(&cache.path().join("rootfs"), "a-host")).unwrap();
+        let in_use = Lock::shared(&lock(&cache.path().join("rootfs"), &names[0])).unwrap();
         assert!(!remove(cache.path(), &trees[0], &map).unwrap());
         drop(in_use);
         assert!(remove(cache.path(), &trees[0], &map).unwrap() && !remove(cache.path(), &trees[0], &map).unwrap());
         std::thread::sleep(std::time::Duration::from_millis(20));
-        crate::fs::mark_used(&lock(&cache.path().join("rootfs"), "b-host")).unwrap();
+        crate::fs::mark_used(&lock(&cache.path().join("rootfs"), &names[1])).unwrap();
         assert!(!remove(cache.path(), &trees[1], &map).unwrap(), "it was used since");
         assert_eq!(list(cache.path()).unwrap().len(), 1);
+        sweep(cache.path(), &map).unwrap();
+        assert!(strangers.iter().all(|(folder, name)| cache.path().join(folder).join(name).is_dir()));
     }
 
     #[test]
     fn a_cache_folder_is_as_large_as_it_is_now() {
         let cache = tempfile::tempdir().unwrap();
-        let folder = cache.path().join("caches/c0ffee");
+        let folder = cache.path().join("caches").join(HASH);
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(SIZE), "7").unwrap();
         std::fs::write(folder.join("wheel"), vec![1; 100_000]).unwrap();
         let map = IdMap::detect();
-        let lock = Lock::exclusive(&lock(&cache.path().join("caches"), "c0ffee"), || {}).unwrap();
+        let lock = Lock::exclusive(&lock(&cache.path().join("caches"), HASH), || {}).unwrap();
         let trees = list(cache.path()).unwrap();
         assert!(trees.len() == 1 && trees[0].kind == Kind::CacheFolder && trees[0].size > 7, "{trees:?}");
         assert!(!remove(cache.path(), &trees[0], &map).unwrap(), "a step has it");
@@ -182,9 +208,9 @@ mod tests {
     #[test]
     fn what_is_half_is_swept_unless_someone_is_at_it() {
         let cache = tempfile::tempdir().unwrap();
-        let half = cache.path().join("rootfs").join(format!("{TEMPORARY_PREFIX}a-host-x1y2"));
+        let half = cache.path().join("rootfs").join(format!("{TEMPORARY_PREFIX}{HASH}-host-x1y2"));
         std::fs::create_dir_all(half.join("fs")).unwrap();
-        let at_it = Lock::exclusive(&lock(&cache.path().join("rootfs"), "a-host"), || {}).unwrap();
+        let at_it = Lock::exclusive(&lock(&cache.path().join("rootfs"), &format!("{HASH}-host")), || {}).unwrap();
         let map = IdMap::detect();
         sweep(cache.path(), &map).unwrap();
         assert!(half.exists() && list(cache.path()).unwrap().is_empty());

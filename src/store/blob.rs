@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::fs::{FileContext, FileError, Unnamed};
+use crate::fs::{FileContext, FileError, Unnamed, is_foreign, open_own, read_own};
 use crate::model::{Descriptor, Digest};
 use crate::store::Store;
 
@@ -49,10 +49,11 @@ impl Store {
     /// The blob's bytes, verified; nothing if it is not there, or was not what its name says.
     pub(crate) fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, FileError> {
         let path = self.blob_path(digest);
-        match self.hold(digest).and_then(|_| std::fs::read(&path)) {
+        match self.hold(digest).and_then(|_| read_own(&path, u64::MAX)) {
             Ok(bytes) if Digest::of(&bytes) == *digest => Ok(Some(bytes)),
-            Ok(_) => self.set_aside(digest).map(|()| None),
+            Ok(_) => self.set_aside(&path).map(|()| None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if is_foreign(&error) => self.set_aside(&path).map(|()| None),
             Err(error) => Err(FileError::new("read", &path, error)),
         }
     }
@@ -67,23 +68,19 @@ impl Store {
     /// Reads a blob, and sets it aside if its content is not what its name says. That is no use of it.
     pub(crate) fn check(&self, digest: &Digest) -> Result<Verdict, FileError> {
         let path = self.blob_path(digest);
-        match std::fs::File::open(&path) {
+        match open_own(&path) {
             Ok(file) if Digest::read(&file).context("read", &path)? == *digest => Ok(Verdict::Whole),
-            Ok(_) => self.set_aside(digest).map(|()| Verdict::Damaged),
+            Ok(_) => self.set_aside(&path).map(|()| Verdict::Damaged),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Verdict::Absent),
+            Err(error) if is_foreign(&error) => self.set_aside(&path).map(|()| Verdict::Damaged),
             Err(error) => Err(FileError::new("read", &path, error)),
         }
     }
 
     /// The digest of every blob, sorted.
     pub(crate) fn digests(&self) -> Result<Vec<Digest>, FileError> {
-        let folder = self.blobs().join("sha256");
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.context("read the folder", &folder)?,
-        };
-        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let mut digests: Vec<Digest> = names.filter_map(|name| Digest::parse_hex(&name).ok()).collect();
+        let names = super::names_in(&self.blobs().join("sha256"))?;
+        let mut digests: Vec<Digest> = names.iter().filter_map(|name| Digest::parse_hex(name).ok()).collect();
         digests.sort_unstable();
         Ok(digests)
     }
@@ -95,7 +92,7 @@ impl Store {
             return Ok(digest);
         }
         // Compared, for the file may be damaged, and whoever puts bytes hands the file on as these.
-        let stored = self.hold(&digest).and_then(|_| std::fs::read(self.blob_path(&digest)));
+        let stored = self.hold(&digest).and_then(|_| read_own(&self.blob_path(&digest), bytes.len() as u64));
         if stored.is_ok_and(|stored| stored == bytes) {
             return Ok(digest);
         }
@@ -134,8 +131,9 @@ impl Store {
         let path = self.blob_path(digest);
         match self.hold(digest).and_then(|_| file.is_same_as(&path)) {
             Ok(true) => Ok(true),
-            Ok(false) => self.set_aside(digest).map(|()| false),
+            Ok(false) => self.set_aside(&path).map(|()| false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) if is_foreign(&error) => self.set_aside(&path).map(|()| false),
             Err(error) => Err(FileError::new("read", &path, error)),
         }
     }
@@ -155,15 +153,18 @@ impl Store {
         Ok(())
     }
 
-    /// Moves a blob that is not what its name says out of the way; it is gone when this process ends.
-    fn set_aside(&self, digest: &Digest) -> Result<(), FileError> {
+    /// Moves a file that is not what its name says out of the way; it is gone when this process ends.
+    pub(super) fn set_aside(&self, path: &Path) -> Result<(), FileError> {
         if self.only_looks {
             return Ok(());
         }
-        let aside = self.temporary()?.join(format!("damaged-{}", digest.hex()));
-        match std::fs::rename(self.blob_path(digest), &aside) {
+        let scratch = self.temporary()?;
+        let aside =
+            tempfile::Builder::new().prefix("damaged-").tempdir_in(scratch).context("create a folder in", scratch)?;
+        // Kept until this process ends: its own removal could take long.
+        match std::fs::rename(path, aside.keep().join("it")) {
             // Another process may have been quicker.
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::new("set aside", &aside, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::new("set aside", path, error)),
             _ => Ok(()),
         }
     }

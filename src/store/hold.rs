@@ -2,7 +2,7 @@
 //!
 //! A file's modification time says when it was used last. Before a process first looks for a blob it has
 //! a workspace, whose lock is as old as that first look. A blob that it finds is marked, unless it is
-//! younger than the workspace already. So whatever a process relies on is at least as young as its
+//! younger than the workspace already, or has a time that is yet to come. So whatever a process relies on is at least as young as its
 //! workspace, and may be removed only if it is older than the workspaces of all processes that live
 //! ([`Store::remove`]). Marking a blob and removing some exclude each other by a lock that both hold for
 //! moments: nobody waits for the end of a build, a push or a run.
@@ -11,6 +11,7 @@ use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use std::time::SystemTime;
 
 use crate::fs::{FileError, Lock};
 use crate::model::Digest;
@@ -25,7 +26,7 @@ impl Store {
         let path = self.blob_path(digest);
         let metadata = std::fs::symlink_metadata(&path)?;
         if let Some(workspace) = workspace
-            && metadata.modified()? < workspace.started()
+            && !(workspace.started()..=SystemTime::now()).contains(&metadata.modified()?)
         {
             let _gate = Lock::shared(&self.gate());
             match crate::fs::mark_used(&path) {
@@ -50,10 +51,16 @@ impl Store {
     pub(crate) fn remove(&self, objects: &[Object]) -> Result<Vec<bool>, FileError> {
         let aside = self.scratch()?;
         let gate = Lock::exclusive(&self.gate(), || {})?;
-        let oldest = workspace::oldest(&self.temporaries());
+        let workspace = self.workspace()?;
+        let (own, others) = (workspace.started(), workspace::oldest(&self.temporaries(), workspace.path()));
+        let oldest = others.map_or(own, |others| others.min(own));
+        let now = SystemTime::now();
         let is_unused = |object: &Object| {
             let used = std::fs::symlink_metadata(&object.path).and_then(|metadata| metadata.modified());
-            used.is_ok_and(|used| used == object.used && oldest.is_none_or(|oldest| used < oldest))
+            // A time to come says nothing of when it was used. This process marks what it finds with such a time, and
+            // only another whose clock was ahead may have left one on what it relies on.
+            let is_free = |used| used < oldest || (used > now && others.is_none());
+            used.is_ok_and(|used| used == object.used && is_free(used))
         };
         let removed = objects.iter().enumerate().map(|(number, object)| {
             if !is_unused(object) {
@@ -149,6 +156,27 @@ mod tests {
         drop(living);
         tick();
         assert_eq!(remove_all(&Store::open(&root).unwrap()), 5, "nobody lives");
+    }
+
+    #[test]
+    fn what_is_dated_in_the_future_goes_unless_it_is_in_use() {
+        let (_folder, store) = store();
+        let ahead = SystemTime::now() + std::time::Duration::from_secs(86_400);
+        let dated = |content: &[u8]| {
+            let digest = store.put(content).unwrap();
+            let file = std::fs::File::open(store.blob_path(&digest)).unwrap();
+            file.set_modified(ahead).unwrap();
+            digest
+        };
+        let (unused, found) = (dated(b"unused"), dated(b"found"));
+        let root = store.root().to_owned();
+        drop(store);
+        let living = Store::open(&root).unwrap();
+        assert!(living.has(&Descriptor::new("", found, 5)));
+        assert!(living.blob_path(&found).metadata().unwrap().modified().unwrap() < ahead, "finding it mends its time");
+        assert_eq!(remove_all(&living), 0, "another may rely on it, whose clock was ahead");
+        assert_eq!(living.remove(&living.objects().unwrap()).unwrap().iter().filter(|removed| **removed).count(), 1);
+        assert!(living.blob_path(&found).exists() && !living.blob_path(&unused).exists());
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //!
 //! Other tools read it, nobody else writes it: changes are made under a lock, blobs first and
 //! `index.json` last. Blobs are the store's own files under a second name.
+//!
+//! It lies in a checkout, which may hold anything under these names. A symbolic link, or anything else that is not
+//! what we make, is an error and never followed; files that we did not make are left where they are, and named.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
@@ -10,11 +13,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::fs::{FileContext, FileError, Lock, create_folder, link_or_copy, sync_folder, write_atomically};
+use crate::fs::{
+    FileContext, FileError, Linked, Lock, create_folder, link_or_copy, read_own, sync_folder, write_atomically,
+};
 use crate::model::{Descriptor, Digest, Document, Index, canonical_json};
 use crate::store::Store;
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
+const LOCK: &str = ".lock";
 const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// A layout folder.
@@ -29,10 +35,22 @@ pub(crate) enum LayoutError {
     #[error("`{}` is not the index of an OCI layout", path.display())]
     #[diagnostic(code(oci::store::bad_layout), help("delete the folder, and run the command again"))]
     Index { path: PathBuf, source: serde_json::Error },
+    #[error("`{}` was not made by `oci`: it is {kind}", path.display())]
+    #[diagnostic(
+        code(oci::store::foreign_layout),
+        help("nothing was read or written there; remove it, and `oci` makes its own")
+    )]
+    Foreign { path: PathBuf, kind: &'static str },
+    #[error("the cache's copy of `{digest}` was damaged, and is set aside")]
+    #[diagnostic(code(oci::store::damaged_blob), help("run the command again: it fetches or builds it anew"))]
+    Damaged { digest: Digest },
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] FileError),
 }
+
+/// An index or a manifest of ours is far shorter.
+const DOCUMENT_LIMIT: u64 = 64 << 20;
 
 impl Layout {
     pub(crate) fn new(folder: PathBuf) -> Self {
@@ -45,8 +63,9 @@ impl Layout {
 
     /// What the layout names, by name; nothing where there is no layout yet.
     pub(crate) fn images(&self) -> Result<BTreeMap<String, Descriptor>, LayoutError> {
+        self.check()?;
         let path = self.index_path();
-        let bytes = match std::fs::read(&path) {
+        let bytes = match read_own(&path, DOCUMENT_LIMIT) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
             Err(error) => return Err(FileError::new("read", &path, error).into()),
@@ -62,15 +81,17 @@ impl Layout {
     /// Puts images in under their names, and drops those that `keep` refuses.
     ///
     /// Blobs that the store has are linked; those it lacks (a shallow base's layers) stay absent.
-    /// Blobs that nothing in the layout names any more are removed.
+    /// Blobs that nothing in the layout names any more are removed. Gives the names among the blobs that are none:
+    /// they were not put there by us, and stay.
     pub(crate) fn update(
         &self,
         store: &Store,
         images: &BTreeMap<String, Descriptor>,
         keep: impl Fn(&str) -> bool,
-    ) -> Result<(), LayoutError> {
+    ) -> Result<Vec<PathBuf>, LayoutError> {
+        self.check()?;
         self.create()?;
-        let _lock = Lock::exclusive(&self.folder.join(".lock"), || {})?;
+        let _lock = Lock::exclusive(&self.folder.join(LOCK), || {})?;
         let old = self.images()?;
         let mut new = old.clone();
         new.retain(|name, _| keep(name));
@@ -79,12 +100,33 @@ impl Layout {
         for descriptor in new.values() {
             self.link_tree(store, descriptor, &mut needed)?;
         }
-        if old != new || !self.index_path().exists() {
-            // What the index names is there whenever the index is.
-            sync_folder(&self.folder.join("blobs/sha256"))?;
-            self.write_index(&new)?;
-            self.sweep(&needed)?;
-            crate::fs::sweep(&self.folder);
+        if old == new && self.index_path().exists() {
+            return Ok(Vec::new());
+        }
+        // What the index names is there whenever the index is.
+        sync_folder(&self.folder.join("blobs/sha256"))?;
+        self.write_index(&new)?;
+        crate::fs::sweep(&self.folder);
+        Ok(self.sweep(&needed)?)
+    }
+
+    /// On `Ok` every name of ours that is there is what we make it.
+    fn check(&self) -> Result<(), LayoutError> {
+        let path = |name: &str| if name.is_empty() { self.folder.clone() } else { self.folder.join(name) };
+        let folders = ["", "blobs", "blobs/sha256"].map(|name| (path(name), true));
+        let files = ["index.json", "oci-layout", ".gitignore", LOCK].map(|name| (path(name), false));
+        for (path, is_folder) in folders.into_iter().chain(files) {
+            let kind = match path.symlink_metadata().map(|found| found.file_type()) {
+                Ok(kind) if kind.is_symlink() => "a symbolic link",
+                Ok(kind) if kind.is_dir() && !is_folder => "a folder",
+                Ok(kind) if kind.is_file() && is_folder => "a file",
+                Ok(kind) if !kind.is_dir() && !kind.is_file() => "neither a file nor a folder",
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(FileError::new("look at", &path, error).into());
+                }
+                _ => continue,
+            };
+            return Err(LayoutError::Foreign { path, kind });
         }
         Ok(())
     }
@@ -125,19 +167,19 @@ impl Layout {
 
     /// Links a manifest or index and all that it names. Layers of a base may be absent.
     fn link_tree(&self, store: &Store, top: &Descriptor, needed: &mut BTreeSet<Digest>) -> Result<(), LayoutError> {
-        let mut pending = vec![top.digest];
-        while let Some(digest) = pending.pop() {
-            if !needed.insert(digest) {
+        let mut pending = vec![top.clone()];
+        while let Some(descriptor) = pending.pop() {
+            if !needed.insert(descriptor.digest) {
                 continue;
             }
-            self.link(store, &digest)?;
-            let Ok(bytes) = std::fs::read(self.blob_path(&digest)) else { continue };
+            self.link(store, &descriptor)?;
+            let Ok(bytes) = read_own(&self.blob_path(&descriptor.digest), DOCUMENT_LIMIT) else { continue };
             match Document::parse(&bytes) {
-                Ok(Document::Index(index)) => pending.extend(index.manifests.iter().map(|manifest| manifest.digest)),
+                Ok(Document::Index(index)) => pending.extend(index.manifests),
                 Ok(Document::Manifest(manifest)) => {
                     for blob in manifest.layers.iter().chain([&manifest.config]) {
                         needed.insert(blob.digest);
-                        self.link(store, &blob.digest)?;
+                        self.link(store, blob)?;
                     }
                 }
                 Err(_) => {}
@@ -146,35 +188,76 @@ impl Layout {
         Ok(())
     }
 
-    fn link(&self, store: &Store, digest: &Digest) -> Result<(), FileError> {
-        let (from, to) = (store.blob_path(digest), self.blob_path(digest));
-        match (std::fs::symlink_metadata(&from), std::fs::symlink_metadata(&to)) {
-            (Err(_), _) => Ok(()),
-            // A younger blob replaced one that was damaged, and this may be that one's second name.
-            (Ok(stored), Ok(linked)) if stored.len() == linked.len() && !is_younger(&stored, &linked) => Ok(()),
-            // What others remove at this moment is absent, as what a base lacks.
-            (Ok(_), _) if store.hold(digest).is_err() => Ok(()),
-            (Ok(_), linked) => {
-                if linked.is_ok() {
-                    std::fs::remove_file(&to).context("replace", &to)?;
-                }
-                link_or_copy(&from, &to, 0o444)
+    /// Shows a blob of the store. What has its name here and cannot be the blob is removed; one that the store
+    /// lacks, or has only in part, stays absent.
+    fn link(&self, store: &Store, blob: &Descriptor) -> Result<(), LayoutError> {
+        let (from, to) = (store.blob_path(&blob.digest), self.blob_path(&blob.digest));
+        let may_be = |found: &Metadata| found.is_file() && found.len() == blob.size;
+        let stored = std::fs::symlink_metadata(&from).ok().filter(may_be);
+        let linked = match std::fs::symlink_metadata(&to) {
+            Err(_) => None,
+            Ok(linked) if linked.is_dir() => return Err(LayoutError::Foreign { path: to, kind: "a folder" }),
+            Ok(linked) if may_be(&linked) => Some(linked),
+            Ok(_) => {
+                std::fs::remove_file(&to).context("replace", &to)?;
+                None
             }
+        };
+        let Some(stored) = stored else { return Ok(()) };
+        if linked.as_ref().is_some_and(|linked| is_of(linked, &stored)) || store.hold(&blob.digest).is_err() {
+            // What others remove at this moment is absent, as what a base lacks.
+            return Ok(());
         }
-    }
-
-    fn sweep(&self, needed: &BTreeSet<Digest>) -> Result<(), FileError> {
-        let folder = self.folder.join("blobs/sha256");
-        let names: BTreeSet<String> = needed.iter().map(Digest::hex).collect();
-        for entry in std::fs::read_dir(&folder).context("read", &folder)? {
-            let entry = entry.context("read", &folder)?;
-            if !entry.file_name().to_str().is_some_and(|name| names.contains(name)) {
-                let path = entry.path();
-                std::fs::remove_file(&path).context("remove", &path)?;
+        if linked.is_some() {
+            std::fs::remove_file(&to).context("replace", &to)?;
+        }
+        let is_copy = link_or_copy(&from, &to, 0o444)? == Linked::Copied;
+        // A copy has to be read anyway, and lasts when the store's blob is long gone.
+        if is_copy && read_digest(&to)? != Some(blob.digest) {
+            std::fs::remove_file(&to).context("remove", &to)?;
+            if !store.verify(&blob.digest)? {
+                return Err(LayoutError::Damaged { digest: blob.digest });
             }
         }
         Ok(())
     }
+
+    /// Removes the blobs that nothing names. Gives what is not called as a blob is, sorted.
+    fn sweep(&self, needed: &BTreeSet<Digest>) -> Result<Vec<PathBuf>, FileError> {
+        let folder = self.folder.join("blobs/sha256");
+        let mut strangers = Vec::new();
+        for entry in std::fs::read_dir(&folder).context("read", &folder)? {
+            let entry = entry.context("read", &folder)?;
+            let digest = entry.file_name().to_str().and_then(|name| Digest::parse_hex(name).ok());
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            match digest.filter(|_| !is_folder) {
+                Some(digest) if needed.contains(&digest) => {}
+                Some(_) => std::fs::remove_file(entry.path()).context("remove", &entry.path())?,
+                None => strangers.push(entry.path()),
+            }
+        }
+        crate::fs::sweep(&folder);
+        strangers.retain(|path| path.symlink_metadata().is_ok());
+        strangers.sort_unstable();
+        Ok(strangers)
+    }
+}
+
+/// The digest of a file; `None` if it is gone.
+fn read_digest(path: &Path) -> Result<Option<Digest>, FileError> {
+    match crate::fs::open_own(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => file.and_then(|file| Digest::read(&file)).map(Some).context("read", path),
+    }
+}
+
+/// True if the blob that is shown is the store's: the same file, or, where the two cannot be one file, a copy that is
+/// not older.
+fn is_of(linked: &Metadata, stored: &Metadata) -> bool {
+    if linked.dev() == stored.dev() {
+        return linked.ino() == stored.ino();
+    }
+    !is_younger(stored, linked)
 }
 
 /// True if the one came to be after the other. When it was modified says when it was used last, and is
@@ -216,6 +299,110 @@ mod tests {
         let blobs = std::fs::read_dir(folder.path().join(".oci/blobs/sha256")).unwrap().count();
         assert_eq!(blobs, 2, "the manifest and the config of the one image left");
         assert!(!layout.blob_path(&one.digest).exists() && layout.blob_path(&two.digest).exists());
+    }
+
+    #[test]
+    fn what_we_did_not_make_is_neither_followed_nor_removed() {
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("cache")).unwrap();
+        let image = image(&store, b"{}");
+        let images = BTreeMap::from([("a".to_owned(), image.clone())]);
+        let precious = folder.path().join("precious");
+        std::fs::create_dir(&precious).unwrap();
+        std::fs::write(precious.join(image.digest.hex()), "precious").unwrap();
+        std::fs::write(precious.join("0".repeat(64)), "precious").unwrap();
+        let kept = || {
+            let mut names: Vec<_> = std::fs::read_dir(&precious).unwrap().map(|entry| entry.unwrap()).collect();
+            names.sort_by_key(std::fs::DirEntry::file_name);
+            names.iter().map(|entry| std::fs::read(entry.path()).unwrap()).collect::<Vec<_>>() == [b"precious"; 2]
+        };
+        let names = ["", "blobs", "blobs/sha256", "index.json", "oci-layout", ".gitignore", ".lock"];
+        for (number, name) in names.into_iter().enumerate() {
+            let layout = Layout::new(folder.path().join(format!("{number}/.oci")));
+            let path = if name.is_empty() { layout.folder.clone() } else { layout.folder.join(name) };
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let target = if number < 3 { precious.clone() } else { precious.join(image.digest.hex()) };
+            symlink(&target, &path).unwrap();
+            let refused = |kind: &str| {
+                let error = layout.update(&store, &images, |_| true).unwrap_err();
+                assert_eq!(error.to_string(), format!("`{}` was not made by `oci`: it is {kind}", path.display()));
+                layout.images().unwrap_err();
+            };
+            refused("a symbolic link");
+            std::fs::remove_file(&path).unwrap();
+            symlink("nowhere", &path).unwrap();
+            refused("a symbolic link");
+            std::fs::remove_file(&path).unwrap();
+            rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+            refused("neither a file nor a folder");
+            std::fs::remove_file(&path).unwrap();
+            if number < 3 {
+                std::fs::write(&path, "").unwrap();
+                refused("a file");
+                std::fs::remove_file(&path).unwrap();
+            } else {
+                std::fs::create_dir(&path).unwrap();
+                refused("a folder");
+                std::fs::remove_dir(&path).unwrap();
+                // A hard link to another file is a file: it is replaced, and not written to.
+                if name != "index.json" {
+                    std::fs::hard_link(&target, &path).unwrap();
+                }
+            }
+            assert!(layout.update(&store, &images, |_| true).unwrap().is_empty());
+            assert!(kept(), "{name}");
+        }
+    }
+
+    #[test]
+    fn among_the_blobs_only_blobs_are_removed() {
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("cache")).unwrap();
+        let image = image(&store, b"{}");
+        let images = BTreeMap::from([("a".to_owned(), image.clone())]);
+        let layout = Layout::new(folder.path().join(".oci"));
+        let blob = |name: &str| layout.folder.join("blobs/sha256").join(name);
+        std::fs::create_dir_all(blob("photos")).unwrap();
+        std::fs::create_dir_all(blob(&"2".repeat(64))).unwrap();
+        std::fs::write(blob("a.jpg"), "precious").unwrap();
+        std::fs::write(folder.path().join("precious"), "precious").unwrap();
+        // What has a digest for its name goes, and what a link leads to stays.
+        symlink("../../../precious", blob(&"0".repeat(64))).unwrap();
+        std::fs::hard_link(folder.path().join("precious"), blob(&"1".repeat(64))).unwrap();
+        symlink("../../../precious", layout.blob_path(&image.digest)).unwrap();
+        let left = layout.update(&store, &images, |_| true).unwrap();
+        assert_eq!(left, [blob(&"2".repeat(64)), blob("a.jpg"), blob("photos")]);
+        assert_eq!(std::fs::read(folder.path().join("precious")).unwrap(), b"precious");
+        assert!(blob("a.jpg").exists() && blob("photos").exists());
+        assert!(!blob(&"0".repeat(64)).is_symlink() && !blob(&"1".repeat(64)).exists());
+        assert!(layout.blob_path(&image.digest).symlink_metadata().unwrap().is_file());
+        assert_eq!(layout.update(&store, &images, |_| true).unwrap(), Vec::<PathBuf>::new(), "said once");
+    }
+
+    #[test]
+    fn what_a_checkout_brought_or_the_store_has_in_part_is_no_blob() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("cache")).unwrap();
+        let image = image(&store, b"{}");
+        let images = BTreeMap::from([("a".to_owned(), image.clone())]);
+        let layout = Layout::new(folder.path().join(".oci"));
+        layout.create().unwrap();
+        let shown = layout.blob_path(&image.digest);
+        let whole = std::fs::read(store.blob_path(&image.digest)).unwrap();
+        std::fs::write(&shown, vec![b' '; whole.len()]).unwrap();
+        layout.update(&store, &images, |_| true).unwrap();
+        assert_eq!(std::fs::read(&shown).unwrap(), whole, "of the right size, and another");
+        // Both names are one file that lost its end.
+        std::fs::remove_file(&shown).unwrap();
+        std::fs::remove_file(store.blob_path(&image.digest)).unwrap();
+        std::fs::write(store.blob_path(&image.digest), &whole[1..]).unwrap();
+        std::fs::hard_link(store.blob_path(&image.digest), &shown).unwrap();
+        layout.update(&store, &images, |_| true).unwrap();
+        assert!(!shown.exists());
     }
 
     #[test]

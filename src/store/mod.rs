@@ -3,8 +3,9 @@
 //! On disk, under the cache folder:
 //!
 //! ```text
+//! CACHEDIR.TAG oci-cache  the folder is a cache, and ours: see [`folder`]
 //! blobs/sha256/HEX      immutable, 0444, whole and verified when they got their name
-//! records/KIND/KEY      results of stages, small JSON documents, by the key of what decides them
+//! records/KIND/KEY      results of stages, JSON with a checksum, by the key of what decides them
 //! rootfs/ runs/         unpacked root filesystems, and containers that run
 //! caches/               folders that steps keep between builds
 //! tool/ logs/ tmp/      the tools' own state, what failed tools wrote, work in progress
@@ -18,21 +19,25 @@
 //! what a process that lives relies on: see [`hold`].
 
 mod blob;
+mod folder;
 mod hold;
 mod layout;
 mod object;
 mod record;
 mod workspace;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 pub(crate) use blob::{BlobError, Verdict};
+pub(crate) use folder::OpenError;
 pub(crate) use layout::Layout;
 pub(crate) use object::{Kind, Object, disk_usage};
+pub(crate) use record::{Shelf, WrittenAs};
 
-use crate::fs::{FileError, Lock, create_folder};
+use crate::fs::{FileContext as _, FileError, Lock};
 use workspace::Workspace;
 
 /// The store in one cache folder.
@@ -47,32 +52,8 @@ pub(crate) struct Store {
     only_looks: bool,
 }
 
-/// A cache folder that cannot be one.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub(crate) enum OpenError {
-    #[error("the cache folder's path, `{}`, has a colon in it", path.display())]
-    #[diagnostic(
-        code(oci::store::bad_path),
-        help("skopeo and umoci end a path at a colon: set `[cache] dir` or `OCI_CACHE_DIR` to another folder")
-    )]
-    Colon { path: PathBuf },
-    #[error("the cache folder's path, `{}`, is not UTF-8", path.display())]
-    #[diagnostic(
-        code(oci::store::bad_path),
-        help("runc is told of it in JSON: set `[cache] dir` or `OCI_CACHE_DIR` to another folder")
-    )]
-    NotText { path: PathBuf },
-    #[error("there is no folder to cache in: neither `OCI_CACHE_DIR`, `XDG_CACHE_HOME` nor `HOME` is set")]
-    #[diagnostic(code(oci::store::no_folder), help("set `OCI_CACHE_DIR` to a folder that may be written"))]
-    NoFolder,
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    File(#[from] FileError),
-}
-
 impl Store {
-    /// The store in this folder, as it is. Makes and removes nothing.
-    pub(crate) fn at(root: &Path) -> Result<Self, OpenError> {
+    fn at(root: &Path) -> Result<Self, OpenError> {
         let root = std::path::absolute(root).map_err(|error| FileError::new("find", root, error))?;
         if root.as_os_str().as_encoded_bytes().contains(&b':') {
             return Err(OpenError::Colon { path: root });
@@ -89,24 +70,19 @@ impl Store {
         })
     }
 
-    /// The same, to be looked at alone: whatever is asked of it, it makes, removes, marks and sets aside
-    /// nothing. A folder that is not there is an empty store.
+    /// The store in this folder, to be looked at alone: it makes, removes, marks and sets aside nothing. A folder that
+    /// is not there is an empty store.
     pub(crate) fn look(root: &Path) -> Result<Self, OpenError> {
-        Ok(Self { only_looks: true, ..Self::at(root)? })
+        let store = Self { only_looks: true, ..Self::at(root)? };
+        folder::check(&store.root)?;
+        Ok(store)
     }
 
     /// Opens the store, makes its folders where they are missing, and sweeps what killed processes left.
     pub(crate) fn open(root: &Path) -> Result<Self, OpenError> {
         let store = Self::at(root)?;
-        let with_files = [store.rootfs(), store.runs(), store.tool_state(), store.logs()];
-        let others = [store.blobs().join("sha256"), store.temporaries(), store.root.join("locks")];
-        for folder in others.iter().chain(&with_files) {
-            // Most often all is there: one look is cheaper than a walk down the path.
-            if !folder.is_dir() {
-                create_folder(folder)?;
-            }
-        }
-        for folder in with_files {
+        folder::prepare(&store.root)?;
+        for folder in [store.root.clone(), store.rootfs(), store.runs(), store.tool_state(), store.logs()] {
             crate::fs::sweep(&folder);
         }
         workspace::sweep(&store.temporaries(), &store.gate());
@@ -115,11 +91,20 @@ impl Store {
 
     /// Where the store is unless someone says otherwise.
     pub(crate) fn default_root() -> Result<PathBuf, OpenError> {
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        variable("OCI_CACHE_DIR")
-            .or_else(|| variable("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|cache| cache.join("oci")))
-            .or_else(|| variable("HOME").map(|home| home.join(".cache/oci")))
-            .ok_or(OpenError::NoFolder)
+        Self::named_root().or_else(Self::usual_root).ok_or(OpenError::NoFolder)
+    }
+
+    /// What `OCI_CACHE_DIR` names.
+    pub(crate) fn named_root() -> Option<PathBuf> {
+        std::env::var_os("OCI_CACHE_DIR").filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    /// The default place. As the XDG base directory specification says, a path that is not absolute counts for
+    /// nothing.
+    fn usual_root() -> Option<PathBuf> {
+        let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = || Some(absolute("HOME")?.join(".cache/oci"));
+        absolute("XDG_CACHE_HOME").map(|cache| cache.join("oci")).or_else(home)
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -175,5 +160,16 @@ impl Store {
     pub(crate) fn scratch(&self) -> Result<tempfile::TempDir, FileError> {
         let parent = self.temporary()?;
         tempfile::Builder::new().tempdir_in(parent).map_err(|error| FileError::new("create a folder in", parent, error))
+    }
+}
+
+/// The names in a folder, in no order; none if there is no folder. A name that is no text is none of ours.
+fn names_in(folder: &Path) -> Result<Vec<String>, FileError> {
+    match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => {
+            let entries = entries.context("read the folder", folder)?;
+            Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+        }
     }
 }

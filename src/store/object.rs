@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::fs::FileError;
+use crate::model::Digest;
 use crate::store::Store;
 
 /// A kind of file.
@@ -18,6 +19,26 @@ pub(crate) enum Kind {
     Log,
     /// What the tools keep for themselves.
     ToolState,
+}
+
+impl Kind {
+    /// True if files of this kind have such a name, below the folder of the kind. What has another name was not put
+    /// there by us, and stays.
+    fn has(self, name: &Path) -> bool {
+        let parts: Vec<&str> = name.iter().filter_map(|part| part.to_str()).collect();
+        match (self, parts.as_slice()) {
+            (Self::Blob, ["sha256", digest]) | (Self::Record, [_, digest]) => Digest::parse_hex(digest).is_ok(),
+            (Self::Log, [log]) => is_log(log),
+            (Self::ToolState, _) => true,
+            _ => false,
+        }
+    }
+}
+
+/// `TOOL-STAGE-HASH.log`, the hash in twelve digits.
+fn is_log(name: &str) -> bool {
+    let hash = name.strip_suffix(".log").and_then(|name| name.rsplit_once('-'));
+    hash.is_some_and(|(_, hash)| hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// A file of the store. All of them can be done without: what was removed is fetched or made again.
@@ -38,14 +59,14 @@ impl Store {
     pub(crate) fn objects(&self) -> Result<Vec<Object>, FileError> {
         let folders = [
             (Kind::Blob, self.blobs()),
-            (Kind::Record, self.root.join("records")),
+            (Kind::Record, self.records()),
             (Kind::Log, self.logs()),
             (Kind::ToolState, self.tool_state()),
         ];
         let mut objects = Vec::new();
         for (kind, folder) in folders {
             walk(&folder, &mut |path, metadata| {
-                if !metadata.is_dir() {
+                if !metadata.is_dir() && path.strip_prefix(&folder).is_ok_and(|name| kind.has(name)) {
                     objects.push(Object {
                         kind,
                         path: path.to_owned(),
@@ -131,8 +152,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("cache")).unwrap();
         let digest = store.put(&[7; 10_000]).unwrap();
-        store.record("numbers", &digest, &1).unwrap();
-        std::fs::write(store.logs().join("a.log"), "x").unwrap();
+        crate::store::Shelf::new("numbers", 1).record(&store, &digest, &1).unwrap();
+        std::fs::write(store.logs().join("umoci-unpack-0123456789ab.log"), "x").unwrap();
+        // None of ours.
+        std::fs::write(store.logs().join("app.log"), "x").unwrap();
+        std::fs::write(store.blobs().join("photo"), "x").unwrap();
+        std::fs::write(store.records().join("numbers/photo"), "x").unwrap();
         std::fs::write(store.tool_state().join("state"), "x").unwrap();
         std::fs::hard_link(store.blob_path(&digest), folder.path().join("project")).unwrap();
         let mut objects = store.objects().unwrap();

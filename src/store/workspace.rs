@@ -6,6 +6,7 @@
 //! tmp/.oci-tmp-XXXX/…        what it has not finished
 //! ```
 
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -46,22 +47,33 @@ impl Workspace {
     }
 }
 
-/// When the process that has lived longest began to work; nothing if none does. Whoever asks holds the
-/// gate alone, so that none begins meanwhile.
-pub(super) fn oldest(parent: &Path) -> Option<SystemTime> {
-    let locks = std::fs::read_dir(parent).ok()?.flatten().map(|entry| entry.path().join(LOCK));
-    let started = locks.filter_map(|lock| {
+/// When the process that has lived longest, other than the one whose folder is `own`, began to work; `None` if no
+/// other lives. The caller holds the gate alone, so that none begins meanwhile.
+pub(super) fn oldest(parent: &Path, own: &Path) -> Option<SystemTime> {
+    let now = SystemTime::now();
+    let started = folders(parent).into_iter().filter(|folder| folder != own).filter_map(|folder| {
+        let lock = folder.join(LOCK);
         let modified = std::fs::metadata(&lock).and_then(|metadata| metadata.modified()).ok()?;
+        // The clock was set back: what it marked since looks older than it is.
+        let started = if modified > now { SystemTime::UNIX_EPOCH } else { modified };
         // What cannot be asked may live.
-        Lock::is_held(&lock).unwrap_or(true).then_some(modified)
+        Lock::is_held(&lock).unwrap_or(true).then_some(started)
     });
     started.min()
 }
 
+/// The folders of processes, of those that are gone too.
+fn folders(parent: &Path) -> Vec<PathBuf> {
+    let is_one = |entry: &DirEntry| {
+        entry.file_name().as_encoded_bytes().starts_with(crate::fs::TEMPORARY_PREFIX.as_bytes())
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+    };
+    std::fs::read_dir(parent).into_iter().flatten().flatten().filter(is_one).map(|entry| entry.path()).collect()
+}
+
 /// Removes the folders of processes that are gone. What cannot be removed is left for another day.
 pub(super) fn sweep(parent: &Path, gate: &Path) {
-    let Ok(entries) = std::fs::read_dir(parent) else { return };
-    let folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    let folders = folders(parent);
     if folders.is_empty() {
         return;
     }
@@ -81,16 +93,30 @@ mod tests {
     fn sweeps_what_is_left_and_nothing_else() {
         let root = tempfile::tempdir().unwrap();
         let (parent, gate) = (root.path().join("tmp"), root.path().join("gate"));
-        std::fs::create_dir_all(parent.join("dead")).unwrap();
-        std::fs::write(parent.join("dead/half"), b"half").unwrap();
-        assert_eq!(oldest(&parent), None);
+        std::fs::create_dir_all(parent.join(".oci-tmp-dead")).unwrap();
+        std::fs::write(parent.join(".oci-tmp-dead/half"), b"half").unwrap();
+        std::fs::create_dir_all(parent.join("thesis")).unwrap();
+        std::fs::create_dir_all(root.path().join("elsewhere")).unwrap();
+        std::fs::write(root.path().join("elsewhere/precious"), b"").unwrap();
+        std::os::unix::fs::symlink("../elsewhere", parent.join(".oci-tmp-link")).unwrap();
+        let nobody = Path::new("");
+        assert_eq!(oldest(&parent, nobody), None);
         let alive = Workspace::new(&parent, &gate).unwrap();
         let younger = Workspace::new(&parent, &gate).unwrap();
-        assert!(younger.started() >= alive.started() && oldest(&parent) == Some(alive.started()));
+        assert!(younger.started() >= alive.started() && oldest(&parent, nobody) == Some(alive.started()));
         drop(younger);
         sweep(&parent, &gate);
-        assert!(alive.path().exists() && !parent.join("dead").exists());
+        assert!(alive.path().exists() && !parent.join(".oci-tmp-dead").exists());
+        assert_eq!(oldest(&parent, alive.path()), None, "no other");
+        let ahead = SystemTime::now() + std::time::Duration::from_secs(3600);
+        std::fs::File::open(alive.path().join(LOCK)).unwrap().set_modified(ahead).unwrap();
+        assert_eq!(oldest(&parent, nobody), Some(SystemTime::UNIX_EPOCH), "the clock was set back");
         drop(alive);
-        assert_eq!(std::fs::read_dir(&parent).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(&parent).unwrap().count(), 2, "what is no folder of a process stays");
+        assert_eq!(
+            std::fs::read_dir(root.path().join("elsewhere")).unwrap().count(),
+            1,
+            "not even a lock is made there"
+        );
     }
 }

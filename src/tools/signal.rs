@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 /// The last signal that asked the program to end; 0 is none.
 static PENDING: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
-/// Starts noting signals. A program started with one of them ignored, as `nohup` does with SIGHUP,
+/// Starts noting signals. The one for a file that becomes larger than `ulimit -f` allows ends nothing: the write fails,
+/// and that is told. (It is handled and not ignored, so that the tools that are started have it as always.) A program started with one of them ignored, as `nohup` does with SIGHUP,
 /// keeps ignoring it.
 pub(crate) fn install() -> io::Result<()> {
     let pending = PENDING.get_or_init(Arc::default);
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         if signal != SIGHUP || !is_ignored(signal) {
             signal_hook::flag::register_usize(

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
+use miette::Diagnostic;
 use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 
 use super::Needs;
 use super::finding::{Finding, State, told};
-use crate::fs::{Unnamed, create_folder};
+use crate::fs::Unnamed;
 use crate::model::ByteSize;
 use crate::sandbox::{Overlays, Refusal};
 use crate::stage::overlays;
-use crate::store::Store;
+use crate::store::{OpenError, Store};
 use crate::tools::IdMap;
 use crate::tools::process::ProcessError;
 
@@ -32,14 +33,21 @@ const FILE_SYSTEMS: [(i64, &str, bool); 9] = [
     (0x6573_5546, "fuse", false),
 ];
 
-pub(super) fn examine(store: &Store, map: &IdMap, needs: Needs) -> Vec<Finding> {
-    let root = store.root();
+/// What there is to say of the store that was opened, or of why none could be.
+pub(super) fn examine(store: Result<&Store, &OpenError>, map: &IdMap, needs: Needs) -> Vec<Finding> {
     let is_needed = needs.containers || needs.registries;
-    let is_ours = create_folder(&store.runs()).and_then(|()| Unnamed::new(&store.runs()));
-    if let Err(error) = is_ours {
-        let fix = error.help.clone().unwrap_or_else(|| ELSEWHERE.to_owned());
-        return vec![Finding::bad("cache", State::bad(is_needed), told(&error), fix)];
+    let bad = |error: &dyn Diagnostic, found: String| {
+        let fix = error.help().map_or_else(|| ELSEWHERE.to_owned(), |help| help.to_string());
+        vec![Finding::bad("cache", State::bad(is_needed), found, fix)]
+    };
+    let store = match store {
+        Ok(store) => store,
+        Err(error) => return bad(error, told(error)),
+    };
+    if let Err(error) = Unnamed::new(&store.runs()) {
+        return bad(&error, told(&error));
     }
+    let root = store.root();
     let mut findings = vec![folder(root, needs)];
     match overlays::probe(&store.runs(), map) {
         Err(error) => findings.push(Finding::bad("overlays", State::bad(needs.containers), told(&error), ELSEWHERE)),

@@ -42,16 +42,20 @@ impl Needs {
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let project::Settings { manifest, cache, tools } = project::settings(global)?;
     let needs = manifest.as_ref().map(Needs::of).unwrap_or_default();
-    let store = Store::at(&settings::cache_folder(&cache)?)?;
+    let folder = settings::cache_folder(&cache)?;
+    let store = Store::open(&folder);
     let map = IdMap::detect();
 
     let mut findings = tools::examine(&tools, needs);
     findings.extend(machine::user(&map));
-    findings.extend(cache::examine(&store, &map, needs));
+    findings.extend(cache::examine(store.as_ref(), &map, needs));
     findings.extend(machine::kernel(&map));
     if let Some(manifest) = &manifest {
         findings.extend(platforms::examine(manifest));
-        findings.extend(registries::examine(global, manifest, &store));
+        // What skopeo keeps for itself goes into the cache folder, and nowhere else.
+        if let Ok(store) = &store {
+            findings.extend(registries::examine(global, manifest, store));
+        }
     }
     super::print(&if global.json { render::json(&findings) } else { render::text(&findings) })?;
     let is_ready = findings.iter().all(|finding| finding.state != State::Missing);

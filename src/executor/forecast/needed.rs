@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Forecast, Foreseen, State};
 use crate::executor::BuildError;
 use crate::executor::files::Sources;
-use crate::executor::layers::Part;
+use crate::executor::layers::{LINKS, Part};
 use crate::image::Layer;
 use crate::layer::{BaseLinks, ImageTree, LayerLinks};
 use crate::model::ImageName;
@@ -26,7 +26,7 @@ impl Forecast<'_> {
         };
         let mut links = Vec::new();
         for layer in &image.image.layers {
-            links.push(self.executor.store.recall::<LayerLinks>("links", &layer.descriptor.digest)?);
+            links.push(LINKS.recall(self.executor.store, &layer.descriptor.digest)?);
         }
         let links: Option<Vec<LayerLinks>> = links.into_iter().collect();
         if let (None, Some(base)) = (&links, &image.base) {

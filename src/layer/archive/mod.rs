@@ -39,7 +39,7 @@ use crate::layer::path::LayerPath;
 use crate::layer::tree::{Stamp, Time};
 use crate::layer::write::{open, unreadable};
 use crate::model::{Descriptor, DiffId, Digest};
-use crate::store::Store;
+use crate::store::{Shelf, Store};
 pub(super) use content::Contents;
 pub(crate) use error::ArchiveError;
 use listing::Unlistable;
@@ -49,6 +49,8 @@ use stream::Stream;
 
 /// Counted up whenever a listing says something else of the same archive.
 const LISTING_VERSION: u32 = 1;
+
+const LISTINGS: Shelf<Listing> = Shelf::new("archive", LISTING_VERSION);
 
 /// An archive on this machine.
 #[derive(Debug, PartialEq, Eq)]
@@ -132,7 +134,7 @@ impl Archive {
 
     /// What the store knows of it.
     pub(super) fn known(&self, store: &Store) -> Result<Option<Listing>, FileError> {
-        store.recall("archive", &self.key())
+        LISTINGS.recall(store, &self.key())
     }
 
     /// All that the archive holds, without reading it where the store knows it by its stat. With `records`
@@ -160,7 +162,7 @@ impl Archive {
         }
         let listing = listing?;
         if settled {
-            store.record("archive", &self.key(), &listing)?;
+            LISTINGS.record(store, &self.key(), &listing)?;
         }
         Ok(listing)
     }

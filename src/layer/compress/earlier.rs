@@ -21,10 +21,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::packer::BLOCK;
 use crate::fs::FileError;
 use crate::model::Digest;
-use crate::store::Store;
+use crate::store::{Shelf, Store};
 
-/// The kind of the records.
-const KIND: &str = "blocks";
+const LISTS: Shelf<BlockList> = Shelf::new("blocks", 1);
 
 /// Of longer layers only the first blocks are remembered, for the list is held in memory.
 const MOST: usize = 1 << 15;
@@ -62,7 +61,7 @@ impl BlockList {
     /// Remembers the blob, which is in the store, as the last of this slot. The key of a slot must
     /// hold everything that decides what a block is compressed to.
     pub(crate) fn record(&self, store: &Store, slot: &Digest) -> Result<(), FileError> {
-        store.note(KIND, slot, self)
+        LISTS.note(store, slot, self)
     }
 
     pub(super) fn new(blob: Digest, blocks: Vec<PackedBlock>) -> Self {
@@ -73,7 +72,7 @@ impl BlockList {
 impl EarlierBlocks {
     /// The blocks of the slot's last layer; none if it has no usable one.
     pub(crate) fn recall(store: &Store, slot: &Digest) -> Self {
-        let Ok(Some(list)) = store.recall::<BlockList>(KIND, slot) else { return Self::default() };
+        let Ok(Some(list)) = LISTS.recall(store, slot) else { return Self::default() };
         File::open(store.blob_path(&list.blob)).map_or_else(|_| Self::default(), |blob| Self::new(blob, &list))
     }
 
@@ -255,7 +254,7 @@ mod tests {
             &|slot| relist(slot, &|list| list.blocks[1].length += 1),
             &|slot| relist(slot, &|list| list.blocks[0].length = u32::MAX),
             &|slot| relist(slot, &|list| list.blocks.rotate_left(1)),
-            &|slot| slot.store.record(KIND, &slot.key, &"no list").unwrap(),
+            &|slot| Shelf::<String>::new("blocks", 1).record(&slot.store, &slot.key, &"no list".to_owned()).unwrap(),
         ];
         for (number, damage) in damages.iter().enumerate() {
             let slot = Slot::new();

@@ -50,7 +50,8 @@ fn tools_and_cache_are_relative_to_the_manifest() {
     assert_eq!(shown(manifest.tools.runc), "crun");
     assert_eq!(shown(manifest.tools.skopeo), "/project/bin/skopeo");
     assert_eq!(shown(manifest.tools.umoci), "/opt/umoci");
-    assert_eq!(shown(manifest.cache.folder), "/project/c");
+    let folder = manifest.cache.folder.unwrap();
+    assert_eq!((shown(Some(folder.path.value)), shown(folder.project)), ("/project/c".into(), "/project".into()));
     assert_eq!(manifest.cache.max_size, Some(ByteSize(1 << 30)));
 }
 
@@ -446,7 +447,9 @@ fn settings_of_a_user_count_where_the_manifest_is_silent() {
     let overrides = Overrides { user, ..Overrides::default() };
     let manifest = parse_with(&Source::new("oci.toml", text), Path::new("/project"), &overrides).unwrap();
     let path = |text: &str| Some(std::path::PathBuf::from(text));
-    assert_eq!(manifest.cache, Cache { folder: path("/home/oci/cache"), max_size: Some(ByteSize(5_000_000_000)) });
+    let folder = manifest.cache.folder.unwrap();
+    assert_eq!((Some(folder.path.value), folder.project), (path("/home/oci/cache"), None));
+    assert_eq!(manifest.cache.max_size, Some(ByteSize(5_000_000_000)));
     assert_eq!((manifest.tools.skopeo, manifest.tools.runc), (path("/opt/skopeo"), path("crun")));
     let ghcr = &manifest.registries["ghcr.io"];
     assert!(ghcr.insecure);

@@ -64,7 +64,7 @@ pub(crate) fn parse_with(source: &Source, folder: &Path, overrides: &Overrides) 
         policy,
         registries: registry::settings(registry::registries(root, folder, &mut checker), &user.registries),
         tools: tools(root, folder, &mut checker).or(&user.tools),
-        cache: target::cache(root, folder, &mut checker).or(&user.cache),
+        cache: target::cache(root, folder, Some(folder), &mut checker).or(&user.cache),
         variables: std::mem::take(&mut checker.variables),
     };
     let problems = checker.problems;

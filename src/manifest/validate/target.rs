@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::manifest::read::{Table, Value};
 use crate::manifest::validate::{Checker, value};
-use crate::manifest::{Base, Cache, Policy};
+use crate::manifest::{Base, Cache, CacheFolder, Policy};
 use crate::model::{ByteSize, ImageName};
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
@@ -109,8 +109,8 @@ fn allowed(patterns: &[Placed<String>], allow: &Place, bases: &BTreeMap<String, 
     }
 }
 
-/// `[cache]`: its folder, and how large it may grow.
-pub(super) fn cache(root: Table<'_>, folder: &Path, checker: &mut Checker) -> Cache {
+/// `[cache]`: its folder, and how large it may grow. `project` is the folder of the project whose manifest it is in.
+pub(super) fn cache(root: Table<'_>, folder: &Path, project: Option<&Path>, checker: &mut Checker) -> Cache {
     let Some(table) = root.table("cache") else { return Cache::default() };
     if let Some(text) = table.text("registry") {
         value::repository(&text, checker);
@@ -124,7 +124,11 @@ pub(super) fn cache(root: Table<'_>, folder: &Path, checker: &mut Checker) -> Ca
             None
         }
     });
-    Cache { folder: table.text("dir").and_then(|text| value::path_from(folder, &text, checker)), max_size }
+    let named = table.text("dir").and_then(|text| {
+        let path = value::path_from(folder, &text, checker)?;
+        Some(CacheFolder { path: Placed::new(path, text.place), project: project.map(Path::to_owned) })
+    });
+    Cache { folder: named, max_size }
 }
 
 fn missing(table: &str, key: &str, place: &Place, checker: &mut Checker) {

@@ -32,7 +32,7 @@ impl UserSettings {
         let root = Table::new(source, document.get_ref());
         let mut checker = Checker { problems, variables: BTreeMap::new(), version: None };
         let settings = Self {
-            cache: target::cache(root, folder, &mut checker),
+            cache: target::cache(root, folder, None, &mut checker),
             tools: tools(root, folder, &mut checker),
             registries: registry::registries(root, folder, &mut checker),
         };

@@ -44,7 +44,7 @@ use crate::stage::run::hostname;
 use crate::stage::runs::LiveRun;
 use crate::stage::runtime;
 use crate::stage::unstarted;
-use crate::store::Store;
+use crate::store::{Shelf, Store};
 use crate::tools::process::{self, ProcessError, shell_status};
 use crate::tools::{IdMap, Namespaces, Umoci};
 use output::Listener;
@@ -52,9 +52,9 @@ use surroundings::Surroundings;
 
 /// How often a lock that someone else holds is tried.
 const TICK: std::time::Duration = std::time::Duration::from_millis(50);
-/// The kinds of records.
-const RECORD: &str = "step";
-const LAYER_RECORD: &str = "step-layer";
+/// What a step came to, and what a layer is in another compression.
+const STEPS: Shelf<Option<Layer>> = Shelf::new("step", 1);
+const LAYERS: Shelf<Layer> = Shelf::new("step-layer", 1);
 
 /// What runs steps.
 pub(crate) struct Steps<'a> {
@@ -126,7 +126,7 @@ impl Steps<'_> {
         }
         (request.complete)().map_err(|error| At::new(StepError::Base(Box::new(error)), &request.step.place, ""))?;
         let layer = self.perform(request, surroundings, &key).map_err(blame)?;
-        self.store.record(RECORD, &key, &layer).map_err(|error| blame(error.into()))?;
+        STEPS.record(self.store, &key, &layer).map_err(|error| blame(error.into()))?;
         // Whoever waits for the lock, or makes another, finds the record.
         let _ = std::fs::remove_file(&path);
         Ok(Stepped { layer, is_new: true })
@@ -139,7 +139,7 @@ impl Steps<'_> {
         }
         let surroundings = Surroundings::gather(request, self.folder, self.epoch)?;
         let key = key::of(request, &surroundings, self.epoch);
-        let found = self.store.recall::<Option<Layer>>(RECORD, &key).map_err(StepError::from);
+        let found = STEPS.recall(self.store, &key).map_err(StepError::from);
         let found = found.and_then(|recorded| match recorded {
             Some(Some(made)) => Ok(self.compressed(&made, request.compression)?.map(Some)),
             other => Ok(other),
@@ -149,13 +149,13 @@ impl Steps<'_> {
 
     /// The layer in a compression, if it is there.
     fn compressed(&self, made: &Layer, compression: Compression) -> Result<Option<Layer>, FileError> {
-        let layer = self.store.recall::<Layer>(LAYER_RECORD, &layer_key(made, compression))?;
+        let layer = LAYERS.recall(self.store, &layer_key(made, compression))?;
         Ok(layer.filter(|layer| self.store.has(&layer.descriptor)))
     }
 
     /// What is recorded for a key, in the compression that is wanted; the outer nothing is a miss.
     fn recall(&self, key: &Digest, compression: Compression) -> Result<Option<Option<Layer>>, StepError> {
-        let Some(recorded) = self.store.recall::<Option<Layer>>(RECORD, key)? else { return Ok(None) };
+        let Some(recorded) = STEPS.recall(self.store, key)? else { return Ok(None) };
         let Some(made) = recorded else { return Ok(Some(None)) };
         if let Some(layer) = self.compressed(&made, compression)? {
             return Ok(Some(Some(layer)));
@@ -269,7 +269,7 @@ impl Steps<'_> {
         self.store.commit_blob(blob, &written.digest)?;
         let descriptor = Descriptor::new(compression.media_type(), written.digest, written.size);
         let layer = Layer { descriptor, diff_id: written.diff_id };
-        self.store.record(LAYER_RECORD, &layer_key(&layer, compression), &layer)?;
+        LAYERS.record(self.store, &layer_key(&layer, compression), &layer)?;
         Ok(layer)
     }
 

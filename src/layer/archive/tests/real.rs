@@ -1,6 +1,8 @@
 //! What GNU tar makes of a real folder.
 
 use super::*;
+use crate::layer::archive::LISTINGS;
+use crate::store::Shelf;
 
 /// A folder with everything that an archive can hold and a layer too.
 fn make_tree(folder: &Path) {
@@ -113,12 +115,12 @@ fn an_archive_is_known_by_its_stat_and_read_when_it_changes() {
         crate::layer::tree::Kind::Archived(archived) => archived.archive.key(),
         other => panic!("{other:?}"),
     };
-    let known: Option<Listing> = project.store.recall("archive", &key(&first)).unwrap();
+    let known: Option<Listing> = LISTINGS.recall(&project.store, &key(&first)).unwrap();
     assert_eq!(known.unwrap().0.len(), 1);
     // What the store says counts as long as the stat is the same.
-    project.store.record("archive", &key(&first), &Listing(Vec::new())).unwrap();
+    LISTINGS.record(&project.store, &key(&first), &Listing(Vec::new())).unwrap();
     assert!(project.scan(&[Package { optional: true, ..archive("a.tar", "/") }]).unwrap().is_empty());
-    project.store.record("archive", &key(&first), &"damaged").unwrap();
+    Shelf::<String>::new("archive", 1).record(&project.store, &key(&first), &"damaged".to_owned()).unwrap();
     assert_eq!(scan().fingerprint(), first.fingerprint());
 
     // The same size, and the modification time put back.

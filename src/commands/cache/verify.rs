@@ -1,0 +1,69 @@
+//! `oci cache verify`: everything in the cache is read, and what is not what it should be is set aside.
+
+use std::fmt::{Display, Write as _};
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::cli::Global;
+use crate::diagnostic::Failure;
+use crate::fs::FileError;
+use crate::stage::prune::PruneError;
+use crate::store::{Store, Verdict};
+use crate::tools::signal;
+
+/// What there was of one kind of thing, and which of it was damaged.
+struct Checked {
+    kind: &'static str,
+    number: usize,
+    damaged: Vec<String>,
+}
+
+pub(super) fn run(global: &Global, folder: &Path) -> Result<(), Failure> {
+    let store = Store::open(folder)?;
+    let workers = super::super::settings::workers(global);
+    let checked = [
+        check("blobs", &store.digests()?, workers, |digest| store.check(digest))?,
+        check("records", &store.record_names()?, workers, |name| store.check_record(name))?,
+    ];
+    print(global, &checked)?;
+    if checked.iter().all(|checked| checked.damaged.is_empty()) { Ok(()) } else { Err(super::super::no()) }
+}
+
+/// Checks all of a kind, several at once, until a signal asks to end.
+fn check<T: Display + Sync>(
+    kind: &'static str,
+    things: &[T],
+    workers: usize,
+    check: impl Fn(&T) -> Result<Verdict, FileError> + Sync,
+) -> Result<Checked, PruneError> {
+    let verdicts = crate::parallel::map(things, workers, |thing| match signal::pending() {
+        Some(_) => Err(PruneError::Interrupted),
+        None => Ok(check(thing)?),
+    });
+    let mut damaged = Vec::new();
+    for (thing, verdict) in things.iter().zip(verdicts) {
+        // One that was removed meanwhile is not there to be damaged.
+        if verdict? == Verdict::Damaged {
+            damaged.push(thing.to_string());
+        }
+    }
+    Ok(Checked { kind, number: things.len(), damaged })
+}
+
+fn print(global: &Global, checked: &[Checked]) -> Result<(), FileError> {
+    let damaged: Vec<&String> = checked.iter().flat_map(|checked| &checked.damaged).collect();
+    if global.json {
+        let number: usize = checked.iter().map(|checked| checked.number).sum();
+        let kinds: serde_json::Map<_, _> =
+            checked.iter().map(|checked| (checked.kind.to_owned(), json!(checked.number))).collect();
+        return super::super::print(&format!("{}\n", json!({ "checked": number, "kinds": kinds, "damaged": damaged })));
+    }
+    let mut text = String::new();
+    for damaged in &damaged {
+        let _ = writeln!(text, "{damaged}  damaged, and set aside");
+    }
+    let read: Vec<String> = checked.iter().map(|checked| format!("{} {}", checked.number, checked.kind)).collect();
+    let _ = writeln!(text, "read {}, {} damaged", read.join(" and "), damaged.len());
+    super::super::print(&text)
+}
