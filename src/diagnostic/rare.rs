@@ -16,6 +16,7 @@ use crate::stage::rootfs::RootfsError;
 use crate::stage::unstarted::Unstarted;
 use crate::store::BlobError;
 use crate::tools::ProcessError;
+use crate::tools::git::GitError;
 use crate::tools::process::namespace::NamespaceError;
 
 fn all(errors: &[&dyn Diagnostic]) -> String {
@@ -64,4 +65,9 @@ fn machines_that_run_no_container() {
         &Unstarted::Sandbox { source: ProcessError::Start { program: "oci".to_owned(), source: denied() } },
         &RootfsError::Colon { path: "/cache/a:b".into() },
     ]));
+}
+
+#[test]
+fn repositories_that_git_would_start_programs_for() {
+    insta::assert_snapshot!(all(&[&GitError::Filter { name: "filter.a=b.clean".to_owned() }]));
 }

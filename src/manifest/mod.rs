@@ -90,7 +90,7 @@ pub(crate) struct Project {
     pub(crate) epoch: Option<i64>,
 }
 
-/// `[tools]`: names on `PATH`, or paths.
+/// `[tools]`: names on `PATH`; from the user's own settings also paths.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tools {
     pub(crate) skopeo: Option<PathBuf>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::layer::CaptureError;
 use crate::sanitize;
+use crate::tools::program::Absence;
 
 /// Why nothing runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, miette::Diagnostic)]
@@ -85,14 +86,8 @@ pub(crate) enum Refusal {
         #[source]
         cause: Cause,
     },
-    #[error("`{program}` is needed to run an image, and is not installed")]
-    #[diagnostic(
-        code(oci::tools::missing),
-        help(
-            "install it: `apt install runc`, `dnf install runc` or `brew install runc`; or say where it is, in \
-             `OCI_RUNC` or as `runc = \"/path\"` under `[tools]`"
-        )
-    )]
+    #[error("`runc` is needed to run an image, and {}", Absence::of("runc", Path::new(program)).state())]
+    #[diagnostic(code(oci::tools::missing), help("{}", Absence::of("runc", Path::new(program)).advice("install it")))]
     NoRuntime { program: String },
     #[error("the container runtime failed: {}", sanitize::name(message))]
     #[diagnostic(code(oci::run::runtime))]

@@ -3,7 +3,7 @@
 //! Everything else stays out, so that a build does not depend on the shell that it was started from.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::process::getuid;
 
@@ -69,15 +69,6 @@ pub(crate) fn for_registries(invocation: Invocation, cache: &Path) -> Result<Inv
     let runtime = cache.join("runtime");
     fs::create_folder(&runtime)?;
     Ok(invocation.variable("XDG_RUNTIME_DIR", runtime))
-}
-
-/// The file of a program that is named as on a command line: by a path, or looked for on `PATH`.
-pub(crate) fn on_path(program: &Path) -> Option<PathBuf> {
-    let is_program = |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.is_file());
-    if program.components().count() > 1 {
-        return Some(program.to_owned()).filter(is_program);
-    }
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(is_program)
 }
 
 fn passed_on(names: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {

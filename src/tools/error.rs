@@ -34,6 +34,8 @@ pub(crate) enum ToolError {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) tool: &'static str,
+    /// The program that was to be started for it: a name, or a path.
+    pub(crate) program: PathBuf,
     pub(crate) stage: &'static str,
     pub(crate) subject: Subject,
     /// A line for a shell.
@@ -144,6 +146,7 @@ impl Failure {
     fn new(task: &Task, invocation: &Invocation, cause: Cause) -> Self {
         Self {
             tool: task.tool,
+            program: invocation.program().to_owned(),
             stage: task.stage,
             subject: task.subject.clone(),
             command: sanitize::name(&invocation.to_string()),

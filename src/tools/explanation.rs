@@ -1,12 +1,14 @@
 //! The words of a failure: one plain line, a stable code and the next command for every [`Cause`].
 
 use std::fmt::{self, Display};
+use std::path::Path;
 
 use miette::Diagnostic;
 
 use crate::model::{Reference, Repository};
 use crate::tools::error::Failure;
 use crate::tools::process::seconds;
+use crate::tools::program::Absence;
 use crate::tools::{Cause, Subject};
 
 /// The message.
@@ -59,7 +61,9 @@ impl Display for Failure {
                 write!(formatter, "could not {stage} `{subject}`: neither side has one of its layers")
             }
             Cause::DiskFull => write!(formatter, "could not {stage} `{subject}`: the disk is full"),
-            Cause::Missing => write!(formatter, "`{tool}` is needed to {stage} `{subject}`, and is not installed"),
+            Cause::Missing => {
+                write!(formatter, "`{tool}` is needed to {stage} `{subject}`, and {}", self.absence().state())
+            }
             Cause::TooOld { found, minimum } => {
                 write!(formatter, "{tool} {found} is too old, {minimum} or newer is needed")
             }
@@ -179,19 +183,16 @@ impl Failure {
                 "free some space, `oci cache clean` for instance, then run the command again; nothing was lost"
                     .to_owned()
             }
-            Cause::Missing => self.where_to_get("install it"),
-            Cause::TooOld { .. } => self.where_to_get("install a newer one"),
+            Cause::Missing => self.absence().advice("install it"),
+            Cause::TooOld { .. } => Absence::of(self.tool, Path::new(self.tool)).advice("install a newer one"),
             Cause::Interrupted => return None,
             Cause::Failed => format!("run the tool's command by itself to see more: `{} --debug …`", self.tool),
         })
     }
 
-    fn where_to_get(&self, what: &str) -> String {
-        let tool = self.tool;
-        let variable = format!("OCI_{}", tool.to_uppercase());
-        format!(
-            "{what}: `apt install {tool}`, `dnf install {tool}` or `brew install {tool}`; or say where it is, in `{variable}` or as `{tool} = \"/path\"` under `[tools]`"
-        )
+    /// The program that could not be found.
+    fn absence(&self) -> Absence<'_> {
+        Absence::of(self.tool, &self.program)
     }
 
     fn repository(&self) -> Option<&Repository> {
@@ -225,7 +226,6 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
-    use std::path::Path;
     use std::process::ExitStatus;
     use std::time::Duration;
 

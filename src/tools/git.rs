@@ -1,6 +1,21 @@
-//! git, asked what is checked out. It is told to take no locks, so that asking changes nothing.
+//! git, asked what is checked out. It takes no locks, so that asking changes nothing, and it starts no program that the
+//! repository names.
+//!
+//! A checkout brings `.git/config`, `.gitattributes` and hooks with it. What git could start because of them while it
+//! answers, and what is done about it:
+//!
+//! | the repository's | could be started by | here |
+//! | --- | --- | --- |
+//! | `core.fsmonitor`, hooks | `status` | overridden: [`SETTINGS`] |
+//! | `filter.*.clean`, `.process` | `status`, for files whose time is new | off, or as the user's own settings have them: [`Git::filters`] |
+//! | the settings of submodules | `status` in each of them | git looks at their commits alone; we ask each in this way |
+//! | remotes of a partial clone | any question about an object that is not there | no protocol is allowed, and no fetch |
+//! | pagers, aliases, external diffs, `ssh` | nothing that is asked here | overridden all the same |
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::sanitize;
@@ -10,10 +25,31 @@ use crate::tools::{Invocation, ProcessError};
 /// How long a question may take: it looks at the files that are tracked.
 const QUESTION: Duration = Duration::from_secs(60);
 
+/// What the repository's settings may not say. Those of the command line count before all files.
+const SETTINGS: [&str; 13] = [
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.pager=cat",
+    "core.sshCommand=false",
+    "core.gitProxy=",
+    "core.askPass=",
+    "core.alternateRefsCommand=",
+    "credential.helper=",
+    "diff.external=",
+    "protocol.allow=never",
+    "color.ui=false",
+    "column.ui=never",
+    "column.tag=never",
+];
+/// How deep submodules are looked at.
+const DEEPEST: usize = 16;
+
 /// The git repository that a folder is in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Git<'a> {
     folder: &'a Path,
+    /// How many repositories this one is a submodule of.
+    depth: usize,
 }
 
 /// Why git has no answer.
@@ -34,6 +70,12 @@ pub(crate) enum GitError {
         help("check one out with `git switch`, or use `{{env.NAME}}` where a CI system names the branch")
     )]
     NoBranch,
+    #[error("the settings of the git repository have a filter that cannot be turned off, `{name}`")]
+    #[diagnostic(
+        code(oci::git::filter),
+        help("git would start its program; remove it with `git config --edit`, or write the value itself")
+    )]
+    Filter { name: String },
     #[error("could not ask `{question}`")]
     #[diagnostic(code(oci::git::failed))]
     Process { question: String, source: ProcessError },
@@ -44,7 +86,7 @@ pub(crate) enum GitError {
 
 impl<'a> Git<'a> {
     pub(crate) fn new(folder: &'a Path) -> Self {
-        Self { folder }
+        Self { folder, depth: 0 }
     }
 
     /// The commit, with `-dirty` behind it if tracked files were changed.
@@ -87,23 +129,86 @@ impl<'a> Git<'a> {
         if !finished.status.success() {
             return Err(self.failed(arguments, &finished));
         }
-        let changes = ["status", "--porcelain", "--untracked-files=no"];
-        let status = self.ask(&changes)?;
-        if !status.status.success() {
-            return Err(self.failed(&changes, &status));
-        }
-        let dirty = if status.stdout.is_empty() { "" } else { "-dirty" };
+        let dirty = if self.is_changed()? { "-dirty" } else { "" };
         Ok(line(&finished.stdout) + dirty)
     }
 
+    /// True if a tracked file differs from the commit, also one of a submodule.
+    fn is_changed(&self) -> Result<bool, GitError> {
+        let filters = self.filters()?;
+        let filters = filters.iter().flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]);
+        let question = ["status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty"];
+        let status = self.run(filters, &question)?;
+        if !status.status.success() {
+            return Err(self.failed(&question, &status));
+        }
+        if !status.stdout.is_empty() {
+            return Ok(true);
+        }
+        for submodule in self.submodules()? {
+            let submodule = Git { folder: &submodule, depth: self.depth + 1 };
+            if submodule.depth <= DEEPEST && submodule.is_changed()? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The settings that turn the repository's own filters off: by name, with what the user's or the machine's
+    /// settings say instead. Nothing is started for this question.
+    fn filters(&self) -> Result<BTreeMap<String, String>, GitError> {
+        let question = ["config", "--list", "--show-scope", "-z"];
+        let finished = self.ask(&question)?;
+        if !finished.status.success() {
+            return Err(self.failed(&question, &finished));
+        }
+        filters_off(&String::from_utf8_lossy(&finished.stdout))
+    }
+
+    /// The folders of the submodules that are there.
+    fn submodules(&self) -> Result<Vec<PathBuf>, GitError> {
+        let question = ["ls-files", "--stage", "-z", "--full-name", ":/"];
+        let listed = self.ask(&question)?;
+        if !listed.status.success() {
+            return Err(self.failed(&question, &listed));
+        }
+        let links = listed.stdout.split(|byte| *byte == 0).filter(|entry| entry.starts_with(b"160000 "));
+        let paths: Vec<&[u8]> = links.filter_map(|entry| entry.splitn(2, |byte| *byte == b'\t').nth(1)).collect();
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let question = ["rev-parse", "--show-toplevel"];
+        let top = self.ask(&question)?;
+        if !top.status.success() {
+            return Err(self.failed(&question, &top));
+        }
+        let top = Path::new(OsStr::from_bytes(top.stdout.trim_ascii_end()));
+        let folders = paths.into_iter().map(|path| top.join(OsStr::from_bytes(path)));
+        // One that is not checked out is empty; git would take it for a folder of the repository around it.
+        Ok(folders.filter(|folder| folder.join(".git").symlink_metadata().is_ok()).collect())
+    }
+
     fn ask(&self, arguments: &[&str]) -> Result<Finished, GitError> {
-        let invocation = Invocation::new("git")
+        self.run([], arguments)
+    }
+
+    fn run(&self, settings: impl IntoIterator<Item = String>, arguments: &[&str]) -> Result<Finished, GitError> {
+        let mut invocation = Invocation::new("git")
+            .argument("--no-pager")
+            .arguments(SETTINGS.iter().flat_map(|setting| ["-c", *setting]))
+            .arguments(settings)
             .arguments(arguments)
             .folder(self.folder)
-            .inherit(["HOME", "XDG_CONFIG_HOME", "GIT_DIR", "GIT_WORK_TREE", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"])
+            .inherit(["HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"])
             .variable("GIT_OPTIONAL_LOCKS", "0")
+            .variable("GIT_NO_LAZY_FETCH", "1")
+            .variable("GIT_ALLOW_PROTOCOL", "none")
+            .variable("GIT_TERMINAL_PROMPT", "0")
             .variable("LC_ALL", "C")
             .limit(QUESTION);
+        if self.depth == 0 {
+            invocation = invocation.inherit(["GIT_DIR", "GIT_WORK_TREE"]);
+        }
         invocation.capture().map_err(|source| match source {
             ProcessError::Missing { .. } => GitError::Missing,
             source => GitError::Process { question: question(arguments), source },
@@ -119,6 +224,30 @@ impl<'a> Git<'a> {
         let said = said.lines().next().map(sanitize::name).filter(|said| !said.is_empty());
         GitError::Failed { question: question(arguments), said: said.unwrap_or_else(|| "nothing".to_owned()) }
     }
+}
+
+/// What [`Git::filters`] says, from `git config --list --show-scope -z`: scope, name and value of each setting.
+fn filters_off(listed: &str) -> Result<BTreeMap<String, String>, GitError> {
+    let mut parts = listed.split('\0');
+    let (mut theirs, mut trusted) = (Vec::new(), BTreeMap::new());
+    while let (Some(scope), Some(entry)) = (parts.next(), parts.next()) {
+        let (name, value) = entry.split_once('\n').unwrap_or((entry, "true"));
+        match scope {
+            _ if !name.starts_with("filter.") => {}
+            "system" | "global" => drop(trusted.insert(name.to_owned(), value.to_owned())),
+            _ => theirs.push(name.to_owned()),
+        }
+    }
+    let off = theirs.into_iter().map(|name| {
+        // On the command line the first `=` ends the name; git could not be told which filter is meant.
+        if name.contains(['=', char::REPLACEMENT_CHARACTER]) {
+            return Err(GitError::Filter { name: sanitize::name(&name) });
+        }
+        let nothing = if name.ends_with(".required") { "false" } else { "" };
+        let value = trusted.get(&name).cloned().unwrap_or_else(|| nothing.to_owned());
+        Ok((name, value))
+    });
+    off.collect()
 }
 
 fn question(arguments: &[&str]) -> String {
@@ -171,5 +300,136 @@ mod tests {
         let below = folder.path().join("below");
         std::fs::create_dir(&below).unwrap();
         assert_eq!(Git::new(&below).sha().unwrap(), sha);
+    }
+
+    /// A repository with a commit, in which every setting that could start a program would leave a file behind.
+    fn hostile(folder: &Path) -> PathBuf {
+        let proof = folder.join("started");
+        let evil = folder.join("evil");
+        std::fs::write(&evil, format!("#!/bin/sh\ntouch {}\ncat\n", proof.display())).unwrap();
+        std::fs::set_permissions(&evil, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let repository = folder.join("repository");
+        std::fs::create_dir(&repository).unwrap();
+        run(&repository, &["init", "--quiet"]);
+        std::fs::write(repository.join("file"), "one").unwrap();
+        std::fs::write(repository.join(".gitattributes"), "* filter=evil diff=evil\n").unwrap();
+        run(&repository, &["add", "."]);
+        run(&repository, &["commit", "--quiet", "-m", "one"]);
+        let evil = evil.display();
+        let settings = format!(
+            "[core]\nfsmonitor = {evil}\nhooksPath = {folder}\npager = {evil}\nsshCommand = {evil}\neditor = {evil}\n\
+             gitProxy = {evil}\naskPass = {evil}\nalternateRefsCommand = {evil}\n[pager]\nstatus = {evil}\ntag = {evil}\n\
+             [diff]\nexternal = {evil}\n[diff \"evil\"]\ncommand = {evil}\ntextconv = {evil}\n[filter \"evil\"]\nclean = {evil}\n\
+             smudge = {evil}\nrequired\n[alias]\nstatus = !{evil}\nrev-parse = !{evil}\n[gpg]\nprogram = {evil}\n\
+             [credential]\nhelper = !{evil}\n[column]\nui = always\n[color]\nui = always\n[include]\npath = more\n",
+            folder = folder.display()
+        );
+        let append = |name: &str, text: &str| {
+            let path = repository.join(".git").join(name);
+            let text = std::fs::read_to_string(&path).unwrap_or_default() + text;
+            std::fs::write(path, text).unwrap();
+        };
+        append("config", &settings);
+        append("more", &format!("[filter \"evil\"]\nprocess = {evil}\n"));
+        for hook in ["post-index-change", "fsmonitor-watchman", "reference-transaction", "post-checkout"] {
+            std::fs::copy(folder.join("evil"), folder.join(hook)).unwrap();
+        }
+        repository
+    }
+
+    /// The time of a file is new, so that git has to compare its content, which it would have a filter prepare.
+    fn touch(file: &Path) {
+        let text = std::fs::read(file).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        std::fs::write(file, text).unwrap();
+    }
+
+    #[test]
+    fn nothing_that_a_repository_names_is_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = hostile(folder.path());
+        touch(&repository.join("file"));
+        let git = Git::new(&repository);
+        let sha = git.sha().unwrap();
+        assert!(sha.len() == 40, "{sha}");
+        git.short_sha().unwrap();
+        git.branch().unwrap();
+        git.tag().unwrap();
+        assert!(!folder.path().join("started").exists());
+        // The repository is as hostile as it should be for this test to mean something.
+        Invocation::new("git").arguments(["status", "--porcelain"]).folder(&repository).capture().unwrap();
+        assert!(folder.path().join("started").exists());
+    }
+
+    #[test]
+    fn submodules_are_looked_at_and_start_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let submodule = hostile(folder.path());
+        let outer = folder.path().join("outer");
+        std::fs::create_dir(&outer).unwrap();
+        run(&outer, &["init", "--quiet"]);
+        std::fs::rename(&submodule, outer.join("sub")).unwrap();
+        // A gitlink is all that makes a submodule. `add` itself would look into it, and so start programs.
+        let sha = Git::new(&outer.join("sub")).sha().unwrap();
+        run(&outer, &["update-index", "--add", "--cacheinfo", &format!("160000,{sha},sub")]);
+        run(&outer, &["commit", "--quiet", "-m", "one"]);
+        std::fs::create_dir(outer.join("below")).unwrap();
+        let _ = std::fs::remove_file(folder.path().join("started"));
+        touch(&outer.join("sub/file"));
+        let below = outer.join("below");
+        let git = Git::new(&below);
+        assert!(!git.sha().unwrap().contains("dirty"));
+        std::fs::write(outer.join("sub/file"), "another").unwrap();
+        assert!(git.sha().unwrap().ends_with("-dirty"));
+        assert!(!folder.path().join("started").exists());
+    }
+
+    #[test]
+    fn objects_that_are_elsewhere_are_not_fetched() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = hostile(folder.path());
+        let proof = folder.path().join("started");
+        for (name, value) in [
+            ("core.repositoryformatversion", "1"),
+            ("extensions.partialClone", "origin"),
+            ("remote.origin.url", &format!("ext::sh -c touch% {}", proof.display())),
+            ("remote.origin.promisor", "true"),
+            ("protocol.ext.allow", "always"),
+        ] {
+            run(&repository, &["config", name, value]);
+        }
+        let _ = std::fs::remove_file(&proof);
+        // Without its objects the commit cannot be compared with anything.
+        for entry in std::fs::read_dir(repository.join(".git/objects")).unwrap().map(Result::unwrap) {
+            if entry.file_name().len() == 2 {
+                std::fs::remove_dir_all(entry.path()).unwrap();
+            }
+        }
+        assert!(matches!(Git::new(&repository).sha(), Err(GitError::Failed { .. })));
+        assert!(!proof.exists());
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_named_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = hostile(folder.path());
+        run(&repository, &["config", "filter.a=b.clean", "false"]);
+        assert!(matches!(Git::new(&repository).sha(), Err(GitError::Filter { .. })));
+    }
+
+    /// git-lfs and its like are set up in the user's own settings, and go on to count.
+    #[test]
+    fn filters_of_the_user_stay() {
+        let listed = "system\0filter.a.clean\nold\0global\0filter.a.clean\ngood\0global\0filter.a.required\0\
+                      global\0filter.c.clean\nc\0local\0core.bare\nfalse\0local\0filter.a.clean\nevil\0\
+                      local\0filter.a.required\nfalse\0worktree\0filter.b.process\nevil\nmore\0local\0filter.b.required\0";
+        let off = filters_off(listed).unwrap();
+        let expected = [
+            ("filter.a.clean", "good"),
+            ("filter.a.required", "true"),
+            ("filter.b.process", ""),
+            ("filter.b.required", "false"),
+        ];
+        assert_eq!(off, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 }

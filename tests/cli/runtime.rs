@@ -85,7 +85,7 @@ fn crun_stands_in_where_runc_is_not() {
     let run = |arguments: &[&str]| context.finish(context.oci().env("PATH", &bin).args(arguments));
     let arguments = ["run", "-q", "my-server", "--entrypoint", "/bin/sh", "--", "-c", "exit 3"];
     run(&arguments).failure(3);
-    // Asked for by name, runc has to be there.
-    context.write("oci.toml", context.read("oci.toml") + "[tools]\nrunc = \"/nowhere/runc\"\n");
-    assert!(run(&arguments).failure(125).stderr().contains("oci::tools::missing"));
+    // Where somebody says that runc is, it has to be.
+    let missing = context.finish(context.oci().env("PATH", &bin).env("OCI_RUNC", "/nowhere/runc").args(arguments));
+    assert!(missing.failure(125).stderr().contains("oci::tools::missing"));
 }

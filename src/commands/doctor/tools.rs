@@ -7,6 +7,7 @@ use super::Needs;
 use super::finding::{Finding, State, told};
 use crate::commands::settings;
 use crate::manifest::Tools;
+use crate::tools::program::Absence;
 use crate::tools::runc::Kind;
 use crate::tools::{Invocation, Version, on_path};
 
@@ -47,10 +48,12 @@ impl Tool {
     fn examine(&self, program: &Path, is_needed: bool) -> Finding {
         let Self { name, variable, key, .. } = self;
         let bad = |found: String, fix: String| Finding::bad(*name, State::bad(is_needed), found, fix);
-        let elsewhere = format!("or say where it is, in `{variable}` or as `{key} = \"/path\"` under `[tools]`");
+        let elsewhere = format!(
+            "or say where it is, in `{variable}` or as `{key} = \"/path\"` under `[tools]` in `~/.config/oci/config.toml`"
+        );
         let Some(path) = on_path(program) else {
             let found = format!("`{}` is not there", program.display());
-            return bad(found, format!("install it: `apt install {name}` or `dnf install {name}`; {elsewhere}"));
+            return bad(found, Absence::of(name, program).advice("install it"));
         };
         let asked = Invocation::new(&path).argument("--version").limit(QUESTION).capture();
         let printed = match asked {

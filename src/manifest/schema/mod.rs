@@ -97,7 +97,7 @@ pub(crate) const MANIFEST: &[Key] = &[
         "How registries are talked to, by `host` or `host:port`.",
     ),
     key("stage", &Shape::Named(&Shape::Table(STAGE, STAGE_RULES)), "Images to build from, never published."),
-    key("tools", &Shape::Table(TOOLS, &[]), "The programs that do the work."),
+    key("tools", &Shape::Table(PROJECT_TOOLS, &[]), "The programs that do the work, of those on `PATH`."),
     key(
         "vars",
         &Shape::Map(TEXT),
@@ -203,6 +203,12 @@ const CACHE: &[Key] = &[
     later("registry", TEXT, "A repository that keeps layers for other machines."),
 ];
 
+const PROJECT_TOOLS: &[Key] = &[
+    key("runc", TEXT, "What runs containers: `runc` or `crun`."),
+    key("skopeo", TEXT, "What talks to registries: `skopeo`."),
+    key("umoci", TEXT, "What unpacks images: `umoci`."),
+];
+/// Those of the user's own settings.
 const TOOLS: &[Key] = &[
     key("runc", TEXT, "What runs containers: runc or crun, by name or path."),
     key("skopeo", TEXT, "What talks to registries, by name or path."),

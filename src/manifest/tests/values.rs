@@ -42,17 +42,51 @@ fn epochs() {
 }
 
 #[test]
-fn tools_and_cache_are_relative_to_the_manifest() {
+fn the_cache_is_relative_to_the_manifest_and_tools_are_names() {
     let manifest = good(
-        "[tools]\nrunc = \"crun\"\nskopeo = \"bin/skopeo\"\numoci = \"/opt/umoci\"\n[cache]\ndir = \"c\"\nmax-size = \"1 GiB\"\n",
+        "[tools]\nrunc = \"crun\"\nskopeo = \"skopeo\"\numoci = \"umoci\"\n[cache]\ndir = \"c\"\nmax-size = \"1 GiB\"\n",
     );
     let shown = |path: Option<std::path::PathBuf>| path.unwrap().display().to_string();
     assert_eq!(shown(manifest.tools.runc), "crun");
-    assert_eq!(shown(manifest.tools.skopeo), "/project/bin/skopeo");
-    assert_eq!(shown(manifest.tools.umoci), "/opt/umoci");
+    assert_eq!((shown(manifest.tools.skopeo), shown(manifest.tools.umoci)), ("skopeo".into(), "umoci".into()));
     let folder = manifest.cache.folder.unwrap();
     assert_eq!((shown(Some(folder.path.value)), shown(folder.project)), ("/project/c".into(), "/project".into()));
     assert_eq!(manifest.cache.max_size, Some(ByteSize(1 << 30)));
+}
+
+/// Neither a path, nor a name that is another program's, nor one that a shell or the loader would take for more.
+#[test]
+fn a_project_chooses_no_program_but_those_that_are_known() {
+    for (key, known) in [("skopeo", &["skopeo"][..]), ("umoci", &["umoci"]), ("runc", &["runc", "crun"])] {
+        for written in [
+            "./evil",
+            "evil",
+            "/usr/bin/skopeo",
+            "~/skopeo",
+            "bin/skopeo",
+            "..",
+            ".",
+            "sh",
+            "",
+            "skopeo ",
+            " runc",
+            "umoci/../evil",
+            "SKOPEO",
+            "skopeo",
+            "umoci",
+            "runc",
+            "crun",
+        ] {
+            let found = read(&format!("[tools]\n{key} = \"{written}\"\n"));
+            match found {
+                Ok(_) => assert!(known.contains(&written), "{key} {written}"),
+                Err(problems) => {
+                    assert!(!known.contains(&written), "{key} {written}");
+                    assert_eq!(codes(&problems), ["oci::manifest::foreign_tool"], "{key} {written}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -437,7 +471,9 @@ fn settings_of_a_user_count_where_the_manifest_is_silent() {
     );
     let text = r#"
         [tools]
-        skopeo = "/opt/skopeo"
+        skopeo = "skopeo"
+        umoci = "umoci"
+        runc = "runc"
         [registry."ghcr.io"]
         cert-dir = "/certs"
         auth-file = "/manifest.json"
@@ -450,7 +486,8 @@ fn settings_of_a_user_count_where_the_manifest_is_silent() {
     let folder = manifest.cache.folder.unwrap();
     assert_eq!((Some(folder.path.value), folder.project), (path("/home/oci/cache"), None));
     assert_eq!(manifest.cache.max_size, Some(ByteSize(5_000_000_000)));
-    assert_eq!((manifest.tools.skopeo, manifest.tools.runc), (path("/opt/skopeo"), path("crun")));
+    assert_eq!((manifest.tools.skopeo, manifest.tools.runc), (path("/home/oci/bin/skopeo"), path("crun")));
+    assert_eq!(manifest.tools.umoci, path("umoci"));
     let ghcr = &manifest.registries["ghcr.io"];
     assert!(ghcr.insecure);
     assert_eq!((&ghcr.cert_dir, &ghcr.auth_file), (&path("/home/oci/certs"), &path("/manifest.json")));

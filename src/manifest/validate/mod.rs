@@ -11,11 +11,12 @@ mod registry;
 mod step;
 mod syntax;
 mod target;
+mod tools;
 mod user;
 mod value;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::de::DeTable;
 
@@ -23,7 +24,7 @@ use checker::Checker;
 pub(crate) use user::UserSettings;
 
 use crate::manifest::read::Table;
-use crate::manifest::{Manifest, Overrides, Project, Tools, schema, shape};
+use crate::manifest::{Manifest, Overrides, Project, schema, shape};
 use crate::model::Platform;
 use crate::problem::{Problem, Problems};
 use crate::source::Source;
@@ -63,7 +64,7 @@ pub(crate) fn parse_with(source: &Source, folder: &Path, overrides: &Overrides) 
         layers,
         policy,
         registries: registry::settings(registry::registries(root, folder, &mut checker), &user.registries),
-        tools: tools(root, folder, &mut checker).or(&user.tools),
+        tools: user.tools.clone().or(&tools::of_project(root, &mut checker)),
         cache: target::cache(root, folder, Some(folder), &mut checker).or(&user.cache),
         variables: std::mem::take(&mut checker.variables),
     };
@@ -118,14 +119,3 @@ fn project(root: Table<'_>, checker: &mut Checker) -> Project {
 
 /// What eleven octal digits, a tar header's field for times, can hold.
 pub(crate) const LAST_EPOCH: i64 = 0o777_7777_7777;
-
-/// A tool's name is looked up on `PATH`; a path is relative to the manifest.
-fn tools(root: Table<'_>, folder: &Path, checker: &mut Checker) -> Tools {
-    let table = root.table("tools");
-    let mut tool = |name: &str| {
-        let text = table?.text(name)?;
-        let written = value::host_path(&text, checker)?;
-        if written.contains('/') { value::path_from(folder, &text, checker) } else { Some(PathBuf::from(written)) }
-    };
-    Tools { skopeo: tool("skopeo"), umoci: tool("umoci"), runc: tool("runc") }
-}

@@ -33,7 +33,7 @@ impl UserSettings {
         let mut checker = Checker { problems, variables: BTreeMap::new(), version: None };
         let settings = Self {
             cache: target::cache(root, folder, None, &mut checker),
-            tools: tools(root, folder, &mut checker),
+            tools: tools::of_user(root, folder, &mut checker),
             registries: registry::registries(root, folder, &mut checker),
         };
         let problems = checker.problems;

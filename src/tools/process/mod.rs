@@ -17,13 +17,14 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 
+use crate::tools::program::search_path;
 use crate::tools::signal;
 use namespace::{NamespaceError, Namespaces};
 use stall::Watch;
@@ -96,9 +97,10 @@ pub(crate) fn wait(duration: Duration) -> Result<(), ProcessError> {
 }
 
 impl Invocation {
-    /// A program by name, looked up on `PATH`, or by path. Its environment is empty but for `PATH`.
+    /// A program by name, looked up in [`search_path`], or by path. Its environment is that search path alone, so
+    /// that what it starts itself is looked up in the same folders.
     pub(crate) fn new(program: impl Into<PathBuf>) -> Self {
-        let environment = std::env::var_os("PATH").map(|path| ("PATH".into(), path)).into_iter().collect();
+        let environment = BTreeMap::from([("PATH".into(), search_path())]);
         Self {
             program: program.into(),
             arguments: Vec::new(),
@@ -136,6 +138,11 @@ impl Invocation {
             }
         }
         self
+    }
+
+    /// The program, as it was named.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
     }
 
     pub(crate) fn folder(mut self, folder: impl Into<PathBuf>) -> Self {

@@ -68,7 +68,8 @@ mirrors = ["mirror.example.com/hub", "mirror", "https://mirror.example.com", "mi
 "#,
     ),
     ("no platform", "[project]\nplatforms = []\n"),
-    ("empty paths", "[tools]\nskopeo = \"\"\n[cache]\ndir = \"\"\n"),
+    ("empty paths", "[cache]\ndir = \"\"\n"),
+    ("tools of a checkout", "[tools]\nskopeo = \"./evil\"\nrunc = \"youki\"\n"),
 ];
 
 pub(super) const LATER: &[Case] = &[

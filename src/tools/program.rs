@@ -1,0 +1,143 @@
+//! Where programs are: on `PATH` without its relative entries, or where the user says.
+//!
+//! A relative entry of `PATH` (`.`, `bin`, or an empty one, which means the current folder) would let the checkout that
+//! commands work in decide which program starts. Such entries count neither here nor for what we start.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What is searched where `PATH` is not set, or has relative entries alone: the C library's default.
+const DEFAULT: &str = "/bin:/usr/bin";
+
+/// `PATH` with its absolute entries alone, in their order. It is never empty: an empty `PATH` means the current folder.
+pub(crate) fn search_path() -> OsString {
+    absolute(std::env::var_os("PATH").as_deref())
+}
+
+/// An entry that holds a colon cannot be, since colons part them; so splitting is all that there is to reading.
+fn absolute(path: Option<&OsStr>) -> OsString {
+    let entries = path.unwrap_or_default().as_bytes().split(|byte| *byte == b':');
+    let entries: Vec<&[u8]> = entries.filter(|entry| entry.starts_with(b"/")).collect();
+    if entries.is_empty() { DEFAULT.into() } else { OsStr::from_bytes(&entries.join(&b':')).to_owned() }
+}
+
+/// The file of a program that is named as on a command line: by a path, or looked for in [`search_path`].
+pub(crate) fn on_path(program: &Path) -> Option<PathBuf> {
+    let is_program = |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.is_file());
+    if is_path(program) {
+        return Some(program.to_owned()).filter(is_program);
+    }
+    std::env::split_paths(&search_path()).map(|folder| folder.join(program)).find(is_program)
+}
+
+/// True for what is no name to look for.
+fn is_path(program: &Path) -> bool {
+    program.as_os_str().as_bytes().contains(&b'/')
+}
+
+/// Who said which program a tool is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    /// Nobody: it is looked for under its own name.
+    Nowhere,
+    /// The variable `OCI_…`.
+    Variable,
+    /// `[tools]`.
+    Settings,
+}
+
+/// A tool that is not where it should be, in words for an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Absence<'a> {
+    tool: &'a str,
+    program: &'a Path,
+    named: Named,
+}
+
+impl<'a> Absence<'a> {
+    /// Of the tool as its package is called, and the program that should have been started for it.
+    pub(crate) fn of(tool: &'a str, program: &'a Path) -> Self {
+        let said = std::env::var_os(variable(tool));
+        let named = match said.is_some_and(|said| said == program.as_os_str()) {
+            true => Named::Variable,
+            false if program == Path::new(tool) => Named::Nowhere,
+            false => Named::Settings,
+        };
+        Self { tool, program, named }
+    }
+
+    /// What is wrong, to stand behind "umoci is needed, and …".
+    pub(crate) fn state(&self) -> String {
+        let place = if is_path(self.program) { "there is no such file" } else { "it is not on `PATH`" };
+        let program = self.program.display();
+        match self.named {
+            Named::Nowhere => "is not installed".to_owned(),
+            Named::Variable => format!("`{}` says that it is `{program}`: {place}", variable(self.tool)),
+            Named::Settings => format!("`[tools]` says that it is `{program}`: {place}"),
+        }
+    }
+
+    /// What to do: `what` is "install it" or the like, if nobody said where it is.
+    pub(crate) fn advice(&self, what: &str) -> String {
+        let Self { tool, .. } = self;
+        let variable = variable(tool);
+        match self.named {
+            Named::Nowhere => format!(
+                "{what}: `apt install {tool}`, `dnf install {tool}` or `brew install {tool}`; or say where it is, in \
+                 `{variable}` or as `{} = \"/path\"` under `[tools]` in `~/.config/oci/config.toml`",
+                key(tool)
+            ),
+            Named::Variable => {
+                format!("set `{variable}` to where it is, or unset it: then `{tool}` is looked for on `PATH`")
+            }
+            Named::Settings => format!(
+                "correct `{} = …` under `[tools]`, or remove it: then `{tool}` is looked for on `PATH`",
+                key(tool)
+            ),
+        }
+    }
+}
+
+/// crun is named where runc is.
+fn key(tool: &str) -> &str {
+    if tool == "crun" { "runc" } else { tool }
+}
+
+/// The variable that says which program a tool is.
+fn variable(tool: &str) -> String {
+    format!("OCI_{}", key(tool).to_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_entries_do_not_count() {
+        for (path, kept) in [
+            ("/a:/b", "/a:/b"),
+            (".:/a::b:/b/../c:", "/a:/b/../c"),
+            ("", DEFAULT),
+            (":", DEFAULT),
+            (".", DEFAULT),
+            ("./a:~/bin:..", DEFAULT),
+        ] {
+            assert_eq!(absolute(Some(OsStr::new(path))), kept, "{path}");
+        }
+        assert_eq!(absolute(None), DEFAULT);
+    }
+
+    #[test]
+    fn a_missing_tool_is_blamed_on_what_named_it() {
+        let nobody = Absence::of("umoci", Path::new("umoci"));
+        assert_eq!(nobody.state(), "is not installed");
+        assert!(nobody.advice("install it").contains("`OCI_UMOCI` or as `umoci = \"/path\"`"));
+        let settings = Absence::of("umoci", Path::new("/no/umoci"));
+        assert_eq!(settings.state(), "`[tools]` says that it is `/no/umoci`: there is no such file");
+        assert!(!settings.advice("install it").contains("install"));
+        let variable = Absence { named: Named::Variable, ..Absence::of("crun", Path::new("nothing")) };
+        assert_eq!(variable.state(), "`OCI_RUNC` says that it is `nothing`: it is not on `PATH`");
+        assert!(variable.advice("install it").contains("unset it"));
+    }
+}
