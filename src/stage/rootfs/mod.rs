@@ -18,13 +18,16 @@
 //! gets its name when it is whole and on disk: what has the name is complete, whatever was killed.
 
 mod seal;
+#[cfg(test)]
+mod stacks;
 mod tree;
+mod unpack;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::fs::{FileContext as _, FileError, Lock, create_folder, sync_folder};
-use crate::layer::LinkError;
+use crate::layer::{FlattenError, LinkError};
 use crate::model::{ChainId, Descriptor, DiffId, Digest};
 use crate::report::Reporter;
 use crate::sandbox::Overlays;
@@ -88,6 +91,9 @@ pub(crate) enum RootfsError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Layer(#[from] LinkError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Flatten(#[from] FlattenError),
     #[error("the cache's folder `{}` has a colon in its name, which umoci cannot read", path.display())]
     #[diagnostic(code(oci::rootfs::colon), help("set `dir` in `[cache]` to another folder"))]
     Colon { path: PathBuf },
