@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::model::platform::DescriptorPlatform;
 use crate::model::{DiffId, Platform, canonical_json};
 
 /// A parsed configuration: the raw document, known to have the shape that the spec asks for.
@@ -77,6 +78,17 @@ impl ImageConfig {
     pub(crate) fn platform(&self) -> Platform {
         let text = |key: &str| self.document.get(key).and_then(Value::as_str);
         Platform::new(text("os").unwrap_or_default(), text("architecture").unwrap_or_default(), text("variant"))
+    }
+
+    /// The `platform` of a descriptor in an index that names the image: what the configuration says, normalised
+    /// but for the variant.
+    pub(crate) fn descriptor_platform(&self) -> DescriptorPlatform {
+        let platform = self.platform();
+        // The same fields, by the same names.
+        match DescriptorPlatform::deserialize(Value::Object(self.document.clone())) {
+            Ok(written) => DescriptorPlatform::of(&platform, written),
+            Err(_) => DescriptorPlatform::from(&platform),
+        }
     }
 
     /// The layers' uncompressed digests, lowest first.

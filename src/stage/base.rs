@@ -131,7 +131,7 @@ pub(crate) struct BaseImage {
     pub(crate) place: Place,
     /// Of this platform's manifest, as the registry or the layout has it.
     pub(crate) digest: Digest,
-    manifest: ImageManifest,
+    pub(super) manifest: ImageManifest,
     supply: Supply,
 }
 
@@ -185,7 +185,9 @@ impl Bases<'_> {
             self.judge(reference, access, &manifest)?;
         }
         let place = base.origin.place.clone();
-        Ok(BaseImage { image, name: name.to_owned(), place, digest: *digest, manifest, supply })
+        let mut loaded = BaseImage { image, name: name.to_owned(), place, digest: *digest, manifest, supply };
+        self.correct_labels(&mut loaded)?;
+        Ok(loaded)
     }
 
     fn supply(&self, name: &str, base: &Base, entry: &Entry, digest: &Digest) -> Result<Supply, BaseError> {

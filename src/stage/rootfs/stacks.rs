@@ -49,7 +49,7 @@ impl Random {
         (0..depth).map(|_| self.one_of(&["a", "b", "l"])).collect::<Vec<_>>().join("/")
     }
 
-    fn layer(&mut self, number: usize) -> Vec<Part> {
+    fn layer(&mut self, number: usize, files: &mut Vec<String>) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
         // Most tools write folders before what is in them, and some of their layers have to be among these.
         let has_parents = self.below(2) == 0;
@@ -66,14 +66,22 @@ impl Random {
             let (folder, name) = path.rsplit_once('/').map_or(("", &path[..]), |(folder, name)| (folder, name));
             let slash = if folder.is_empty() { "" } else { "/" };
             let prefix = self.one_of(&["", "", "", "./", "/"]);
+            let file = match files.len() {
+                0 => self.path(),
+                count if self.below(10) > 0 => files[self.below(count)].clone(),
+                _ => self.path(),
+            };
             parts.push(match self.below(12) {
                 0..3 => (b'5', format!("{prefix}{path}/"), String::new()),
-                3..6 => (b'0', format!("{prefix}{path}"), format!("{number}.{index}")),
+                3..6 => {
+                    files.push(path.clone());
+                    (b'0', format!("{prefix}{path}"), format!("{number}.{index}"))
+                }
                 6..8 => {
                     let target = self.one_of(&["a", "b", "/a", "../b", "a/l", "/b/a", ".", "none", "..", "l"]);
                     (b'2', format!("{prefix}{path}"), target.to_owned())
                 }
-                8 => (b'1', format!("{prefix}{path}"), self.path()),
+                8 => (b'1', format!("{prefix}{path}"), file),
                 9..11 => (b'0', format!("{prefix}{folder}{slash}.wh.{name}"), String::new()),
                 _ => (b'0', format!("{prefix}{folder}{slash}.wh..wh..opq"), String::new()),
             });
@@ -216,7 +224,8 @@ fn run(layers: &[LayerBlob], half: &Path) -> Result<Seen, String> {
 /// The stack of a seed, read in both ways; what differs.
 fn differs(seed: u64, home: &Path) -> Option<String> {
     let mut random = Random(seed);
-    let stack: Vec<Vec<Part>> = (0..1 + random.below(4)).map(|number| random.layer(number)).collect();
+    let mut files = Vec::new();
+    let stack: Vec<Vec<Part>> = (0..1 + random.below(4)).map(|number| random.layer(number, &mut files)).collect();
     let folder = tempfile::tempdir_in(home).unwrap();
     let store = Store::open(&folder.path().join("store")).unwrap();
     let mut there = Image::scratch(&Platform::host());
