@@ -72,6 +72,11 @@ impl Descriptor {
         let (media_type, annotations, rest) = (media_type.to_owned(), BTreeMap::new(), BTreeMap::new());
         Self { media_type, digest, size, platform: None, annotations, rest }
     }
+
+    /// True for a foreign layer: it says where else its bytes are (`urls`), and registries need not have them.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.rest.get("urls").and_then(serde_json::Value::as_array).is_some_and(|urls| !urls.is_empty())
+    }
 }
 
 /// An image manifest (OCI image spec, "Image Manifest").

@@ -88,6 +88,12 @@ pub(crate) enum RootfsError {
     #[error("the cache's copy of the layer `{digest}` was damaged, and is set aside")]
     #[diagnostic(code(oci::rootfs::damaged_layer), help("run the command again: it fetches or builds the layer anew"))]
     Damaged { digest: Digest },
+    #[error("the layer `{digest}` is a foreign one: its bytes are not where the image is")]
+    #[diagnostic(
+        code(oci::rootfs::foreign_layer),
+        help("such an image can be built on and published, and run by engines that fetch the layer from its `urls`")
+    )]
+    Foreign { digest: Digest },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Layer(#[from] LinkError),

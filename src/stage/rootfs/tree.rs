@@ -95,6 +95,9 @@ impl Tree<'_> {
         for layer in self.layers {
             let digest = layer.descriptor.digest;
             if !(self.request.verify)(&digest)? {
+                if layer.descriptor.is_foreign() {
+                    return Err(RootfsError::Foreign { digest });
+                }
                 return Err(RootfsError::Damaged { digest });
             }
         }
