@@ -268,7 +268,7 @@ impl Session {
     /// True if layers of the image's base are not in the store.
     pub(super) fn is_shallow(&self, built: &Built) -> bool {
         let layers = built.platforms.values().flat_map(|platform| &platform.image.layers);
-        layers.into_iter().any(|layer| !self.store.has(&layer.descriptor))
+        layers.into_iter().any(|layer| !layer.descriptor.is_foreign() && !self.store.has(&layer.descriptor))
     }
 
     /// Brings the layers of the bases of everything that was built.

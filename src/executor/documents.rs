@@ -31,7 +31,7 @@ impl Executor<'_> {
         let layers = bottom.as_ref().map_or(layers, |(bottom, _)| slice::from_ref(bottom));
         let image = self.derive(build, below, layers, program.clone())?;
         let (config, manifest) = image.documents();
-        let descriptor = Descriptor::of(media_type::MANIFEST, &manifest);
+        let descriptor = described(&image, &manifest);
         let is_new = !self.store.has(&descriptor);
         self.store.put(&config)?;
         self.store.put(&manifest)?;
@@ -95,11 +95,15 @@ impl Executor<'_> {
         canonical_json(&Index::new(manifests.collect(), annotations))
     }
 
-    /// Name and digest for `org.opencontainers.image.base.*`. A layout gives no name: its path means something
-    /// on this disk alone.
+    /// Name and digest for `org.opencontainers.image.base.*`: the base from elsewhere that the image stands on,
+    /// however many stages and builds are between. A layout gives no name: its path means something on this disk
+    /// alone.
     fn base_name(&self, build: &Build) -> Option<(Option<String>, Digest)> {
-        self.manifest.pin(&build.base.value)?;
-        let entry = self.lock.entries.get(&build.base.value.to_string())?;
+        let mut base = &build.base.value;
+        while self.manifest.pin(base).is_none() {
+            base = &self.manifest.image(&base.to_string())?.1.base.value;
+        }
+        let entry = self.lock.entries.get(&base.to_string())?;
         let name = entry.origin.repository().map(|repository| match &entry.tag {
             Some(tag) => format!("{repository}:{tag}"),
             None => format!("{repository}@{}", entry.digest),
@@ -108,6 +112,14 @@ impl Executor<'_> {
     }
 }
 
+/// The descriptor of an image's manifest, of which these are the bytes.
+pub(super) fn described(image: &Image, manifest: &[u8]) -> Descriptor {
+    let platform = Some(image.config.descriptor_platform());
+    Descriptor { platform, ..Descriptor::of(media_type::MANIFEST, manifest) }
+}
+
+/// What an index says of an image: what the image says itself, if that is for the platform.
 fn for_platform(platform: &Platform, manifest: &Descriptor) -> Descriptor {
-    Descriptor { platform: Some(DescriptorPlatform::from(platform)), ..manifest.clone() }
+    let own = manifest.platform.clone().filter(|own| Platform::from(own) == *platform);
+    Descriptor { platform: own.or_else(|| Some(DescriptorPlatform::from(platform))), ..manifest.clone() }
 }

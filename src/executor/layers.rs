@@ -235,14 +235,16 @@ impl Executor<'_> {
     /// True if it is known what is a link in this layer, or the layer is here, whole.
     pub(super) fn can_read_links(&self, layer: &Layer) -> Result<bool, BuildError> {
         let digest = &layer.descriptor.digest;
-        Ok(LINKS.recall(self.store, digest)?.is_some() || self.store.verify(digest)?)
+        let is_known = layer.descriptor.is_foreign() || LINKS.recall(self.store, digest)?.is_some();
+        Ok(is_known || self.store.verify(digest)?)
     }
 
     /// What is a link in an image whose layers are here, or were once; the place is to blame where they cannot
     /// be read.
     pub(super) fn links(&self, place: &Place, image: &Image) -> Result<BaseLinks, BuildError> {
         let mut links = Vec::new();
-        for layer in &image.layers {
+        // Of foreign layers nothing is known, wherever they are.
+        for layer in image.layers.iter().filter(|layer| !layer.descriptor.is_foreign()) {
             let digest = layer.descriptor.digest;
             if let Some(known) = LINKS.recall(self.store, &digest)? {
                 links.push(known);

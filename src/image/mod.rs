@@ -88,11 +88,10 @@ impl Image {
             return Err(ImageError::Layers { layers: manifest.layers.len(), diff_ids: diff_ids.len() });
         }
         let layers = manifest.layers.iter().zip(diff_ids).map(|(descriptor, diff_id)| Layer {
-            descriptor: Descriptor::new(
-                media_type::oci_layer(&descriptor.media_type),
-                descriptor.digest,
-                descriptor.size,
-            ),
+            descriptor: Descriptor {
+                media_type: media_type::oci_layer(&descriptor.media_type).to_owned(),
+                ..descriptor.clone()
+            },
             diff_id,
         });
         Ok(Self { config, layers: layers.collect(), annotations: BTreeMap::new() })

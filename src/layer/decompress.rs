@@ -1,17 +1,69 @@
-//! The tar in a layer's blob, whatever it is compressed with.
+//! The tar in a layer's blob or in an archive, whatever it is compressed with.
+//!
+//! The first bytes decide, as they do in container engines: a label may be wrong.
 
-use std::io::{BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use crate::layer::LinkError;
 use crate::model::document::media_type;
 
-/// The blob's plain bytes.
-pub(crate) fn decompressed<'a>(blob: impl Read + 'a, media_type: &str) -> Result<Box<dyn Read + 'a>, LinkError> {
-    let blob = BufReader::with_capacity(64 << 10, blob);
-    match media_type::oci_layer(media_type) {
-        media_type::LAYER => Ok(Box::new(blob)),
-        media_type::LAYER_ZSTD => Ok(Box::new(zstd::Decoder::with_buffer(blob)?)),
-        kind if kind.ends_with("tar+gzip") => Ok(Box::new(flate2::bufread::MultiGzDecoder::new(blob))),
-        other => Err(LinkError::MediaType(other.to_owned())),
+/// How many bytes tell a format.
+pub(super) const START: usize = 8;
+
+/// What an archive may ask of the memory, in KiB, to be decompressed: what `xz -9` does, with room.
+const MEMORY_LIMIT: u32 = 96 << 10;
+
+/// What compressed an archive, told by how it begins and not by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Plain,
+    Gzip,
+    Zstd,
+    Xz,
+    Bzip2,
+}
+
+impl Format {
+    /// The format of what begins so.
+    pub(crate) fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // A zstd frame, or one to be skipped, with which parallel compressors begin.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
+            _ => Self::Plain,
+        }
     }
+
+    /// The format of what the file holds. The file stands at its start before and wherever afterwards.
+    pub(crate) fn read(file: &mut impl Read) -> io::Result<Self> {
+        let mut start = Vec::new();
+        file.take(START as u64).read_to_end(&mut start)?;
+        Ok(Self::of(&start))
+    }
+
+    /// The plain bytes of what is compressed so.
+    pub(super) fn decoder<'a>(self, blob: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+        Ok(match self {
+            Self::Plain => Box::new(blob),
+            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(blob)),
+            Self::Zstd => Box::new(zstd::Decoder::with_buffer(blob)?),
+            Self::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(blob, true, MEMORY_LIMIT)),
+            Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(blob)),
+        })
+    }
+}
+
+/// The plain bytes of a layer's blob. Of the media type only counts that it is a layer's.
+pub(crate) fn decompressed<'a>(mut blob: impl Read + 'a, media_type: &str) -> Result<Box<dyn Read + 'a>, LinkError> {
+    let kind = media_type::oci_layer(media_type);
+    let is_layer = kind.ends_with(".tar") || kind.rsplit_once(".tar+").is_some_and(|(_, how)| !how.contains('+'));
+    if !is_layer {
+        return Err(LinkError::MediaType(media_type.to_owned()));
+    }
+    let mut start = Vec::new();
+    blob.by_ref().take(START as u64).read_to_end(&mut start)?;
+    let format = Format::of(&start);
+    Ok(format.decoder(BufReader::with_capacity(64 << 10, io::Cursor::new(start).chain(blob)))?)
 }

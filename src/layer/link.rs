@@ -19,7 +19,7 @@ use crate::layer::{OPAQUE, decompressed};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LayerLinks {
     entries: BTreeMap<String, Said>,
-    /// Folders of which nothing lower is left; the root is the empty path.
+    /// Folders in which nothing of lower layers is left; the root is the empty path.
     opaque: Vec<String>,
 }
 
@@ -99,8 +99,10 @@ impl LayerLinks {
         if name == OPAQUE {
             self.opaque.push(folder.to_owned());
         } else if let Some(deleted) = name.strip_prefix(".wh.") {
-            // What the same layer makes anew stays, whichever comes first in it.
-            self.entries.entry(below(deleted)).or_insert(Said::Other);
+            // What the same layer makes anew stays, whichever comes first in it, but without what was in it.
+            let deleted = below(deleted);
+            self.opaque.push(deleted.clone());
+            self.entries.entry(deleted).or_insert(Said::Other);
         } else {
             self.entries.insert(below(name), said());
         }
@@ -271,6 +273,7 @@ mod tests {
             (&["bin -> usr/bin", ".wh.bin"], &all),
             (&[".wh.usr"], &["bin", "lib", "var/run"]),
             (&["usr -> elsewhere"], &["bin", "lib", "usr", "var/run"]),
+            (&["usr/", ".wh.usr"], &["bin", "lib", "var/run"]),
             (&["usr/.wh..wh..opq"], &["bin", "lib", "var/run"]),
             (&["usr/.wh.lib64", "var/.wh.run"], &["bin", "lib"]),
             (&[".wh..wh..opq", "lib -> x"], &["lib"]),

@@ -31,7 +31,7 @@ mod scan;
 mod stamps;
 mod tar;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tree;
 mod walk;
 mod whiteouts;
@@ -39,13 +39,13 @@ mod write;
 
 pub(crate) use capture::{CaptureError, CaptureRequest, OPAQUE, WHITEOUT, capture};
 pub(crate) use compress::{Compressors, EarlierBlocks, WrittenLayer};
-pub(crate) use decompress::decompressed;
+pub(crate) use decompress::{Format, decompressed};
 pub(crate) use difference::Difference;
 pub(crate) use elf::Machine;
 pub(crate) use error::{LayerError, WriteError};
 pub(crate) use fingerprint::WRITER_VERSION;
 pub(crate) use link::{BaseLinks, LayerLinks, LinkError};
-pub(crate) use merge::{ImageTree, TakeError};
+pub(crate) use merge::{FlattenError, ImageTree, LayerFile, TakeError, flatten, is_read_as_meant};
 pub(crate) use scan::ScanRequest;
 pub(crate) use stamps::Stamps;
 pub(crate) use tree::{Tree, reconcile};

@@ -20,13 +20,13 @@ pub(super) const MODE: Field = 100..108;
 pub(super) const UID: Field = 108..116;
 pub(super) const GID: Field = 116..124;
 pub(super) const SIZE: Field = 124..136;
-const MTIME: Field = 136..148;
+pub(super) const MTIME: Field = 136..148;
 pub(super) const CHECKSUM: Field = 148..156;
 pub(super) const TYPE: usize = 156;
 pub(super) const LINK: Field = 157..257;
 pub(super) const MAGIC: Field = 257..265;
-const DEVICE_MAJOR: Field = 329..337;
-const DEVICE_MINOR: Field = 337..345;
+pub(super) const DEVICE_MAJOR: Field = 329..337;
+pub(super) const DEVICE_MINOR: Field = 337..345;
 pub(super) const PREFIX: Field = 345..500;
 
 /// What begins the key of an extended attribute's record, as star, GNU tar and all engines have it.

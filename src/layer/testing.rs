@@ -142,7 +142,7 @@ pub(super) fn archive(archive: &str, to: &str) -> Package {
 }
 
 /// Files of an image.
-pub(super) fn image(image: &str, path: &str, to: Option<&str>) -> Package {
+pub(crate) fn image(image: &str, path: &str, to: Option<&str>) -> Package {
     let name = Placed::new(ImageName::parse(image).unwrap(), place(image));
     let content = PackageContent::Image { image: name, path: placed(path), to: to.map(placed) };
     package(content, &format!("{image}{path}{}", to.unwrap_or_default()))

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::model::platform::DescriptorPlatform;
 use crate::model::{DiffId, Platform, canonical_json};
 
 /// A parsed configuration: the raw document, known to have the shape that the spec asks for.
@@ -79,16 +80,34 @@ impl ImageConfig {
         Platform::new(text("os").unwrap_or_default(), text("architecture").unwrap_or_default(), text("variant"))
     }
 
+    /// The `platform` of a descriptor in an index that names the image: what the configuration says, normalised
+    /// but for the variant.
+    pub(crate) fn descriptor_platform(&self) -> DescriptorPlatform {
+        let platform = self.platform();
+        // The same fields, by the same names.
+        match DescriptorPlatform::deserialize(Value::Object(self.document.clone())) {
+            Ok(written) => DescriptorPlatform::of(&platform, written),
+            Err(_) => DescriptorPlatform::from(&platform),
+        }
+    }
+
     /// The layers' uncompressed digests, lowest first.
     pub(crate) fn diff_ids(&self) -> Vec<DiffId> {
         let ids = self.document.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids"));
         ids.and_then(|ids| serde_json::from_value(ids.clone()).ok()).unwrap_or_default()
     }
 
-    /// How a container of it is started.
+    /// How a container of it is started, as engines read it: an entrypoint that is one empty word is none, and a
+    /// variable without a name or a value is none.
     pub(crate) fn execution(&self) -> Execution {
         let execution = self.document.get("config").cloned();
-        execution.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
+        let mut execution: Execution =
+            execution.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
+        execution.entrypoint = execution.entrypoint.filter(|words| *words != [""]);
+        if let Some(variables) = &mut execution.env {
+            variables.retain(|variable| variable.find('=').is_some_and(|at| at > 0));
+        }
+        execution
     }
 
     /// Sets or removes (`None`) one field of the spec's `config`, such as `WorkingDir`.
@@ -181,6 +200,28 @@ mod tests {
         assert!(written.contains(r#""Healthcheck":{"Test":["NONE"]},"Env":null,"User":"7""#), "{written}");
         assert_eq!(config.diff_ids().len(), 1);
         assert_eq!(config.execution().user.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn what_means_nothing_to_engines_is_left_out() {
+        let text = br#"{"architecture":"arm64","os":"linux","rootfs":{},"config":{"Entrypoint":[""],"Cmd":["a"],"Env":["A=1","B","=2","C="]}}"#;
+        let config = ImageConfig::parse(text).unwrap();
+        let Execution { entrypoint, cmd, env, .. } = config.execution();
+        assert_eq!((entrypoint, cmd), (None, Some(vec!["a".to_owned()])));
+        assert_eq!(env, Some(vec!["A=1".to_owned(), "C=".to_owned()]));
+        // What is built on it says it as before.
+        assert!(String::from_utf8(config.to_bytes()).unwrap().contains(r#""Env":["A=1","B","=2","C="]"#));
+    }
+
+    #[test]
+    fn an_index_says_of_an_image_what_it_says_itself() {
+        let text = br#"{"architecture":"aarch64","os":"windows","os.version":"10.0.1","os.features":["win32k"],"variant":"v8","rootfs":{}}"#;
+        let platform = ImageConfig::parse(text).unwrap().descriptor_platform();
+        let json = serde_json::to_string(&platform).unwrap();
+        let expected =
+            r#"{"architecture":"arm64","os":"windows","os.version":"10.0.1","os.features":["win32k"],"variant":"v8"}"#;
+        assert_eq!(json, expected);
+        assert_eq!(Platform::from(&platform), Platform::parse("windows/arm64").unwrap());
     }
 
     #[test]

@@ -23,6 +23,16 @@ pub(crate) mod media_type {
     pub(crate) const DOCKER_LAYER_ZSTD: &str = "application/vnd.docker.image.rootfs.diff.tar.zstd";
     pub(crate) const DOCKER_FOREIGN_LAYER: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
 
+    /// Whether the label of a layer is one that must not be believed before the layer's first bytes are looked at.
+    ///
+    /// Docker's engines look at the bytes of a layer, whatever its label says, so that nobody notices there when
+    /// `…diff.tar` is compressed. Of an OCI label engines believe that it is true. What nearly every image of
+    /// Docker's has, `…tar.gzip`, is believed: so it does not depend on which layers are here what is built.
+    pub(crate) fn is_doubtful(media_type: &str) -> bool {
+        let is_dockers = media_type.starts_with("application/vnd.docker.") && !media_type.contains(".foreign.");
+        is_dockers && !matches!(media_type, DOCKER_LAYER_GZIP | DOCKER_LAYER_ZSTD)
+    }
+
     /// The OCI media type of a layer that a Docker manifest describes; OCI's own stay as they are.
     pub(crate) fn oci_layer(media_type: &str) -> &str {
         match media_type {
@@ -47,6 +57,9 @@ pub(crate) struct Descriptor {
     pub(crate) platform: Option<DescriptorPlatform>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub(crate) annotations: BTreeMap<String, String>,
+    /// Fields that nothing here reads, such as `urls` and `data`.
+    #[serde(flatten, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) rest: BTreeMap<String, serde_json::Value>,
 }
 
 impl Descriptor {
@@ -56,7 +69,13 @@ impl Descriptor {
     }
 
     pub(crate) fn new(media_type: &str, digest: Digest, size: u64) -> Self {
-        Self { media_type: media_type.to_owned(), digest, size, platform: None, annotations: BTreeMap::new() }
+        let (media_type, annotations, rest) = (media_type.to_owned(), BTreeMap::new(), BTreeMap::new());
+        Self { media_type, digest, size, platform: None, annotations, rest }
+    }
+
+    /// True for a foreign layer: it says where else its bytes are (`urls`), and registries need not have them.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.rest.get("urls").and_then(serde_json::Value::as_array).is_some_and(|urls| !urls.is_empty())
     }
 }
 

@@ -169,13 +169,28 @@ impl fmt::Display for Platform {
 pub(crate) struct DescriptorPlatform {
     architecture: String,
     os: String,
+    #[serde(rename = "os.version", skip_serializing_if = "Option::is_none", default)]
+    os_version: Option<String>,
+    #[serde(rename = "os.features", skip_serializing_if = "Option::is_none", default)]
+    os_features: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     variant: Option<String>,
 }
 
+impl DescriptorPlatform {
+    /// A platform, with what an image's own configuration says beyond that: the version and the features of its
+    /// operating system, and the variant as it is written there.
+    pub(crate) fn of(platform: &Platform, written: Self) -> Self {
+        let Self { os_version, os_features, variant, .. } = written;
+        let plain = Self::from(platform);
+        Self { os_version, os_features, variant: variant.filter(|text| !text.is_empty()).or(plain.variant), ..plain }
+    }
+}
+
 impl From<&Platform> for DescriptorPlatform {
     fn from(platform: &Platform) -> Self {
-        Self { architecture: platform.architecture.clone(), os: platform.os.clone(), variant: platform.variant.clone() }
+        let Platform { os, architecture, variant } = platform.clone();
+        Self { architecture, os, os_version: None, os_features: None, variant }
     }
 }
 

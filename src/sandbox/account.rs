@@ -33,10 +33,12 @@ pub(super) fn resolve(text: Option<&str>, root: &Root, map: &IdMap) -> Result<Ac
 
 fn parse(text: &str, passwd: &str, groups: &str) -> Result<Account, Refusal> {
     let (user, group) = match text.split_once(':') {
+        // Nothing after the colon names no group.
+        Some((user, "")) => (user, None),
         Some((user, group)) => (user, Some(group)),
         None => (text, None),
     };
-    if group == Some("") || group.is_some_and(|group| group.contains(':')) {
+    if group.is_some_and(|group| group.contains(':')) {
         return Err(Refusal::InvalidUser { text: sanitize::name(text) });
     }
     let user = if user.is_empty() { "0" } else { user };
@@ -139,7 +141,7 @@ mod tests {
             ("nobody", unknown("user", "nobody")),
             ("app:none", unknown("group", "none")),
             ("4294967295", unknown("user", "4294967295")),
-            ("app:", Err(Refusal::InvalidUser { text: "app:".into() })),
+            ("app:", account(1000, 1001, &[10, 50], "/home/app")),
             ("a:b:c", Err(Refusal::InvalidUser { text: "a:b:c".into() })),
         ] {
             assert_eq!(parse(text, PASSWD, GROUP), expected, "{text}");

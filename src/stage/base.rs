@@ -9,7 +9,7 @@ use crate::image::{Image, ImageError};
 use crate::layout::{Layout, LayoutError};
 use crate::lock::Entry;
 use crate::manifest::Base;
-use crate::model::{Digest, ImageManifest, Origin, Platform, Reference};
+use crate::model::{Descriptor, Digest, ImageManifest, Origin, Platform, Reference};
 use crate::report::{Meter, Reporter, Stage};
 use crate::sanitize;
 use crate::source::Place;
@@ -131,7 +131,7 @@ pub(crate) struct BaseImage {
     pub(crate) place: Place,
     /// Of this platform's manifest, as the registry or the layout has it.
     pub(crate) digest: Digest,
-    manifest: ImageManifest,
+    pub(super) manifest: ImageManifest,
     supply: Supply,
 }
 
@@ -185,7 +185,9 @@ impl Bases<'_> {
             self.judge(reference, access, &manifest)?;
         }
         let place = base.origin.place.clone();
-        Ok(BaseImage { image, name: name.to_owned(), place, digest: *digest, manifest, supply })
+        let mut loaded = BaseImage { image, name: name.to_owned(), place, digest: *digest, manifest, supply };
+        self.correct_labels(&mut loaded)?;
+        Ok(loaded)
     }
 
     fn supply(&self, name: &str, base: &Base, entry: &Entry, digest: &Digest) -> Result<Supply, BaseError> {
@@ -210,9 +212,11 @@ impl Bases<'_> {
         }
     }
 
-    /// Brings the base's layers into the store. On `Ok` they are all there.
+    /// Brings the base's layers into the store. On `Ok` they are all there, but for foreign ones: those skopeo
+    /// leaves where they are.
     pub(crate) fn fetch_layers(&self, base: &BaseImage) -> Result<(), BaseError> {
-        let missing = || base.manifest.layers.iter().any(|layer| !self.store.has(layer));
+        let is_missing = |layer: &&Descriptor| !layer.is_foreign() && !self.store.has(layer);
+        let missing = || base.manifest.layers.iter().any(|layer| is_missing(&layer));
         if !missing() {
             return Ok(());
         }
@@ -233,12 +237,12 @@ impl Bases<'_> {
                 self.download(base, (reference, access), activity.meter())?;
             }
             Supply::Layout { layout, .. } => {
-                for layer in base.manifest.layers.iter().filter(|layer| !self.store.has(layer)) {
+                for layer in base.manifest.layers.iter().filter(is_missing) {
                     layout.store_blob(&layer.digest, self.store)?;
                 }
             }
         }
-        if let Some(layer) = base.manifest.layers.iter().find(|layer| !self.store.has(layer)) {
+        if let Some(layer) = base.manifest.layers.iter().find(is_missing) {
             return Err(BaseError::MissingLayer { reference: reference(), digest: layer.digest });
         }
         activity.done();

@@ -8,6 +8,7 @@
 
 pub(crate) mod base;
 mod judge;
+mod label;
 pub(crate) mod overlays;
 pub(crate) mod prune;
 pub(crate) mod rootfs;

@@ -33,6 +33,7 @@ mod lock;
 mod lock_many;
 mod mirrors;
 mod mounts;
+mod odd_layers;
 mod outdated;
 mod overlays;
 mod progress;

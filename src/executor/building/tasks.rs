@@ -14,6 +14,9 @@ use crate::model::Digest;
 use crate::plan::{Node, Origin, PlannedImage};
 use crate::source::At;
 
+/// The most layers that an image for Docker may have.
+const MOST_LAYERS: usize = 127;
+
 impl Building<'_> {
     pub(super) fn load(&self, number: usize) -> Result<(), Vec<BuildError>> {
         let node = &self.graph.nodes[number];
@@ -184,10 +187,28 @@ impl Building<'_> {
 
     pub(super) fn index(&self, image: usize) -> Result<(), Vec<BuildError>> {
         if let Some(platforms) = self.platforms(image) {
+            self.warn_of_layers(image, platforms.values().map(|built| built.image.layers.len()).max());
             let manifests = platforms.into_iter().map(|(platform, built)| (platform, built.manifest)).collect();
             let index = self.executor.index(self.plan.images[image].build, &manifests);
             let _ = self.indexes[image].set(index.map_err(|error| vec![error.into()])?);
         }
         Ok(())
+    }
+
+    /// Tells of an image that Docker cannot pull since it has so many layers; a stage is not pulled by anybody.
+    fn warn_of_layers(&self, image: usize, count: Option<usize>) {
+        let PlannedImage { name, build, .. } = &self.plan.images[image];
+        let Some(count) =
+            count.filter(|count| *count > MOST_LAYERS && !self.executor.manifest.stages.contains_key(*name))
+        else {
+            return;
+        };
+        let help = match build.squash_packages {
+            true => "steps, and the images below, have a layer each",
+            false => "`squash-packages = true` makes one layer of its packages",
+        };
+        self.executor.reporter.warning(&format!(
+            "`{name}` has {count} layers, and Docker takes no image of more than {MOST_LAYERS}: {help}"
+        ));
     }
 }

@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::documents::described;
 use super::files::Sources;
 use super::layers::{Part, program, resolve};
 use super::reasons::Last;
@@ -262,7 +263,7 @@ impl Forecast<'_> {
         };
         all.extend(executor.bottom(image.build, &below.image, &all)?.map(|(bottom, _)| bottom));
         let made = executor.derive(image.build, &below.image, &all, program(parts))?;
-        let manifest = Descriptor::of(media_type::MANIFEST, &made.documents().1);
+        let manifest = described(&made, &made.documents().1);
         let state = match executor.store.has(&manifest) {
             true => State::Cached,
             false => State::Needed(vec![changed(last.as_ref(), below, &layers, image)]),

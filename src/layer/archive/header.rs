@@ -8,8 +8,14 @@ pub(super) struct Header([u8; BLOCK]);
 /// What marks a header whose prefix field is not a part of the name, but GNU tar's own.
 const GNU_MAGIC: &[u8] = b"ustar  \0";
 
-/// Where an old GNU header of a sparse file says that its map goes on in the next block, and where that does.
-const SPARSE_CONTINUES: (usize, usize) = (482, 504);
+/// Where an old GNU header of a sparse file has its map, says that the map goes on in the next block, and has
+/// the size of the file.
+const SPARSE_MAP: Field = 386..482;
+const SPARSE_CONTINUES: usize = 482;
+const SPARSE_SIZE: Field = 483..495;
+/// The same in a block of the map.
+const MORE_MAP: Field = 0..504;
+const MORE_CONTINUES: usize = 504;
 
 impl Header {
     /// The header that these bytes are; nothing if their sum is wrong.
@@ -44,27 +50,44 @@ impl Header {
 
     /// The field's number: octal digits among blanks, or GNU's binary form.
     pub(super) fn number(&self, field: Field) -> Option<u64> {
-        let field = &self.0[field];
-        if let Some((0x80, binary)) = field.split_first() {
-            let (high, low) = binary.split_at(binary.len().saturating_sub(8));
-            let low = low.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
-            return high.iter().all(|byte| *byte == 0).then_some(low);
-        }
-        let text = std::str::from_utf8(field).ok()?;
-        let digits = text.trim_matches([' ', '\0']);
-        // What follows the first blank or NUL has no meaning.
-        let digits = digits.split([' ', '\0']).next().unwrap_or_default();
-        if digits.is_empty() { Some(0) } else { u64::from_str_radix(digits, 8).ok() }
+        number(&self.0[field])
     }
 
-    pub(super) fn sparse_continues(&self) -> bool {
-        self.0[SPARSE_CONTINUES.0] != 0
+    /// Of an old GNU header of a sparse file: offsets and lengths in turns, the size of the file, and whether the
+    /// map goes on in the next block. Nothing if a number is none.
+    pub(super) fn sparse_map(&self) -> Option<(Vec<u64>, u64, bool)> {
+        Some((numbers(&self.0, SPARSE_MAP)?, number(&self.0[SPARSE_SIZE])?, self.0[SPARSE_CONTINUES] != 0))
     }
 }
 
-/// As [`Header::sparse_continues`], of a block of the map.
-pub(super) fn sparse_map_continues(block: &[u8; BLOCK]) -> bool {
-    block[SPARSE_CONTINUES.1] != 0
+/// The part of a sparse file's map that is in a block after its header, and whether it goes on in the next one.
+/// Nothing if a number is none.
+pub(super) fn sparse_map_more(block: &[u8; BLOCK]) -> Option<(Vec<u64>, bool)> {
+    Some((numbers(block, MORE_MAP)?, block[MORE_CONTINUES] != 0))
+}
+
+/// The numbers of a sparse file's map, up to the first pair that is not filled in.
+fn numbers(block: &[u8; BLOCK], field: Field) -> Option<Vec<u64>> {
+    let mut found = Vec::new();
+    for pair in block[field].chunks_exact(24).take_while(|pair| pair[0] != 0) {
+        found.push(number(&pair[..12])?);
+        found.push(number(&pair[12..])?);
+    }
+    Some(found)
+}
+
+/// Octal digits among blanks, or GNU's binary form; nothing if it is neither.
+fn number(field: &[u8]) -> Option<u64> {
+    if let Some((0x80, binary)) = field.split_first() {
+        let (high, low) = binary.split_at(binary.len().saturating_sub(8));
+        let low = low.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+        return high.iter().all(|byte| *byte == 0).then_some(low);
+    }
+    let text = std::str::from_utf8(field).ok()?;
+    let digits = text.trim_matches([' ', '\0']);
+    // What follows the first blank or NUL has no meaning.
+    let digits = digits.split([' ', '\0']).next().unwrap_or_default();
+    if digits.is_empty() { Some(0) } else { u64::from_str_radix(digits, 8).ok() }
 }
 
 /// The records of a pax header, key and value; nothing if they are not as their lengths say.

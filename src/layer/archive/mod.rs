@@ -18,8 +18,10 @@ mod content;
 mod error;
 mod header;
 mod listing;
+mod members;
 mod scan;
 mod select;
+mod sparse;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -44,11 +46,12 @@ pub(super) use content::Contents;
 pub(crate) use error::ArchiveError;
 use listing::Unlistable;
 pub(super) use listing::{Bytes, Listing, Member, MemberKind};
+pub(super) use members::Found;
 use select::Selection;
-use stream::Stream;
+pub(super) use stream::{Stream, interrupted};
 
 /// Counted up whenever a listing says something else of the same archive.
-const LISTING_VERSION: u32 = 1;
+const LISTING_VERSION: u32 = 2;
 
 const LISTINGS: Shelf<Listing> = Shelf::new("archive", LISTING_VERSION);
 
@@ -172,4 +175,16 @@ impl Archive {
         self.identity.put(&mut key);
         Digest::of(&key)
     }
+}
+
+/// Hands every member of a layer to `take`, with the stream where its content begins. The blob is read to its end,
+/// and the digest of its plain bytes is given if it is compressed.
+pub(super) fn each_member(
+    blob: File,
+    take: &mut dyn FnMut(&mut Stream, Found) -> io::Result<()>,
+) -> io::Result<Option<Digest>> {
+    let mut stream = Stream::hashing(blob)?;
+    let no_tar = || io::Error::new(io::ErrorKind::InvalidData, "it is no tar");
+    members::each(&mut stream, true, take).map_err(|error| error.unwrap_or_else(no_tar))?;
+    Ok(stream.digest())
 }

@@ -3,42 +3,21 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
+use sha2::{Digest as _, Sha256};
+
+use crate::layer::decompress::Format;
 use crate::layer::tar::BLOCK;
+use crate::model::Digest;
 use crate::tools::signal;
 
 /// How much is read at once.
 const BUFFER: usize = 64 << 10;
 
-/// What an archive may ask of the memory, in KiB, to be decompressed: what `xz -9` does, with room.
-const MEMORY_LIMIT: u32 = 96 << 10;
-
-/// What compressed an archive, told by how it begins and not by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    Plain,
-    Gzip,
-    Zstd,
-    Xz,
-    Bzip2,
-}
-
-impl Format {
-    fn of(start: &[u8]) -> Self {
-        match start {
-            [0x1f, 0x8b, ..] => Self::Gzip,
-            // A zstd frame, or one to be skipped, with which parallel compressors begin.
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
-            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
-            _ => Self::Plain,
-        }
-    }
-}
-
 /// An archive's plain bytes from their start to their end; only so much is kept as is read at once.
-pub(super) struct Stream {
+pub(in crate::layer) struct Stream {
     source: Source,
     position: u64,
+    hasher: Option<Sha256>,
 }
 
 enum Source {
@@ -52,19 +31,28 @@ enum Source {
 
 impl Stream {
     pub(super) fn new(mut file: File) -> io::Result<Self> {
-        let mut start = Vec::new();
-        file.by_ref().take(8).read_to_end(&mut start)?;
+        let format = Format::read(&mut file)?;
         file.seek(SeekFrom::Start(0))?;
         let size = file.metadata()?.len();
         let file = BufReader::with_capacity(BUFFER, file);
-        let source = match Format::of(&start) {
+        let source = match format {
             Format::Plain => Source::Plain { file, size },
-            Format::Gzip => Source::Compressed(Box::new(flate2::bufread::MultiGzDecoder::new(file))),
-            Format::Zstd => Source::Compressed(Box::new(zstd::Decoder::with_buffer(file)?)),
-            Format::Xz => Source::Compressed(Box::new(lzma_rust2::XzReader::new_mem_limit(file, true, MEMORY_LIMIT))),
-            Format::Bzip2 => Source::Compressed(Box::new(bzip2::bufread::MultiBzDecoder::new(file))),
+            format => Source::Compressed(format.decoder(file)?),
         };
-        Ok(Self { source, position: 0 })
+        Ok(Self { source, position: 0, hasher: None })
+    }
+
+    /// The same, hashing all bytes that are read of a compressed archive.
+    pub(super) fn hashing(file: File) -> io::Result<Self> {
+        Self::new(file).map(|stream| {
+            let hasher = stream.is_compressed().then(Sha256::new);
+            Self { hasher, ..stream }
+        })
+    }
+
+    /// The digest of the plain bytes of a compressed archive that was hashed and read to its end.
+    pub(super) fn digest(self) -> Option<Digest> {
+        self.hasher.map(Digest::finish)
     }
 
     pub(super) fn is_compressed(&self) -> bool {
@@ -111,7 +99,7 @@ impl Stream {
     }
 
     /// Hands the next `count` bytes to `take`, a piece at a time.
-    pub(super) fn pieces(&mut self, count: u64, take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    pub(in crate::layer) fn pieces(&mut self, count: u64, take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let copied = copy(&mut self.by_ref().take(count), take)?;
         if copied == count { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
@@ -124,6 +112,9 @@ impl Read for Stream {
             Source::Compressed(decoder) => decoder.read(buffer),
         }?;
         self.position += length as u64;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&buffer[..length]);
+        }
         Ok(length)
     }
 }
@@ -146,7 +137,7 @@ fn copy(from: &mut impl Read, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> 
 }
 
 /// An archive may be long, and a few bytes of it may stand for very many: a signal must not wait.
-fn interrupted() -> io::Result<()> {
+pub(in crate::layer) fn interrupted() -> io::Result<()> {
     match signal::pending() {
         Some(signal) => Err(io::Error::other(format!("interrupted by signal {signal}"))),
         None => Ok(()),

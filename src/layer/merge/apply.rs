@@ -1,67 +1,66 @@
 //! One layer put on top of others (OCI image spec, "Applying Changesets").
+//!
+//! What a layer deletes is gone first, wherever in the layer that is said ([`whiteouts`](super::whiteouts)). Its
+//! other members count in their order, as tar has it: the later of two counts, and what is below a link goes where
+//! the link leads at that time.
 
-use crate::layer::OPAQUE;
+use std::collections::BTreeMap;
+
 use crate::layer::archive::{Bytes, Listing, Member, MemberKind};
 use crate::layer::capture::WHITEOUT;
 use crate::layer::merge::find::Lost;
-use crate::layer::merge::{ImageTree, Node, NodeKind, TakeError};
+use crate::layer::merge::stack::Other;
+use crate::layer::merge::{Node, NodeKind, Stack};
 use crate::layer::path::LayerPath;
-use crate::layer::tree::{Attributes, folder_mode};
+use crate::layer::tree::Attributes;
 use crate::manifest::package::{Mode, Owner};
 
-impl ImageTree {
-    /// Puts the layer that was added last on top of what is there.
-    pub(super) fn apply(&mut self, listing: Listing) -> Result<(), TakeError> {
-        // What a layer deletes is of the layers below it, wherever in the layer that is said.
-        for member in &listing.0 {
-            self.delete(&normal(&member.name));
+impl Stack {
+    /// Puts a layer on top of what is there. The error is a path whose links lead back to themselves.
+    pub(super) fn apply(&mut self, listing: Listing) -> Result<(), LayerPath> {
+        let gone = self.remove_whited_out(&listing);
+        for (number, member) in listing.0.into_iter().enumerate() {
+            self.put(member, number, &gone)?;
         }
-        for member in listing.0 {
-            self.put(member)?;
-        }
+        self.height += 1;
         Ok(())
     }
 
-    fn delete(&mut self, path: &LayerPath) {
-        let (Some(name), Some(folder)) = (path.name(), path.parent()) else { return };
-        let Some(deleted) = name.strip_prefix(WHITEOUT.as_bytes()) else { return };
-        let Ok(folder) = self.find(&folder, true) else { return };
-        if name == OPAQUE.as_bytes() {
-            self.clear(&folder);
-        } else if !deleted.is_empty() && !deleted.starts_with(WHITEOUT.as_bytes()) {
-            let path = folder.join(deleted);
-            self.clear(&path);
-            self.nodes.remove(&path);
-        }
-    }
-
-    /// Removes what is in a folder.
-    fn clear(&mut self, folder: &LayerPath) {
+    /// Removes what is in a folder, and notes it in `gone`.
+    pub(super) fn clear(&mut self, folder: &LayerPath, gone: &mut BTreeMap<LayerPath, Node>) {
         let within: Vec<LayerPath> = self.within(folder).map(|(path, _)| path.clone()).collect();
-        for path in within {
-            self.nodes.remove(&path);
-        }
+        gone.extend(within.into_iter().filter_map(|path| self.nodes.remove_entry(&path)));
     }
 
-    fn put(&mut self, member: Member) -> Result<(), TakeError> {
+    fn put(&mut self, member: Member, number: usize, gone: &BTreeMap<LayerPath, Node>) -> Result<(), LayerPath> {
         let path = normal(&member.name);
-        let (Some(name), Some(folder)) = (path.name(), path.parent()) else { return Ok(()) };
         if path.components().any(|name| name.starts_with(WHITEOUT.as_bytes())) {
             return Ok(());
         }
+        let given_by = u32::try_from(self.height).ok().zip(u32::try_from(number).ok());
+        let (Some(name), Some(folder)) = (path.name(), path.parent()) else {
+            if member.kind == MemberKind::Folder {
+                self.root = Some(Node::of(member, self.height, given_by));
+            }
+            return Ok(());
+        };
         let path = self.make_folder(folder)?.join(name);
         let node = match &member.kind {
-            MemberKind::HardLink(target) => match self.find(&normal(target), false) {
-                // A file that was packed twice is a link to itself, and stays as it is.
-                Ok(target) if target == path => return Ok(()),
-                Ok(target) => self.second_name(&target),
-                Err(_) => None,
-            },
+            MemberKind::HardLink(target) => {
+                let target = normal(target);
+                match self.find(&target, false) {
+                    // A file that was packed twice is a link to itself, and stays as it is.
+                    Ok(target) if target == path => return Ok(()),
+                    Ok(target) => self.second_name(&target),
+                    // The layer deletes it, and what is there before it is deleted may get another name.
+                    Err(_) => gone.get(&target).filter(|node| !matches!(node.kind, NodeKind::Folder)).cloned(),
+                }
+            }
             _ => None,
         };
-        let node = node.unwrap_or_else(|| Node::of(member, self.layers.len() - 1));
+        let node = node.unwrap_or_else(|| Node::of(member, self.height, given_by));
         if !matches!(node.kind, NodeKind::Folder) {
-            self.clear(&path);
+            self.clear(&path, &mut BTreeMap::new());
         }
         self.nodes.insert(path, node);
         Ok(())
@@ -79,7 +78,7 @@ impl ImageTree {
     }
 
     /// The folder that a path leads to, made where there is none: what no layer says is as tools make it.
-    fn make_folder(&mut self, path: LayerPath) -> Result<LayerPath, TakeError> {
+    fn make_folder(&mut self, path: LayerPath) -> Result<LayerPath, LayerPath> {
         if path.is_root() || matches!(self.nodes.get(&path), Some(Node { kind: NodeKind::Folder, .. })) {
             return Ok(path);
         }
@@ -87,49 +86,55 @@ impl ImageTree {
             let missing = match self.find(&path, true) {
                 Ok(found) if self.is_folder(&found) => return Ok(found),
                 Ok(found) | Err(Lost::Missing(found) | Lost::NotAFolder(found)) => found,
-                Err(Lost::Loop) => return Err(TakeError::Loop { image: self.name.clone(), path: path.to_string() }),
+                Err(Lost::Loop) => return Err(path),
             };
-            self.nodes.insert(missing.clone(), Node::folder(&missing));
+            self.nodes.insert(missing, Node::implied());
         }
     }
 }
 
 impl Node {
-    fn folder(path: &LayerPath) -> Self {
-        Self { kind: NodeKind::Folder, mode: folder_mode(path), owner: Owner::default(), attributes: None }
+    /// A folder that no layer has an entry for.
+    fn implied() -> Self {
+        let (mode, owner) = (Mode(0o755), Owner::default());
+        Self { kind: NodeKind::Folder, mode, owner, attributes: None, given_by: None }
     }
 
-    fn of(member: Member, layer: usize) -> Self {
+    fn of(member: Member, layer: usize, given_by: Option<(u32, u32)>) -> Self {
         let number = |number: u64| u32::try_from(number).ok().filter(|number| *number != u32::MAX);
         let owner = number(member.uid).zip(number(member.gid)).map(|(uid, gid)| Owner { uid, gid });
-        let overlay =
-            |name: &Bytes| [&b"trusted.overlay."[..], b"user.overlay."].iter().any(|start| name.0.starts_with(start));
-        let unknown = |name: &Bytes| name.0.starts_with(b"SCHILY.acl.") || name.0.is_empty() || name.0.contains(&0);
-        let refused = member.attributes.keys().find(|name| overlay(name) || unknown(name));
+        // Access control lists count for no engine.
+        let is_list = |name: &Bytes| name.0.starts_with(b"SCHILY.acl.");
+        let is_refused = |name: &Bytes| {
+            let is_overlay = [&b"trusted.overlay."[..], b"user.overlay."].iter().any(|start| name.0.starts_with(start));
+            is_overlay || name.0.is_empty() || name.0.contains(&0)
+        };
         let kind = match member.kind {
-            _ if owner.is_none() => NodeKind::Other("of an owner beyond what there is".to_owned()),
-            _ if refused.is_some() => NodeKind::Other("kept with attributes that only one tool understands".to_owned()),
+            _ if owner.is_none() => NodeKind::Other(Other::Owner),
+            // A folder without them is better than none, of which nothing in it could be told.
             MemberKind::Folder => NodeKind::Folder,
+            MemberKind::HardLink(_) => NodeKind::Other(Other::HardLink),
+            _ if member.attributes.keys().any(is_refused) => NodeKind::Other(Other::Attributes),
             MemberKind::File { offset, size } => NodeKind::File { layer, offset, size },
             MemberKind::Link(target) if target.0.is_empty() || target.0.contains(&0) => {
-                NodeKind::Other("a symbolic link to nothing".to_owned())
+                NodeKind::Other(Other::EmptyLink)
             }
             MemberKind::Link(target) => NodeKind::Link(target.0),
-            MemberKind::HardLink(_) => NodeKind::Other("a hard link to nothing".to_owned()),
-            MemberKind::Sparse => NodeKind::Other("kept as a sparse file".to_owned()),
-            MemberKind::Other(b'3') => NodeKind::Other("a character device".to_owned()),
-            MemberKind::Other(b'4') => NodeKind::Other("a block device".to_owned()),
-            MemberKind::Other(b'6') => NodeKind::Other("a FIFO".to_owned()),
-            MemberKind::Other(_) => NodeKind::Other("of a kind that only the tool that made it knows".to_owned()),
+            MemberKind::Sparse => NodeKind::Other(Other::Sparse),
+            MemberKind::Other(b'3') => NodeKind::Other(Other::CharacterDevice),
+            MemberKind::Other(b'4') => NodeKind::Other(Other::BlockDevice),
+            MemberKind::Other(b'6') => NodeKind::Other(Other::Fifo),
+            MemberKind::Other(_) => NodeKind::Other(Other::Unknown),
         };
-        let attributes: Attributes = member.attributes.into_iter().map(|(name, value)| (name.0, value.0)).collect();
+        let kept = member.attributes.into_iter().filter(|(name, _)| !is_list(name) && !is_refused(name));
+        let attributes: Attributes = kept.map(|(name, value)| (name.0, value.0)).collect();
         let attributes = (!attributes.is_empty()).then(|| Box::new(attributes));
-        Self { kind, mode: Mode(member.mode), owner: owner.unwrap_or_default(), attributes }
+        Self { kind, mode: Mode(member.mode), owner: owner.unwrap_or_default(), attributes, given_by }
     }
 }
 
 /// The path that a name means: what climbs above the root stays there.
-fn normal(name: &Bytes) -> LayerPath {
+pub(super) fn normal(name: &Bytes) -> LayerPath {
     name.0.split(|byte| *byte == b'/').fold(LayerPath::root(), |path, name| match name {
         b"" | b"." => path,
         b".." => path.parent().unwrap_or(path),

@@ -1,6 +1,8 @@
 //! Where a path leads in an image.
 
-use crate::layer::merge::{ImageTree, NodeKind};
+use std::collections::BTreeSet;
+
+use crate::layer::merge::{NodeKind, Stack};
 use crate::layer::path::LayerPath;
 
 /// Links that lead to links: as many as the kernel follows.
@@ -20,10 +22,21 @@ pub(super) enum Lost {
     Loop,
 }
 
-impl ImageTree {
+impl Stack {
     /// What the path is once links are followed: those on the way, and itself if `follows_last`. No link
     /// leads out of the image.
     pub(super) fn find(&self, path: &LayerPath, follows_last: bool) -> Result<LayerPath, Lost> {
+        self.find_past(path, follows_last, &BTreeSet::new())
+    }
+
+    /// [`Stack::find`] where some links are no longer what they were: they are not followed, and nothing is in
+    /// them.
+    pub(super) fn find_past(
+        &self,
+        path: &LayerPath,
+        follows_last: bool,
+        replaced: &BTreeSet<LayerPath>,
+    ) -> Result<LayerPath, Lost> {
         let mut rest: Vec<&[u8]> = path.components().rev().collect();
         let mut reached = LayerPath::root();
         let mut followed = 0;
@@ -42,6 +55,9 @@ impl ImageTree {
             }
             match self.nodes.get(&next).map(|node| &node.kind) {
                 None => return Err(Lost::Missing(next)),
+                Some(NodeKind::Link(_)) if replaced.contains(&next) && (follows_last || !rest.is_empty()) => {
+                    return Err(Lost::NotAFolder(next));
+                }
                 Some(NodeKind::Link(target)) if follows_last || !rest.is_empty() => {
                     followed += 1;
                     if followed > DEEPEST {

@@ -4,38 +4,44 @@
 //! On disk there is nothing of its own: a layer's listing is kept as an [`archive`](super::archive)'s is,
 //! under the layer's diff ID.
 //!
-//! The flow: [`ImageTree::recall`] puts the listings of the layers together ([`apply`]), whiteouts and
-//! opaque folders included, if the store knows them all; [`ImageTree::read`] reads the blobs of the others.
+//! The flow: [`ImageTree::recall`] puts the listings of the layers together ([`apply`], with the
+//! [`whiteouts`] of each first) if the store knows them all; [`ImageTree::read`] reads the blobs of the others.
 //! A package finds its path in there ([`find`]: links lead where they lead within the image, never out of
 //! it), and takes what it selects ([`take`]). The content is read from the layers' blobs when the layer is
 //! written.
 //!
-//! The key types: an [`ImageTree`] has a [`Node`] for every path of the image.
+//! Where umoci would unpack something else, or nothing, [`flatten`] writes what the layers make together as one
+//! plain tar; [`order`] tells whether umoci reads a layer as it is meant.
+//!
+//! The key types: a [`Stack`] has a [`Node`] for every path of the layers that were put on it, an [`ImageTree`] is
+//! the stack of an image.
 
 mod apply;
 mod error;
 mod find;
+mod flatten;
 mod mount;
+mod order;
+mod stack;
 mod take;
 #[cfg(test)]
 mod tests;
+mod whiteouts;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 use std::sync::Arc;
 
 pub(crate) use error::TakeError;
+pub(crate) use flatten::{FlattenError, LayerFile, flatten};
+pub(crate) use order::is_read_as_meant;
+use stack::{Node, NodeKind, Stack};
 
 use crate::fs::FileError;
 use crate::image::Image;
 use crate::layer::archive::{Archive, Listing};
-use crate::layer::path::LayerPath;
-use crate::layer::tree::Attributes;
-use crate::manifest::package::{Mode, Owner};
 use crate::model::Platform;
 use crate::store::Store;
 
-/// Every path of an image.
+/// Every path of an image, and where the content of its files is.
 #[derive(Debug)]
 pub(crate) struct ImageTree {
     /// As the manifest names the image.
@@ -43,33 +49,7 @@ pub(crate) struct ImageTree {
     platform: Platform,
     /// Lowest first.
     layers: Vec<Arc<Archive>>,
-    /// All but the root; every path is a real one, with no link in it but at its end.
-    nodes: BTreeMap<LayerPath, Node>,
-    /// Files with several names: the number of the layer that their content is in, and where in it.
-    linked: BTreeSet<(usize, u64)>,
-}
-
-/// What is at a path.
-#[derive(Clone, Debug)]
-struct Node {
-    kind: NodeKind,
-    mode: Mode,
-    owner: Owner,
-    attributes: Option<Box<Attributes>>,
-}
-
-#[derive(Clone, Debug)]
-enum NodeKind {
-    Folder,
-    /// The number of the layer that has its content, and where that is among the layer's plain bytes.
-    File {
-        layer: usize,
-        offset: u64,
-        size: u64,
-    },
-    Link(Box<[u8]>),
-    /// Something that a package cannot take: what it is.
-    Other(String),
+    stack: Stack,
 }
 
 impl ImageTree {
@@ -108,27 +88,14 @@ impl ImageTree {
             name: name.to_owned(),
             platform: image.config.platform(),
             layers: Vec::with_capacity(image.layers.len()),
-            nodes: BTreeMap::new(),
-            linked: BTreeSet::new(),
+            stack: Stack::default(),
         }
     }
 
     fn put_on_top(&mut self, layer: Archive, listing: Listing) -> Result<(), TakeError> {
         self.layers.push(Arc::new(layer));
-        self.apply(listing)
-    }
-
-    /// The paths below a folder, in their order.
-    fn within(&self, folder: &LayerPath) -> impl Iterator<Item = (&LayerPath, &Node)> {
-        // `0` follows `/`, so that this is all that begins with the folder and a slash.
-        let bound = |last: u8| [folder.as_bytes(), &[last]].concat();
-        match folder.is_root() {
-            true => self.nodes.range::<[u8], _>(..),
-            false => {
-                let (from, to) = (bound(b'/'), bound(b'0'));
-                self.nodes.range::<[u8], _>((Bound::Excluded(&from[..]), Bound::Excluded(&to[..])))
-            }
-        }
+        let image = &self.name;
+        self.stack.apply(listing).map_err(|path| TakeError::Loop { image: image.clone(), path: path.to_string() })
     }
 }
 

@@ -26,13 +26,14 @@ impl Tree {
         let blame = |error: LayerError| At::new(error, &path.place, "");
         let asked = LayerPath::parse(path.as_bytes())
             .map_err(|source| blame(LayerError::InvalidPath { path: sanitize::name(path), source }))?;
-        let found = image.find(&asked, true).map_err(|lost| blame(image.missing(&asked, Some(lost), "").into()))?;
+        let found =
+            image.stack.find(&asked, true).map_err(|lost| blame(image.missing(&asked, Some(lost), "").into()))?;
         let package = Package::new(path.place.clone(), PackageContent::Path { path: path.clone(), to: None });
         let nothing = Globs::default();
         let mut scan = PackageScan::new(request, &package, 0, &nothing);
         let to = LayerPath::root().join(Self::MOUNTED.as_bytes());
         let mut problems = Vec::new();
-        if image.is_folder(&found) {
+        if image.stack.is_folder(&found) {
             // Of the root there is no entry that could be taken.
             scan.entries.push(Entry::implied(to.clone(), 0));
             scan.take_folder(image, &found, to, None, &mut problems)?;

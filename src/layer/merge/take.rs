@@ -40,15 +40,15 @@ impl PackageScan<'_> {
         };
         let is_folder = selection.is_some() || path.ends_with('/');
         let asked = self.destination_root(&path)?;
-        let found = match tree.find(&asked, is_folder) {
-            Ok(found) if !is_folder || tree.is_folder(&found) => found,
+        let found = match tree.stack.find(&asked, is_folder) {
+            Ok(found) if !is_folder || tree.stack.is_folder(&found) => found,
             Err(Lost::Missing(_) | Lost::NotAFolder(_)) if self.package.optional => return Ok(false),
             _ if selection.is_some() => {
                 return Err(blame(TakeError::NoMatch { image: tree.name.clone(), pattern: shown() }));
             }
             lost => return Err(blame(tree.missing(&asked, lost.err(), ", or set `optional = true`"))),
         };
-        if !tree.is_folder(&found) {
+        if !tree.stack.is_folder(&found) {
             let to = match (to, asked.name()) {
                 (Some(to), Some(name)) if to.ends_with('/') => self.destination_root(to)?.join(name),
                 (Some(to), _) => self.destination(to)?,
@@ -76,7 +76,7 @@ impl PackageScan<'_> {
 
     /// Adds what is at a real path, and is no folder; true if it is a file.
     pub(super) fn take_one(&mut self, tree: &ImageTree, path: &LayerPath, to: LayerPath) -> Result<bool, TakeError> {
-        let node = &tree.nodes[path];
+        let node = &tree.stack.nodes[path];
         match self.add_node(tree, path, node, to) {
             Some(error) => Err(error),
             None => Ok(matches!(node.kind, NodeKind::File { .. })),
@@ -127,7 +127,7 @@ impl PackageScan<'_> {
         let exclude = Globs::compile(&self.package.exclude)?;
         let mut wanted = BTreeMap::new();
         let is_all = selection.is_none() && include.is_empty();
-        for (path, node) in tree.within(folder) {
+        for (path, node) in tree.stack.within(folder) {
             let start = if folder.is_root() { 0 } else { folder.as_bytes().len() + 1 };
             let relative = &path.as_bytes()[start..];
             // Where the names of the folders above end, and the whole.
@@ -149,7 +149,7 @@ impl PackageScan<'_> {
             // Of folders all of which goes in, those above came before.
             let above = path.folders_above().take_while(|above| !is_all && folder.is_above(above));
             for (above, end) in above.zip(memchr::memrchr_iter(b'/', relative).take_while(|end| *end > dropped)) {
-                if let Some((path, node)) = tree.nodes.get_key_value(&above) {
+                if let Some((path, node)) = tree.stack.nodes.get_key_value(&above) {
                     wanted.insert((to.join(&relative[dropped..end]), path), node);
                 }
             }
@@ -157,7 +157,7 @@ impl PackageScan<'_> {
         if selection.is_none()
             && !to.is_root()
             && (is_all || !wanted.is_empty())
-            && let Some((path, node)) = tree.nodes.get_key_value(folder)
+            && let Some((path, node)) = tree.stack.nodes.get_key_value(folder)
         {
             wanted.insert((to.clone(), path), node);
         }
@@ -174,13 +174,13 @@ impl PackageScan<'_> {
                     archive: Arc::clone(&tree.layers[*layer]),
                     offset: *offset,
                     size: *size,
-                    has_more_names: tree.linked.contains(&(*layer, *offset)),
+                    has_more_names: tree.stack.linked.contains(&(*layer, *offset)),
                 };
                 (Kind::Archived(archived), self.package.mode.unwrap_or(node.mode))
             }
             NodeKind::Other(what) => {
                 let (image, path) = (tree.name.clone(), path.to_string());
-                return Some(TakeError::Entry { image, path, what: what.clone(), more: 0 });
+                return Some(TakeError::Entry { image, path, what: what.to_string(), more: 0 });
             }
         };
         let owner = self.package.owner.unwrap_or(node.owner);
@@ -194,8 +194,8 @@ impl PackageScan<'_> {
     fn add_above(&mut self, tree: &ImageTree, folder: Option<LayerPath>) {
         let folders = std::iter::successors(folder, LayerPath::parent).take_while(|path| !path.is_root());
         for path in folders {
-            let entry = match tree.nodes.get(&path) {
-                Some(Node { kind: NodeKind::Folder, mode, owner, attributes }) => {
+            let entry = match tree.stack.nodes.get(&path) {
+                Some(Node { kind: NodeKind::Folder, mode, owner, attributes, .. }) => {
                     let kind = Kind::Folder(Claim::AsThere);
                     Entry { attributes: attributes.clone(), ..Entry::new(path, kind, *mode, *owner, self.origin) }
                 }
@@ -217,7 +217,7 @@ impl ImageTree {
             Some(Lost::NotAFolder(file)) => format!("`{file}` is no folder there"),
             Some(Lost::Missing(missing)) => {
                 let near = self.nearest(&missing);
-                let near = near.or_else(|| self.nodes.keys().find(|other| other.name() == path.name()).cloned());
+                let near = near.or_else(|| self.stack.nodes.keys().find(|other| other.name() == path.name()).cloned());
                 match near {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("look what is there with `oci run {image} --entrypoint ls -- -a /`{otherwise}"),
@@ -230,7 +230,8 @@ impl ImageTree {
     /// What is beside a missing path and has nearly its name.
     fn nearest(&self, missing: &LayerPath) -> Option<LayerPath> {
         let folder = missing.parent()?;
-        let beside = self.within(&folder).map(|(path, _)| path).filter(|path| path.parent().as_ref() == Some(&folder));
+        let beside =
+            self.stack.within(&folder).map(|(path, _)| path).filter(|path| path.parent().as_ref() == Some(&folder));
         let names: BTreeMap<String, &LayerPath> =
             beside.map(|path| (String::from_utf8_lossy(path.name().unwrap_or_default()).into_owned(), path)).collect();
         let written = String::from_utf8_lossy(missing.name()?).into_owned();

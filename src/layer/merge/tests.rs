@@ -7,14 +7,15 @@ use crate::image::Layer;
 use crate::layer::testing::{Project, image, listing, path_to, text, written};
 use crate::layer::{LayerError, Tree};
 use crate::manifest::Package;
+use crate::manifest::package::Mode;
 use crate::model::document::media_type;
 use crate::model::{Descriptor, DiffId, Digest, ImageName};
 
 /// A member of a layer: kind, name, what it links to or holds.
-type Part<'a> = (char, &'a str, &'a str);
+pub(super) type Part<'a> = (char, &'a str, &'a str);
 
 /// A layer's tar. Folders are 0750 of 10:20, all else 0640 of 1:2.
-fn tar(parts: &[Part<'_>]) -> Vec<u8> {
+pub(super) fn tar(parts: &[Part<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (kind, name, rest) in parts {
         let content = if *kind == '0' { rest.as_bytes() } else { b"" };
@@ -294,7 +295,7 @@ fn a_layer_may_lack_its_end_and_all_else() {
         there.layers.push(Layer { descriptor, diff_id: DiffId(Digest::of(bytes)) });
     }
     let read = ImageTree::read("there", &there, &project.store).unwrap();
-    assert_eq!(read.nodes.len(), 1);
+    assert_eq!(read.stack.nodes.len(), 1);
 }
 
 #[test]

@@ -18,13 +18,16 @@
 //! gets its name when it is whole and on disk: what has the name is complete, whatever was killed.
 
 mod seal;
+#[cfg(test)]
+mod stacks;
 mod tree;
+mod unpack;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::fs::{FileContext as _, FileError, Lock, create_folder, sync_folder};
-use crate::layer::LinkError;
+use crate::layer::{FlattenError, LinkError};
 use crate::model::{ChainId, Descriptor, DiffId, Digest};
 use crate::report::Reporter;
 use crate::sandbox::Overlays;
@@ -85,9 +88,18 @@ pub(crate) enum RootfsError {
     #[error("the cache's copy of the layer `{digest}` was damaged, and is set aside")]
     #[diagnostic(code(oci::rootfs::damaged_layer), help("run the command again: it fetches or builds the layer anew"))]
     Damaged { digest: Digest },
+    #[error("the layer `{digest}` is a foreign one: its bytes are not where the image is")]
+    #[diagnostic(
+        code(oci::rootfs::foreign_layer),
+        help("such an image can be built on and published, and run by engines that fetch the layer from its `urls`")
+    )]
+    Foreign { digest: Digest },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Layer(#[from] LinkError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Flatten(#[from] FlattenError),
     #[error("the cache's folder `{}` has a colon in its name, which umoci cannot read", path.display())]
     #[diagnostic(code(oci::rootfs::colon), help("set `dir` in `[cache]` to another folder"))]
     Colon { path: PathBuf },

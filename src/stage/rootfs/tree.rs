@@ -1,25 +1,18 @@
 //! One tree: found, or unpacked by umoci.
 
-use std::collections::BTreeMap;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::fs::{
-    FileContext as _, FileError, Lock, TEMPORARY_PREFIX, create_folder, mark_used, sync_folder, write_private,
-};
+use crate::fs::{FileContext as _, Lock, TEMPORARY_PREFIX, create_folder, mark_used, sync_folder, write_private};
 use crate::layer::{Untold, untold};
-use crate::model::document::media_type;
-use crate::model::{Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Index, Platform, canonical_json};
+use crate::model::DiffId;
 use crate::report::Stage;
 use crate::sandbox::{self, ROOT_MARK};
 use crate::stage::rootfs::seal::seal;
+use crate::stage::rootfs::unpack::Unpacking;
 use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest, chain_name, layer_name};
 
-/// The layout that umoci is given, and the image's name in it.
-const LAYOUT: &str = "layout";
-const TAG: &str = "image";
 /// The tree, in the folder that has it.
-const TREE: &str = "fs";
+pub(super) const TREE: &str = "fs";
 
 /// One tree of the cache.
 pub(super) struct Tree<'a> {
@@ -102,6 +95,9 @@ impl Tree<'_> {
         for layer in self.layers {
             let digest = layer.descriptor.digest;
             if !(self.request.verify)(&digest)? {
+                if layer.descriptor.is_foreign() {
+                    return Err(RootfsError::Foreign { digest });
+                }
                 return Err(RootfsError::Damaged { digest });
             }
         }
@@ -109,13 +105,8 @@ impl Tree<'_> {
         if self.layers.is_empty() {
             create_folder(&tree)?;
         } else {
-            if self.layers.iter().any(|layer| layer.descriptor.media_type.ends_with("zstd")) {
-                self.request.umoci.check_zstd(&self.subject())?;
-            }
-            let layout = half.join(LAYOUT);
-            write_layout(&layout, self.layers)?;
-            self.request.umoci.unpack(half, (LAYOUT, TAG), TREE, self.request.map, &self.subject())?;
-            std::fs::remove_dir_all(&layout).context("remove", &layout)?;
+            let subject = self.subject();
+            Unpacking { layers: self.layers, half, request: self.request, subject }.run()?;
             if self.is_own {
                 self.mark_untold(&tree)?;
             }
@@ -137,42 +128,4 @@ impl Tree<'_> {
         }
         Ok(())
     }
-}
-
-/// An OCI layout of one image with these layers, whose blobs stay where they are.
-fn write_layout(layout: &Path, layers: &[LayerBlob]) -> Result<(), FileError> {
-    let blobs = layout.join("blobs/sha256");
-    create_folder(&blobs)?;
-    let write = |path: PathBuf, bytes: &[u8]| write_private(&path, bytes);
-    let blob = |digest: &Digest| blobs.join(digest.hex());
-    for layer in layers {
-        let (path, target) =
-            (blob(&layer.descriptor.digest), std::path::absolute(&layer.path).context("find", &layer.path)?);
-        match symlink(target, &path) {
-            // An image may have a layer twice.
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            linked => linked.context("link", &path)?,
-        }
-    }
-
-    // umoci looks at neither platform nor anything else but the diff IDs.
-    let mut config = ImageConfig::scratch(&Platform::new("linux", "amd64", None));
-    config.set_diff_ids(&layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>());
-    let config_bytes = config.to_bytes();
-    let config = Descriptor::of(media_type::CONFIG, &config_bytes);
-    write(blob(&config.digest), &config_bytes)?;
-
-    let descriptors = layers.iter().map(|layer| Descriptor {
-        media_type: media_type::oci_layer(&layer.descriptor.media_type).to_owned(),
-        annotations: BTreeMap::new(),
-        ..layer.descriptor.clone()
-    });
-    let manifest = ImageManifest::new(config, descriptors.collect(), BTreeMap::new());
-    let manifest_bytes = canonical_json(&manifest);
-    let mut manifest = Descriptor::of(media_type::MANIFEST, &manifest_bytes);
-    write(blob(&manifest.digest), &manifest_bytes)?;
-
-    manifest.annotations.insert("org.opencontainers.image.ref.name".to_owned(), TAG.to_owned());
-    write(layout.join("index.json"), &canonical_json(&Index::new(vec![manifest], BTreeMap::new())))?;
-    write(layout.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)
 }

@@ -63,7 +63,7 @@ fn what_cannot_be_in_a_layer_is_an_error() {
             "`a` of `a.tar` cannot go into a layer: it has `SCHILY.acl.access`",
         ),
         (
-            [pax(&[("GNU.sparse.major", b"1")], b'x'), members(&[file("a", "")])].concat(),
+            [pax(&[("GNU.sparse.major", b"0")], b'x'), members(&[file("a", "")])].concat(),
             "`a` of `a.tar` cannot go into a layer: it is kept as a sparse file",
         ),
     ];
