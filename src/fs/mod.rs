@@ -4,6 +4,7 @@
 //! the name once it is on disk. What a killed process leaves of these is [swept](sweep). A [`Lock`] is
 //! between processes.
 
+pub(crate) mod host;
 mod lock;
 mod own;
 mod unnamed;

@@ -6,6 +6,7 @@ use std::path::Path;
 use miette::Diagnostic;
 
 use crate::fs::FileError;
+use crate::fs::host::LeavesProject;
 use crate::layer::archive::ArchiveError;
 use crate::layer::merge::TakeError;
 use crate::layer::path::{LayerPath, PathError};
@@ -43,6 +44,12 @@ pub(crate) enum LayerError {
     #[error("could not read `{path}`")]
     #[diagnostic(code(oci::layer::unreadable), help("{}", crate::fs::look_at(Path::new(path))))]
     Unreadable { path: String, source: io::Error },
+    #[error("the path of something in `{path}` is longer than the 4095 bytes that Linux takes")]
+    #[diagnostic(
+        code(oci::layer::too_deep),
+        help("leave it out with `exclude`, whose patterns are relative to the package's folder")
+    )]
+    TooDeep { path: String },
     #[error("`{path}` is a {kind}, which a layer cannot hold")]
     #[diagnostic(
         code(oci::layer::special_file),
@@ -55,6 +62,15 @@ pub(crate) enum LayerError {
         help("set `follow = true` to pack what it points to, or write the link itself: `{{ link = …, target = … }}`")
     )]
     LinkLeaves { path: String, target: String },
+    #[error(transparent)]
+    #[diagnostic(
+        code(oci::layer::link_leaves),
+        help("write the path that it leads to, or set `follow = true` to pack what is there")
+    )]
+    PathLeaves(LeavesProject),
+    #[error(transparent)]
+    #[diagnostic(code(oci::layer::link_leaves), help("write the path that it leads to"))]
+    ArchiveLeaves(LeavesProject),
     #[error("the symbolic link `{path}` leads back to itself")]
     #[diagnostic(code(oci::layer::link_loop), help("leave it out with `exclude`, or keep links with `follow = false`"))]
     LinkLoop { path: String },
@@ -182,8 +198,12 @@ mod tests {
         let invalid = LayerPath::parse(b"/a\0b").unwrap_err();
         let glob = LayerError::InvalidGlob { pattern: "[".to_owned(), reason: "it does not end".to_owned() };
         let replaced = LayerPath::parse(b"/bin").unwrap();
-        let errors: [&dyn Diagnostic; 10] = [
+        let leaves = || LeavesProject { link: "vendor".to_owned(), target: "/opt/vendor".to_owned() };
+        let errors: [&dyn Diagnostic; 13] = [
             &glob,
+            &LayerError::PathLeaves(leaves()),
+            &LayerError::ArchiveLeaves(leaves()),
+            &LayerError::TooDeep { path: path() },
             &LayerError::NothingLeft { path: path() },
             &LayerError::ReplacesBaseLink { path: replaced },
             &LayerError::NoDestination { path: path() },

@@ -2,33 +2,48 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Stat, statat};
 use rustix::io::Errno;
 
+use crate::fs::host::{self, Found, LastLink, Links, Lost};
 use crate::layer::scan::{PackageScan, Problem};
 use crate::layer::{LayerError, error};
+use crate::manifest::PackageContent;
 use crate::sanitize;
 use crate::source::{At, Placed};
 use crate::suggest;
 
-impl PackageScan<'_> {
-    /// Where `path`, which is `written` or the folder of its glob, is on this machine.
-    pub(super) fn host(&self, written: &Placed<String>, path: &str) -> Result<PathBuf, Problem> {
-        let path = normal(Path::new(path));
-        if path.starts_with(".oci") {
-            return Err(At::new(LayerError::ReservedName { path: sanitize::name(written) }, &written.place, ""));
-        }
-        Ok(self.request.folder.join(path))
-    }
+/// What a package names, and the path that messages and its files go by.
+pub(super) struct Named {
+    pub(super) host: PathBuf,
+    pub(super) found: Found,
+}
 
-    /// The stat of what has to be there; nothing if it is not, and may be missing.
-    pub(super) fn stat(&self, written: &Placed<String>, host: &Path, flags: AtFlags) -> Result<Option<Stat>, Problem> {
-        let error = match statat(CWD, host, flags) {
-            Ok(stat) => return Ok(Some(stat)),
-            Err(Errno::NOENT | Errno::NOTDIR) if self.package.optional => return Ok(None),
-            Err(Errno::NOENT | Errno::NOTDIR) => return Err(self.not_found(written, host)),
-            Err(Errno::LOOP) => LayerError::LinkLoop { path: self.shown(host) },
-            Err(errno) => LayerError::Unreadable { path: self.shown(host), source: errno.into() },
+impl PackageScan<'_> {
+    /// Finds `path`, which is `written` or the folder of its glob; `None` if it is not there, and may be missing.
+    ///
+    /// A link on the way may lead out of the project only if the package follows links.
+    pub(super) fn find(&self, written: &Placed<String>, path: &str, last: LastLink) -> Result<Option<Named>, Problem> {
+        let path = normal(Path::new(path));
+        let reserved = || At::new(LayerError::ReservedName { path: sanitize::name(written) }, &written.place, "");
+        if path.starts_with(".oci") {
+            return Err(reserved());
+        }
+        let folder = self.request.folder;
+        let host = folder.join(&path);
+        let links = if self.package.follow { Links::MayLeave } else { Links::StayInside };
+        let error = match host::find(folder, &path, last, links) {
+            Ok(found) if found.inside.as_ref().is_some_and(|inside| inside.starts_with(".oci")) => {
+                return Err(reserved());
+            }
+            Ok(found) => return Ok(Some(Named { host, found })),
+            Err(Lost::Refused(Errno::NOENT | Errno::NOTDIR)) if self.package.optional => return Ok(None),
+            Err(Lost::Refused(Errno::NOENT | Errno::NOTDIR)) => return Err(self.not_found(written, &host)),
+            Err(Lost::Refused(Errno::LOOP)) => LayerError::LinkLoop { path: self.shown(&host) },
+            Err(Lost::Refused(errno)) => LayerError::Unreadable { path: self.shown(&host), source: errno.into() },
+            Err(Lost::Leaves(source)) => match self.package.content {
+                PackageContent::Path { .. } => LayerError::PathLeaves(source),
+                _ => LayerError::ArchiveLeaves(source),
+            },
         };
         Err(At::new(error, &written.place, ""))
     }

@@ -20,6 +20,7 @@ mod decompress;
 mod difference;
 mod elf;
 mod error;
+mod files;
 mod fingerprint;
 mod glob;
 mod host;

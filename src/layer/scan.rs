@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType};
+use rustix::fs::{FileType, readlinkat};
 
+use crate::fs::host::LastLink;
 use crate::layer::glob::{self, Filter, Globs, Selection};
-use crate::layer::host::normal;
+use crate::layer::host::{Named, normal};
 use crate::layer::path::LayerPath;
 use crate::layer::tree::{Claim, Entry, HostFile, Kind, Origin, Stamp, folder_mode};
 use crate::layer::walk::Walk;
@@ -61,7 +62,8 @@ impl Tree {
             match scan.run(&mut problems) {
                 Ok(is_single) => {
                     let foreign = package.foreign || scan.is_foreign_fine();
-                    origins.push(Origin { place: package.place.clone(), foreign, is_single });
+                    let place = package.place.clone();
+                    origins.push(Origin { place, foreign, is_single, follows: package.follow });
                     if entries.is_empty() {
                         entries = scan.entries;
                     } else {
@@ -70,7 +72,12 @@ impl Tree {
                 }
                 Err(problem) => {
                     // The origin still has to be there for the entries of later packages.
-                    origins.push(Origin { place: package.place.clone(), foreign: false, is_single: false });
+                    origins.push(Origin {
+                        place: package.place.clone(),
+                        foreign: false,
+                        is_single: false,
+                        follows: false,
+                    });
                     problems.push(problem);
                 }
             }
@@ -145,14 +152,14 @@ impl PackageScan<'_> {
         to: Option<&Placed<String>>,
         problems: &mut Vec<Problem>,
     ) -> Result<bool, Problem> {
-        let host = self.host(written, written)?;
-        let flags = if self.package.follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
-        let Some(stat) = self.stat(written, &host, flags)? else { return Ok(false) };
+        let last = if self.package.follow { LastLink::Follow } else { LastLink::Keep };
+        let Some(Named { host, found }) = self.find(written, written, last)? else { return Ok(false) };
+        let stat = found.stat;
         let relative = Some(normal(Path::new(&written.value))).filter(|path| path.is_relative());
         let name = relative.as_deref().and_then(Path::file_name).map(OsStr::as_bytes);
         let no_destination =
             || At::new(LayerError::NoDestination { path: sanitize::name(written) }, &written.place, "");
-        match FileType::from_raw_mode(stat.st_mode) {
+        match found.kind() {
             FileType::RegularFile => {
                 self.refuse_slash(written, &host)?;
                 let path = match to {
@@ -176,14 +183,14 @@ impl PackageScan<'_> {
                     None => LayerPath::root().join(name.ok_or_else(no_destination)?),
                 };
                 check_name(&root).map_err(|error| At::new(error, &written.place, ""))?;
-                if !self.walk(written, host, &root, None, problems)? && !self.package.optional {
+                if !self.walk(written, Named { host, found }, &root, None, problems)? && !self.package.optional {
                     return Err(At::new(LayerError::NothingLeft { path: sanitize::name(written) }, &written.place, ""));
                 }
                 Ok(false)
             }
             FileType::Symlink => {
-                let target = std::fs::read_link(&host).unwrap_or_default();
-                let target = sanitize::name(&target.display().to_string());
+                let target = readlinkat(&found.descriptor, c"", Vec::new()).unwrap_or_default();
+                let target = sanitize::name(&target.to_string_lossy());
                 let error = LayerError::LinkLeaves { path: self.shown(&host), target };
                 Err(At::new(error, &written.place, "the package is the link alone"))
             }
@@ -202,7 +209,6 @@ impl PackageScan<'_> {
         problems: &mut Vec<Problem>,
     ) -> Result<bool, Problem> {
         let selection = Selection::compile(written)?;
-        let host = self.host(written, &selection.folder)?;
         let root = match to {
             Some(to) => self.destination_root(to)?,
             None if Path::new(&written.value).is_absolute() => {
@@ -211,7 +217,14 @@ impl PackageScan<'_> {
             None => LayerPath::root(),
         };
         let before = self.entries.len();
-        let found = host.is_dir() && self.walk(written, host, &root, Some(&selection), problems)?;
+        let found = match self.find(written, &selection.folder, LastLink::Follow) {
+            Ok(Some(folder)) if folder.found.kind() == FileType::Directory => {
+                self.walk(written, folder, &root, Some(&selection), problems)?
+            }
+            Ok(_) => false,
+            Err(problem) if matches!(problem.error(), LayerError::NotFound { .. }) => false,
+            Err(problem) => return Err(problem),
+        };
         if !found && !self.package.optional {
             let pattern = sanitize::name(written);
             let is_filtered = !self.package.include.is_empty() || !self.package.exclude.is_empty();
@@ -229,11 +242,12 @@ impl PackageScan<'_> {
     fn walk(
         &mut self,
         written: &Placed<String>,
-        host: PathBuf,
+        folder: Named,
         root: &LayerPath,
         selection: Option<&Selection>,
         problems: &mut Vec<Problem>,
     ) -> Result<bool, Problem> {
+        let Named { host, found } = folder;
         let below = host.strip_prefix(self.request.folder).unwrap_or(Path::new(""));
         let filter = Filter {
             include: Globs::compile(&self.package.include)?,
@@ -250,7 +264,7 @@ impl PackageScan<'_> {
             folder: self.request.folder,
             place: &self.package.place,
         };
-        let (found, walked) = walk.run(host);
+        let (found, walked) = walk.run(found.descriptor, &host);
         let has_problems = !walked.is_empty();
         problems.extend(walked);
         let mut found = found.peekable();

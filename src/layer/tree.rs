@@ -31,6 +31,8 @@ pub(super) struct Origin {
     pub(super) foreign: bool,
     /// It is one file, and not a folder that happens to hold one.
     pub(super) is_single: bool,
+    /// Its files may be found behind symbolic links.
+    pub(super) follows: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,10 +82,20 @@ impl HostFile {
         Self { folder, name }
     }
 
-    /// Its path on this machine. An entry keeps its name wherever links lead it.
-    pub(super) fn path(&self, entry: &LayerPath) -> PathBuf {
+    /// The path of the folder that it is in.
+    pub(super) fn folder(&self) -> &Arc<Path> {
+        &self.folder
+    }
+
+    /// Its name in that folder. An entry keeps its name wherever links lead it.
+    pub(super) fn name<'a>(&'a self, entry: &'a LayerPath) -> &'a OsStr {
         let same_name = || OsStr::from_bytes(entry.name().unwrap_or_default());
-        self.folder.join(self.name.as_deref().unwrap_or_else(same_name))
+        self.name.as_deref().unwrap_or_else(same_name)
+    }
+
+    /// Its path on this machine.
+    pub(super) fn path(&self, entry: &LayerPath) -> PathBuf {
+        self.folder.join(self.name(entry))
     }
 }
 

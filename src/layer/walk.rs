@@ -1,14 +1,18 @@
 //! Reads a package's folder: names, kinds and stats, nothing else.
+//!
+//! Folders are opened by their names in the folder above, which is open, and never through a link unless the
+//! package follows links. So a folder that is swapped for a link meanwhile is an error, and what is outside
+//! of the package never gets in.
 
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, fstat, open, readlinkat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
 
 use crate::layer::glob::Filter;
@@ -34,6 +38,15 @@ const MANY: usize = 16;
 /// More threads than this get in each other's way in the kernel.
 const THREADS: usize = 4;
 
+/// Below so many levels only one in so many is kept open: there is a limit of open files.
+const OPEN_LEVELS: usize = 32;
+
+/// The longest path that Linux takes, in bytes.
+const LONGEST: usize = 4095;
+
+/// So many characters of a path that is too long are shown.
+const SHOWN: usize = 60;
+
 /// One pass over a folder and what is in it.
 pub(super) struct Walk<'a> {
     pub(super) filter: Filter<'a>,
@@ -56,7 +69,12 @@ struct Reader<'w, 'a> {
 
 /// A folder that is still to be read.
 struct Pending {
+    /// For messages.
     host: Arc<Path>,
+    /// A folder above it: the one that it is in, or for very deep ones one further up.
+    above: Arc<OwnedFd>,
+    /// Where in `relative` its path from there begins.
+    start: usize,
     /// From the package's folder; empty for that itself.
     relative: Vec<u8>,
     /// Where it goes. Within a glob without `**`, nothing until something matches.
@@ -73,7 +91,7 @@ struct Pending {
 
 /// A name in the folder that is read.
 struct Listed<'n> {
-    fd: &'n OwnedFd,
+    fd: &'n Arc<OwnedFd>,
     name: &'n [u8],
     /// From the package's folder.
     relative: &'n [u8],
@@ -88,10 +106,14 @@ struct Trail {
 
 impl Walk<'_> {
     /// Everything to pack of the folder `host`, sorted, and all that stands in the way.
-    pub(super) fn run(&self, host: PathBuf) -> (impl Iterator<Item = Found>, Vec<At<LayerError>>) {
+    ///
+    /// `folder` is the package's folder, which may be open for its path alone.
+    pub(super) fn run(&self, folder: OwnedFd, host: &Path) -> (impl Iterator<Item = Found>, Vec<At<LayerError>>) {
         let selection = self.filter.selection;
         let mut root = Pending {
             host: host.into(),
+            above: Arc::new(folder),
+            start: 0,
             relative: Vec::new(),
             path: selection.is_none_or(|selection| selection.is_deep).then(|| self.root.clone()),
             is_selected: selection.is_none(),
@@ -119,6 +141,10 @@ impl Walk<'_> {
         let mut problems: Vec<_> = problems.into_iter().flatten().collect();
         // Folders are not read in an order that anyone could count on.
         problems.sort_by_cached_key(ToString::to_string);
+        // Of everything that is too deep in one place one is enough.
+        problems.dedup_by(|one, other| {
+            matches!(one.error(), LayerError::TooDeep { .. }) && one.to_string() == other.to_string()
+        });
         (merged(found), problems)
     }
 }
@@ -159,9 +185,22 @@ impl<'w, 'a> Reader<'w, 'a> {
         let mut buffer = std::mem::take(&mut self.buffer);
         if let Err(errno) = self.names(&mut folder, pending, buffer.spare_capacity_mut()) {
             let path = error::shown(&folder.host, self.walk.folder);
-            self.problem(LayerError::Unreadable { path, source: errno.into() });
+            self.problem(match errno {
+                // It was a folder when it was listed.
+                Errno::NOTDIR | Errno::LOOP | Errno::NOENT => LayerError::Changed { path },
+                errno => LayerError::Unreadable { path, source: errno.into() },
+            });
         }
         self.buffer = buffer;
+    }
+
+    fn open(&self, folder: &Pending) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let flags = if self.walk.follow { flags } else { flags | OFlags::NOFOLLOW };
+        let mut names = folder.relative[folder.start..].split(|byte| *byte == b'/');
+        let first = names.next().filter(|name| !name.is_empty()).unwrap_or(b".");
+        let reached = openat(&folder.above, first, flags, Mode::empty())?;
+        names.try_fold(reached, |reached, name| openat(&reached, name, flags, Mode::empty()))
     }
 
     fn names(
@@ -170,7 +209,7 @@ impl<'w, 'a> Reader<'w, 'a> {
         pending: &mut Vec<Pending>,
         buffer: &mut [MaybeUninit<u8>],
     ) -> Result<(), Errno> {
-        let fd = open(&*folder.host, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let fd = Arc::new(self.open(folder)?);
         if self.walk.follow {
             let stat = Stamp::of(&fstat(&fd)?);
             let this = (stat.device, stat.inode);
@@ -187,7 +226,7 @@ impl<'w, 'a> Reader<'w, 'a> {
             relative.push(b'/');
         }
         let start = relative.len();
-        let mut names = RawDir::new(&fd, buffer);
+        let mut names = RawDir::new(&*fd, buffer);
         while let Some(entry) = names.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
@@ -199,6 +238,21 @@ impl<'w, 'a> Reader<'w, 'a> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a name whose path is longer than Linux takes, on this machine or in the image.
+    fn is_too_deep(&mut self, folder: &Pending, name: &OsStr, path: Option<&LayerPath>) -> bool {
+        let host = folder.host.as_os_str().len() + 1 + name.len();
+        let is_too_deep = host > LONGEST || path.is_some_and(|path| path.as_bytes().len() + 1 > LONGEST);
+        if is_too_deep {
+            let mut path = error::shown(&folder.host, self.walk.folder);
+            if let Some((cut, _)) = path.char_indices().nth(SHOWN) {
+                path.truncate(cut);
+                path.push('…');
+            }
+            self.problem(LayerError::TooDeep { path });
+        }
+        is_too_deep
     }
 
     fn entry(&mut self, folder: &mut Pending, listed: &Listed<'_>, pending: &mut Vec<Pending>) -> Result<(), Errno> {
@@ -217,8 +271,18 @@ impl<'w, 'a> Reader<'w, 'a> {
         let host = || folder.host.join(name);
         if kind == FileType::Directory {
             if is_selected || self.walk.filter.selection.is_some_and(|glob| glob.may_match_within(relative)) {
+                if self.is_too_deep(folder, name, path.as_ref()) {
+                    return Ok(());
+                }
+                let depth = memchr::memchr_iter(b'/', relative).count();
+                let (above, start) = match depth < OPEN_LEVELS || depth.is_multiple_of(OPEN_LEVELS) {
+                    true => (Arc::clone(fd), relative.len() - name.len()),
+                    false => (Arc::clone(&folder.above), folder.start),
+                };
                 let mut within = Pending {
                     host: host().into(),
+                    above,
+                    start,
                     relative: relative.to_vec(),
                     path,
                     is_selected,
@@ -239,6 +303,9 @@ impl<'w, 'a> Reader<'w, 'a> {
             return Ok(());
         }
         let Some(path) = path.filter(|_| is_selected && is_included) else { return Ok(()) };
+        if self.is_too_deep(folder, name, Some(&path)) {
+            return Ok(());
+        }
         let (kind, mode) = match (kind, stat) {
             (FileType::RegularFile, Some(stat)) => {
                 let host = HostFile::new(Arc::clone(&folder.host), name, &path);
@@ -319,4 +386,155 @@ fn leaves(relative: &[u8], target: &[u8]) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+    use crate::layer::testing::{Project, archive, path, path_to};
+    use crate::layer::{Compressors, LayerError, WriteError, WriteOptions};
+    use crate::manifest::Package;
+    use crate::model::Compression;
+
+    /// Exchanges two names of a folder again and again while `work` runs.
+    fn while_exchanged(one: &Path, other: &Path, work: impl FnOnce()) {
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let exchanger = scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    // Twice, so that in the end all is as it was.
+                    for _ in 0..2 {
+                        renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
+                    }
+                }
+            });
+            let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            is_done.store(true, Ordering::Relaxed);
+            exchanger.join().unwrap();
+            worked.unwrap();
+        });
+    }
+
+    #[test]
+    fn what_is_swapped_for_a_link_never_gets_in() {
+        let outside = tempfile::tempdir().unwrap();
+        for name in ["inner", "secret"] {
+            std::fs::write(outside.path().join(name), "SECRET").unwrap();
+        }
+        let project = Project::new(&["p/top", "p/d/inner", "p/d/e/deep"]);
+        symlink(outside.path(), project.path("away")).unwrap();
+        symlink(outside.path().join("secret"), project.path("file-away")).unwrap();
+        let compressors = Compressors::new(1);
+        let packed = |packages: &[Package]| -> Result<Vec<u8>, Vec<String>> {
+            let texts = |problems: Vec<_>| problems.iter().map(ToString::to_string).collect::<Vec<String>>();
+            let tree = project.scan(packages).map_err(texts)?;
+            let options =
+                WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors, earlier: None };
+            let mut out = Vec::new();
+            match tree.write(&options, &mut out) {
+                Ok(_) => Ok(out),
+                Err(WriteError::Package(problem)) => match problem.error() {
+                    LayerError::Changed { .. } => Err(vec![problem.to_string()]),
+                    _ => panic!("{problem:?}"),
+                },
+                Err(error) => panic!("{error:?}"),
+            }
+        };
+        let contains = |bytes: &[u8], text: &str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
+        for (inside, link) in [("p/d", "away"), ("p", "away"), ("p/d/inner", "file-away")] {
+            let packages = [path_to("p", "/app"), path_to("p/d/inner", "/inner"), path_to("p/d/*", "/all/")];
+            let mut outcomes = [0, 0];
+            while_exchanged(&project.path(inside), &project.path(link), || {
+                for package in packages.iter().cycle().take(300) {
+                    match packed(std::slice::from_ref(package)) {
+                        Ok(tar) => {
+                            assert!(!contains(&tar, "SECRET") && !contains(&tar, "secret\0"), "{inside}");
+                            outcomes[0] += 1;
+                        }
+                        Err(_) => outcomes[1] += 1,
+                    }
+                }
+            });
+            assert!(outcomes[1] > 0, "{inside}: {outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_on_the_way_is_judged_as_one_at_the_end() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("file"), "SECRET").unwrap();
+        let project = Project::new(&["real/d/file"]);
+        symlink(outside.path(), project.path("out")).unwrap();
+        project.link("in", "real/d");
+        let target = outside.path().display();
+        for package in [
+            path("out/file"),
+            path_to("out/file", "/x"),
+            path_to("out/.", "/x"),
+            path("out/*"),
+            path("out/**/file"),
+            archive("out/file", "/x"),
+        ] {
+            // `out/.` is the link itself, which a package never is.
+            let leaves = format!(
+                "oci::layer::link_leaves: the symbolic link `out` leads out of the project: it points to `{target}`"
+            );
+            let is_alone =
+                format!("oci::layer::link_leaves: the symbolic link `out` leaves its package: it points to `{target}`");
+            for package in [package.clone(), Package { optional: true, ..package }] {
+                let problems = project.problems(std::slice::from_ref(&package));
+                assert!(problems == [leaves.clone()] || problems == [is_alone.clone()], "{problems:?}");
+            }
+        }
+        for package in [path("in/file"), path("in/*"), path_to("in/**", "/")] {
+            assert_eq!(project.listing(&[package]), ["/file 644 0:0 file file"]);
+        }
+        let followed = Package { follow: true, ..path("out/file") };
+        assert_eq!(project.listing(&[followed]), ["/file 644 0:0 file file"]);
+        // A path that says by itself where it goes is no surprise.
+        let absolute = path_to(outside.path().join("file").to_str().unwrap(), "/x");
+        assert_eq!(project.listing(&[absolute]), ["/x 644 0:0 file file"]);
+    }
+
+    #[test]
+    fn the_build_s_own_folder_is_not_packed_by_a_link_either() {
+        let project = Project::new(&[".oci/index.json"]);
+        project.link("own", ".oci");
+        for package in [path("own/index.json"), path("own/*"), Package { follow: true, ..path("own") }] {
+            let problems = project.problems(std::slice::from_ref(&package));
+            assert!(problems[0].starts_with("oci::layer::reserved_name"), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn very_deep_folders() {
+        let project = Project::new(&["p/"]);
+        let mut folder: std::os::fd::OwnedFd = std::fs::File::open(project.path("p")).unwrap().into();
+        for _ in 0..1100 {
+            for name in ["d", "beside"] {
+                rustix::fs::mkdirat(&folder, name, 0o755.into()).unwrap();
+            }
+            let flags = rustix::fs::OFlags::RDONLY;
+            folder = rustix::fs::openat(&folder, "d", flags, rustix::fs::Mode::empty()).unwrap();
+        }
+        // More folders than may be open at once, and none is missed.
+        assert_eq!(project.scan(&[path("p")]).unwrap().entries.len(), 2201);
+        let long = "d".repeat(200);
+        for _ in 0..10 {
+            rustix::fs::mkdirat(&folder, &*long, 0o755.into()).unwrap();
+            folder =
+                rustix::fs::openat(&folder, &*long, rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).unwrap();
+        }
+        let problems = project.problems(&[path("p")]);
+        let shown = format!("p/{}…", "d/".repeat(29));
+        let expected = format!(
+            "oci::layer::too_deep: the path of something in `{shown}` is longer than the 4095 bytes that Linux takes"
+        );
+        assert_eq!(problems, [expected]);
+    }
 }

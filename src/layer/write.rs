@@ -1,16 +1,15 @@
 //! Writes a tree as a layer's blob: every file is read once, in the order of the entries.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{OFlags, fstat};
+use rustix::fs::fstat;
 
 use crate::layer::archive::Contents;
 use crate::layer::compress::{Blocks, Compressors, EarlierBlocks, WrittenLayer, pack};
+use crate::layer::files::{Files, unreadable};
 use crate::layer::tree::{Entry, Kind, Origin, Stamp};
 use crate::layer::{LayerError, Machine, Tree, WriteError, error, tar};
 use crate::model::Compression;
@@ -52,6 +51,7 @@ impl Tree {
         let written = pack(options.compression, options.compressors, options.earlier.clone(), out, |blocks| {
             let mut header = Vec::with_capacity(4 * tar::BLOCK);
             let mut archives = Contents::new(self);
+            let mut files = Files::default();
             let further_names = self.further_names();
             for (index, entry) in self.entries.iter().enumerate() {
                 header.clear();
@@ -64,7 +64,7 @@ impl Tree {
                 if same_as.is_some() {
                     continue;
                 }
-                let program = self.put_content(entry, &mut archives, blocks)?;
+                let program = self.put_content(entry, &mut archives, &mut files, blocks)?;
                 programs.extend(program.filter(|_| !self.origins[entry.origin].foreign));
                 blocks.put(&tar::END[..tar::padding(entry.size())])?;
             }
@@ -78,6 +78,7 @@ impl Tree {
         &self,
         entry: &Entry,
         archives: &mut Contents<'_>,
+        files: &mut Files,
         blocks: &mut Blocks<'_>,
     ) -> Result<Option<Machine>, WriteError> {
         let origin = &self.origins[entry.origin];
@@ -86,14 +87,18 @@ impl Tree {
             Kind::Folder(_) | Kind::Link(_) => Ok(None),
             Kind::Text(text) => blocks.put(text).map(|()| None),
             Kind::File { host, stamp } => {
-                let host = host.path(&entry.path);
-                let shown = || error::shown(&host, &self.folder);
-                let unreadable = |source: io::Error| unreadable(shown(), source);
-                let mut file = open(&host).map_err(unreadable).map_err(blame)?;
+                let shown = || error::shown(&host.path(&entry.path), &self.folder);
+                let unreadable = |source: io::Error| blame(unreadable(shown(), source));
+                let is_unchanged = |file: &File| match fstat(file) {
+                    Ok(now) if Stamp::of(&now) == *stamp => Ok(()),
+                    Ok(_) => Err(blame(LayerError::Changed { path: shown() })),
+                    Err(errno) => Err(unreadable(errno.into())),
+                };
+                let mut file = files.open(host, &entry.path, origin.follows).map_err(unreadable)?;
+                // The file that was scanned, and afterwards: nobody wrote to it since.
+                is_unchanged(&file)?;
                 let program = self.copy(&mut file, stamp.size, origin, shown, blocks)?;
-                // The same file with the same times: nobody wrote to it since the scan.
-                let now = fstat(&file).map_err(|errno| blame(unreadable(errno.into())))?;
-                if Stamp::of(&now) == *stamp { Ok(program) } else { Err(blame(LayerError::Changed { path: shown() })) }
+                is_unchanged(&file).map(|()| program)
             }
             Kind::Archived(archived) => {
                 let shown = || archived.shown(&entry.path, &self.folder);
@@ -177,26 +182,12 @@ pub(crate) fn write_empty(
     Ok((written, blob))
 }
 
-/// Opens a file that may have become anything since the scan: a FIFO must not make us wait.
-pub(super) fn open(host: &Path) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(host)
-}
-
-/// Why it could not be read; what is no file any more was one when it was scanned.
-pub(super) fn unreadable(path: String, source: io::Error) -> LayerError {
-    match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
-            LayerError::Changed { path }
-        }
-        _ => LayerError::Unreadable { path, source },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::fs::OpenOptions;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::path::Path;
     use std::process::Command;
     use std::time::{Duration, SystemTime};
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::fs::FileError;
+use crate::fs::host::LeavesProject;
 use crate::image::ImageError;
 use crate::model::Digest;
 use crate::model::origin::LayoutKind;
@@ -19,6 +20,9 @@ pub(crate) enum LayoutError {
         #[help]
         help: String,
     },
+    #[error(transparent)]
+    #[diagnostic(code(oci::layout::link_leaves), help("write the path that it leads to"))]
+    Leaves(LeavesProject),
     #[error("`{path}` is neither an OCI layout nor an archive of images")]
     #[diagnostic(
         code(oci::layout::not_a_layout),

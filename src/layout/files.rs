@@ -6,6 +6,7 @@ use std::path::Path;
 use super::LayoutError;
 use super::container::{Container, Content, OpenError};
 use crate::fs::FileError;
+use crate::fs::host::{self, LastLink, Links, Lost};
 use crate::model::LayoutPath;
 use crate::model::origin::LayoutKind;
 use crate::sanitize;
@@ -29,6 +30,11 @@ impl Files {
             shortest = written;
             let full = folder.join(written);
             let shown = sanitize::name(written);
+            if let Err(Lost::Leaves(leaves)) =
+                host::find(folder, Path::new(written), LastLink::Follow, Links::StayInside)
+            {
+                return Err(LayoutError::Leaves(leaves));
+            }
             match Container::open(&full) {
                 Ok(container) => return Ok((Self { path: shown, container }, name)),
                 Err(OpenError::Absent) => {}

@@ -282,12 +282,14 @@ fn wrong() -> Vec<(&'static str, LayoutError)> {
     std::fs::File::options().append(true).open(huge).unwrap().set_len(LARGEST_DOCUMENT + 1).unwrap();
     bench.folder("large", &layout(&[]));
     std::fs::rename(bench.folder.path().join("huge"), bench.folder.path().join("large/index.json")).unwrap();
+    std::os::unix::fs::symlink("/usr", bench.folder.path().join("away")).unwrap();
     let lax = bench.open("lax").unwrap();
     let layer = lax.store_blob(&Digest::of(b"layer 0"), &bench.store).unwrap_err();
     let pinned = bench.open("vendor/base:1.0").unwrap().choose(Some(&Digest::of(b""))).unwrap_err();
     vec![
         ("no file", bench.error("nowhere:latest")),
         ("a mistake in its name", bench.error("vendor/baes:1.0")),
+        ("a link out of the project", bench.error("away/share:1.0")),
         ("a folder that is no layout", bench.error("plain")),
         ("an archive of something else", bench.error("other.tar")),
         ("no archive", bench.error("text.tar")),

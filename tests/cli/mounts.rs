@@ -132,3 +132,29 @@ fn what_is_not_there_is_told_at_the_mount() {
     let told = context.run(["build", "--progress", "none"]).failure(1);
     assert_outcome!(told);
 }
+
+#[test]
+fn no_link_leads_a_mount_out_of_the_project() {
+    let registry = Registry::start();
+    let tables = |path: &str| {
+        format!(
+            "[build.app]\nbase = \"busybox\"\n[[build.app.steps]]\nrun = \"cat /mnt/file > /seen\"\n\
+             mounts = [{{ path = \"{path}\", to = \"/mnt\" }}]\n"
+        )
+    };
+    let context = project::on_base(&registry, Base::Busybox, "busybox", &tables("vendor"));
+    let outside = context.project().parent().unwrap().join("outside");
+    std::fs::create_dir_all(outside.join("inner")).unwrap();
+    std::fs::write(outside.join("inner/file"), "outside").unwrap();
+    context.write("real/file", "inside");
+    let link = |target: &std::path::Path, name: &str| std::os::unix::fs::symlink(target, context.project().join(name));
+    link("real".as_ref(), "vendor").unwrap();
+    context.run(["build", "--progress", "none"]).success();
+    link(&outside, "away").unwrap();
+    let manifest = context.read("oci.toml");
+    for path in ["away", "away/inner", "real/../away/inner"] {
+        context.write("oci.toml", manifest.replace("path = \"vendor\"", &format!("path = \"{path}\"")));
+        let told = context.run(["build", "--progress", "none"]).failure(1);
+        assert!(told.stderr().contains("`away` leads out of the project"), "{}", told.stderr());
+    }
+}

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use crate::fs::FileError;
 use crate::layer::archive::stream::Stream;
 use crate::layer::archive::{Archive, ArchiveError, Archived};
+use crate::layer::files::{open_path, unreadable};
 use crate::layer::tree::Kind;
-use crate::layer::write::{open, unreadable};
 use crate::layer::{LayerError, Tree, error};
 
 /// The archives of a tree that is being written.
@@ -69,7 +69,7 @@ impl<'a> Contents<'a> {
     fn opened(&self, archive: &Arc<Archive>) -> Result<Opened, LayerError> {
         let path = || error::shown(&archive.host, &self.tree.folder);
         let failed = |source| unreadable(path(), source);
-        let file = open(&archive.host).map_err(failed)?;
+        let file = open_path(&archive.host).map_err(failed)?;
         self.unchanged(archive, &file)?;
         let mut stream = file.try_clone().and_then(Stream::new).map_err(failed)?;
         let unpacked = stream.is_compressed().then(|| {

@@ -36,10 +36,10 @@ use rustix::fs::fstat;
 use crate::fs::FileError;
 use crate::image::Layer;
 use crate::layer::LayerError;
+use crate::layer::files::{open_path, unreadable};
 use crate::layer::fingerprint::{put_stamp, settle};
 use crate::layer::path::LayerPath;
 use crate::layer::tree::{Stamp, Time};
-use crate::layer::write::{open, unreadable};
 use crate::model::{Descriptor, DiffId, Digest};
 use crate::store::{Shelf, Store};
 pub(super) use content::Contents;
@@ -149,7 +149,10 @@ impl Archive {
         // Only what can no longer change without its stat showing it may be known again.
         let settled = records && settle(self.identity.changed().into_iter());
         let failed = |source| unreadable(shown.to_owned(), source);
-        let file = open(&self.host).map_err(failed)?;
+        let file = open_path(&self.host).map_err(failed)?;
+        if !self.identity.is_of(&file).map_err(failed)? {
+            return Err(LayerError::Changed { path: shown.to_owned() });
+        }
         let listing = file.try_clone().and_then(Stream::new).map_err(failed).and_then(|mut stream| {
             let archive = shown.to_owned();
             Listing::read(&mut stream, self.identity.is_layer()).map_err(|error| match error {

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType};
+use rustix::fs::FileType;
 
+use crate::fs::host::LastLink;
 use crate::layer::LayerError;
 use crate::layer::archive::listing::MemberKind;
 use crate::layer::archive::select::Taken;
 use crate::layer::archive::{Archive, ArchiveError, Archived, Identity, Selection};
 use crate::layer::glob::Globs;
+use crate::layer::host::Named;
 use crate::layer::path::LayerPath;
 use crate::layer::scan::{LINK_MODE, PackageScan, Problem, kind_of_special};
 use crate::layer::tree::{Attributes, Claim, Entry, Kind, Stamp};
@@ -25,16 +27,15 @@ impl PackageScan<'_> {
         problems: &mut Vec<Problem>,
     ) -> Result<(), Problem> {
         let blame = |error| At::new(error, &written.place, "");
-        let host = self.host(written, written)?;
-        let Some(stat) = self.stat(written, &host, AtFlags::empty())? else { return Ok(()) };
+        let Some(Named { host, found }) = self.find(written, written, LastLink::Follow)? else { return Ok(()) };
         let shown = self.shown(&host);
-        match FileType::from_raw_mode(stat.st_mode) {
+        match found.kind() {
             FileType::RegularFile => self.refuse_slash(written, &host)?,
             FileType::Directory => return Err(blame(ArchiveError::NotAnArchive { archive: shown }.into())),
             other => return Err(blame(LayerError::SpecialFile { path: shown, kind: kind_of_special(other) })),
         }
         let root = self.destination_root(to)?;
-        let archive = Arc::new(Archive::new(host, Identity::File(Stamp::of(&stat)), self.request.store));
+        let archive = Arc::new(Archive::new(host, Identity::File(Stamp::of(&found.stat)), self.request.store));
         let listing = archive.listing(self.request.store, self.request.records, &shown).map_err(blame)?;
         let include = Globs::compile(&self.package.include)?;
         let exclude = Globs::compile(&self.package.exclude)?;

@@ -40,7 +40,7 @@ impl Tree {
         } else {
             scan.take_one(image, &found, to).map_err(|error| blame(error.into()))?;
         }
-        let origin = Origin { place: path.place.clone(), foreign: true, is_single: false };
+        let origin = Origin { place: path.place.clone(), foreign: true, is_single: false, follows: false };
         let tree = Self {
             entries: scan.entries,
             origins: vec![origin],

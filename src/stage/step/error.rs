@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::fs::FileError;
+use crate::fs::host::LeavesProject;
 use crate::image::ImageError;
 use crate::layer::LinkError;
 use crate::manifest::Step;
@@ -47,6 +48,9 @@ pub(crate) enum StepError {
     #[error("could not read `{path}`, which the step mounts")]
     #[diagnostic(code(oci::step::mount), help("paths are relative to the folder of oci.toml"))]
     Mount { path: String, source: io::Error },
+    #[error(transparent)]
+    #[diagnostic(code(oci::step::link_leaves), help("mount the path that it leads to"))]
+    MountLeaves(LeavesProject),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Variable(#[from] ImageError),
@@ -137,6 +141,7 @@ mod tests {
             StepError::SecretFile { path: "~/.npmrc".to_owned(), source: denied() },
             StepError::LargeSecret { path: "big".to_owned(), limit: 1 << 20 },
             StepError::Mount { path: "vendor".to_owned(), source: denied() },
+            StepError::MountLeaves(LeavesProject { link: "vendor".to_owned(), target: "/opt/vendor".to_owned() }),
         ];
         let text: Vec<String> = errors.iter().map(|error| rendered(error)).collect();
         insta::assert_snapshot!(text.join("\n\n"));

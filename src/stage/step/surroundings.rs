@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::fs::host::{self, LastLink, Links, Lost};
 use crate::image::{DEFAULT_PATH, ImageError, Layer};
 use crate::manifest::package::expand;
 use crate::manifest::step::StepMount;
@@ -67,11 +68,19 @@ impl Surroundings {
                     MountedContent { to: place(to), source, content: Some(layer.diff_id.0) }
                 }
                 StepMount::Host { path, to } => {
-                    let path = folder.join(expand(path, request.target));
+                    let written = expand(path, request.target);
+                    let path = folder.join(&written);
                     let unreadable = |source| {
                         let path = sanitize::name(&path.to_string_lossy());
                         at(StepError::Mount { path, source }, &mount.place)
                     };
+                    let found = host::find(folder, Path::new(&written), LastLink::Follow, Links::StayInside);
+                    let found = found.map_err(|lost| match lost {
+                        Lost::Leaves(leaves) => at(StepError::MountLeaves(leaves), &mount.place),
+                        Lost::Refused(errno) => unreadable(errno.into()),
+                    })?;
+                    // From here on without the links that were judged.
+                    let path = found.inside.map_or_else(|| path.clone(), |inside| folder.join(inside));
                     let content = content::digest(&path).map_err(unreadable)?;
                     let path = std::fs::canonicalize(&path).map_err(unreadable)?;
                     MountedContent { to: place(to), source: ContentSource::Host(path), content: Some(content) }
