@@ -39,6 +39,7 @@ mod progress;
 mod publish;
 mod readme;
 mod registries;
+mod renamed;
 mod reproducible;
 mod retry;
 mod rootless;
