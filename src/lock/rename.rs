@@ -18,6 +18,9 @@ pub(crate) struct Asked<'a> {
     pub(crate) digest: Option<&'a Digest>,
 }
 
+/// An entry and its name.
+type Named<'a> = (&'a str, &'a Entry);
+
 /// The old name of each entry that is carried over, by its new name.
 pub(crate) type Renames = BTreeMap<String, String>;
 
@@ -35,7 +38,7 @@ impl Lock {
     /// if those that come first disagree on the digest, none is taken: the name is resolved again. One entry may
     /// be carried over to several names.
     pub(crate) fn renames(&self, asked: &BTreeMap<String, Asked<'_>>) -> Renames {
-        let mut left_over: BTreeMap<(&Origin, Option<&Tag>), Vec<(&str, &Entry)>> = BTreeMap::new();
+        let mut left_over: BTreeMap<(&Origin, Option<&Tag>), Vec<Named<'_>>> = BTreeMap::new();
         for (name, entry) in self.entries.iter().filter(|(name, _)| !asked.contains_key(*name)) {
             left_over.entry((&entry.origin, entry.tag.as_ref())).or_default().push((name, entry));
         }
@@ -87,7 +90,7 @@ fn nearness(new: &str, old: &str) -> Nearness {
 }
 
 /// The old name of `new`: the first of the nearest candidates, if these agree on the digest.
-fn choose<'a>(new: &str, candidates: impl Iterator<Item = &'a (&'a str, &'a Entry)>) -> Option<&'a str> {
+fn choose<'a>(new: &str, candidates: impl Iterator<Item = &'a Named<'a>>) -> Option<&'a str> {
     let mut candidates: Vec<_> = candidates.map(|(old, entry)| (nearness(new, old), *old, entry.digest)).collect();
     candidates.sort_unstable();
     let (nearest, old, digest) = *candidates.first()?;

@@ -17,6 +17,7 @@ mod disk;
 mod doctor;
 mod dry_run;
 mod emulated;
+mod environment;
 mod errors;
 mod example;
 mod examples;
