@@ -1,5 +1,6 @@
 //! What is wrong with a file that a person wrote: collected, so that one run shows everything.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use miette::{Diagnostic, LabeledSpan, SourceCode};
@@ -34,6 +35,17 @@ impl Problem {
     pub(crate) fn also(mut self, place: &Place, label: impl Into<String>) -> Self {
         self.labels.push((place.span.clone(), sanitize::name(&label.into())));
         self
+    }
+
+    /// Says where a value comes from that the problem is about.
+    pub(crate) fn because(mut self, origin: &str) -> Self {
+        self.message.push_str(&sanitize::name(origin));
+        self
+    }
+
+    /// Where the place to blame begins and ends.
+    pub(crate) fn span(&self) -> (usize, usize) {
+        self.labels.first().map_or((0, 0), |(span, _)| (span.start, span.end))
     }
 
     /// Says what to do next.
@@ -71,26 +83,36 @@ impl Diagnostic for Problem {
 
 /// Everything that is wrong with one file.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(Vec<Problem>);
+pub(crate) struct Problems {
+    problems: Vec<Problem>,
+    /// Where what is wrong was told already.
+    silenced: BTreeSet<(usize, usize)>,
+}
 
 impl Problems {
+    /// Adds a problem, unless its place is silenced.
     pub(crate) fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
+        if !self.silenced.contains(&problem.span()) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// From now on no problem is added at exactly this place: what is there was found to be wrong, and all else
+    /// that could be said of it follows from that.
+    pub(crate) fn silence(&mut self, place: &Place) {
+        self.silenced.insert((place.span.start, place.span.end));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.problems.is_empty()
     }
 
     /// The problems in the order of the file; what was found twice is there once.
     pub(crate) fn into_sorted(mut self) -> Vec<Problem> {
-        self.0.sort_by_key(|problem| problem.labels.first().map_or(0, |(span, _)| span.start));
+        self.problems.sort_by_key(|problem| problem.span().0);
         // Two about one place need not be neighbours.
-        let mut seen = std::collections::BTreeSet::new();
-        self.0.retain(|problem| {
-            let span = problem.labels.first().map_or((0, 0), |(span, _)| (span.start, span.end));
-            seen.insert((problem.code, span, problem.message.clone()))
-        });
-        self.0
+        let mut seen = BTreeSet::new();
+        self.problems.retain(|problem| seen.insert((problem.code, problem.span(), problem.message.clone())));
+        self.problems
     }
 }

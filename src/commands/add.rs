@@ -59,7 +59,7 @@ pub(super) fn run(global: &Global, arguments: &AddArguments) -> Result<(), Failu
     project.manifest = checked(&project.manifest, &text, global)?;
     let mut session = Session::with(project, global)?;
     session.may_ask("oci add", &Pins::new())?;
-    let old = session.lock.clone();
+    let old = session.lock_as_read();
     session.resolve_needed(&BTreeSet::from([name.clone()]))?;
     // A link to the manifest stays one.
     let path = path.canonicalize().context("read", &path)?;

@@ -1,7 +1,8 @@
 //! `oci check`: whether `oci.toml` and `oci.lock` are in order. Asks nobody, starts nothing, writes
-//! nothing, and looks at no other file: a hook can afford it before every commit.
+//! nothing, and looks at no other file: a hook can afford it before every commit. With `--locked` an entry that
+//! `oci lock` would change is an error.
 
-use miette::Report;
+use miette::{Diagnostic, Report};
 
 use super::project::{self, Difference, Project};
 use crate::cli::Global;
@@ -16,24 +17,45 @@ struct StaleWarning {
     message: String,
 }
 
+/// An entry that `oci lock` would change, where the lockfile may not change.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{message}")]
+#[diagnostic(code(oci::lock::stale), help("run `oci lock`, and commit `oci.lock`"))]
+struct StaleError {
+    message: String,
+}
+
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let project = Project::open(global)?;
     let differences = project::differences(&project.manifest, &project.lock);
+    let locked = global.locked || global.frozen;
     if global.json {
         super::print(&format!("{}\n", project::as_json(&differences)))?;
-        return Ok(());
+        return if locked && !differences.is_empty() { Err(super::no()) } else { Ok(()) };
     }
     if differences.is_empty() {
         return Ok(());
     }
     // Warnings are shown as errors are, and the program returns 0 all the same.
-    Err(Failure { reports: differences.iter().map(warning).collect(), status: Status::Done })
+    let (report, status): (fn(&Difference<'_>) -> Report, _) = match locked {
+        true => (error, Status::Failed),
+        false => (warning, Status::Done),
+    };
+    Err(Failure { reports: differences.iter().map(report).collect(), status })
 }
 
 fn warning(difference: &Difference<'_>) -> Report {
-    let warning = StaleWarning { message: difference.to_string() };
+    at(difference, StaleWarning { message: difference.to_string() })
+}
+
+fn error(difference: &Difference<'_>) -> Report {
+    let message = format!("{difference}, and `--locked` forbids to change it");
+    at(difference, StaleError { message })
+}
+
+fn at<E: Diagnostic + Send + Sync + 'static>(difference: &Difference<'_>, error: E) -> Report {
     match difference.place {
-        Some(place) => Report::new(At::new(warning, place, "")),
-        None => Report::new(warning),
+        Some(place) => Report::new(At::new(error, place, "")),
+        None => Report::new(error),
     }
 }

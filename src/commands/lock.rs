@@ -24,7 +24,7 @@ pub(super) fn run(global: &Global, arguments: &LockArguments) -> Result<(), Fail
     if let Some(disputed) = disputed {
         session.reporter.note(&about_conflict(&session.lock, &disputed));
     }
-    let old = session.lock.clone();
+    let old = session.lock_as_read();
     session.lock_all(&BTreeSet::new())?;
     finish(&session, &old, arguments.dry_run)
 }
@@ -34,7 +34,7 @@ pub(super) fn finish(session: &Session, old: &Lock, dry_run: bool) -> Result<(),
     if !dry_run {
         session.save_lock()?;
     }
-    let changes = old.changes(&session.lock);
+    let changes = old.changes(&session.lock, &session.carried.renames);
     if session.json {
         let changes: Vec<_> = changes.iter().map(as_json).collect();
         return Ok(super::print(&format!("{}\n", json!({ "changed": changes })))?);
@@ -55,8 +55,10 @@ fn check(project: &Project, json: bool) -> Result<(), Failure> {
     if json {
         super::print(&format!("{}\n", project::as_json(&differences)))?;
     } else {
-        let lines =
-            differences.iter().map(|difference| format!("{}  {}\n", difference.name, difference.drift.as_str()));
+        let lines = differences.iter().map(|difference| {
+            let was = difference.was.as_ref().map(|was| format!(" (was {was})")).unwrap_or_default();
+            format!("{}  {}{was}\n", difference.name, difference.drift.as_str())
+        });
         super::print(&lines.collect::<String>())?;
     }
     if differences.is_empty() { Ok(()) } else { Err(super::no()) }
@@ -74,5 +76,9 @@ fn about_conflict(agreed: &Lock, disputed: &BTreeSet<String>) -> String {
 fn as_json(change: &LockChange<'_>) -> serde_json::Value {
     let digest = |entry: Option<&Entry>| entry.map(|entry| entry.digest);
     let tag = change.new.or(change.old).and_then(|entry| entry.tag.as_ref()).map(ToString::to_string);
-    json!({ "name": change.name, "tag": tag, "old": digest(change.old), "new": digest(change.new) })
+    let mut data = json!({ "name": change.name, "tag": tag, "old": digest(change.old), "new": digest(change.new) });
+    if let Some(was) = change.was {
+        data["was"] = was.into();
+    }
+    data
 }

@@ -3,7 +3,7 @@
 //! A [`Project`] is both files, read and checked. A [`Difference`] is an entry of the lockfile that is
 //! not what the manifest asks for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use serde_json::json;
 use super::overrides;
 use crate::cli::Global;
 use crate::diagnostic::{Failure, Status};
-use crate::lock::{LOCK_NAME, LoadError, Lock};
+use crate::lock::{Asked, LOCK_NAME, LoadError, Lock, Renames};
 use crate::manifest::{self, Base, Cache, DiscoverError, Manifest, Pin, Tools};
 use crate::problem::Problem;
 use crate::source::{Place, Source};
@@ -64,6 +64,28 @@ impl Project {
         })?;
         Ok(Self { manifest, manifest_path, lock, lock_path, disputed })
     }
+
+    /// Carries entries over to the new names of their bases; the file is not written. Gives the renames, and the
+    /// lock as the file has it.
+    pub(super) fn carry_over(&mut self) -> Carried {
+        let mut renames = self.lock.renames(&asked(&self.manifest));
+        // What git could not merge is resolved again.
+        renames.retain(|name, _| self.disputed.as_ref().is_none_or(|disputed| !disputed.contains(name)));
+        if renames.is_empty() {
+            return Carried::default();
+        }
+        let before = self.lock.clone();
+        self.lock.rename(&renames);
+        Carried { renames, before }
+    }
+}
+
+/// The entries of a lock that were carried over to new names.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    pub(super) renames: Renames,
+    /// The lock as the file has it; empty if nothing was carried over.
+    pub(super) before: Lock,
 }
 
 /// What is known where there may be no project: its own settings, else the user's.
@@ -125,12 +147,22 @@ pub(super) fn is_current(lock: &Lock, name: &str, (base, pin): (&Base, &Pin)) ->
     entry.is_some_and(|entry| entry.is_current(&base.origin, pin.tag.as_ref(), pin.digest.as_ref()))
 }
 
+/// What the manifest asks for under each name.
+fn asked(manifest: &Manifest) -> BTreeMap<String, Asked<'_>> {
+    let asked = manifest.pins().into_iter().map(|(name, (base, pin))| {
+        (name, Asked { origin: &base.origin, tag: pin.tag.as_ref(), digest: pin.digest.as_ref() })
+    });
+    asked.collect()
+}
+
 /// In what way an entry is not what the manifest asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Drift {
     Missing,
     Stale,
     Gone,
+    /// The base has another name in the lock.
+    Renamed,
 }
 
 impl Drift {
@@ -139,6 +171,7 @@ impl Drift {
             Self::Missing => "missing",
             Self::Stale => "stale",
             Self::Gone => "gone",
+            Self::Renamed => "renamed",
         }
     }
 }
@@ -148,6 +181,8 @@ impl Drift {
 pub(super) struct Difference<'a> {
     pub(super) name: String,
     pub(super) drift: Drift,
+    /// The name that the lock has for a base that was renamed.
+    pub(super) was: Option<String>,
     /// Where the manifest asks for it; nothing if it no longer does.
     pub(super) place: Option<&'a Place>,
 }
@@ -157,6 +192,10 @@ impl fmt::Display for Difference<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.name;
         match self.drift {
+            Drift::Renamed => {
+                let was = self.was.as_deref().unwrap_or(name);
+                write!(formatter, "`{LOCK_NAME}` pins `{name}` under the name `{was}`, which it had before")
+            }
             Drift::Missing => write!(formatter, "`{LOCK_NAME}` does not pin `{name}`"),
             Drift::Stale => write!(formatter, "`{LOCK_NAME}` says something else about `{name}`"),
             Drift::Gone => write!(formatter, "`{LOCK_NAME}` pins `{name}`, which `oci.toml` no longer has"),
@@ -167,11 +206,18 @@ impl fmt::Display for Difference<'_> {
 /// All differences between what a manifest asks for and what a lock has, sorted by name. Asks nobody.
 pub(super) fn differences<'a>(manifest: &'a Manifest, lock: &Lock) -> Vec<Difference<'a>> {
     let pins = manifest.pins();
-    let gone = lock.entries.keys().filter(|name| !pins.contains_key(*name));
-    let gone = gone.map(|name| Difference { name: name.clone(), drift: Drift::Gone, place: None });
+    let renames = lock.renames(&asked(manifest));
+    let renamed: BTreeSet<&String> = renames.values().collect();
+    let gone = lock.entries.keys().filter(|name| !pins.contains_key(*name) && !renamed.contains(name));
+    let gone = gone.map(|name| Difference { name: name.clone(), drift: Drift::Gone, was: None, place: None });
     let other = pins.iter().filter(|(name, pin)| !is_current(lock, name, **pin)).map(|(name, (_, pin))| {
-        let drift = if lock.entries.contains_key(name) { Drift::Stale } else { Drift::Missing };
-        Difference { name: name.clone(), drift, place: Some(&pin.place) }
+        let was = renames.get(name).cloned();
+        let drift = match (&was, lock.entries.contains_key(name)) {
+            (Some(_), _) => Drift::Renamed,
+            (None, true) => Drift::Stale,
+            (None, false) => Drift::Missing,
+        };
+        Difference { name: name.clone(), drift, was, place: Some(&pin.place) }
     });
     let mut differences: Vec<_> = other.chain(gone).collect();
     differences.sort_by(|one, other| one.name.cmp(&other.name));
@@ -182,7 +228,10 @@ pub(super) fn differences<'a>(manifest: &'a Manifest, lock: &Lock) -> Vec<Differ
 pub(super) fn as_json(differences: &[Difference<'_>]) -> serde_json::Value {
     let entries: Vec<_> = differences
         .iter()
-        .map(|difference| json!({ "name": difference.name, "state": difference.drift.as_str() }))
+        .map(|difference| match &difference.was {
+            Some(was) => json!({ "name": difference.name, "state": difference.drift.as_str(), "was": was }),
+            None => json!({ "name": difference.name, "state": difference.drift.as_str() }),
+        })
         .collect();
     json!({ "differences": entries })
 }

@@ -53,6 +53,7 @@ enum PublishError {
 }
 
 pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result<(), Failure> {
+    session.may_publish()?;
     let platforms = settings::platforms(&arguments.platforms)?;
     let tags = tags(&arguments.tags)?;
     let manifest = session.manifest.clone();

@@ -109,6 +109,8 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
     let rootfs = prepare(&request).map_err(|error| At::new(error, &target.place, ""))?;
     session.hold_size(rootfs.is_new);
     let kind = runtime::kind(&session.store, &session.runc)?;
+    let note = target.image.config.environment().note(&target.name);
+    note.iter().for_each(|note| session.reporter.note(note));
     let (runs, runc) = (session.store.runs(), session.runc.clone());
     // A run may take days: from here on only its root filesystem is in use.
     drop(session);

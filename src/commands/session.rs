@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::project::{self, Project};
+use super::project::{self, Carried, Drift, Project};
 use super::settings;
 use crate::cli::Global;
 use crate::diagnostic::Failure;
@@ -26,6 +26,8 @@ use crate::tools::skopeo::Skopeo;
 pub(super) struct Session {
     pub(super) manifest: Manifest,
     pub(super) lock: Lock,
+    /// What of `lock` the file has under other names, which bases had before.
+    pub(super) carried: Carried,
     pub(super) store: Store,
     pub(super) skopeo: Skopeo,
     pub(super) reporter: Arc<dyn Reporter>,
@@ -44,13 +46,12 @@ pub(super) struct Session {
 /// A command that does what a flag forbids.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("`{command}` does what `{flag}` forbids")]
-#[diagnostic(
-    code(oci::cli::forbidden),
-    help("leave `{flag}` out; whether `oci.lock` is current is told by `oci lock --check`")
-)]
+#[diagnostic(code(oci::cli::forbidden))]
 struct ForbiddenError {
     command: &'static str,
     flag: &'static str,
+    #[help]
+    help: String,
 }
 
 /// The lockfile would have to change, and may not.
@@ -82,7 +83,10 @@ impl Session {
         Ok(session)
     }
 
-    fn over(store: Store, project: Project, global: &Global) -> Result<Self, Failure> {
+    fn over(store: Store, mut project: Project, global: &Global) -> Result<Self, Failure> {
+        let locked = global.locked || global.frozen;
+        // What may not change is stale instead.
+        let carried = if locked { Carried::default() } else { project.carry_over() };
         let Project { manifest, lock, lock_path, .. } = project;
         let trust = manifest.policy.signatures.as_ref().map(Trust::load).transpose().map_err(super::invalid)?;
         let reporter = settings::reporter(global);
@@ -94,13 +98,14 @@ impl Session {
             runc: settings::runtime(manifest.tools.runc.as_deref()),
             manifest,
             lock,
+            carried,
             store,
             skopeo,
             reporter,
             trust,
             json: global.json,
             lock_path,
-            locked: global.locked || global.frozen,
+            locked,
             offline: global.offline || global.frozen,
             workers,
             compressors: Compressors::new(workers),
@@ -122,7 +127,7 @@ impl Session {
         let needed = self.unresolved(&plan.bases())?;
         let (entries, errors) = self.resolver().resolve(&needed);
         let missing = needed.into_keys().filter(|name| !entries.contains_key(name)).collect();
-        if !entries.is_empty() {
+        if !entries.is_empty() || self.are_carried(&plan.bases()) {
             self.lock.entries.extend(entries);
             self.save_lock()?;
         }
@@ -135,7 +140,12 @@ impl Session {
         let mut needed = manifest.pins();
         needed.retain(|name, pin| names.contains(name) && !project::is_current(&self.lock, name, *pin));
         self.resolve(&needed)?;
-        Ok(!needed.is_empty())
+        Ok(!needed.is_empty() || self.are_carried(names))
+    }
+
+    /// True if one of these entries has another name in the lockfile.
+    fn are_carried(&self, names: &BTreeSet<String>) -> bool {
+        self.carried.renames.keys().any(|name| names.contains(name))
     }
 
     /// Which of these entries would have to be resolved; an error for each if that is forbidden.
@@ -151,8 +161,11 @@ impl Session {
     pub(super) fn lock_all(&mut self, again: &BTreeSet<String>) -> Result<(), Failure> {
         let manifest = self.manifest.clone();
         let mut pins = manifest.pins();
-        let gone: Vec<String> = self.lock.entries.keys().filter(|name| !pins.contains_key(*name)).cloned().collect();
+        let differences = project::differences(&manifest, &self.lock);
+        let gone = differences.into_iter().filter(|difference| difference.drift == Drift::Gone);
+        let gone: BTreeSet<String> = gone.map(|difference| difference.name).collect();
         if self.locked && !gone.is_empty() {
+            let gone: Vec<String> = gone.into_iter().collect();
             let message = format!("`{LOCK_NAME}` pins `{}`, which `oci.toml` no longer has", gone.join("`, `"));
             return Err(StaleError { message }.into());
         }
@@ -162,8 +175,19 @@ impl Session {
         Ok(())
     }
 
-    /// Writes the lockfile, if it differs. On `Ok` it is on disk.
+    /// The lock as the file has it, before anything is resolved.
+    pub(super) fn lock_as_read(&self) -> Lock {
+        match self.carried.renames.is_empty() {
+            true => self.lock.clone(),
+            false => self.carried.before.clone(),
+        }
+    }
+
+    /// Writes the lockfile, if it differs, and says what was carried over to new names. On `Ok` it is on disk.
     pub(super) fn save_lock(&self) -> Result<(), Failure> {
+        for (name, was) in &self.carried.renames {
+            self.reporter.note(&format!("{LOCK_NAME}: the pin of `{was}` is carried over to `{name}`, its new name"));
+        }
         Ok(self.lock.save(&self.lock_path)?)
     }
 
@@ -176,7 +200,18 @@ impl Session {
             (true, _) => "--locked",
             (false, _) => return Ok(()),
         };
-        Err(super::invalid(ForbiddenError { command, flag }))
+        let help = format!("leave `{flag}` out; whether `oci.lock` is current is told by `oci lock --check`");
+        Err(super::invalid(ForbiddenError { command, flag, help }))
+    }
+
+    /// An error if a flag forbids to push: a registry is asked for each image.
+    pub(super) fn may_publish(&self) -> Result<(), Failure> {
+        if !self.offline {
+            return Ok(());
+        }
+        let help =
+            "nothing was published: leave `--offline` or `--frozen` out, or build alone with `oci build`".to_owned();
+        Err(super::invalid(ForbiddenError { command: "oci publish", flag: "--offline", help }))
     }
 
     /// An error for each of these entries if no registry may be asked, or no entry changed. Who looks into a

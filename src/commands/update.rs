@@ -23,7 +23,7 @@ pub(super) fn run(session: &mut Session, arguments: &UpdateArguments) -> Result<
     let mut pins = session.manifest.pins();
     pins.retain(|name, _| again.contains(name));
     session.may_ask("oci update", &pins)?;
-    let old = session.lock.clone();
+    let old = session.lock_as_read();
     session.lock_all(&again)?;
     super::lock::finish(session, &old, arguments.dry_run)
 }

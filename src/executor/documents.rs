@@ -24,6 +24,11 @@ impl Executor<'_> {
         layers: &[AddedLayer],
         program: Option<String>,
     ) -> Result<(BuiltImage, bool), BuildError> {
+        // A build that neither changes nor uses the environment leaves it as it is.
+        if !build.env.is_empty() || !build.steps.is_empty() {
+            let note = below.config.environment().note(&build.base.value.to_string());
+            note.iter().for_each(|note| self.reporter.note(note));
+        }
         let bottom = self.bottom(build, below, layers)?;
         if let Some((_, blob)) = &bottom {
             self.store.put(blob)?;

@@ -169,29 +169,21 @@ fn set_environment(config: &mut ImageConfig, build: &Build) -> Result<(), At<Ima
     if build.env.is_empty() {
         return Ok(());
     }
-    let mut variables: Vec<(String, String)> = config.variables();
-    let base: BTreeMap<String, String> = variables.iter().cloned().collect();
+    let base = config.environment();
+    let mut environment = base.clone();
     for (name, value) in &build.env {
         let Some(text) = &value.value else {
-            variables.retain(|(known, _)| known != name);
+            environment.remove(name);
             continue;
         };
-        let of_base = |name: &str| base.get(name).map(String::as_str).or((name == "PATH").then_some(DEFAULT_PATH));
+        let of_base = |name: &str| base.get(name).or((name == "PATH").then_some(DEFAULT_PATH));
         let text = text.above(of_base).map_err(|name| {
             let error = ImageError::NoBaseValue { name: name.to_owned() };
             At::new(error, &value.place, "")
         })?;
-        let mut is_new = true;
-        // An image may name one twice, and then runtimes take the last.
-        for (_, known) in variables.iter_mut().filter(|(known, _)| known == name) {
-            known.clone_from(&text);
-            is_new = false;
-        }
-        if is_new {
-            variables.push((name.clone(), text));
-        }
+        environment.set(name, &text);
     }
-    let list: Vec<String> = variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let list = environment.to_list();
     config.set("Env", (!list.is_empty()).then(|| json!(list)));
     Ok(())
 }

@@ -1,19 +1,22 @@
 //! `oci.lock`: which digest every base stands for.
 //!
 //! The file is read strictly and written byte for byte by [`format`]. A [`Lock`] is the same as a value;
-//! [`Entry::is_current`] says whether an entry still is what `oci.toml` asks for, and [`Lock::changes`]
-//! what moved between two.
+//! [`Entry::is_current`] says whether an entry still is what `oci.toml` asks for, [`Lock::renames`] which
+//! entries belong to bases that have another name now, and [`Lock::changes`] what moved between two locks.
 
 mod conflict;
 mod format;
 #[cfg(test)]
 mod hostile;
+mod rename;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
+
+pub(crate) use rename::{Asked, Renames};
 
 use crate::fs::{FileError, parent, sweep, write_atomically};
 use crate::model::{Digest, Origin, Platform, Tag};
@@ -106,12 +109,19 @@ impl Lock {
         }
     }
 
-    /// What differs in `new`, sorted by name.
-    pub(crate) fn changes<'a>(&'a self, new: &'a Self) -> Vec<LockChange<'a>> {
+    /// What differs in `new`, sorted by name. An entry that was carried over is compared with the one that it
+    /// was under its old name.
+    pub(crate) fn changes<'a>(&'a self, new: &'a Self, renames: &'a Renames) -> Vec<LockChange<'a>> {
         let names: BTreeSet<&String> = self.entries.keys().chain(new.entries.keys()).collect();
-        let changes =
-            names.into_iter().map(|name| LockChange { name, old: self.entries.get(name), new: new.entries.get(name) });
-        changes.filter(|change| change.old != change.new).collect()
+        let moved: BTreeSet<&String> = renames.values().collect();
+        let changes = names.into_iter().map(|name| {
+            let was = renames.get(name).map(String::as_str);
+            let old = self.entries.get(was.unwrap_or(name));
+            LockChange { name, was, old, new: new.entries.get(name) }
+        });
+        let is_change = |change: &LockChange<'_>| change.was.is_some() || change.old != change.new;
+        let is_moved = |change: &LockChange<'_>| change.new.is_none() && moved.contains(&change.name.to_owned());
+        changes.filter(|change| is_change(change) && !is_moved(change)).collect()
     }
 }
 
@@ -121,10 +131,12 @@ impl fmt::Display for Lock {
     }
 }
 
-/// An entry that is new, gone, or another.
+/// An entry that is new, gone, another, or carried over from another name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LockChange<'a> {
     pub(crate) name: &'a str,
+    /// The old name of an entry that was carried over.
+    pub(crate) was: Option<&'a str>,
     pub(crate) old: Option<&'a Entry>,
     pub(crate) new: Option<&'a Entry>,
 }
@@ -135,7 +147,12 @@ impl fmt::Display for LockChange<'_> {
         let digest = |entry: Option<&Entry>| entry.map_or("none".to_owned(), |entry| entry.digest.short());
         let written = self.new.or(self.old).and_then(Entry::moves).unwrap_or_else(|| "-".to_owned());
         let written = sanitize::name(&written);
-        write!(formatter, "{}  {written}  {} -> {}", self.name, digest(self.old), digest(self.new))
+        write!(formatter, "{}  {written}  ", self.name)?;
+        match self.was {
+            Some(was) if self.old == self.new => write!(formatter, "{} (was {was})", digest(self.new)),
+            Some(was) => write!(formatter, "{} -> {} (was {was})", digest(self.old), digest(self.new)),
+            None => write!(formatter, "{} -> {}", digest(self.old), digest(self.new)),
+        }
     }
 }
 
@@ -145,7 +162,8 @@ fn agreed(source: &Source) -> Option<(Lock, BTreeSet<String>)> {
     let (ours, theirs) = conflict::sides(source.text())?;
     let read = |text: String| Lock::parse(&Source::new(source.name(), text)).ok();
     let (mut ours, theirs) = (read(ours)?, read(theirs)?);
-    let disputed: BTreeSet<String> = ours.changes(&theirs).iter().map(|change| change.name.to_owned()).collect();
+    let disputed: BTreeSet<String> =
+        ours.changes(&theirs, &Renames::new()).iter().map(|change| change.name.to_owned()).collect();
     ours.entries.retain(|name, _| !disputed.contains(name));
     Some((ours, disputed))
 }

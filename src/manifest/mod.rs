@@ -8,6 +8,8 @@ mod discover;
 mod later;
 mod outline;
 pub(crate) mod package;
+mod part;
+mod placeholder;
 mod read;
 mod schema;
 mod shape;

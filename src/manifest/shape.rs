@@ -4,9 +4,10 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::manifest::placeholder;
 use crate::manifest::schema::{Key, Shape, State};
 use crate::problem::{Problem, Problems};
-use crate::source::{Place, Source};
+use crate::source::{Place, Placed, Source};
 use crate::suggest;
 
 /// Checks a table against its keys.
@@ -14,10 +15,12 @@ pub(crate) fn check_table(source: &Source, table: &DeTable<'_>, keys: &[Key], pa
     for (name, value) in table {
         let place = source.place(name.span());
         let written = name.get_ref().as_ref();
-        match keys.iter().find(|key| key.name == written).map(|key| &key.state) {
+        let known = keys.iter().find(|key| key.name == written);
+        let templates = known.is_some_and(|key| key.templates);
+        match known.map(|key| &key.state) {
             Some(State::Known(shape)) => {
                 let path: Vec<&str> = path.iter().copied().chain([written]).collect();
-                check_value(source, value, shape, &path, problems);
+                check_value(source, value, (shape, templates), &path, problems);
             }
             Some(State::Later(shape)) => {
                 problems.push(
@@ -33,7 +36,7 @@ pub(crate) fn check_table(source: &Source, table: &DeTable<'_>, keys: &[Key], pa
                     )),
                 );
                 let path: Vec<&str> = path.iter().copied().chain([written]).collect();
-                check_value(source, value, shape, &path, problems);
+                check_value(source, value, (shape, templates), &path, problems);
             }
             Some(State::Refused(reason)) => problems.push(
                 Problem::new("oci::manifest::refused_key", format!("`{written}` cannot be said here"), &place, "")
@@ -44,15 +47,27 @@ pub(crate) fn check_table(source: &Source, table: &DeTable<'_>, keys: &[Key], pa
     }
 }
 
-fn check_value(source: &Source, value: &Spanned<DeValue<'_>>, shape: &Shape, path: &[&str], problems: &mut Problems) {
+/// Checks a value against its shape; the flag says whether templates are known in its texts.
+fn check_value(
+    source: &Source,
+    value: &Spanned<DeValue<'_>>,
+    (shape, templates): (&Shape, bool),
+    path: &[&str],
+    problems: &mut Problems,
+) {
     match (shape, value.get_ref()) {
-        (Shape::Text, DeValue::String(_))
-        | (Shape::Boolean, DeValue::Boolean(_))
+        (Shape::Text, DeValue::String(text)) => {
+            if !templates {
+                refuse_templates(&source.place(value.span()), text, path, problems);
+            }
+        }
+        (Shape::Boolean, DeValue::Boolean(_))
         | (Shape::False, DeValue::Boolean(false))
         | (Shape::Integer, DeValue::Integer(_)) => {}
         (Shape::OneOf(names), DeValue::String(written)) => {
-            if !names.contains(&written.as_ref()) {
-                problems.push(unknown_value(&source.place(value.span()), written, names, path));
+            let place = source.place(value.span());
+            if !names.contains(&written.as_ref()) && !refuse_templates(&place, written, path, problems) {
+                problems.push(unknown_value(&place, written, names, path));
             }
         }
         (Shape::List(inner), DeValue::Array(elements)) => {
@@ -60,22 +75,40 @@ fn check_value(source: &Source, value: &Spanned<DeValue<'_>>, shape: &Shape, pat
             for (number, element) in elements.iter().enumerate() {
                 let name = format!("{list}[{number}]");
                 let path: Vec<&str> = above.iter().copied().chain([name.as_str()]).collect();
-                check_value(source, element, inner, &path, problems);
+                check_value(source, element, (inner, templates), &path, problems);
             }
         }
         (Shape::Map(inner) | Shape::Named(inner), DeValue::Table(table)) => {
             for (name, value) in table {
+                refuse_templates(&source.place(name.span()), name.get_ref(), path, problems);
                 let path: Vec<&str> = path.iter().copied().chain([name.get_ref().as_ref()]).collect();
-                check_value(source, value, inner, &path, problems);
+                check_value(source, value, (inner, templates), &path, problems);
             }
         }
         (Shape::Table(keys, _), DeValue::Table(table)) => check_table(source, table, keys, path, problems),
         (Shape::Either(shapes), found) => match shapes.iter().find(|shape| fits(shape, found)) {
-            Some(shape) => check_value(source, value, shape, path, problems),
+            Some(shape) => check_value(source, value, (shape, templates), path, problems),
             None => problems.push(wrong_type(source, value, shape, path)),
         },
         _ => problems.push(wrong_type(source, value, shape, path)),
     }
+}
+
+/// Whether a text has templates, each of which is a problem: its key knows none. Nothing else is told of the
+/// text then.
+fn refuse_templates(place: &Place, text: &str, path: &[&str], problems: &mut Problems) -> bool {
+    if !text.contains('{') {
+        return false;
+    }
+    // An element of a list is the key's.
+    let key = path.last().and_then(|key| key.split('[').next()).unwrap_or_default();
+    let refused = placeholder::refused(&Placed::new(text.to_owned(), place.clone()), key);
+    let found = !refused.is_empty();
+    refused.into_iter().for_each(|problem| problems.push(problem));
+    if found {
+        problems.silence(place);
+    }
+    found
 }
 
 fn fits(shape: &Shape, value: &DeValue<'_>) -> bool {

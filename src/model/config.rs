@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::model::platform::DescriptorPlatform;
-use crate::model::{DiffId, Platform, canonical_json};
+use crate::model::{DiffId, Environment, Platform, canonical_json};
 
 /// A parsed configuration: the raw document, known to have the shape that the spec asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,10 +154,9 @@ impl ImageConfig {
         self.append_history(json!({ "created": created, "created_by": created_by }));
     }
 
-    /// The environment, in the order of the image; what is no `NAME=VALUE` is left out.
-    pub(crate) fn variables(&self) -> Vec<(String, String)> {
-        let list = self.execution().env.unwrap_or_default();
-        list.iter().filter_map(|entry| entry.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
+    /// The environment of a container of it.
+    pub(crate) fn environment(&self) -> Environment {
+        Environment::parse(self.execution().env.unwrap_or_default())
     }
 
     /// Gives every layer that has no history entry an empty one, as tools that show both expect.

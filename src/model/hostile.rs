@@ -75,7 +75,7 @@ fn configs() {
     changed(&CONFIGS, COUNT, |bytes| {
         let Ok(mut config) = ImageConfig::parse(bytes) else { return };
         let layers = config.diff_ids().len();
-        let _ = (config.execution(), config.variables());
+        let _ = (config.execution(), config.environment());
         assert!(config.platform().is_unknown() || is_plain(&config.platform().to_string()));
         config.complete_history();
         config.append_layer(layer, "1970-01-01T00:00:00Z", "test");

@@ -5,6 +5,7 @@ pub(crate) mod compression;
 pub(crate) mod config;
 pub(crate) mod digest;
 pub(crate) mod document;
+pub(crate) mod environment;
 #[cfg(test)]
 mod hostile;
 pub(crate) mod image_name;
@@ -17,6 +18,7 @@ pub(crate) use compression::Compression;
 pub(crate) use config::ImageConfig;
 pub(crate) use digest::{ChainId, DiffId, Digest};
 pub(crate) use document::{Descriptor, Document, ImageManifest, Index, canonical_json};
+pub(crate) use environment::Environment;
 pub(crate) use image_name::ImageName;
 pub(crate) use origin::{LayoutPath, Origin};
 pub(crate) use platform::Platform;

@@ -8,7 +8,7 @@ use rustix::termios::{OptionalActions, Termios};
 
 use crate::fs::{FileError, Lock, write_private};
 use crate::image::DEFAULT_PATH;
-use crate::model::ImageConfig;
+use crate::model::{Environment, ImageConfig};
 use crate::sandbox::{self, Container, Mount, MountSource, Overlays, Process, Refusal, Task};
 use crate::stage::rootfs::Rootfs;
 use crate::stage::runs::LiveRun;
@@ -168,7 +168,7 @@ fn process(config: &ImageConfig, options: &RunOptions) -> Result<Process, RunErr
     let workdir = options.workdir.clone().or(image.working_dir).unwrap_or_default();
     Ok(Process {
         arguments,
-        environment: environment(image.env.unwrap_or_default(), options),
+        environment: environment(config.environment(), options).to_list(),
         user: options.user.clone().or(image.user),
         workdir: below_root(&workdir),
         terminal: options.terminal,
@@ -189,31 +189,16 @@ pub(super) fn below_root(folder: &str) -> PathBuf {
 }
 
 /// The image's variables in their order, the options' in place of them or after them.
-fn environment(image: Vec<String>, options: &RunOptions) -> Vec<String> {
+fn environment(image: Environment, options: &RunOptions) -> Environment {
     let mut environment = image;
     for (name, value) in &options.environment {
-        set(&mut environment, name, value);
+        environment.set(name, value);
     }
-    for (name, value) in
-        [Some(("PATH", DEFAULT_PATH)), options.terminal.then_some(("TERM", "xterm"))].into_iter().flatten()
-    {
-        if !environment.iter().any(|entry| is_of(entry, name)) {
-            set(&mut environment, name, value);
-        }
+    environment.set_default("PATH", DEFAULT_PATH);
+    if options.terminal {
+        environment.set_default("TERM", "xterm");
     }
     environment
-}
-
-pub(super) fn set(environment: &mut Vec<String>, name: &str, value: &str) {
-    let entry = format!("{name}={value}");
-    match environment.iter_mut().find(|entry| is_of(entry, name)) {
-        Some(old) => *old = entry,
-        None => environment.push(entry),
-    }
-}
-
-pub(super) fn is_of(entry: &str, name: &str) -> bool {
-    entry.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
 }
 
 fn mounts(options: &RunOptions) -> Result<Vec<Mount>, RunError> {
@@ -311,12 +296,13 @@ mod tests {
             .unwrap()
         };
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        let image =
-            config(r#"{"Entrypoint":["/e"],"Cmd":["c"],"Env":["A=1","PATH=/p","B"],"WorkingDir":"w","User":"u"}"#);
+        let image = config(
+            r#"{"Entrypoint":["/e"],"Cmd":["c"],"Env":["A=1","PATH=/p","B","A=2"],"WorkingDir":"w","User":"u"}"#,
+        );
         let options = RunOptions::default();
         let plain = process(&image, &options).unwrap();
         assert_eq!(plain.arguments, words(&["/e", "c"]));
-        assert_eq!(plain.environment, words(&["A=1", "PATH=/p", "B"]));
+        assert_eq!(plain.environment, words(&["A=2", "PATH=/p"]));
         assert_eq!((plain.workdir.as_path(), plain.user.as_deref()), (Path::new("/w"), Some("u")));
 
         let arguments = RunOptions { arguments: Some(words(&["x"])), terminal: true, ..options.clone() };
@@ -332,7 +318,7 @@ mod tests {
         };
         let process_of_entrypoint = process(&image, &entrypoint).unwrap();
         assert_eq!(process_of_entrypoint.arguments, words(&["/o"]));
-        assert_eq!(process_of_entrypoint.environment, words(&["A=3", "PATH=/p", "B", "B=2", "C=4"]));
+        assert_eq!(process_of_entrypoint.environment, words(&["A=3", "PATH=/p", "B=2", "C=4"]));
 
         let bare = process(&config(r#"{"Cmd":["c"]}"#), &options).unwrap();
         assert_eq!(bare.environment, [format!("PATH={DEFAULT_PATH}")]);

@@ -63,6 +63,32 @@ fn lock_check_lists_what_differs_and_writes_nothing() {
 }
 
 #[test]
+fn with_locked_what_would_change_is_an_error() {
+    let context = drifted();
+    let before = files(&context);
+    assert_outcome!(context.run(["check", "--locked"]).failure(1));
+    for (name, is_wrong) in [("current", false), ("stale", true), ("missing", true), ("gone", true)] {
+        // Each by itself is enough.
+        let base = |name: &str, tag: &str| format!("[base.{name}]\nrepository = \"{REPOSITORY}\"\ntag = \"{tag}\"\n");
+        let (manifest, lock) = match name {
+            "missing" => (base("missing", "1"), String::new()),
+            "stale" => (base("stale", "2"), entry("stale")),
+            "gone" => (String::new(), entry("gone")),
+            _ => (base("current", "1"), entry("current")),
+        };
+        let context = TestContext::with_manifest(&manifest);
+        context.write("oci.lock", format!("version = 1\n{lock}"));
+        for arguments in [&["check", "--locked"][..], &["check", "--frozen"], &["check", "--locked", "--json"]] {
+            let outcome = context.finish(context.oci().args(arguments));
+            assert_eq!(outcome.code(), Some(i32::from(is_wrong)), "{name}: {outcome}");
+        }
+        let outcome = context.finish(context.oci().arg("check").env("OCI_LOCKED", "1"));
+        assert_eq!(outcome.code(), Some(i32::from(is_wrong)), "{name}: {outcome}");
+    }
+    assert_eq!(files(&context), before);
+}
+
+#[test]
 fn what_is_in_order_is_silent() {
     let context = TestContext::with_manifest(&format!("[base.a]\nrepository = \"{REPOSITORY}\"\ntag = \"1\"\n"));
     context.write("oci.lock", format!("version = 1\n{}", entry("a")));

@@ -2,6 +2,7 @@
 
 use crate::support::images::{self, Base};
 use crate::support::registry::skopeo_copy;
+use crate::support::snapshot::assert_outcome;
 use crate::support::tools::succeed;
 use crate::support::{Registry, TestContext, project};
 
@@ -100,4 +101,21 @@ fn credentials_are_found_where_other_tools_keep_them() {
     private.write_credentials(&docker.join("config.json"));
     let told = context.run(["publish"]).success();
     assert!(told.stdout().contains(&context.built("app")), "{told}");
+}
+
+#[test]
+fn offline_nothing_is_published_and_nobody_is_asked() {
+    let registry = Registry::start();
+    let context = TestContext::with_manifest(&format!(
+        "[build.app]\nbase = \"scratch\"\npackages = [{{ text = \"x\", to = \"/x\" }}]\nrepository = \"{}\"\n",
+        registry.repository("acme/app")
+    ));
+    context.run(["build"]).success();
+    assert_outcome!(context.run(["publish", "--offline"]).failure(2));
+    context.run(["publish", "--frozen"]).failure(2);
+    for name in ["OCI_OFFLINE", "OCI_FROZEN"] {
+        context.finish(context.oci().arg("publish").env(name, "1")).failure(2);
+    }
+    assert_eq!(registry.requests(), Vec::<String>::new());
+    context.run(["publish"]).success();
 }

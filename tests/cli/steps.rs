@@ -478,6 +478,28 @@ fn a_dry_run_tells_which_steps_run() {
     };
     assert_eq!(steps(&[]), [true, true, true]);
     assert_eq!(steps(&["--no-cache"]), [false, false, false]);
+    let stages = |context: &TestContext| {
+        let told = context.run(["build", "--dry-run", "--json"]).success().stdout();
+        let plan: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let stages = plan["stages"].as_array().unwrap().iter().filter(|stage| stage["stage"] == "step");
+        stages.cloned().collect::<Vec<_>>()
+    };
+    assert!(stages(&context).iter().all(|step| step["state"] == "cached" && step["commands"] == serde_json::json!([])));
+    // A layer below that is made anew makes all of them run.
+    let manifest = context.read("oci.toml");
+    let more = manifest.replace("steps =", "packages = [{ text = \"x\", to = \"/x\" }]\nsteps =");
+    context.write("oci.toml", &more);
+    assert_eq!(steps(&[]), [false, false, false]);
+    let found = stages(&context);
+    assert_eq!((found.len(), &found[0]["layer"]), (3, &"echo 1 > /1".into()));
+    assert!(found.iter().all(|step| step["state"] == "needed" && step["reasons"][0] == "a layer below it is made"));
+    assert_eq!(found[1]["commands"], serde_json::json!(["/bin/sh -ec 'echo 2 > /2'"]));
+    // So does a base that is not known yet, as far as can be told.
+    context.write("oci.toml", manifest.replace("tag = \"latest\"", "tag = \"other\""));
+    let found = stages(&context);
+    assert!(found.len() == 3 && found.iter().all(|step| step["state"] == "unknown"), "{found:?}");
+    assert!(context.run(["build", "--dry-run"]).success().stdout().contains("$ /bin/sh -ec 'echo 1 > /1'\n"));
+    context.write("oci.toml", manifest);
     assert!(context.run(["build"]).success().stderr().contains("; 0 steps run, 3 cached\n"));
     context.write("oci.toml", context.read("oci.toml").replace("echo 2", "echo two"));
     assert_eq!(steps(&[]), [true, false, false]);

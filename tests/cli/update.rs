@@ -65,8 +65,12 @@ fn a_dry_run_tells_and_writes_nothing() {
     context.write("oci.toml", context.read("oci.toml").replace("[base.debian]", "[base.other]"));
     let dry = context.run(["lock", "--dry-run"]).success();
     assert_eq!(context.read("oci.lock"), before);
+    assert!(dry.stdout().contains(&format!("other  12  {} (was debian)", short(&old))), "{dry}");
+    context.write("oci.toml", context.read("oci.toml").replace("tag = \"12\"", "tag = \"12-slim\""));
+    images::push(&registry, Base::Busybox, "library/debian", "12-slim");
+    let dry = context.run(["lock", "--dry-run"]).success();
     assert!(dry.stdout().contains(&format!("debian  12  {} -> none", short(&old))), "{dry}");
-    assert!(dry.stdout().contains("other  12  none -> "), "{dry}");
+    assert!(dry.stdout().contains("other  12-slim  none -> "), "{dry}");
     assert_eq!(context.run(["lock"]).success().stdout(), dry.stdout());
 }
 

@@ -4,8 +4,8 @@
 //! be known later. The store must be one that only looks.
 
 mod needed;
+mod steps;
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -32,10 +32,10 @@ pub(crate) struct Foreseen {
     /// The image or base that it is for.
     pub(crate) name: String,
     pub(crate) platform: Option<Platform>,
-    /// What the layer is made of.
+    /// What the layer is made of; what the step runs.
     pub(crate) layer: Option<String>,
     pub(crate) state: State,
-    /// The tools that would be started, as lines for a shell.
+    /// What would be started, as lines for a shell: tools, or a step's command in its container.
     pub(crate) commands: Vec<String>,
 }
 
@@ -217,11 +217,16 @@ impl Forecast<'_> {
         };
         let Some(below) = below.filter(|_| layers.len() == parts.len()) else {
             let moved = moved(last.as_ref(), node.base.and_then(|base| self.digests[base]), image);
-            let state = match (moved, layers.len() == parts.len()) {
-                (Some(moved), _) => State::Needed(vec![moved]),
-                (None, true) => State::Unknown(format!("what `{}` is, is not known yet", image.build.base.value)),
-                (None, false) => State::Needed(vec!["its layers are made".to_owned()]),
+            let unknown = || State::Unknown(format!("what `{}` is, is not known yet", image.build.base.value));
+            let (of_steps, state) = match (moved, layers.len() == parts.len()) {
+                (Some(moved), _) => (State::Needed(vec![moved.clone()]), State::Needed(vec![moved])),
+                (None, true) => (unknown(), unknown()),
+                (None, false) => {
+                    let made = |what: &str| State::Needed(vec![what.to_owned()]);
+                    (made("a layer below it is made"), made("its layers are made"))
+                }
             };
+            self.steps_on_new_layers(image, node, &of_steps);
             self.push("assemble", image, node, None, state);
             return Ok(None);
         };
@@ -237,22 +242,7 @@ impl Forecast<'_> {
         };
         let mut all = layers.clone();
         let done = executor.recall_steps(stack, &mut all)?;
-        let states = (0..image.build.steps.len()).map(|number| match number.cmp(&done) {
-            Ordering::Less => State::Cached,
-            Ordering::Equal if executor.options.anew => State::Needed(vec!["`--no-cache` is set".to_owned()]),
-            Ordering::Equal => State::Needed(vec!["it has not run on these layers, as it is written now".to_owned()]),
-            Ordering::Greater => State::Needed(vec!["a step below it runs".to_owned()]),
-        });
-        for (step, state) in image.build.steps.iter().zip(states) {
-            self.stages.push(Foreseen {
-                stage: "step",
-                name: image.name.to_owned(),
-                platform: Some(node.target.clone()),
-                layer: Some(step.title()),
-                state,
-                commands: Vec::new(),
-            });
-        }
+        self.steps_on_known_layers(image, node, done);
         if done < image.build.steps.len() {
             self.push("assemble", image, node, None, State::Needed(vec!["its layers are made".to_owned()]));
             return Ok(None);

@@ -66,6 +66,7 @@ impl Forecast<'_> {
         for title in titles {
             self.push("layer", image, node, Some(title), State::Unknown(reason.to_owned()));
         }
+        self.steps_on_new_layers(image, node, &State::Unknown("the layers below it are not known yet".to_owned()));
         self.push("assemble", image, node, None, State::Unknown("its layers are not known yet".to_owned()));
     }
 

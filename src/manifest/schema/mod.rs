@@ -51,6 +51,15 @@ pub(crate) struct Key {
     /// A sentence for editors.
     pub(crate) doc: &'static str,
     pub(crate) state: State,
+    /// Templates are known in its texts; those of a table below it say so themselves.
+    pub(crate) templates: bool,
+}
+
+impl Key {
+    /// The key, in whose texts templates are known.
+    const fn templated(self) -> Self {
+        Self { templates: true, ..self }
+    }
 }
 
 /// Whether a key can be used.
@@ -64,11 +73,11 @@ pub(crate) enum State {
 }
 
 const fn key(name: &'static str, shape: &'static Shape, doc: &'static str) -> Key {
-    Key { name, doc, state: State::Known(shape) }
+    Key { name, doc, state: State::Known(shape), templates: false }
 }
 
 const fn later(name: &'static str, shape: &'static Shape, doc: &'static str) -> Key {
-    Key { name, doc, state: State::Later(shape) }
+    Key { name, doc, state: State::Later(shape), templates: false }
 }
 
 const TEXT: &Shape = &Shape::Text;
@@ -132,7 +141,7 @@ const PROJECT: &[Key] = &[
 const BASE: &[Key] = &[
     key("anonymous", BOOLEAN, "Never send credentials."),
     key("description", TEXT, "What the image is for."),
-    key("digest", TEXT, "Pins the image: `sha256:` and 64 hexadecimal digits."),
+    key("digest", TEXT, "Pins the image: `sha256:` and 64 hexadecimal digits.").templated(),
     key(
         "layout",
         TEXT,
@@ -140,13 +149,14 @@ const BASE: &[Key] = &[
          says which image, if there are several.",
     ),
     key("repository", TEXT, "Where the image is: `host/path`."),
-    key("sha", TEXT, "The digest, without `sha256:`."),
-    key("tag", TEXT, "Pinned to a digest by `oci lock`."),
+    key("sha", TEXT, "The digest, without `sha256:`.").templated(),
+    key("tag", TEXT, "Pinned to a digest by `oci lock`.").templated(),
     key(
         "variants",
         &Shape::Named(&Shape::Either(&[Shape::Text, Shape::Table(VARIANT, DIGEST_RULES)])),
         "Several images of one repository by name: a tag, a digest, or a table.",
-    ),
+    )
+    .templated(),
 ];
 
 const BASE_RULES: &[Rule] = &[Rule::One(&["repository", "layout"]), Rule::AtMostOne(&["digest", "sha", "variants"])];
@@ -154,9 +164,9 @@ const DIGEST_RULES: &[Rule] = &[Rule::AtMostOne(&["digest", "sha"])];
 
 const VARIANT: &[Key] = &[
     key("description", TEXT, "What the variant is for."),
-    key("digest", TEXT, "Pins the image: `sha256:` and 64 hexadecimal digits."),
-    key("sha", TEXT, "The digest, without `sha256:`."),
-    key("tag", TEXT, "Pinned to a digest by `oci lock`."),
+    key("digest", TEXT, "Pins the image: `sha256:` and 64 hexadecimal digits.").templated(),
+    key("sha", TEXT, "The digest, without `sha256:`.").templated(),
+    key("tag", TEXT, "Pinned to a digest by `oci lock`.").templated(),
 ];
 
 const REGISTRY: &[Key] = &[
@@ -168,20 +178,20 @@ const REGISTRY: &[Key] = &[
 
 const MIRROR: &[Key] = &[
     key("platforms", TEXTS, "Default: all that the source has."),
-    key("repository", TEXT, "Where the copy is."),
+    key("repository", TEXT, "Where the copy is.").templated(),
     key("source", TEXT, "A base or a build."),
-    key("tags", TEXTS, "The tags of the copy."),
+    key("tags", TEXTS, "The tags of the copy.").templated(),
 ];
 
 const MIRROR_RULES: &[Rule] = &[Rule::One(&["source"]), Rule::One(&["repository"])];
 
 const TARGET: &[Key] = &[
-    key("command", TEXT_OR_TEXTS, "What makes it: a list, or a text for the shell."),
-    key("cwd", TEXT, "The folder that the command starts in."),
-    key("env", &Shape::Map(TEXT), "Variables of the command."),
-    key("inputs", TEXTS, "Globs of what decides its content."),
-    key("output", TEXT, "The file or folder that it makes."),
-    key("outputs", TEXTS, "The files or folders that it makes."),
+    key("command", TEXT_OR_TEXTS, "What makes it: a list, or a text for the shell.").templated(),
+    key("cwd", TEXT, "The folder that the command starts in.").templated(),
+    key("env", &Shape::Map(TEXT), "Variables of the command.").templated(),
+    key("inputs", TEXTS, "Globs of what decides its content.").templated(),
+    key("output", TEXT, "The file or folder that it makes.").templated(),
+    key("outputs", TEXTS, "The files or folders that it makes.").templated(),
 ];
 
 const TARGET_RULES: &[Rule] = &[Rule::One(&["command"]), Rule::One(&["output", "outputs"])];

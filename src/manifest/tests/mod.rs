@@ -3,6 +3,7 @@
 mod examples;
 mod mutation;
 mod problems;
+mod templates;
 mod values;
 
 use std::path::Path;

@@ -112,7 +112,7 @@ fn variant_pin(base: &str, variant: &Placed<String>, value: Value<'_>, checker: 
         return pin(table, &variant.place, &format!("variant `{base}#{}`", **variant), checker);
     }
     let written = value.text()?;
-    let text = expanded(&written, checker)?;
+    let text = checker.expanded(&written)?;
     let place = text.place.clone();
     let hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if hex || text.contains(':') {
@@ -120,11 +120,6 @@ fn variant_pin(base: &str, variant: &Placed<String>, value: Value<'_>, checker: 
         return Some(Pin { place, tag: None, digest: Some(digest) });
     }
     Some(Pin { place, tag: Some(value::tag(&checker.expanded_tag(&written)?, checker)?), digest: None })
-}
-
-fn expanded(text: &Placed<String>, checker: &mut Checker) -> Option<Placed<String>> {
-    let expanded = checker.expanded(text)?;
-    Some(Placed::new(expanded, text.place.clone()))
 }
 
 /// The `tag`, `digest` and `sha` of a table.
@@ -149,8 +144,8 @@ fn pin(table: Table<'_>, owner: &Place, what: &str, checker: &mut Checker) -> Op
         return None;
     };
     let parsed_digest = match (&digest, &sha) {
-        (Some(text), _) => Some(value::digest(&expanded(text, checker)?, false, checker)?),
-        (None, Some(text)) => Some(value::digest(&expanded(text, checker)?, true, checker)?),
+        (Some(text), _) => Some(value::digest(&checker.expanded(text)?, false, checker)?),
+        (None, Some(text)) => Some(value::digest(&checker.expanded(text)?, true, checker)?),
         (None, None) => None,
     };
     let parsed_tag = match &tag {

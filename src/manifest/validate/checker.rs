@@ -4,20 +4,22 @@
 //! | --- | --- | --- | --- |
 //! | [`Checker::expanded`] | replaced | unknown | unknown |
 //! | [`Checker::expanded_path`] | replaced | kept for each platform | unknown |
+//! | [`Checker::expanded_of_target`] | replaced | kept for each platform | `{git.*}` kept, the others unknown |
 //! | [`Checker::expanded_loosely`] | replaced | text, as any brace is | text |
 //! | [`Checker::template`] | replaced | unknown | replaced, or kept for `oci publish` |
+//!
+//! A key that is read in none of these ways knows no templates, and says so in the schema
+//! ([`templates`](crate::manifest::schema::Key::templates)); one in its text was refused there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use crate::manifest::part;
+use crate::manifest::placeholder::PER_PLATFORM;
 use crate::manifest::template::{Late, Piece, Template, tag_part};
-use crate::manifest::validate::value;
 use crate::problem::{Problem, Problems};
 use crate::source::{Place, Placed};
 use crate::suggest;
-
-/// The names that paths keep for the platform that is built.
-pub(super) const PLACEHOLDERS: [&str; 4] = ["arch", "cpu", "os", "platform"];
 
 /// The problems of a manifest, and the values of its templates.
 pub(super) struct Checker {
@@ -26,6 +28,8 @@ pub(super) struct Checker {
     pub(super) variables: BTreeMap<String, String>,
     /// `[project] version`.
     pub(super) version: Option<String>,
+    /// What was put in the place of templates, by the span of the text that they are in.
+    substituted: BTreeMap<(usize, usize), BTreeSet<String>>,
 }
 
 /// Where a template stands.
@@ -34,13 +38,15 @@ struct Scope<'a> {
     placeholders: bool,
     /// It is about publishing.
     publishing: bool,
+    /// What the git repository says is known.
+    git: bool,
     /// The build that is published.
     build: Option<&'a str>,
     /// Values become part of a tag.
     tag: bool,
 }
 
-const PLAIN: Scope<'_> = Scope { placeholders: false, publishing: false, build: None, tag: false };
+const PLAIN: Scope<'_> = Scope { placeholders: false, publishing: false, git: false, build: None, tag: false };
 
 /// What a name in braces stands for.
 enum Meaning {
@@ -60,13 +66,23 @@ enum Part<'a> {
 }
 
 impl Checker {
-    pub(super) fn push(&mut self, problem: Problem) {
-        self.problems.push(problem);
+    pub(super) fn new(problems: Problems, version: Option<String>) -> Self {
+        Self { problems, variables: BTreeMap::new(), version, substituted: BTreeMap::new() }
     }
 
-    /// A text in which only `{version}` and `{var.NAME}` are known; nothing if another name was told.
-    pub(super) fn expanded(&mut self, text: &Placed<String>) -> Option<String> {
-        self.worked_out(text, PLAIN)?.text()
+    /// Adds a problem. Where it is about a text with templates, it says what these stand for.
+    pub(super) fn push(&mut self, problem: Problem) {
+        let values = self.substituted.get(&problem.span()).map(|values| Vec::from_iter(values.iter().cloned()));
+        self.problems.push(match values {
+            Some(values) => problem.because(&format!(", where {}", values.join(" and "))),
+            None => problem,
+        });
+    }
+
+    /// A text in which only `{version}` and `{var.NAME}` are known; `None` if another name was told.
+    pub(super) fn expanded(&mut self, text: &Placed<String>) -> Option<Placed<String>> {
+        let expanded = self.worked_out(text, PLAIN)?.text()?;
+        Some(Placed::new(expanded, text.place.clone()))
     }
 
     /// As [`Checker::expanded`], of a tag: what it may not have becomes `-` in values.
@@ -78,18 +94,25 @@ impl Checker {
     /// A text that is worked out again for each platform, by [`expand`](crate::manifest::package::expand):
     /// braces in it stay doubled.
     pub(super) fn expanded_path(&mut self, text: &Placed<String>) -> Option<Placed<String>> {
+        self.kept_for_each_platform(text, Scope { placeholders: true, ..PLAIN })
+    }
+
+    /// A path or a variable of a packaged target, as [`Checker::expanded_path`]; `{git.*}` is known and kept.
+    pub(super) fn expanded_of_target(&mut self, text: &Placed<String>) -> Option<Placed<String>> {
+        self.kept_for_each_platform(text, Scope { placeholders: true, git: true, ..PLAIN })
+    }
+
+    fn kept_for_each_platform(&mut self, text: &Placed<String>, scope: Scope<'_>) -> Option<Placed<String>> {
         let mut expanded = String::new();
         let mut complete = true;
         for part in parts(text) {
             match part {
                 Part::Text(plain) | Part::Brace(plain) => expanded.push_str(plain),
-                Part::Name(name, range) => {
-                    match self.meaning(text, name, &range, Scope { placeholders: true, ..PLAIN }) {
-                        Some(Meaning::Value(value)) => expanded.push_str(&value.replace('{', "{{").replace('}', "}}")),
-                        Some(Meaning::Placeholder | Meaning::Late(_)) => expanded.push_str(&text[range]),
-                        None => complete = false,
-                    }
-                }
+                Part::Name(name, range) => match self.meaning(text, name, &range, scope) {
+                    Some(Meaning::Value(value)) => expanded.push_str(&value.replace('{', "{{").replace('}', "}}")),
+                    Some(Meaning::Placeholder | Meaning::Late(_)) => expanded.push_str(&text[range]),
+                    None => complete = false,
+                },
                 Part::Alone(range) => {
                     self.alone(text, range);
                     complete = false;
@@ -101,7 +124,7 @@ impl Checker {
 
     /// A text in which a brace that opens none of the known names is just a brace. To write such a name
     /// itself, its braces are doubled.
-    pub(super) fn expanded_loosely(&mut self, text: &Placed<String>) -> Option<String> {
+    pub(super) fn expanded_loosely(&mut self, text: &Placed<String>) -> Option<Placed<String>> {
         let is_known = |name: &str| name == "version" || name.starts_with("var.");
         let mut expanded = String::new();
         let mut complete = true;
@@ -131,7 +154,7 @@ impl Checker {
             };
         }
         expanded.push_str(&text[start..]);
-        complete.then_some(expanded)
+        complete.then(|| Placed::new(expanded, text.place.clone()))
     }
 
     /// What says where something is published: `build`, if it is about one.
@@ -141,7 +164,7 @@ impl Checker {
         build: Option<&str>,
         tag: bool,
     ) -> Option<Placed<Template>> {
-        let template = self.worked_out(text, Scope { placeholders: false, publishing: true, build, tag })?;
+        let template = self.worked_out(text, Scope { publishing: true, build, tag, ..PLAIN })?;
         Some(Placed::new(template, text.place.clone()))
     }
 
@@ -171,7 +194,7 @@ impl Checker {
                     Some(Meaning::Value(value)) if scope.tag => pieces.push(Piece::Text(tag_part(&value))),
                     Some(Meaning::Value(value)) => pieces.push(Piece::Text(value)),
                     Some(Meaning::Late(late)) => {
-                        pieces.push(Piece::Late(Placed::new(late, value::part(text, range))));
+                        pieces.push(Piece::Late(Placed::new(late, part::part(text, range))));
                     }
                     Some(Meaning::Placeholder) | None => complete = false,
                 },
@@ -192,20 +215,23 @@ impl Checker {
         range: &Range<usize>,
         scope: Scope<'_>,
     ) -> Option<Meaning> {
-        let place = value::part(text, range.clone());
+        let place = part::part(text, range.clone());
         if let Some(variable) = name.strip_prefix("var.") {
             let value = self.variables.get(variable).cloned();
-            if value.is_none() {
-                self.unknown_variable(variable, &place);
+            match &value {
+                Some(value) => self.note_value(text, name, value),
+                None => self.unknown_variable(variable, &place),
             }
             return value.map(Meaning::Value);
         }
-        if scope.placeholders && PLACEHOLDERS.contains(&name) {
+        if scope.placeholders && PER_PLATFORM.contains(&name) {
             return Some(Meaning::Placeholder);
         }
         match (name, scope.build) {
             ("version", _) => {
-                if self.version.is_none() {
+                if let Some(version) = self.version.clone() {
+                    self.note_value(text, name, &version);
+                } else {
                     let help = "give `[project]` a `version`".to_owned();
                     let problem = Problem::new("oci::manifest::no_value", "the project has no version", &place, "");
                     self.push(problem.help(help));
@@ -216,11 +242,17 @@ impl Checker {
             _ => {}
         }
         let late = Late::parse(name);
-        if scope.publishing && late.is_some() {
+        if late.is_some() && (scope.publishing || (scope.git && name.starts_with("git."))) {
             return late.map(Meaning::Late);
         }
         self.unknown(name, late.is_some() || name == "build", &place, scope);
         None
+    }
+
+    /// Keeps what was put in the place of a template, for what is wrong with the whole text.
+    fn note_value(&mut self, text: &Placed<String>, name: &str, value: &str) {
+        let span = (text.place.span.start, text.place.span.end);
+        self.substituted.entry(span).or_default().insert(format!("`{{{name}}}` is `{value}`"));
     }
 
     fn unknown_variable(&mut self, name: &str, place: &Place) {
@@ -241,7 +273,7 @@ impl Checker {
         }
         let mut known = vec!["version", "var.NAME"];
         if scope.placeholders {
-            known.extend(PLACEHOLDERS);
+            known.extend(PER_PLATFORM);
         }
         known.extend(scope.build.map(|_| "build"));
         if scope.publishing {
@@ -258,7 +290,7 @@ impl Checker {
 
     /// Tells of a brace that opens or closes nothing.
     fn alone(&mut self, text: &Placed<String>, range: Range<usize>) {
-        let place = value::part(text, range);
+        let place = part::part(text, range);
         self.push(
             Problem::new("oci::manifest::unknown_placeholder", "a brace stands alone", &place, "")
                 .help("`{{` and `}}` stand for braces".to_owned()),

@@ -2,22 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::Change;
 use crate::manifest::read::Table;
 use crate::manifest::validate::{Checker, package, value};
 use crate::manifest::variable::{VariableError, VariableValue};
+use crate::manifest::{Change, part};
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
 /// A list of strings; a plain string is one element, and almost never meant to hold a space.
 pub(super) fn command(table: Table<'_>, key: &str, checker: &mut Checker) -> Option<Placed<Vec<String>>> {
     let value = table.get(key)?;
-    let words = match value.text() {
+    let written = match value.text() {
         Some(text) => vec![text],
         None => value.list()?.into_iter().filter_map(|word| word.text()).collect(),
     };
-    if let Some(text) = value.text().filter(|text| text.contains(char::is_whitespace)) {
-        let words = shell_words::split(&text).unwrap_or_else(|_| text.split_whitespace().map(str::to_owned).collect());
+    let words: Vec<_> = written.iter().map(|word| checker.expanded_loosely(word)).collect::<Option<_>>()?;
+    let single = words.first().filter(|_| value.text().is_some());
+    if let Some(text) = single.filter(|text| text.contains(char::is_whitespace)) {
+        let words = shell_words::split(text).unwrap_or_else(|_| text.split_whitespace().map(str::to_owned).collect());
         let list = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
         checker.push(
             Problem::new(
@@ -43,7 +45,7 @@ pub(super) fn command(table: Table<'_>, key: &str, checker: &mut Checker) -> Opt
 pub(super) fn labels(table: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Option<String>> {
     let entries = table.table("labels").map(|table| table.entries()).unwrap_or_default();
     let texts = entries.into_iter().filter_map(|(name, value)| match value.text() {
-        Some(text) => Some((name.value, Some(checker.expanded(&text).unwrap_or_default()))),
+        Some(text) => Some((name.value, Some(checker.expanded(&text)?.value))),
         None => value.boolean().map(|_| (name.value, None)),
     });
     texts.collect()
@@ -81,7 +83,7 @@ fn variable(text: &Placed<String>, checker: &mut Checker) -> Option<VariableValu
         VariableError::NotClosed => checker.push(bad("a `${` is not closed".to_owned(), &text.place)),
         VariableError::BadName(name) => {
             let reference = format!("${{{name}}}");
-            let place = value::within(text, &reference);
+            let place = part::within(text, &reference);
             checker.push(bad(format!("`{reference}` names no variable"), &place));
         }
         VariableError::Template => {}
@@ -93,11 +95,11 @@ fn variable(text: &Placed<String>, checker: &mut Checker) -> Option<VariableValu
 pub(super) fn annotations(table: Table<'_>, checker: &mut Checker) -> BTreeMap<String, String> {
     let entries = table.table("annotations").map(|table| table.entries()).unwrap_or_default();
     let texts = entries.into_iter().filter_map(|(name, value)| Some((name.value, value.text()?)));
-    texts.map(|(name, text)| (name, checker.expanded(&text).unwrap_or_default())).collect()
+    texts.filter_map(|(name, text)| Some((name, checker.expanded(&text)?.value))).collect()
 }
 
 pub(super) fn user(table: Table<'_>, checker: &mut Checker) -> Option<String> {
-    let text = table.text("user")?;
+    let text = checker.expanded(&table.text("user")?)?;
     let mut parts = text.split(':');
     let well_formed =
         |part: &str| !part.is_empty() && !part.contains(|letter: char| letter.is_whitespace() || letter == '/');
@@ -112,7 +114,7 @@ pub(super) fn user(table: Table<'_>, checker: &mut Checker) -> Option<String> {
 }
 
 pub(super) fn workdir(table: Table<'_>, checker: &mut Checker) -> Option<String> {
-    let text = table.text("workdir")?;
+    let text = checker.expanded(&table.text("workdir")?)?;
     if !text.starts_with('/') {
         checker.push(
             Problem::new(
@@ -178,6 +180,7 @@ fn changes(
 ) -> Vec<Change> {
     let mut changes = Vec::new();
     for text in table.texts(key).unwrap_or_default() {
+        let Some(text) = checker.expanded(&text) else { continue };
         let (value, removes) = text.strip_prefix('!').map_or((text.as_str(), false), |value| (value, true));
         match normalise(value) {
             Ok(value) if removes => changes.push(Change::Remove(value)),

@@ -43,7 +43,7 @@ pub(crate) fn parse_with(source: &Source, folder: &Path, overrides: &Overrides) 
     shape::check_table(source, document.get_ref(), schema::MANIFEST, &[], &mut problems);
     let root = Table::new(source, document.get_ref());
     let version = root.table("project").and_then(|table| table.text("version")).map(|version| version.value);
-    let mut checker = Checker { problems, variables: BTreeMap::new(), version };
+    let mut checker = Checker::new(problems, version);
     checker.variables = variables(root, overrides, &mut checker);
     let bases = base::bases(root, &mut checker);
     let builds = build::builds(root, &mut checker);

@@ -149,7 +149,7 @@ fn content(table: Table<'_>, place: &Place, needs: &mut Needs, checker: &mut Che
             let text = table.text("text")?;
             let expanded = checker.expanded_loosely(&text);
             let to = image_path(needed("to", checker)?, false, checker)?;
-            Some(PackageContent::Text { text: expanded?, to })
+            Some(PackageContent::Text { text: expanded?.value, to })
         }
         "link" => {
             let target = needed("target", checker)?;
@@ -198,8 +198,8 @@ fn host_path(path: Placed<String>, to: Option<()>, needs: &mut Needs, checker: &
         needs.targets.push(Placed::new(name.to_owned(), path.place.clone()));
         return None;
     }
-    value::host_path(&path, checker)?;
     let path = checker.expanded_path(&path)?;
+    value::host_path(&path, checker)?;
     if path.contains(['*', '?', '[']) {
         value::check_glob(&path, checker);
     }
@@ -223,10 +223,11 @@ fn host_path(path: Placed<String>, to: Option<()>, needs: &mut Needs, checker: &
 
 /// A file, folder or glob in another image.
 fn path_in_image(path: Placed<String>, checker: &mut Checker) -> Option<Placed<String>> {
+    let path = image_path(path, true, checker)?;
     if path.contains(['*', '?', '[']) {
         value::check_glob(&path, checker);
     }
-    image_path(path, true, checker)
+    Some(path)
 }
 
 /// What a relative path most likely means in an image: itself, without the ways up that it begins with.
@@ -287,7 +288,8 @@ pub(super) fn image_path(path: Placed<String>, folder: bool, checker: &mut Check
     Some(path.map(|_| normal))
 }
 
-fn owner(text: &Placed<String>, checker: &mut Checker) -> Option<Owner> {
+fn owner(written: &Placed<String>, checker: &mut Checker) -> Option<Owner> {
+    let text = &checker.expanded(written)?;
     // The greatest number of all means "leave it as it is" to the kernel.
     let number = |text| value::number::<u32>(text).filter(|number| *number != u32::MAX);
     let numbers = text.split_once(':').and_then(|(uid, gid)| Some(Owner { uid: number(uid)?, gid: number(gid)? }));

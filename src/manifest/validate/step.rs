@@ -25,7 +25,7 @@ fn step(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option<St
     let is_text = table.get("run").is_some_and(|value| value.list().is_none());
     let what = command(&value, table, checker);
     if let Some(value) = table.get("shell").filter(Value::is_empty_list) {
-        empty(&value, checker);
+        empty(&value.place(), checker);
     }
     let texts = |key| table.texts(key).unwrap_or_default();
     let cache = texts("cache").into_iter().filter_map(|folder| place_of_folder(folder, checker)).collect();
@@ -71,10 +71,10 @@ fn command(step: &Value<'_>, table: Table<'_>, checker: &mut Checker) -> Option<
         return Some((text.place, command, written));
     };
     if words.is_empty() {
-        empty(&value, checker);
+        empty(&value.place(), checker);
         return None;
     }
-    let words: Vec<Option<String>> = words
+    let words: Vec<Option<_>> = words
         .iter()
         .filter_map(Value::text)
         .map(|word| {
@@ -82,10 +82,11 @@ fn command(step: &Value<'_>, table: Table<'_>, checker: &mut Checker) -> Option<
             checker.expanded_loosely(&word)
         })
         .collect();
-    let words: Vec<String> = words.into_iter().collect::<Option<_>>()?;
-    if words.first().is_some_and(String::is_empty) {
-        empty(&value, checker);
+    let words: Vec<_> = words.into_iter().collect::<Option<_>>()?;
+    if let Some(program) = words.first().filter(|program| program.is_empty()) {
+        empty(&program.place, checker);
     }
+    let words: Vec<String> = words.into_iter().map(|word| word.value).collect();
     let written = shell_words::join(&words);
     Some((value.place(), words, written))
 }
@@ -97,10 +98,6 @@ fn shell(
     checker: &mut Checker,
 ) -> Option<(Vec<String>, String)> {
     value::refuse_nul(text, checker);
-    if text.trim().is_empty() {
-        let problem = Problem::new("oci::manifest::no_program", "this step runs nothing", &text.place, "this is empty");
-        checker.push(problem);
-    }
     let mut words = match written {
         Some(words) => {
             words.iter().for_each(|word| value::refuse_nul(word, checker));
@@ -109,12 +106,16 @@ fn shell(
         None => SHELL.map(str::to_owned).to_vec(),
     };
     let script = checker.expanded_loosely(text)?;
-    words.push(script.clone());
-    Some((words, script))
+    if script.trim().is_empty() {
+        let problem = Problem::new("oci::manifest::no_program", "this step runs nothing", &text.place, "this is empty");
+        checker.push(problem);
+    }
+    words.push(script.value.clone());
+    Some((words, script.value))
 }
 
-fn empty(value: &Value<'_>, checker: &mut Checker) {
-    let problem = Problem::new("oci::manifest::no_program", "this names no program", &value.place(), "this is empty");
+fn empty(place: &Place, checker: &mut Checker) {
+    let problem = Problem::new("oci::manifest::no_program", "this names no program", place, "this is empty");
     checker.push(problem);
 }
 
@@ -136,7 +137,7 @@ fn secret(value: Value<'_>, checker: &mut Checker) -> Option<Placed<Secret>> {
             Secret::Variable(name.value)
         }
         _ => {
-            let file = table.text("file");
+            let file = table.text("file").and_then(|file| checker.expanded(&file));
             if let Some(file) = &file {
                 value::host_path(file, checker);
             }

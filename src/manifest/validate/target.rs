@@ -36,7 +36,10 @@ pub(super) fn packages(root: Table<'_>, checker: &mut Checker) {
         for key in ["command", "output", "outputs", "inputs"] {
             for text in table.text(key).into_iter().chain(table.texts(key).unwrap_or_default()) {
                 value::refuse_nul(&text, checker);
-                if let Some(pattern) = checker.expanded_path(&text).filter(|_| key == "inputs") {
+                if key == "command" {
+                    // For a shell a brace is a brace.
+                    checker.expanded_loosely(&text);
+                } else if let Some(pattern) = checker.expanded_path(&text).filter(|_| key == "inputs") {
                     value::check_glob(&pattern, checker);
                 }
             }
@@ -44,7 +47,7 @@ pub(super) fn packages(root: Table<'_>, checker: &mut Checker) {
         for (_, value) in table.table("env").map(|table| table.entries()).unwrap_or_default() {
             if let Some(text) = value.text() {
                 value::refuse_nul(&text, checker);
-                checker.expanded_path(&text);
+                checker.expanded_of_target(&text);
             }
         }
         if let Some(folder) = table.text("cwd").and_then(|text| checker.expanded_path(&text)) {

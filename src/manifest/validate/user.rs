@@ -30,7 +30,7 @@ impl UserSettings {
         }
         shape::check_table(source, document.get_ref(), schema::USER, &[], &mut problems);
         let root = Table::new(source, document.get_ref());
-        let mut checker = Checker { problems, variables: BTreeMap::new(), version: None };
+        let mut checker = Checker::new(problems, None);
         let settings = Self {
             cache: target::cache(root, folder, None, &mut checker),
             tools: tools::of_user(root, folder, &mut checker),

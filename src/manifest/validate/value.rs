@@ -1,6 +1,5 @@
 //! Single values: platforms, digests, tags, names, globs.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -13,7 +12,7 @@ use crate::model::image_name::{self, NameError};
 use crate::model::reference::RepositoryError;
 use crate::model::{Digest, ImageName, LayoutPath, Platform, Repository, Tag};
 use crate::problem::Problem;
-use crate::source::{Place, Placed};
+use crate::source::Placed;
 
 pub(super) fn platforms(table: Table<'_>, checker: &mut Checker) -> Option<Vec<Placed<Platform>>> {
     let written = table.texts("platforms")?;
@@ -256,34 +255,6 @@ pub(super) fn tag_template(
         tag(&Placed::new(written, text.place.clone()), checker)?;
     }
     Some(template)
-}
-
-/// The place of a part of a text; of the whole, where it was written with escapes or not once.
-pub(super) fn within(text: &Placed<String>, part: &str) -> Place {
-    let place = &text.place;
-    let written = place.source.text().get(place.span.clone()).unwrap_or_default();
-    let mut found = written.match_indices(part);
-    match (found.next(), found.next()) {
-        (Some((offset, _)), None) => {
-            let start = place.span.start + offset;
-            place.source.place(start..start + part.len())
-        }
-        _ => place.clone(),
-    }
-}
-
-/// The place of a stretch of a text; of the whole, where escapes do not tell where that was written.
-pub(super) fn part(text: &Placed<String>, range: Range<usize>) -> Place {
-    let place = &text.place;
-    let written = place.source.text().get(place.span.clone()).unwrap_or_default();
-    let long = written.starts_with("\"\"\"") || written.starts_with("'''");
-    let quoted = written.get(if long { 3 } else { 1 }..).unwrap_or_default();
-    let content = quoted.strip_prefix('\n').filter(|_| long).unwrap_or(quoted);
-    if content.starts_with(&text[..range.end]) {
-        let start = place.span.start + (written.len() - content.len());
-        return place.source.place(start + range.start..start + range.end);
-    }
-    within(text, &text[range])
 }
 
 /// A path on this machine: anything but nothing.

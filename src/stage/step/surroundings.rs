@@ -6,11 +6,11 @@ use crate::fs::host::{self, LastLink, Links, Lost};
 use crate::image::{DEFAULT_PATH, ImageError, Layer};
 use crate::manifest::package::expand;
 use crate::manifest::step::StepMount;
-use crate::model::Digest;
+use crate::model::{Digest, Environment};
 use crate::sandbox::Process;
 use crate::sanitize;
 use crate::source::At;
-use crate::stage::run::{below_root, is_of, set};
+use crate::stage::run::below_root;
 use crate::stage::step::secret::Secret;
 use crate::stage::step::{StepError, StepRequest, at, content};
 
@@ -98,58 +98,48 @@ impl Surroundings {
             terminal: false,
         };
         let caches = step.cache.iter().map(|folder| place(folder)).collect();
-        Ok(Self { process, environment, secrets, mounts: mounted, caches })
+        Ok(Self { process, environment: environment.to_list(), secrets, mounts: mounted, caches })
     }
 }
 
 /// The variables of the image being built, those that every step has, and the step's own.
-fn environment(request: &StepRequest<'_>, epoch: i64) -> Result<Vec<String>, At<StepError>> {
-    let mut environment = request.config.execution().env.unwrap_or_default();
-    if !environment.iter().any(|entry| is_of(entry, "PATH")) {
-        set(&mut environment, "PATH", DEFAULT_PATH);
-    }
+fn environment(request: &StepRequest<'_>, epoch: i64) -> Result<Environment, At<StepError>> {
+    let mut environment = request.config.environment();
+    environment.set_default("PATH", DEFAULT_PATH);
     let target = request.target;
-    for (name, value) in [
-        ("SOURCE_DATE_EPOCH", epoch.max(EARLIEST_EPOCH).to_string().as_str()),
-        ("TARGETPLATFORM", &target.to_string()),
-        ("TARGETOS", target.os()),
-        ("TARGETARCH", target.architecture()),
-        ("TARGETVARIANT", target.variant().unwrap_or_default()),
-    ] {
-        set(&mut environment, name, value);
-    }
+    environment.set("SOURCE_DATE_EPOCH", &epoch.max(EARLIEST_EPOCH).to_string());
+    environment.set("TARGETPLATFORM", &target.to_string());
+    environment.set("TARGETOS", target.os());
+    environment.set("TARGETARCH", target.architecture());
+    environment.set("TARGETVARIANT", target.variant().unwrap_or_default());
     let before = environment.clone();
-    let of_image = |name: &str| {
-        let entry = before.iter().rev().find(|entry| is_of(entry, name));
-        entry.and_then(|entry| entry.split_once('=')).map(|(_, value)| value)
-    };
     for (name, value) in &request.step.env {
         match &value.value {
-            None => environment.retain(|entry| !is_of(entry, name)),
+            None => environment.remove(name),
             Some(text) => {
                 let text = text
-                    .above(of_image)
+                    .above(|name| before.get(name))
                     .map_err(|missing| at(ImageError::NoBaseValue { name: missing.to_owned() }, &value.place))?;
-                set(&mut environment, name, &text);
+                environment.set(name, &text);
             }
         }
     }
     Ok(environment)
 }
 
-/// The same with what decides nothing: proxies, where there is a network, and secrets.
-fn with_secrets(request: &StepRequest<'_>, environment: &[String], secrets: &[Secret]) -> Vec<String> {
-    let mut environment = environment.to_vec();
+/// The step's environment with what decides nothing: proxies, where there is a network, and secrets.
+fn with_secrets(request: &StepRequest<'_>, environment: &Environment, secrets: &[Secret]) -> Vec<String> {
+    let mut environment = environment.clone();
     let proxies = PROXIES.into_iter().flat_map(|name| [name.to_owned(), name.to_lowercase()]);
     for name in proxies.filter(|_| request.step.network_host) {
-        if let (Ok(value), false) = (std::env::var(&name), environment.iter().any(|entry| is_of(entry, &name))) {
-            set(&mut environment, &name, &value);
+        if let Ok(value) = std::env::var(&name) {
+            environment.set_default(&name, &value);
         }
     }
     for (secret, known) in request.step.secrets.iter().zip(secrets) {
         if let crate::manifest::step::Secret::Variable(name) = &secret.value {
-            set(&mut environment, name, &String::from_utf8_lossy(&known.value));
+            environment.set(name, &String::from_utf8_lossy(&known.value));
         }
     }
-    environment
+    environment.to_list()
 }

@@ -194,6 +194,19 @@ base = "web"
 
 pub(super) const TEMPLATES: &[Case] = &[
     (
+        "names where none is known, and a value that is wrong",
+        r#"[vars]
+signal = "SIGTERM"
+user = "a b"
+[build."{var.user}"]
+base = "{version}"
+stop-signal = "{var.signal}"
+compression = "{env.COMPRESSION}"
+user = "{var.user}"
+packages = [{ path = "dist", exclude = ["**/{arch}"] }]
+"#,
+    ),
+    (
         "names that are not known, where they stand",
         r#"[vars]
 channel = "stable"
