@@ -1,6 +1,7 @@
 //! The folders of runs, and the end of those whose `oci` was killed.
 //!
 //! ```text
+//! <cache>/runs/                0700, as is every folder in it
 //! <cache>/runs/lock            shared while a folder is made, held alone to look for dead ones
 //! <cache>/runs/<identifier>/   a run's, see [`crate::sandbox`]
 //! <cache>/runs/<identifier>/lock  held while its `oci` lives
@@ -9,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::fs::{FileContext as _, FileError, Lock, create_folder};
+use crate::fs::{FileContext as _, FileError, Lock, create_private_folder, create_unique_folder};
 use crate::sandbox::{self, RunFolder};
 use crate::tools::{IdMap, Runc};
 
@@ -28,12 +29,12 @@ pub(super) struct LiveRun {
 
 impl LiveRun {
     pub(super) fn new(runs: &Path, runc: &Path, map: &IdMap) -> Result<Self, FileError> {
-        create_folder(runs)?;
+        // Programs of images with set-uid bits, and what containers are given, are for no other user.
+        create_private_folder(runs)?;
         let runs = &std::path::absolute(runs).context("find", runs)?;
         // A folder without a locked lock is a dead run's.
         let _no_sweep = Lock::shared(&runs.join(LOCK))?;
-        let mut builder = tempfile::Builder::new();
-        let path = builder.prefix(PREFIX).rand_bytes(12).tempdir_in(runs).context("create a folder in", runs)?.keep();
+        let path = create_unique_folder(runs, PREFIX)?;
         let lock = Lock::exclusive(&path.join(LOCK), || {})?;
         let identifier = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { folder: RunFolder { path }, identifier, runc: runc.to_owned(), map: map.clone(), _lock: lock })
