@@ -210,6 +210,9 @@ complete -c oci -n "__fish_oci_using_subcommand run" -l workdir -d 'The folder t
 complete -c oci -n "__fish_oci_using_subcommand run" -l name -d 'The container\'s host name, which no other that runs has' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l network -d 'This machine\'s network, or none' -r -f -a "host\t'This machine\'s, so that servers are reached'
 none\t'Only a loopback of its own'"
+complete -c oci -n "__fish_oci_using_subcommand run" -l memory -d 'The most memory, such as `512MiB`' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l cpus -d 'The most processors, such as `1.5`' -r
+complete -c oci -n "__fish_oci_using_subcommand run" -l pids-limit -d 'The most processes and threads at a time' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -l platform -d 'This platform instead of the machine\'s' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -s p -l publish -d 'Refused: with the host\'s network there are no ports to map' -r
 complete -c oci -n "__fish_oci_using_subcommand run" -s C -l directory -d 'Go to this folder first' -r -F

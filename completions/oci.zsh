@@ -272,6 +272,9 @@ _arguments "${_arguments_options[@]}" : \
 '--name=[The container'\''s host name, which no other that runs has]:NAME:_default' \
 '--network=[This machine'\''s network, or none]:NETWORK:((host\:"This machine'\''s, so that servers are reached"
 none\:"Only a loopback of its own"))' \
+'--memory=[The most memory, such as \`512MiB\`]:SIZE:_default' \
+'--cpus=[The most processors, such as \`1.5\`]:NUMBER:_default' \
+'--pids-limit=[The most processes and threads at a time]:NUMBER:_default' \
 '--platform=[This platform instead of the machine'\''s]:PLATFORM:_default' \
 '*-p+[Refused\: with the host'\''s network there are no ports to map]:PORTS:_default' \
 '*--publish=[Refused\: with the host'\''s network there are no ports to map]:PORTS:_default' \

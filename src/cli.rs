@@ -258,6 +258,15 @@ pub(crate) struct RunArguments {
     /// Refuse writes to the image's files
     #[arg(long)]
     pub(crate) read_only: bool,
+    /// The most memory, such as `512MiB`
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<String>,
+    /// The most processors, such as `1.5`
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) cpus: Option<String>,
+    /// The most processes and threads at a time
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) pids_limit: Option<String>,
     /// This platform instead of the machine's
     #[arg(long, value_name = "PLATFORM", env = "OCI_PLATFORM")]
     pub(crate) platform: Option<String>,

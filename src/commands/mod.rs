@@ -9,6 +9,7 @@ mod destination;
 mod doctor;
 mod dry_run;
 mod fetch;
+mod limits;
 mod lock;
 mod metadata;
 pub(crate) mod names;

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::limits::{LimitError, limits};
 use super::{Session, settings};
 use crate::cli::{Global, Network, RunArguments};
 use crate::diagnostic::{Failure, Status};
@@ -45,6 +46,9 @@ enum TargetError {
         help("write at most 63 letters, digits, `-` and `.`, a letter or digit first")
     )]
     Container { written: String },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Limit(#[from] LimitError),
     #[error("`{written}` sets no variable")]
     #[diagnostic(code(oci::cli::bad_variable), help("write `NAME=VALUE`, or `NAME` to pass on this machine's value"))]
     Variable { written: String },
@@ -115,6 +119,7 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
     // A run may take days: from here on only its root filesystem is in use.
     drop(session);
     let request = RunRequest {
+        subject: &target.name,
         config: &target.image.config,
         rootfs: &rootfs,
         overlays,
@@ -261,6 +266,7 @@ fn options(arguments: &RunArguments) -> Result<RunOptions, TargetError> {
         read_only: arguments.read_only,
         volumes: arguments.volumes.iter().map(|written| volume(written)).collect::<Result<_, _>>()?,
         terminal: arguments.terminal,
+        limits: limits(arguments)?,
     })
 }
 

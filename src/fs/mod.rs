@@ -10,7 +10,7 @@ mod own;
 mod unnamed;
 mod write_back;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,10 @@ use std::path::{Path, PathBuf};
 pub(crate) use lock::Lock;
 pub(crate) use own::{is_foreign, is_real_folder, lies_in, open_own, read_own};
 pub(crate) use unnamed::{TEMPORARY_PREFIX, Unnamed, sweep};
+
+/// The modes of what only its owner may see.
+const PRIVATE_FOLDER: u32 = 0o700;
+const PRIVATE_FILE: u32 = 0o600;
 
 /// A file that could not be read, written or locked.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -82,6 +86,36 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), FileError> {
     std::fs::create_dir_all(path).context("create the folder", path)
 }
 
+/// Creates a folder that only its owner may look into, where it is missing. One that is there is made as
+/// private, if it is ours.
+pub(crate) fn create_private_folder(path: &Path) -> Result<(), FileError> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+
+    create_folder(parent(path))?;
+    match DirBuilder::new().mode(PRIVATE_FOLDER).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        created => return created.context("create the folder", path),
+    }
+    let found = std::fs::metadata(path).context("look at", path)?;
+    let is_ours = found.uid() == rustix::process::geteuid().as_raw();
+    match is_ours && found.mode() & 0o077 != 0 {
+        true => std::fs::set_permissions(path, std::fs::Permissions::from_mode(PRIVATE_FOLDER))
+            .context("set the mode of", path),
+        false => Ok(()),
+    }
+}
+
+/// How many random letters and digits [`create_unique_folder`] puts behind the prefix.
+pub(crate) const UNIQUE_CHARACTERS: usize = 12;
+
+/// Creates a folder of an unused name in a folder: its name begins with `prefix`, and only its owner may look
+/// into it. It stays until someone removes it.
+pub(crate) fn create_unique_folder(folder: &Path, prefix: &str) -> Result<PathBuf, FileError> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix).rand_bytes(UNIQUE_CHARACTERS).permissions(std::fs::Permissions::from_mode(PRIVATE_FOLDER));
+    Ok(builder.tempdir_in(folder).context("create a folder in", folder)?.keep())
+}
+
 /// Replaces the file by `bytes`, atomically: a reader sees the old or the new content, and so does
 /// whoever comes after a crash. `mode` is what it gets, whatever the umask.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
@@ -111,9 +145,12 @@ pub(crate) fn nameless(folder: &Path) -> Result<File, FileError> {
 }
 
 /// Writes a file in a folder that is ours alone, or one of the kernel's, which takes what it is given at
-/// once: there is nothing half-written that anyone could see.
+/// once: there is nothing half-written that anyone could see. A new file is for its owner alone.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    std::fs::write(path, bytes).context("write", path)
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE_FILE).open(path);
+    opened.and_then(|mut file| file.write_all(bytes)).context("write", path)
 }
 
 /// Gives a file that a tool wrote its name, once it is on disk. Both have to be on one file system.
@@ -190,6 +227,22 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o444);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_private_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let private = folder.path().join("a/b");
+        create_private_folder(&private).unwrap();
+        let first = mode(&private);
+        std::fs::set_permissions(&private, std::fs::Permissions::from_mode(0o755)).unwrap();
+        create_private_folder(&private).unwrap();
+        let unique = create_unique_folder(&private, "x-").unwrap();
+        write_private(&private.join("file"), b"1").unwrap();
+        assert_eq!([first, mode(&private), mode(&unique), mode(&private.join("file"))], [0o700, 0o700, 0o700, 0o600]);
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        assert!(create_private_folder(&folder.path().join("file/x")).is_err());
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Who a container's process is: an image's `User` by the image's own `/etc/passwd` and `/etc/group`,
 //! read as container engines read it.
 
+use std::io;
+use std::path::Path;
+
 use crate::sandbox::refusal::{Attempt as _, Refusal};
 use crate::sandbox::root::Root;
+use crate::sandbox::view::{Holder, View};
 use crate::sanitize;
 use crate::tools::IdMap;
 
@@ -17,8 +21,8 @@ pub(super) struct Account {
 
 /// Looks a user up; an ID that the map does not have is refused.
 pub(super) fn resolve(text: Option<&str>, root: &Root, map: &IdMap) -> Result<Account, Refusal> {
-    let passwd = root.read_text("/etc/passwd").attempt("read", "/etc/passwd")?;
-    let group = root.read_text("/etc/group").attempt("read", "/etc/group")?;
+    let passwd = read(root, "/etc/passwd")?;
+    let group = read(root, "/etc/group")?;
     let mut account = parse(text.unwrap_or_default(), &passwd, &group)?;
     if !map.holds(account.user, account.group) {
         return Err(Refusal::UnmappedUser { user: account.user, group: account.group });
@@ -29,6 +33,17 @@ pub(super) fn resolve(text: Option<&str>, root: &Root, map: &IdMap) -> Result<Ac
     }
     account.supplementary.retain(|&group| map.holds(0, group));
     Ok(account)
+}
+
+/// An account file. One that leads to a folder of the container's own is refused: the runtime reads it too, and
+/// would read a device without an end.
+fn read(root: &Root, path: &str) -> Result<String, Refusal> {
+    let place = View::new(root).find(Path::new(path)).attempt("find", path)?;
+    if place.holder == Holder::Runtime {
+        let error = io::Error::other(format!("it leads to `{}`", sanitize::name(&place.absolute().to_string_lossy())));
+        return Err(Refusal::failed("read", Path::new(path), error));
+    }
+    root.read_text(path).attempt("read", path)
 }
 
 fn parse(text: &str, passwd: &str, groups: &str) -> Result<Account, Refusal> {

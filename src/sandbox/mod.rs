@@ -5,7 +5,8 @@
 //! folder, which the parent made and will remove, holds
 //!
 //! ```text
-//! task.json           what to do: a [`Task`]; a step's comes on standard input, since it may hold secrets
+//! task.json           what to do: a [`Task`], gone once it is read, since an environment may hold secrets; a
+//!                     step's comes on standard input
 //! scratch/            an overlay's upper folder `fs`, what the container changes, and its `work`; or the
 //!                     whole root as `fs`, where no overlay can be mounted
 //! merged/             where the overlay is mounted, seen in here only
@@ -27,6 +28,7 @@ mod copy;
 mod ground;
 mod mount;
 mod overlay;
+mod own_folders;
 mod program;
 mod reentry;
 mod refusal;
@@ -34,6 +36,8 @@ mod root;
 mod runtime_config;
 mod seccomp;
 mod step;
+mod sysfs;
+mod view;
 mod whiteout;
 
 use std::io::{self, Read};
@@ -44,7 +48,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use binary::executes_programs_of;
 pub(crate) use ground::Overlays;
-pub(crate) use mount::{Mount, MountSource};
+pub(crate) use mount::{Mount, MountSource, is_free_device};
 pub(crate) use overlay::ROOT_MARK;
 pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, delete_of_crun, invocation, remove_tree};
 pub(crate) use refusal::Refusal;
@@ -53,8 +57,10 @@ pub(crate) use step::Step;
 use crate::fs::write_private;
 use crate::model::canonical_json;
 use crate::sandbox::ground::Ground;
+use crate::sandbox::own_folders::OwnFolders;
 use crate::sandbox::refusal::Attempt as _;
 use crate::sandbox::root::Root;
+use crate::sandbox::view::{Holder, View};
 use crate::tools::IdMap;
 use crate::tools::process::{ProcessError, shell_status};
 use crate::tools::runc::{self, Kind, Runc, Streams};
@@ -86,6 +92,8 @@ pub(crate) enum Task {
 pub(crate) struct Container {
     /// The run's folder.
     pub(crate) folder: PathBuf,
+    /// What errors call the image.
+    pub(crate) image: String,
     /// Unique on this machine: runc names cgroups by it.
     pub(crate) identifier: String,
     /// The unpacked layers, topmost first.
@@ -102,6 +110,24 @@ pub(crate) struct Container {
     /// Programs may gain rights that their caller does not have, as set-uid programs do.
     pub(crate) new_privileges: bool,
     pub(crate) mounts: Vec<Mount>,
+    pub(crate) limits: Limits,
+}
+
+/// What a container may take of this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Limits {
+    /// In bytes.
+    pub(crate) memory: Option<u64>,
+    /// In thousandths of a processor.
+    pub(crate) processors: Option<u64>,
+    /// The most processes and threads at a time.
+    pub(crate) processes: Option<u32>,
+}
+
+impl Limits {
+    pub(crate) fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The container's first process.
@@ -205,7 +231,10 @@ fn load(task: &Path) -> io::Result<Task> {
         io::stdin().lock().read_to_end(&mut bytes)?;
         bytes
     } else {
-        std::fs::read(task)?
+        let bytes = std::fs::read(task)?;
+        // It may hold what nobody else may read, and nobody reads it again.
+        let _ = std::fs::remove_file(task);
+        bytes
     };
     Ok(serde_json::from_slice(&bytes)?)
 }
@@ -227,22 +256,26 @@ struct Ended {
     status: i32,
     /// What was made in its root to mount on and to start in, relative to the root.
     made: Vec<PathBuf>,
+    own: OwnFolders,
 }
 
 fn start(container: &Container, ground: &Ground, folder: &RunFolder, streams: Streams) -> Result<Ended, Refusal> {
     let root = Root::open(&ground.root).attempt("open", &ground.root)?;
+    let mut own = OwnFolders::lay(&root, ground, folder)?;
+    let mut made = std::mem::take(&mut own.made);
     let account = account::resolve(container.process.user.as_deref(), &root, &container.map)?;
-    let workdir = &container.process.workdir;
-    let mut made = root.create(workdir, FileType::Directory).attempt("create the working folder", workdir)?;
-    program::check(&container.process, &account, &root, &container.mounts)?;
-
     let bundle = folder.bundle();
     mount::memory(&bundle)?;
-    made.extend(mount::prepare(&container.mounts, &root, &account, &bundle)?);
-    let config = canonical_json(&runtime_config::build(container, &account, &ground.root, &bundle));
+    let mut view = View::new(&root);
+    made.extend(mount::prepare(&container.mounts, (&root, &mut view), &account, &bundle)?);
+    made.extend(create_workdir(container, &root, &view)?);
+    program::check(&container.process, &account, &view, &container.image)?;
+    let sysfs = sysfs::prepare(container, &bundle)?;
+    let config = canonical_json(&runtime_config::build(container, &account, &ground.root, (&bundle, &sysfs)));
     let file = bundle.join("config.json");
     write_private(&file, &config).map_err(|error| error.source).attempt("write", &file)?;
     // An open root would be a way out for the container.
+    drop(view);
     drop(root);
 
     let is_crun = container.kind == Kind::Crun;
@@ -258,12 +291,32 @@ fn start(container: &Container, ground: &Ground, folder: &RunFolder, streams: St
     match ended {
         Ok(status) => match runc::last_error(&folder.log()) {
             Some(message) if !status.success() => Err(Refusal::Runtime { message }),
-            _ => Ok(Ended { status: shell_status(status), made }),
+            _ => Ok(Ended { status: shell_status(status), made, own }),
         },
         Err(ProcessError::Interrupted) => Err(Refusal::Interrupted),
         Err(ProcessError::Missing { program }) => Err(Refusal::NoRuntime { program }),
         Err(error) => Err(Refusal::Runtime { message: error.to_string() }),
     }
+}
+
+/// Creates the working folder where the image does not have it; what was made.
+///
+/// The runtime goes there while files of this machine are open, so no link may lead to them.
+fn create_workdir(container: &Container, root: &Root, view: &View<'_>) -> Result<Vec<PathBuf>, Refusal> {
+    let workdir = &container.process.workdir;
+    let find = || {
+        let place = view.find(workdir).attempt("create the working folder", workdir)?;
+        match place.is_beyond() {
+            true => Err(Refusal::beyond("the working folder", workdir, &place, &container.image)),
+            false => Ok(place.holder),
+        }
+    };
+    if find()? != Holder::Image {
+        return Ok(Vec::new());
+    }
+    let made = root.create(workdir, FileType::Directory).attempt("create the working folder", workdir)?;
+    // A link may have led on through what was not there until now.
+    find().map(|_| made)
 }
 
 /// The test binary, started as `oci __sandbox TASK.json`, is the helper, before its own `main`.

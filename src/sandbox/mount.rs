@@ -6,7 +6,7 @@
 
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::FileType;
 use rustix::mount::MountFlags;
@@ -16,6 +16,7 @@ use crate::fs::write_private;
 use crate::sandbox::account::Account;
 use crate::sandbox::refusal::{Attempt as _, Refusal};
 use crate::sandbox::root::Root;
+use crate::sandbox::view::{Content, Holder, Place, View};
 use crate::sanitize;
 
 /// Something to be seen at a path of the container.
@@ -36,9 +37,6 @@ pub(crate) enum MountSource {
     /// An empty folder in memory.
     Memory,
 }
-
-/// What every container has, and so has places for.
-const ALWAYS: [&str; 3] = ["/dev", "/proc", "/sys"];
 
 /// Creates a folder, and mounts memory on it that only this mount namespace sees.
 pub(super) fn memory(folder: &Path) -> Result<(), Refusal> {
@@ -65,36 +63,81 @@ pub(super) fn secret_file(bundle: &Path, number: usize) -> PathBuf {
     bundle.join(format!("secret-{number}"))
 }
 
-/// Makes everything to be mounted, and all places for it; what was made in the root.
+/// Makes everything to be mounted, and all places for it, and notes in the view what will be where; what was
+/// made in the root.
 pub(super) fn prepare(
     mounts: &[Mount],
-    root: &Root,
+    (root, view): (&Root, &mut View<'_>),
     account: &Account,
     bundle: &Path,
 ) -> Result<Vec<PathBuf>, Refusal> {
     let mut made = Vec::new();
-    for folder in ALWAYS {
-        made.extend(root.create(Path::new(folder), FileType::Directory).attempt("create the folder", folder)?);
-    }
     for (number, Mount { target, source }) in mounts.iter().enumerate() {
-        let kind = match source {
-            MountSource::Host { path, .. } if !path.is_dir() => FileType::RegularFile,
+        let (kind, content) = match source {
+            MountSource::Host { path, .. } => {
+                let kind = if path.is_dir() { FileType::Directory } else { FileType::RegularFile };
+                (kind, Content::Machine(path.clone()))
+            }
             MountSource::Secret(value) => {
                 write_secret(&secret_file(bundle, number), value, account)?;
-                FileType::RegularFile
+                (FileType::RegularFile, Content::Unknown)
             }
             MountSource::Cache(path) => {
                 hand_over(path, account)?;
-                FileType::Directory
+                (FileType::Directory, Content::Machine(path.clone()))
             }
-            MountSource::Host { .. } | MountSource::Memory => FileType::Directory,
+            MountSource::Memory => (FileType::Directory, Content::Unknown),
         };
-        // In there is something of the runtime's own.
-        if !ALWAYS.iter().any(|folder| target.starts_with(folder)) {
-            made.extend(root.create(target, kind).map_err(|error| unfit(target, kind, error))?);
-        }
+        let place = fit(target, view, kind)?;
+        let place = match place.holder {
+            // What is not there in another mount, or in a folder of the container's own, is made by the runtime.
+            Holder::Mount(_) | Holder::Runtime => place,
+            Holder::Image => {
+                made.extend(root.create(target, kind).map_err(|error| unfit(target, kind, error))?);
+                // A link may have led on through what was not there until now.
+                fit(target, view, kind)?
+            }
+        };
+        view.mount(place.path, content);
     }
     Ok(made)
+}
+
+/// Where a mount's target is, if something may be mounted there.
+///
+/// Below `/dev` that is where the target itself says so; no link of an image may lead there, nor to `/proc`,
+/// `/sys` or the root.
+fn fit(target: &Path, view: &View<'_>, kind: FileType) -> Result<Place, Refusal> {
+    let place = view.find(target).map_err(|error| unfit(target, kind, error))?;
+    let is_root = place.path.as_os_str().is_empty();
+    let is_device = target.starts_with("/dev") && place.absolute() == *target && is_free_device(target);
+    match is_root || place.holder == Holder::Runtime && !is_device {
+        true => Err(Refusal::Unfit {
+            what: what(kind).to_owned(),
+            target: sanitize::name(&target.to_string_lossy()),
+            there: match is_root {
+                true => "it leads to the root folder".to_owned(),
+                false => format!("`{}` is the container's own", sanitize::name(&place.absolute().to_string_lossy())),
+            },
+        }),
+        false => Ok(place),
+    }
+}
+
+/// What the runtime makes in `/dev`, and relies on afterwards.
+const OWN_DEVICES: [&str; 14] = [
+    "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "stderr", "stdin", "stdout", "urandom",
+    "zero",
+];
+
+/// Whether something may be mounted at a path below `/dev`: not where the runtime makes something itself.
+pub(crate) fn is_free_device(path: &Path) -> bool {
+    let mut names = path.components().skip(2).map(Component::as_os_str);
+    names.next().is_some_and(|first| OWN_DEVICES.iter().all(|own| first != *own)) && names.all(|name| name != "..")
+}
+
+fn what(kind: FileType) -> &'static str {
+    if kind == FileType::Directory { "a folder" } else { "a file" }
 }
 
 /// Why nothing can be mounted there.
@@ -104,8 +147,11 @@ fn unfit(target: &Path, kind: FileType, error: io::Error) -> Refusal {
         io::ErrorKind::NotADirectory => "what is there, or above it, is no folder",
         _ => return Refusal::failed("create a place to mount on at", target, error),
     };
-    let what = if kind == FileType::Directory { "a folder" } else { "a file" };
-    Refusal::Unfit { what: what.to_owned(), target: sanitize::name(&target.to_string_lossy()), there: there.to_owned() }
+    Refusal::Unfit {
+        what: what(kind).to_owned(),
+        target: sanitize::name(&target.to_string_lossy()),
+        there: there.to_owned(),
+    }
 }
 
 fn write_secret(file: &Path, value: &[u8], account: &Account) -> Result<(), Refusal> {

@@ -2,48 +2,52 @@
 //! that is not there or not executable, and its status says nothing. What will be mounted is not there yet:
 //! of what is in it only that it is there is known.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::fs::{FileType, Stat};
 
+use crate::sandbox::Process;
 use crate::sandbox::account::Account;
 use crate::sandbox::binary::{Binary, Verdict};
 use crate::sandbox::refusal::{Attempt as _, Refusal};
-use crate::sandbox::root::Root;
-use crate::sandbox::{Mount, MountSource, Process};
+use crate::sandbox::view::{Holder, Place, View};
 use crate::sanitize;
 
 /// Enough for an ELF header, its program headers and the name of its loader.
 const HEAD: u64 = 64 << 10;
+/// As many as the kernel starts for one program, and more: an interpreter may be a script itself.
+const MOST_INTERPRETERS: usize = 8;
 
 /// Refuses a program that is not there, may not be executed by this user, or is for another machine.
-pub(super) fn check(process: &Process, account: &Account, root: &Root, mounts: &[Mount]) -> Result<(), Refusal> {
+pub(super) fn check(process: &Process, account: &Account, view: &View<'_>, image: &str) -> Result<(), Refusal> {
     let name = process.arguments.first().map(String::as_str).unwrap_or_default();
     let shown = sanitize::name(name);
-    let path = find(name, process, account, root, mounts)?;
-    if is_mounted(&path, mounts) {
-        return Ok(());
-    }
-    let head = root.read(&path, HEAD).attempt("read", &path)?.unwrap_or_default();
-    match Binary::read(&head).judge() {
-        Verdict::Fine { interpreter: None } => Ok(()),
-        Verdict::Fine { interpreter: Some(interpreter) } => {
-            let path = process.workdir.join(&interpreter);
-            match root.look(&path).is_ok() || is_mounted(&path, mounts) {
-                true => Ok(()),
-                false => Err(Refusal::NoInterpreter { program: shown, interpreter: sanitize::name(&interpreter) }),
+    let mut place = find(name, process, account, view, image)?;
+    for depth in 0..MOST_INTERPRETERS {
+        let head = view.read(&place, HEAD).attempt("read", place.absolute())?;
+        let interpreter = match Binary::read(&head).judge() {
+            Verdict::Fine { interpreter: None } => return Ok(()),
+            Verdict::Fine { interpreter: Some(interpreter) } => interpreter,
+            // Of this machine's files, and of what programs need, more is not known.
+            _ if depth > 0 || place.holder != Holder::Image => return Ok(()),
+            Verdict::Foreign { machine } => return Err(Refusal::Foreign { program: shown, machine }),
+            Verdict::Unknown => {
+                return Err(Refusal::NotExecutable {
+                    program: shown,
+                    reason: "it is neither an ELF program nor a script that begins with `#!`".to_owned(),
+                });
             }
-        }
-        Verdict::Foreign { machine } => Err(Refusal::Foreign { program: shown, machine }),
-        Verdict::Unknown => Err(Refusal::NotExecutable {
-            program: shown,
-            reason: "it is neither an ELF program nor a script that begins with `#!`".to_owned(),
-        }),
+        };
+        place = match view.find(&process.workdir.join(&interpreter)) {
+            Ok(place) if place.stat.is_some() => place,
+            _ => return Err(Refusal::NoInterpreter { program: shown, interpreter: sanitize::name(&interpreter) }),
+        };
     }
+    Ok(())
 }
 
 /// The file that will be executed.
-fn find(name: &str, process: &Process, account: &Account, root: &Root, mounts: &[Mount]) -> Result<PathBuf, Refusal> {
+fn find(name: &str, process: &Process, account: &Account, view: &View<'_>, image: &str) -> Result<Place, Refusal> {
     let path = process.environment.iter().rev().find_map(|entry| entry.strip_prefix("PATH="));
     let candidates: Vec<PathBuf> = if name.contains('/') {
         vec![process.workdir.join(name)]
@@ -52,12 +56,15 @@ fn find(name: &str, process: &Process, account: &Account, root: &Root, mounts: &
     };
     let mut refused = None;
     for candidate in candidates {
-        if is_mounted(&candidate, mounts) {
-            return Ok(candidate);
+        let Ok(place) = view.find(&candidate) else { continue };
+        if place.is_beyond() {
+            return Err(Refusal::beyond("the program", &candidate, &place, image));
         }
-        let Ok(found) = root.look(&candidate) else { continue };
-        match may_execute(&found, account) {
-            Ok(()) => return Ok(candidate),
+        let Some(found) = &place.stat else { continue };
+        match may_execute(found, account) {
+            Ok(()) => return Ok(place),
+            // Whether this machine's files may be executed, the container's own view of them tells.
+            Err(_) if place.holder != Holder::Image => return Ok(place),
             Err(reason) => _ = refused.get_or_insert(reason),
         }
     }
@@ -69,18 +76,6 @@ fn find(name: &str, process: &Process, account: &Account, root: &Root, mounts: &
             Err(Refusal::NotFound { program, path })
         }
     }
-}
-
-/// Whether there is something at a path of the container that is to be mounted there. Links in it are not
-/// followed, since they may lead out of it.
-fn is_mounted(path: &Path, mounts: &[Mount]) -> bool {
-    mounts.iter().any(|mount| match (&mount.source, path.strip_prefix(&mount.target)) {
-        (MountSource::Host { path: source, .. } | MountSource::Cache(source), Ok(rest)) => {
-            let there = if rest.as_os_str().is_empty() { source.clone() } else { source.join(rest) };
-            there.symlink_metadata().is_ok()
-        }
-        _ => false,
-    })
 }
 
 fn may_execute(found: &Stat, account: &Account) -> Result<(), &'static str> {
@@ -108,6 +103,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::sandbox::root::Root;
+    use crate::sandbox::view::Content;
 
     fn process(arguments: &[&str], path: &str) -> Process {
         Process {
@@ -129,6 +126,9 @@ mod tests {
             ("sbin/tool", 0o744, "#! /bin/none -x\n"),
             ("bin/text", 0o755, "echo\n"),
             ("bin/folder/x", 0o644, ""),
+            ("proc/self/fd/7/sh", 0o755, "#!/bin/sh\n"),
+            ("bin/out", 0o755, "#!/bin/through\n"),
+            ("bin/through", 0o755, "#!/proc/self/fd/7/sh\n"),
         ] {
             let path = folder.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -136,16 +136,12 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         }
         let root = Root::open(folder.path()).unwrap();
-        let mounts =
-            [("volume", folder.path().join("bin")), ("one", folder.path().join("bin/tool"))].map(|(target, path)| {
-                Mount {
-                    target: Path::new("/mounted").join(target),
-                    source: MountSource::Host { path, read_only: true },
-                }
-            });
+        let mut view = View::new(&root);
+        for (target, path) in [("volume", "bin"), ("one", "bin/tool")] {
+            view.mount(Path::new("mounted").join(target), Content::Machine(folder.path().join(path)));
+        }
         let account = |user| Account { user, group: user, supplementary: vec![], home: "/".to_owned() };
-        let check = |name: &str, path: &str, user| match check(&process(&[name], path), &account(user), &root, &mounts)
-        {
+        let check = |name: &str, path: &str, user| match check(&process(&[name], path), &account(user), &view, "a") {
             Ok(()) => "fine".to_owned(),
             Err(refusal) => refusal.to_string(),
         };
@@ -162,6 +158,19 @@ mod tests {
             ("/mounted/volume/text", "", 0, "fine"),
             ("/mounted/one", "", 0, "fine"),
             ("text", "/none:/mounted/volume", 0, "fine"),
+            ("out", "/bin", 0, "`out` needs `/proc/self/fd/7/sh`, which the image does not have"),
+            (
+                "/proc/self/fd/7/sh",
+                "",
+                0,
+                "the program `/proc/self/fd/7/sh` of `a` leads to `/proc/self/fd/7/sh`, which may be outside of the container",
+            ),
+            (
+                "sh",
+                "/proc/self/fd/7:/bin",
+                0,
+                "the program `/proc/self/fd/7/sh` of `a` leads to `/proc/self/fd/7/sh`, which may be outside of the container",
+            ),
             ("/mounted/volume/none", "", 0, "could not find `/mounted/volume/none` in the image"),
             ("/mounted/one/x", "", 0, "could not find `/mounted/one/x` in the image"),
             (

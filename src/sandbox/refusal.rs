@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::layer::CaptureError;
+use crate::sandbox::view::Place;
 use crate::sanitize;
 use crate::tools::program::Absence;
 
@@ -78,6 +79,15 @@ pub(crate) enum Refusal {
         help("give it another place: folders are mounted on folders, files on files, and what is not there is made")
     )]
     Unfit { what: String, target: String, there: String },
+    #[error("{what} `{path}` of `{image}` leads to `{to}`, which may be outside of the container")]
+    #[diagnostic(
+        code(oci::run::leads_out),
+        help(
+            "open files of this machine may be there while a container starts: name another, with `--workdir` or \
+             `--entrypoint`, or in oci.toml"
+        )
+    )]
+    Beyond { what: String, path: String, image: String, to: String },
     #[error("could not {verb} `{path}`")]
     #[diagnostic(code(oci::run::failed))]
     Failed {
@@ -112,6 +122,13 @@ impl From<io::Error> for Cause {
 }
 
 impl Refusal {
+    /// A path that leads to where the magic links of a container's own folders are.
+    pub(super) fn beyond(what: &str, path: &Path, place: &Place, image: &str) -> Self {
+        let shown = |path: &Path| sanitize::name(&path.to_string_lossy());
+        let to = shown(&place.absolute());
+        Self::Beyond { what: what.to_owned(), path: shown(path), image: sanitize::name(image), to }
+    }
+
     pub(super) fn failed(verb: &str, path: &Path, error: io::Error) -> Self {
         Self::Failed { verb: verb.to_owned(), path: sanitize::name(&path.to_string_lossy()), cause: error.into() }
     }

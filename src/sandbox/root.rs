@@ -10,10 +10,10 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-/// No account file or program header that is read is longer.
-const LIMIT: u64 = 16 << 20;
+/// The most bytes of an account file.
+const LIMIT: u64 = 4 << 20;
 /// Links that lead to links: as many as the kernel follows.
-const MOST_LINKS: usize = 40;
+pub(super) const MOST_LINKS: usize = 40;
 
 /// An open root folder.
 pub(super) struct Root {
@@ -25,7 +25,7 @@ impl Root {
         Ok(Self { folder: rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())? })
     }
 
-    fn open_inside(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    pub(super) fn open_inside(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         let open = || rustix::fs::openat2(&self.folder, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve);
         // AGAIN: something was renamed meanwhile, so that the kernel cannot be sure where it is.
@@ -36,12 +36,21 @@ impl Root {
     }
 
     /// What is at a path, links followed.
-    pub(super) fn look(&self, path: &Path) -> rustix::io::Result<Stat> {
+    fn look(&self, path: &Path) -> rustix::io::Result<Stat> {
         rustix::fs::fstat(self.open_inside(path, OFlags::PATH)?)
     }
 
-    /// A file's content, at most `limit` bytes of it; nothing where nothing or no file is.
-    pub(super) fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    /// What kind of thing has a name in the root folder, a link being a link; `None` if nothing has it.
+    pub(super) fn kind_of_entry(&self, name: &str) -> rustix::io::Result<Option<FileType>> {
+        match self.open_inside(Path::new(name), OFlags::PATH | OFlags::NOFOLLOW) {
+            Ok(found) => Ok(Some(FileType::from_raw_mode(rustix::fs::fstat(found)?.st_mode))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A file's content, at most `limit` bytes of it; `None` where nothing is, or no file.
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let file = match self.open_inside(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
             Ok(file) => File::from(file),
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
@@ -55,11 +64,14 @@ impl Root {
         Ok(Some(bytes))
     }
 
-    /// A text file's content; empty for nothing. What is there and no file is an error: runc, which reads it
-    /// too, would wait for a pipe's other end.
+    /// A text file's content; empty if nothing is there. It is an error if no file is there, or a very long
+    /// one: the runtime reads it too, all of it, and would wait for a pipe's other end.
     pub(super) fn read_text(&self, path: &str) -> io::Result<String> {
         let path = Path::new(path);
-        match self.read(path, LIMIT)? {
+        match self.read(path, LIMIT + 1)? {
+            Some(bytes) if bytes.len() as u64 > LIMIT => {
+                Err(io::Error::other(format!("it is longer than {} MiB", LIMIT >> 20)))
+            }
             Some(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
             None if self.look(path).is_ok() => Err(io::Error::other("it is there, and is no file")),
             None => Ok(String::new()),
@@ -115,7 +127,7 @@ impl Root {
 }
 
 /// The names in a path, the last one first.
-fn names(path: &Path) -> Vec<OsString> {
+pub(super) fn names(path: &Path) -> Vec<OsString> {
     let names = path.components().rev().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),
         Component::ParentDir => Some("..".into()),
@@ -144,6 +156,8 @@ mod tests {
         assert_eq!(root.read(Path::new("/file/x"), 10).unwrap(), None);
         assert_eq!(root.read_text("/file").unwrap(), "in");
         assert_eq!(root.read_text("/absolute").unwrap(), "");
+        std::fs::File::create(inside.path().join("long")).unwrap().set_len(LIMIT + 1).unwrap();
+        assert_eq!(root.read_text("/long").unwrap_err().to_string(), "it is longer than 4 MiB");
         rustix::fs::mknodat(&root.folder, "pipe", FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
         assert!(root.read_text("/pipe").is_err() && root.read_text("/up").is_err());
         root.create(Path::new("/up/a/b"), FileType::Directory).unwrap();

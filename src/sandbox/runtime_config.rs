@@ -1,14 +1,15 @@
 //! The runtime configuration (OCI runtime spec, `config.json`) of a run, with what container engines
 //! give a container by default. Made here, since umoci's own cannot start most programs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::sandbox::account::Account;
-use crate::sandbox::{Container, Mount, MountSource, mount, seccomp};
-use crate::tools::IdMap;
-use crate::tools::id_map::{has_all_ids, has_group};
+use crate::sandbox::sysfs::Sysfs;
+use crate::sandbox::{Container, Limits, Mount, MountSource, mount, seccomp};
+use crate::tools::id_map::has_group;
+use crate::tools::runc::Kind;
 
 /// The capabilities of a container's root.
 const CAPABILITIES: [&str; 14] = [
@@ -28,10 +29,11 @@ const CAPABILITIES: [&str; 14] = [
     "CAP_SYS_CHROOT",
 ];
 
-/// What is hidden, since it tells of the machine or changes it.
-const MASKED: [&str; 11] = [
+/// What is hidden, since it tells of the machine or changes it: all that container engines hide.
+const MASKED: [&str; 14] = [
     "/proc/acpi",
     "/proc/asound",
+    "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",
@@ -39,19 +41,28 @@ const MASKED: [&str; 11] = [
     "/proc/scsi",
     "/proc/timer_list",
     "/proc/timer_stats",
+    "/sys/dev/block",
     "/sys/devices/virtual/powercap",
     "/sys/firmware",
+    "/sys/fs/selinux",
 ];
 
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
+/// Where each processor has a folder, in which `thermal_throttle` is hidden too.
+const PROCESSORS: &str = "/sys/devices/system/cpu";
+
+/// The length of time that shares of processors are reckoned in, in microseconds.
+const PERIOD: u64 = 100_000;
+
 /// The group that owns terminals, by convention.
 const TTY: u32 = 5;
 
-/// The configuration of a run; `root` is where its overlay is mounted, `bundle` where its secrets are.
+/// The configuration of a run; `root` is where its overlay is mounted, `bundle` where its secrets are, `sysfs`
+/// what its `/sys` is.
 ///
 /// It asks for no resource limits above ours, which an ordinary user cannot have.
-pub(super) fn build(container: &Container, account: &Account, root: &Path, bundle: &Path) -> Value {
+pub(super) fn build(container: &Container, account: &Account, root: &Path, (bundle, sysfs): (&Path, &Sysfs)) -> Value {
     let process = &container.process;
     let mut environment = process.environment.clone();
     if !environment.iter().any(|entry| entry.starts_with("HOME=")) {
@@ -60,6 +71,9 @@ pub(super) fn build(container: &Container, account: &Account, root: &Path, bundl
     let mut namespaces = vec!["pid", "ipc", "uts", "mount"];
     if !container.network_host {
         namespaces.push("network");
+    }
+    if shows_cgroup(container) {
+        namespaces.push("cgroup");
     }
     let namespaces: Vec<Value> = namespaces.into_iter().map(|kind| json!({ "type": kind })).collect();
     let mut config = json!({
@@ -79,10 +93,10 @@ pub(super) fn build(container: &Container, account: &Account, root: &Path, bundl
         },
         "root": { "path": root, "readonly": container.read_only },
         "hostname": container.hostname,
-        "mounts": mounts(container, bundle),
+        "mounts": mounts(container, bundle, sysfs),
         "linux": {
             "namespaces": namespaces,
-            "maskedPaths": MASKED,
+            "maskedPaths": masked(),
             "readonlyPaths": READ_ONLY,
         },
     });
@@ -99,10 +113,43 @@ pub(super) fn build(container: &Container, account: &Account, root: &Path, bundl
         // Root may make device files, so it must not open what they stand for.
         config["linux"]["resources"] = json!({ "devices": [{ "allow": false, "access": "rwm" }] });
     }
+    if !container.limits.are_none() {
+        limit(&mut config, container);
+    }
     config
 }
 
-fn mounts(container: &Container, bundle: &Path) -> Vec<Value> {
+/// What is hidden, and there.
+fn masked() -> Vec<PathBuf> {
+    let processors = std::fs::read_dir(PROCESSORS).into_iter().flatten().flatten();
+    let throttles = processors.map(|processor| processor.path().join("thermal_throttle")).filter(|path| path.exists());
+    MASKED.iter().map(PathBuf::from).chain(throttles).collect()
+}
+
+/// Whether the container sees its own cgroup, which tells programs their limits. crun is not shown all of
+/// this machine's cgroups, and so cannot mount it.
+fn shows_cgroup(container: &Container) -> bool {
+    !container.limits.are_none() && container.kind == Kind::Runc
+}
+
+fn limit(config: &mut Value, container: &Container) {
+    let Limits { memory, processors, processes } = &container.limits;
+    let linux = &mut config["linux"];
+    // Not below our own cgroup: one with processes in it hands no controllers on.
+    linux["cgroupsPath"] = json!(format!("/{}", container.identifier));
+    let resources = &mut linux["resources"];
+    if let Some(bytes) = memory {
+        resources["memory"] = json!({ "limit": bytes });
+    }
+    if let Some(thousandths) = processors {
+        resources["cpu"] = json!({ "period": PERIOD, "quota": thousandths.saturating_mul(PERIOD / 1000) });
+    }
+    if let Some(number) = processes {
+        resources["pids"] = json!({ "limit": number });
+    }
+}
+
+fn mounts(container: &Container, bundle: &Path, sysfs: &Sysfs) -> Vec<Value> {
     let mount = |destination: &str, kind: &str, options: &[&str]| json!({ "destination": destination, "type": kind, "source": kind, "options": options });
     let mut devpts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
     if has_group(TTY) {
@@ -114,20 +161,23 @@ fn mounts(container: &Container, bundle: &Path) -> Vec<Value> {
         mount("/dev/pts", "devpts", &devpts),
         mount("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
         mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
-        sysfs(container),
+        sysfs_mount(sysfs),
     ];
+    if shows_cgroup(container) {
+        mounts.push(mount("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]));
+    }
     mounts.extend(container.mounts.iter().enumerate().map(|(number, mount)| own_mount(mount, number, bundle)));
     mounts
 }
 
-/// A user namespace may mount a sysfs only for a network namespace of its own.
-fn sysfs(container: &Container) -> Value {
+fn sysfs_mount(sysfs: &Sysfs) -> Value {
     let options = ["nosuid", "noexec", "nodev", "ro"];
-    if (container.map != IdMap::Host || !has_all_ids()) && container.network_host {
-        let options: Vec<&str> = ["rbind"].into_iter().chain(options).collect();
-        json!({ "destination": "/sys", "type": "bind", "source": "/sys", "options": options })
-    } else {
-        json!({ "destination": "/sys", "type": "sysfs", "source": "sysfs", "options": options })
+    match sysfs {
+        Sysfs::Machine(seen) => {
+            let options: Vec<&str> = ["rbind"].into_iter().chain(options).collect();
+            json!({ "destination": "/sys", "type": "bind", "source": seen, "options": options })
+        }
+        Sysfs::Own => json!({ "destination": "/sys", "type": "sysfs", "source": "sysfs", "options": options }),
     }
 }
 

@@ -66,6 +66,7 @@ fn perform(step: &Step, ground: &Ground, folder: &RunFolder) -> Result<(i32, boo
         let work = folder.work();
         std::fs::remove_dir_all(&work).attempt("remove", &work)?;
     }
+    ended.own.put_back(ground, folder)?;
     allow_a_deep_walk();
     let request = CaptureRequest {
         upper: &upper,

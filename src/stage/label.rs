@@ -10,6 +10,10 @@ use crate::layer::Format;
 use crate::model::document::media_type;
 use crate::model::{Descriptor, Digest};
 use crate::stage::base::{BaseError, BaseImage, Bases};
+use crate::store::Shelf;
+
+/// The media type that a layer's bytes tell, by its digest.
+const LABELS: Shelf<String> = Shelf::new("label", 1);
 
 impl Bases<'_> {
     /// Gives every layer whose label is doubtful the media type that its first bytes tell. Those that were not
@@ -26,9 +30,8 @@ impl Bases<'_> {
 
     /// The media type that the layer's bytes tell.
     fn told(&self, layer: &Descriptor, base: &BaseImage) -> Result<String, BaseError> {
-        const KIND: &str = "label";
         let key = Digest::of(layer.digest.to_string().as_bytes());
-        if let Some(told) = self.store.recall(KIND, &key)? {
+        if let Some(told) = LABELS.recall(self.store, &key)? {
             return Ok(told);
         }
         let told = match self.format(layer, base)? {
@@ -38,7 +41,7 @@ impl Bases<'_> {
             // OCI has no media type for these.
             Format::Xz | Format::Bzip2 => media_type::oci_layer(&layer.media_type),
         };
-        self.store.record(KIND, &key, &told)?;
+        LABELS.record(self.store, &key, &told.to_owned())?;
         Ok(told.to_owned())
     }
 

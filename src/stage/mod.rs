@@ -3,12 +3,14 @@
 //! [`base`] brings images in from registries, once they are judged by what is in [`trust`], [`rootfs`] unpacks
 //! their layers, and [`run`] starts containers of them; [`step`] makes layers of what containers change;
 //! [`overlays`] knows whether the system can stack trees, and [`runtime`] which program starts containers;
+//! `limits` whether what a run is limited to can be had;
 //! [`unstarted`] says why there is none; [`runs`] and [`trees`] clear up behind those that were killed, and
 //! [`prune`] makes room.
 
 pub(crate) mod base;
 mod judge;
 mod label;
+mod limits;
 pub(crate) mod overlays;
 pub(crate) mod prune;
 pub(crate) mod rootfs;

@@ -9,7 +9,8 @@ use rustix::termios::{OptionalActions, Termios};
 use crate::fs::{FileError, Lock, write_private};
 use crate::image::DEFAULT_PATH;
 use crate::model::{Environment, ImageConfig};
-use crate::sandbox::{self, Container, Mount, MountSource, Overlays, Process, Refusal, Task};
+use crate::sandbox::{self, Container, Limits, Mount, MountSource, Overlays, Process, Refusal, Task};
+use crate::stage::limits::{self, LimitError};
 use crate::stage::rootfs::Rootfs;
 use crate::stage::runs::LiveRun;
 use crate::stage::unstarted::{self, Unstarted};
@@ -40,6 +41,7 @@ pub(crate) struct RunOptions {
     pub(crate) volumes: Vec<Volume>,
     /// Gives it a terminal; standard input must be one.
     pub(crate) terminal: bool,
+    pub(crate) limits: Limits,
 }
 
 /// A file or folder of the machine to be seen in the container.
@@ -52,6 +54,8 @@ pub(crate) struct Volume {
 
 /// A run.
 pub(crate) struct RunRequest<'a> {
+    /// What errors call the image.
+    pub(crate) subject: &'a str,
     pub(crate) config: &'a ImageConfig,
     pub(crate) rootfs: &'a Rootfs,
     pub(crate) overlays: Overlays,
@@ -78,7 +82,10 @@ pub(crate) enum RunError {
     #[error("`{}` is no place for a volume", path.display())]
     #[diagnostic(
         code(oci::run::volume_target),
-        help("give an absolute path below `/`, and none in `/proc` or `/sys`, which a container has of its own")
+        help(
+            "give an absolute path below `/`, and none in `/proc` or `/sys`, nor that of a usual device, which a \
+             container has of its own"
+        )
     )]
     VolumeTarget { path: PathBuf },
     #[error("a container named `{name}` is running")]
@@ -87,6 +94,9 @@ pub(crate) enum RunError {
     #[error("standard input is no terminal")]
     #[diagnostic(code(oci::run::no_terminal), help("leave `-t` and `terminal = true` out"))]
     NoTerminal,
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Limit(#[from] LimitError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Unstarted(#[from] Unstarted),
@@ -116,11 +126,13 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
     if process.terminal && !rustix::termios::isatty(io::stdin()) {
         return Err(RunError::NoTerminal);
     }
+    limits::check(&request.options.limits, request.map)?;
     let mounts = mounts(request.options)?;
     let run = LiveRun::new(request.runs, request.runc, request.map)?;
     let _name = request.options.name.as_deref().map(|name| take_name(request.runs, name)).transpose()?;
     let task = Task::Run(Box::new(Container {
         folder: run.folder.path.clone(),
+        image: request.subject.to_owned(),
         identifier: run.identifier.clone(),
         lowers: request.rootfs.lowers.clone(),
         is_copied: request.overlays == Overlays::Unusable,
@@ -133,6 +145,7 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
         read_only: request.options.read_only,
         new_privileges: false,
         mounts,
+        limits: request.options.limits.clone(),
     }));
     // In a folder that is closed to others: the environment may hold secrets.
     let path = run.folder.task();
@@ -219,7 +232,8 @@ fn mounts(options: &RunOptions) -> Result<Vec<Mount>, RunError> {
 fn takes_volume(target: &Path) -> bool {
     let path = below_root(&target.to_string_lossy());
     let taken = ["/proc", "/sys"].iter().any(|folder| path.starts_with(folder));
-    target.is_absolute() && !taken && !["/", "/dev"].iter().any(|folder| path == Path::new(folder))
+    let is_device = path.starts_with("/dev");
+    target.is_absolute() && !taken && path != Path::new("/") && (!is_device || sandbox::is_free_device(&path))
 }
 
 /// What a container on the machine's network needs to know about it.
@@ -282,6 +296,8 @@ mod tests {
             ("/proc/sys/x", false),
             ("/a/../sys/fs", false),
             ("/dev/", false),
+            ("/dev/null", false),
+            ("/dev/pts/x", false),
         ] {
             assert_eq!(takes_volume(Path::new(target)), fits, "{target}");
         }

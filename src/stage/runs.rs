@@ -1,6 +1,7 @@
 //! The folders of runs, and the end of those whose `oci` was killed.
 //!
 //! ```text
+//! <cache>/runs/                0700, as is every folder in it
 //! <cache>/runs/lock            shared while a folder is made, held alone to look for dead ones
 //! <cache>/runs/<identifier>/   a run's, see [`crate::sandbox`]
 //! <cache>/runs/<identifier>/lock  held while its `oci` lives
@@ -9,14 +10,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::fs::{FileContext as _, FileError, Lock, create_folder};
+use crate::fs::{FileContext as _, FileError, Lock, UNIQUE_CHARACTERS, create_private_folder, create_unique_folder};
 use crate::sandbox::{self, RunFolder};
 use crate::tools::{IdMap, Runc};
 
 /// Begins the name of a run, which is also the name of its cgroups.
 const PREFIX: &str = "oci-";
-/// How many characters of a run's name are drawn at random.
-const RANDOM: usize = 12;
 const LOCK: &str = "lock";
 
 /// The folder of a living run; removed with all in it when it is dropped.
@@ -30,13 +29,12 @@ pub(super) struct LiveRun {
 
 impl LiveRun {
     pub(super) fn new(runs: &Path, runc: &Path, map: &IdMap) -> Result<Self, FileError> {
-        create_folder(runs)?;
+        // Programs of images with set-uid bits, and what containers are given, are for no other user.
+        create_private_folder(runs)?;
         let runs = &std::path::absolute(runs).context("find", runs)?;
         // A folder without a locked lock is a dead run's.
         let _no_sweep = Lock::shared(&runs.join(LOCK))?;
-        let mut builder = tempfile::Builder::new();
-        let path =
-            builder.prefix(PREFIX).rand_bytes(RANDOM).tempdir_in(runs).context("create a folder in", runs)?.keep();
+        let path = create_unique_folder(runs, PREFIX)?;
         let lock = Lock::exclusive(&path.join(LOCK), || {})?;
         let identifier = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { folder: RunFolder { path }, identifier, runc: runc.to_owned(), map: map.clone(), _lock: lock })
@@ -81,7 +79,7 @@ fn clean(folder: &RunFolder, program: &Path, map: &IdMap) -> Result<(), FileErro
 /// True if a run's folder may have the name; what has another stays.
 fn is_ours(name: &std::ffi::OsStr) -> bool {
     let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
-    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    random.is_some_and(|random| random.len() == UNIQUE_CHARACTERS && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// A run without an `oci`, and the lock that its `oci` lost.

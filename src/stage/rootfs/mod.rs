@@ -26,7 +26,7 @@ mod unpack;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::fs::{FileContext as _, FileError, Lock, create_folder, sync_folder};
+use crate::fs::{FileContext as _, FileError, Lock, create_private_folder, sync_folder};
 use crate::layer::{FlattenError, LinkError};
 use crate::model::{ChainId, Descriptor, DiffId, Digest};
 use crate::report::Reporter;
@@ -111,7 +111,8 @@ pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError
     if folder.to_string_lossy().contains(':') {
         return Err(RootfsError::Colon { path: request.cache.to_owned() });
     }
-    create_folder(&folder)?;
+    // Trees hold images' set-uid programs and device files, which are for no other user.
+    create_private_folder(&folder)?;
     if request.overlays != Overlays::OnDisk {
         let layers = [request.base, request.own].concat();
         let tree = Tree { layers: &layers, is_own: false, folder: &folder, request }.prepare()?;

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::fs::{FileContext as _, Lock, TEMPORARY_PREFIX, create_folder, mark_used, sync_folder, write_private};
+use crate::fs::{
+    FileContext as _, Lock, TEMPORARY_PREFIX, create_folder, create_unique_folder, mark_used, sync_folder,
+    write_private,
+};
 use crate::layer::{Untold, untold};
 use crate::model::DiffId;
 use crate::report::Stage;
@@ -67,9 +70,7 @@ impl Tree<'_> {
     fn make(&self, name: &str, entry: &Path) -> Result<(), RootfsError> {
         let activity = self.request.reporter.begin(Stage::Rootfs, self.subject());
         let prefix = format!("{TEMPORARY_PREFIX}{name}-");
-        let mut builder = tempfile::Builder::new();
-        let half = builder.prefix(&prefix).tempdir_in(self.folder).context("create a folder in", self.folder)?;
-        let half = half.keep();
+        let half = create_unique_folder(self.folder, &prefix)?;
         let made = self.fill(&half).and_then(|()| {
             std::fs::rename(&half, entry).context("rename", &half)?;
             Ok(sync_folder(self.folder)?)

@@ -34,7 +34,7 @@ use crate::layer::{Compressors, WriteError, WrittenLayer, decompressed, write_ta
 use crate::manifest::Step;
 use crate::model::{Compression, Descriptor, Digest, ImageConfig, Platform, canonical_json};
 use crate::report::{Reporter, Stage};
-use crate::sandbox::{self, Container, Overlays, STANDARD_INPUT, Task};
+use crate::sandbox::{self, Container, Limits, Overlays, STANDARD_INPUT, Task};
 use crate::sanitize;
 use crate::source::{At, Place};
 use crate::stage::base::BaseError;
@@ -192,6 +192,7 @@ impl Steps<'_> {
         let step = sandbox::Step {
             container: Container {
                 folder: live.folder.path.clone(),
+                image: request.subject.to_owned(),
                 identifier: live.identifier.clone(),
                 lowers: rootfs.lowers.clone(),
                 is_copied: overlays != Overlays::OnDisk,
@@ -204,6 +205,7 @@ impl Steps<'_> {
                 read_only: false,
                 new_privileges: true,
                 mounts,
+                limits: Limits::default(),
             },
             epoch: self.epoch,
             secrets: secrets.into_iter().filter_map(secret::Secret::needle).collect(),

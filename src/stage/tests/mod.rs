@@ -89,6 +89,7 @@ impl Request {
             ..RunOptions::default()
         };
         let result = run(&RunRequest {
+            subject: "lab",
             config: &ImageConfig::parse(config.as_bytes()).unwrap(),
             rootfs: &rootfs,
             overlays: Overlays::OnDisk,
