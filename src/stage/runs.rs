@@ -79,7 +79,9 @@ fn clean(folder: &RunFolder, program: &Path, map: &IdMap) -> Result<(), FileErro
 /// True if a run's folder may have the name; what has another stays.
 fn is_ours(name: &std::ffi::OsStr) -> bool {
     let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
-    random.is_some_and(|random| random.len() == UNIQUE_CHARACTERS && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    random.is_some_and(|random| {
+        random.len() == UNIQUE_CHARACTERS && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 /// A run without an `oci`, and the lock that its `oci` lost.
