@@ -61,10 +61,8 @@ pub(super) fn run(global: &Global, arguments: &AddArguments) -> Result<(), Failu
     session.may_ask("oci add", &Pins::new())?;
     let old = session.lock_as_read();
     session.resolve_needed(&BTreeSet::from([name.clone()]))?;
-    // A link to the manifest stays one.
-    let path = path.canonicalize().context("read", &path)?;
     let mode = path.metadata().context("read", &path)?.permissions().mode() & 0o7777;
-    fs::write_atomically(&path, text.as_bytes(), mode)?;
+    fs::write_project_file(&path, &session.manifest.folder, text.as_bytes(), mode)?;
     super::lock::finish(&session, &old, false)
 }
 

@@ -27,7 +27,7 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
         session.update_layout(&plan, &outcome)?;
     }
     if let Some(path) = &arguments.metadata_file {
-        metadata::write(path, &metadata::of(&plan, &outcome))?;
+        metadata::write(path, &session.manifest.folder, &metadata::of(&plan, &outcome))?;
     }
     print(session, &plan, &outcome)?;
     let is_shallow = |name: &&str| outcome.built.get(*name).is_some_and(|built| session.is_shallow(built));

@@ -57,9 +57,9 @@ fn platform(built: &BuiltImage) -> Value {
 }
 
 /// Writes the file: whole, or not at all. A folder that does not exist is an error.
-pub(super) fn write(path: &Path, metadata: &Value) -> Result<(), FileError> {
+pub(super) fn write(path: &Path, project: &Path, metadata: &Value) -> Result<(), FileError> {
     let path = std::path::absolute(path).map_err(|error| FileError::new("find", path, error))?;
     let mut text = serde_json::to_string_pretty(metadata).unwrap_or_default();
     text.push('\n');
-    write_where_asked(&path, text.as_bytes())
+    write_where_asked(&path, project, text.as_bytes())
 }

@@ -6,16 +6,18 @@
 
 pub(crate) mod host;
 mod lock;
+mod named;
 mod own;
 mod unnamed;
 mod write_back;
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use lock::Lock;
+pub(crate) use named::{write_project_file, write_where_asked};
 pub(crate) use own::{is_foreign, is_real_folder, lies_in, open_own, read_own};
 pub(crate) use unnamed::{TEMPORARY_PREFIX, Unnamed, sweep};
 
@@ -124,18 +126,6 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(
     let mut file = Unnamed::new(parent(path)).map_err(in_place)?;
     file.write_all(bytes).context("write", path)?;
     file.commit(path, mode)
-}
-
-/// Writes what a person wants under a name of theirs. A link to a file stays one, and what is no file, such as a
-/// device or a pipe, is written to and never replaced.
-pub(crate) fn write_where_asked(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    match path.metadata() {
-        Ok(found) if found.is_file() => write_atomically(&path.canonicalize().context("write", path)?, bytes, 0o644),
-        Ok(found) if !found.is_dir() => {
-            OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(bytes)).context("write", path)
-        }
-        _ => write_atomically(path, bytes, 0o644),
-    }
 }
 
 /// A file without a name in `folder`, for what memory has no room for: gone when it is closed, however
@@ -256,30 +246,5 @@ mod tests {
         let help = error.help.unwrap();
         let command = help.split('`').nth(1).unwrap();
         assert_eq!(shell_words::split(command).unwrap()[2], file.join("oci.lock").display().to_string());
-    }
-
-    #[test]
-    fn what_a_person_names_is_written_to_and_stays_what_it_is() {
-        use std::io::Read;
-
-        let folder = tempfile::tempdir().unwrap();
-        let name = |name: &str| folder.path().join(name);
-        std::os::unix::fs::symlink("file", name("link")).unwrap();
-        std::fs::write(name("file"), "old").unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, name("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        // Open for both, so that nobody waits for another.
-        let mut pipe = OpenOptions::new().read(true).write(true).open(name("pipe")).unwrap();
-        for asked in ["link", "pipe", "new"] {
-            write_where_asked(&name(asked), b"data").unwrap();
-        }
-        assert!(name("link").is_symlink() && !name("pipe").is_file());
-        assert_eq!(
-            (std::fs::read(name("file")).unwrap(), std::fs::read(name("new")).unwrap()),
-            (b"data".into(), b"data".into())
-        );
-        let mut piped = [0; 4];
-        pipe.read_exact(&mut piped).unwrap();
-        assert_eq!(piped, *b"data");
-        assert_eq!(write_where_asked(folder.path(), b"").unwrap_err().source.kind(), io::ErrorKind::IsADirectory);
     }
 }

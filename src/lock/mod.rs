@@ -18,7 +18,7 @@ use std::path::Path;
 
 pub(crate) use rename::{Asked, Renames};
 
-use crate::fs::{FileError, parent, sweep, write_atomically};
+use crate::fs::{FileError, parent, sweep, write_project_file};
 use crate::model::{Digest, Origin, Platform, Tag};
 use crate::problem::Problem;
 use crate::sanitize;
@@ -97,14 +97,15 @@ impl Lock {
         format::read(source)
     }
 
-    /// Writes the lockfile if it differs from what is there. On `Ok` it is on disk, whole.
+    /// Writes the lockfile if it differs from what is there. On `Ok` it is on disk, whole. A link to another file of the
+    /// project stays one.
     pub(crate) fn save(&self, path: &Path) -> Result<(), FileError> {
         let text = self.to_string();
         match std::fs::read(path) {
             Ok(bytes) if bytes == text.as_bytes() => Ok(()),
             _ => {
                 sweep(parent(path));
-                write_atomically(path, text.as_bytes(), 0o644)
+                write_project_file(path, parent(path), text.as_bytes(), 0o644)
             }
         }
     }

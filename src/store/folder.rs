@@ -34,6 +34,9 @@ const TAG: (&str, &[u8]) = (
 /// What we make in it.
 const FOLDERS: [&str; 9] = ["blobs", "records", "rootfs", "runs", "caches", "tool", "logs", "tmp", "locks"];
 
+/// Folders that are never a cache.
+const COMMON: [&str; 6] = ["/", "/tmp", "/var/tmp", "/dev/shm", "/root", "/home"];
+
 /// File systems have it from the start.
 const NOBODYS: &str = "lost+found";
 
@@ -103,7 +106,10 @@ pub(super) fn prepare(root: &Path) -> Result<(), OpenError> {
         // Another may have made it, or something else.
         state = judge(root)?;
     }
-    narrow(root)?;
+    if narrow(root)? == Narrowed::Now {
+        // What others put there until now is looked at, too.
+        judge(root)?;
+    }
     for folder in FOLDERS.iter().map(|name| root.join(name)).chain([root.join("blobs/sha256")]) {
         if !crate::fs::is_real_folder(&folder) {
             make(&folder)?;
@@ -131,7 +137,7 @@ fn judge(root: &Path) -> Result<State, OpenError> {
         let reason = format!("it belongs to the user with ID {}, and this `oci` runs with ID {user}", found.uid());
         return unfit(reason, "set `OCI_CACHE_DIR` to a folder of your own, or remove this one".to_owned());
     }
-    if found.mode() & 0o002 != 0 {
+    if found.mode() & 0o002 != 0 && !is_fresh(root)? {
         let help = format!(
             "other users may have put things into it: remove it, or, to trust it, `chmod 700 {}`",
             quoted(root)
@@ -162,6 +168,11 @@ fn judge(root: &Path) -> Result<State, OpenError> {
     Ok(state)
 }
 
+/// True if nothing is in the folder, as in one that was mounted for us, such as a volume of a container.
+fn is_fresh(root: &Path) -> Result<bool, FileError> {
+    Ok(super::names_in(root)?.iter().all(|name| name == NOBODYS))
+}
+
 /// True if users other than its owner can rename what is in the folder.
 fn is_open(folder: &Metadata) -> bool {
     let is_of_another_group = folder.gid() != rustix::process::getegid().as_raw();
@@ -190,11 +201,12 @@ fn mark(version: u32) -> String {
     format!("{line} {}\n", blake3::hash(line.as_bytes()).to_hex())
 }
 
-/// The first name in a folder without a mark for which it cannot be adopted. At the default place there is none: but
-/// no home and no root becomes a cache, however empty it is.
+/// The first name in a folder without a mark for which it cannot be adopted. At the default place there is none. A
+/// folder that others count on to be there, such as the home or `/tmp`, does not become a cache however empty it is.
 fn stranger(root: &Path) -> Result<Option<String>, FileError> {
-    let is_home = std::env::var_os("HOME").is_some_and(|home| is_same(Path::new(&home), root));
-    if is_home || is_same(Path::new("/"), root) {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let places = COMMON.iter().map(PathBuf::from).chain([std::env::temp_dir()]).chain(home);
+    if places.into_iter().any(|place| is_same(&place, root)) {
         return Ok(Some("your files".to_owned()));
     }
     if Store::usual_root().is_some_and(|usual| usual == root) {
@@ -213,13 +225,14 @@ fn is_same(one: &Path, other: &Path) -> bool {
     matches!((place(one), place(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// On `Ok` every one of our names that is there is a folder, and no link to one.
+/// On `Ok` every one of our names that is there is a folder of ours, and no link to one.
 fn no_links(root: &Path) -> Result<(), OpenError> {
     let records = root.join("records");
+    let user = rustix::process::geteuid().as_raw();
     let names = FOLDERS.iter().map(|name| root.join(name)).chain([root.join("blobs/sha256")]);
     for path in names {
         match path.symlink_metadata() {
-            Ok(found) if !found.is_dir() => return Err(foreign(path)),
+            Ok(found) if !found.is_dir() || found.uid() != user => return Err(foreign(path)),
             _ => {}
         }
     }
@@ -235,7 +248,7 @@ fn no_links(root: &Path) -> Result<(), OpenError> {
 fn foreign(path: PathBuf) -> OpenError {
     let kind = match path.symlink_metadata().map(|found| found.file_type()) {
         Ok(kind) if kind.is_symlink() => "a symbolic link",
-        Ok(kind) if kind.is_dir() => "a folder",
+        Ok(kind) if kind.is_dir() => "a folder of another user, or one in place of a file",
         Ok(kind) if kind.is_file() => "a file",
         _ => "neither a file nor a folder",
     };
@@ -250,15 +263,21 @@ fn make(folder: &Path) -> Result<(), FileError> {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Narrowed {
+    Before,
+    Now,
+}
+
 /// Closes the folder to others. Where nothing can be written, it stays as it is.
-fn narrow(root: &Path) -> Result<(), FileError> {
+fn narrow(root: &Path) -> Result<Narrowed, FileError> {
     let mode = root.metadata().context("look at", root)?.mode();
     if mode & 0o077 == 0 {
-        return Ok(());
+        return Ok(Narrowed::Before);
     }
-    match std::fs::set_permissions(root, std::fs::Permissions::from_mode(mode & 0o7700)) {
-        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Ok(()),
-        narrowed => narrowed.context("close to other users", root),
+    match std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o700)) {
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Ok(Narrowed::Before),
+        narrowed => narrowed.map(|()| Narrowed::Now).context("close to other users", root),
     }
 }
 
@@ -335,6 +354,7 @@ mod tests {
         std::fs::write(folder.path().join("file"), "").unwrap();
         assert_eq!(refused(&folder.path().join("file")), "`ROOT` cannot be the cache folder: it is not a folder");
         assert!(refused(Path::new("/")).contains("cannot be the cache folder"));
+        assert!(refused(&std::env::temp_dir()).contains("cannot be the cache folder"));
     }
 
     #[test]
@@ -345,6 +365,12 @@ mod tests {
         std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(refused(&root), "`ROOT` cannot be the cache folder: every user can write to it");
         std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o700)).unwrap();
+        // One that is empty was mounted for us, as a volume or a tmpfs is.
+        let fresh = folder.path().join("fresh");
+        std::fs::create_dir_all(fresh.join("lost+found")).unwrap();
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o1777)).unwrap();
+        Store::open(&fresh).unwrap();
+        assert_eq!(mode(&fresh), 0o700);
         for (mode, is_fit) in [(0o777, false), (0o1777, true), (0o775, true), (0o702, false), (0o755, true)] {
             std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(Store::open(&root).is_ok(), is_fit, "{mode:o}");

@@ -158,7 +158,7 @@ impl Layout {
     fn create(&self) -> Result<(), FileError> {
         create_folder(&self.folder.join("blobs/sha256"))?;
         let marker = self.folder.join("oci-layout");
-        if marker.exists() {
+        if read_own(&marker, OCI_LAYOUT.len() as u64).is_ok_and(|bytes| bytes == OCI_LAYOUT) {
             return Ok(());
         }
         write_atomically(&self.folder.join(".gitignore"), b"*\n", 0o644)?;
@@ -391,11 +391,13 @@ mod tests {
         let images = BTreeMap::from([("a".to_owned(), image.clone())]);
         let layout = Layout::new(folder.path().join(".oci"));
         layout.create().unwrap();
+        std::fs::write(folder.path().join(".oci/oci-layout"), "{").unwrap();
         let shown = layout.blob_path(&image.digest);
         let whole = std::fs::read(store.blob_path(&image.digest)).unwrap();
         std::fs::write(&shown, vec![b' '; whole.len()]).unwrap();
         layout.update(&store, &images, |_| true).unwrap();
         assert_eq!(std::fs::read(&shown).unwrap(), whole, "of the right size, and another");
+        assert_eq!(std::fs::read(folder.path().join(".oci/oci-layout")).unwrap(), OCI_LAYOUT);
         // Both names are one file that lost its end.
         std::fs::remove_file(&shown).unwrap();
         std::fs::remove_file(store.blob_path(&image.digest)).unwrap();

@@ -237,14 +237,14 @@ fn verify_sets_aside_what_is_damaged_and_a_build_makes_it_again() {
     let layer = blobs(&context).into_iter().find(|path| path.metadata().unwrap().len() > 400_000).unwrap();
     let used = layer.metadata().unwrap().modified().unwrap();
     let whole = context.run(["cache", "verify"]).success();
-    assert_eq!(whole.stdout(), "read 3 blobs, 0 damaged\n");
+    assert_eq!(whole.stdout(), "read 3 blobs and 3 records, 0 damaged\n");
     assert_eq!(layer.metadata().unwrap().modified().unwrap(), used, "to be read is not to be used");
     let damage = |change: &dyn Fn(&Path)| {
         fs::set_permissions(&layer, fs::Permissions::from_mode(0o644)).unwrap();
         change(&layer);
         let told = context.run(["cache", "verify"]).failure(1);
         let name = format!("sha256:{}", layer.file_name().unwrap().to_str().unwrap());
-        assert_eq!(told.stdout(), format!("{name}  damaged, and set aside\nread 3 blobs, 1 damaged\n"));
+        assert_eq!(told.stdout(), format!("{name}  damaged, and set aside\nread 3 blobs and 3 records, 1 damaged\n"));
         assert!(!layer.exists());
         assert_eq!(json(&context, ["verify"])["damaged"], Value::Array(Vec::new()));
         context.run(["build"]).success();

@@ -8,7 +8,7 @@ use super::TestContext;
 use super::tools::{find, search_path, succeed, tool};
 
 /// Who root's tests become; `scripts/test` makes this user.
-const NAME: &str = "oci-tester";
+pub(crate) const NAME: &str = "oci-tester";
 
 /// What the system lets the user map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
