@@ -12,7 +12,7 @@ use crate::support::tools::{succeed, tool};
 use crate::support::{Registry, project};
 
 /// Enough for each kind of file and each kind of damage to come up.
-const DAMAGES: usize = 60;
+const DAMAGES: usize = 40;
 
 const TABLES: &str = r#"
 [stage.tools]

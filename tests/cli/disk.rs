@@ -117,6 +117,22 @@ fn a_cache_on_another_file_system_than_the_project() {
 }
 
 #[test]
+fn a_copy_of_a_damaged_blob_is_not_shown() {
+    let context = TestContext::with_manifest("[build.a]\nbase = \"scratch\"\npackages = [\"large\"]\n");
+    context.write("large", noise(400_000));
+    // A layer is recorded if its files are older than a moment.
+    let script = "set -u
+        mount -t tmpfs tmpfs $CACHE; touch -d '1 hour ago' large
+        $OCI --quiet build || exit
+        layer=$(ls -S $CACHE/blobs/sha256/* | head -n 1)
+        chmod 644 $layer; printf damage | dd of=$layer bs=1 seek=1000 conv=notrunc 2>/dev/null
+        rm -r .oci
+        $OCI --quiet build; echo status $?
+        $OCI --quiet build; echo status $?; $OCI cache verify";
+    assert_outcome!(context.finish(&mut in_namespace(&context, script)).success());
+}
+
+#[test]
 fn a_cache_with_a_space_in_its_path() {
     let registry = Registry::start();
     let context = project::script(&registry, "#!/bin/sh\necho spaced\n");

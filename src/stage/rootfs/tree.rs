@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::fs::{
-    FileContext as _, Lock, TEMPORARY_PREFIX, create_folder, create_unique_folder, mark_used, sync_folder,
+    FileContext as _, Lock, TEMPORARY_PREFIX, create_folder, create_unique_folder, is_real_folder, mark_used, sync_folder,
     write_private,
 };
 use crate::layer::{Untold, untold};
@@ -51,7 +51,7 @@ impl Tree<'_> {
         let mut is_new = false;
         loop {
             let shared = Lock::shared(&lock)?;
-            if entry.exists() {
+            if is_there(&entry) {
                 // One that cannot be marked is removed earlier, which is no harm.
                 let _ = mark_used(&lock);
                 return Ok(Prepared { path: entry.join(TREE), lock: shared, is_new });
@@ -60,7 +60,7 @@ impl Tree<'_> {
             let _alone = Lock::exclusive(&lock, || {
                 self.request.reporter.note(&format!("waiting for another `oci` that unpacks {}", self.request.subject));
             })?;
-            if !entry.exists() {
+            if !is_there(&entry) {
                 self.make(&name, &entry)?;
                 is_new = true;
             }
@@ -129,4 +129,9 @@ impl Tree<'_> {
         }
         Ok(())
     }
+}
+
+/// True if the tree is there: in folders of ours, and behind no link.
+fn is_there(entry: &Path) -> bool {
+    is_real_folder(entry) && is_real_folder(&entry.join(TREE))
 }
