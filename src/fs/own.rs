@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::fs::{FileContext as _, FileError, create_folder};
+
 /// Opens a regular file to be read. The last name is not followed if it is a symbolic link, and a pipe or a device
 /// is not waited for: both are errors, as [`is_foreign`] says.
 pub(crate) fn open_own(path: &Path) -> io::Result<File> {
@@ -38,6 +40,36 @@ pub(crate) fn is_foreign(error: &io::Error) -> bool {
 /// True if this name itself is a folder, and no link to one.
 pub(crate) fn is_real_folder(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// Creates a folder of ours and those above it. One that is there, and is a link to another, is an error.
+pub(crate) fn create_own_folder(path: &Path) -> Result<(), FileError> {
+    create_folder(path)?;
+    if is_real_folder(path) { Ok(()) } else { Err(link(path)) }
+}
+
+/// On `Ok` nothing in the folder is a symbolic link, at any depth: for a folder that is handed to a program which would
+/// follow one. A folder that is not there has none.
+pub(crate) fn refuse_links(folder: &Path) -> Result<(), FileError> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.context("read the folder", folder)?,
+    };
+    for entry in entries.flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_symlink() => return Err(link(&entry.path())),
+            Ok(kind) if kind.is_dir() => refuse_links(&entry.path())?,
+            // What is gone by now leads nowhere.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn link(path: &Path) -> FileError {
+    let mut error = FileError::new("use", path, io::Error::other("it is a symbolic link, and was not made by `oci`"));
+    error.help = Some("remove it, and `oci` makes its own".to_owned());
+    error
 }
 
 /// True if a path leads to a place in `folder`, whatever links and `..` are in it. What is not there yet counts by its
@@ -94,6 +126,13 @@ mod tests {
         assert!(is_real_folder(&path("folder")) && !is_real_folder(&path("link")));
         std::os::unix::fs::symlink("folder", path("folder-link")).unwrap();
         assert!(!is_real_folder(&path("folder-link")));
+        create_own_folder(&path("folder/new/folder")).unwrap();
+        create_own_folder(&path("folder-link")).unwrap_err();
+        refuse_links(&path("folder")).unwrap();
+        refuse_links(&path("nothing")).unwrap();
+        std::os::unix::fs::symlink("/", path("folder/new/link")).unwrap();
+        let refused = refuse_links(&path("folder")).unwrap_err();
+        assert_eq!((refused.path.clone(), refused.help.is_some()), (path("folder/new/link"), true));
     }
 
     #[test]

@@ -13,7 +13,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::fs::{FileContext as _, FileError, Lock, TEMPORARY_PREFIX};
+use crate::fs::{FileContext as _, FileError, Lock, TEMPORARY_PREFIX, read_own};
 use crate::model::Digest;
 use crate::sandbox;
 use crate::stage::rootfs::SIZE;
@@ -69,8 +69,8 @@ pub(crate) fn list(cache: &Path) -> Result<Vec<Tree>, FileError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if kind.has(&name) {
             // What is in a root filesystem never changes.
-            let noted = (kind == Kind::Rootfs).then(|| std::fs::read_to_string(path.join(SIZE)).ok()).flatten();
-            let size = match noted.and_then(|size| size.parse().ok()) {
+            let noted = (kind == Kind::Rootfs).then(|| read_own(&path.join(SIZE), 64).ok()).flatten();
+            let size = match noted.and_then(|size| String::from_utf8(size).ok()?.parse().ok()) {
                 Some(size) => size,
                 None => disk_usage(&path).context("look through", &path)?,
             };

@@ -89,7 +89,18 @@ enum State {
     Absent,
     /// It may become one.
     Unmarked,
-    Marked,
+    Marked(Folders),
+}
+
+/// Whether all our folders are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Folders {
+    There,
+    Missing,
+}
+
+fn folders(root: &Path) -> impl Iterator<Item = PathBuf> {
+    FOLDERS.iter().map(|name| root.join(name)).chain([root.join("blobs/sha256")])
 }
 
 /// Looks whether the folder is, or may become, a cache folder. Changes nothing.
@@ -110,12 +121,12 @@ pub(super) fn prepare(root: &Path) -> Result<(), OpenError> {
         // What others put there until now is looked at, too.
         judge(root)?;
     }
-    for folder in FOLDERS.iter().map(|name| root.join(name)).chain([root.join("blobs/sha256")]) {
-        if !crate::fs::is_real_folder(&folder) {
+    if let State::Unmarked | State::Marked(Folders::Missing) = state {
+        for folder in folders(root) {
             make(&folder)?;
         }
     }
-    if state != State::Marked {
+    if state == State::Unmarked {
         write_atomically(&root.join(TAG.0), TAG.1, 0o600)?;
         write_atomically(&root.join(MARK), mark(VERSION).as_bytes(), 0o600)?;
     }
@@ -149,23 +160,19 @@ fn judge(root: &Path) -> Result<State, OpenError> {
         let reason = format!("other users can write to `{}`, and so put another in its place", above.display());
         return unfit(reason, format!("run `chmod o-w {}`, or {}", quoted(above), elsewhere()));
     }
-    let state = match marked(root)? {
-        Some(VERSION) => State::Marked,
-        Some(version) if version > VERSION => return Err(OpenError::Newer { path: root.to_owned(), version }),
-        _ => State::Unmarked,
-    };
-    if state == State::Unmarked
-        && let Some(name) = stranger(root)?
-    {
-        let reason = format!("it holds `{name}`, which `oci` did not make");
-        let help = format!(
-            "let `[cache] dir` or `OCI_CACHE_DIR` name a folder of its own, such as `{}`",
-            root.join("oci-cache").display()
-        );
-        return unfit(reason, help);
+    match marked(root)? {
+        Some(VERSION) => Ok(State::Marked(no_links(root)?)),
+        Some(version) if version > VERSION => Err(OpenError::Newer { path: root.to_owned(), version }),
+        _ => match stranger(root)? {
+            Some(name) => {
+                let reason = format!("it holds `{name}`, which `oci` did not make");
+                let own = root.join("oci-cache");
+                let own = own.display();
+                unfit(reason, format!("let `[cache] dir` or `OCI_CACHE_DIR` name a folder of its own, such as `{own}`"))
+            }
+            None => no_links(root).map(|_| State::Unmarked),
+        },
     }
-    no_links(root)?;
-    Ok(state)
 }
 
 /// True if nothing is in the folder, as in one that was mounted for us, such as a volume of a container.
@@ -226,23 +233,24 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 /// On `Ok` every one of our names that is there is a folder of ours, and no link to one.
-fn no_links(root: &Path) -> Result<(), OpenError> {
-    let records = root.join("records");
+fn no_links(root: &Path) -> Result<Folders, OpenError> {
     let user = rustix::process::geteuid().as_raw();
-    let names = FOLDERS.iter().map(|name| root.join(name)).chain([root.join("blobs/sha256")]);
-    for path in names {
+    let mut found = Folders::There;
+    for path in folders(root) {
         match path.symlink_metadata() {
-            Ok(found) if !found.is_dir() || found.uid() != user => return Err(foreign(path)),
-            _ => {}
+            Ok(metadata) if !metadata.is_dir() || metadata.uid() != user => return Err(foreign(path)),
+            Ok(_) => {}
+            Err(_) => found = Folders::Missing,
         }
     }
+    let records = root.join("records");
     for kind in super::names_in(&records)? {
         let path = records.join(kind);
         if path.is_symlink() {
             return Err(foreign(path));
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 fn foreign(path: PathBuf) -> OpenError {
@@ -315,7 +323,10 @@ mod tests {
                 .unwrap()
                 .starts_with(b"Signature: 8a477f597d28d172789f06886806bc55")
         );
-        assert_eq!(judge(&root).unwrap(), State::Marked);
+        assert_eq!(judge(&root).unwrap(), State::Marked(Folders::There));
+        std::fs::remove_dir_all(root.join("logs")).unwrap();
+        Store::open(&root).unwrap();
+        assert!(root.join("logs").is_dir());
         // What lies beside our names in a folder that is marked is left alone.
         std::fs::write(root.join("tmp/thesis"), "").unwrap();
         std::fs::write(root.join("note"), "").unwrap();
@@ -332,7 +343,7 @@ mod tests {
         }
         std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o755)).unwrap();
         Store::open(&root).unwrap();
-        assert_eq!((judge(&root).unwrap(), mode(&root)), (State::Marked, 0o700));
+        assert_eq!((judge(&root).unwrap(), mode(&root)), (State::Marked(Folders::There), 0o700));
         // A damaged mark is made again.
         for damage in ["", "oci-cache 3", "oci-cache 3 0000\n", &"x".repeat(1000)] {
             std::fs::write(root.join(MARK), damage).unwrap();

@@ -7,6 +7,7 @@
 //! ```
 
 use std::fs::DirEntry;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -29,6 +30,7 @@ impl Workspace {
         let _gate = Lock::shared(gate)?;
         let folder = tempfile::Builder::new()
             .prefix(crate::fs::TEMPORARY_PREFIX)
+            .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir_in(parent)
             .map_err(|error| FileError::new("create a folder in", parent, error))?;
         let path = folder.path().join(LOCK);

@@ -57,7 +57,9 @@ const PREFIXES: [&str; 4] = ["AWS_", "GOOGLE_", "CLOUDSDK_", "AZURE_"];
 /// skopeo keeps a hidden cache of which blobs are where, and swaps layers by what it finds there. Ours
 /// is apart from other programs', in `cache`; the two variables that move it are not documented.
 pub(crate) fn for_registries(invocation: Invocation, cache: &Path) -> Result<Invocation, FileError> {
-    fs::create_folder(cache)?;
+    // It writes there by names of its own, and would follow links.
+    fs::refuse_links(cache)?;
+    fs::create_own_folder(cache)?;
     let invocation = invocation
         .inherit(passed_on(std::env::vars_os().map(|(name, _)| name)))
         .variable("LC_ALL", "C")

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::fs::{Lock, create_folder, mark_used};
+use crate::fs::{Lock, create_folder, create_own_folder, mark_used};
 use crate::layer::Tree;
 use crate::manifest::package::expand;
 use crate::manifest::step::Secret;
@@ -54,7 +54,7 @@ impl Steps<'_> {
         for (folder, target) in caches {
             create_folder(folder.parent().unwrap_or(&folder))?;
             locks.push(self.wait(&lock_of(&folder), &format!("another step that uses the cache of {target}"))?);
-            create_folder(&folder)?;
+            create_own_folder(&folder)?;
             // One that cannot be marked is removed earlier, which is no harm.
             let _ = mark_used(&lock_of(&folder));
             mounts.push(Mount { target: target.into(), source: MountSource::Cache(folder) });
