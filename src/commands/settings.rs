@@ -168,12 +168,12 @@ pub(super) fn look_into_cache(cache: &Cache) -> Result<Store, Failure> {
 /// Says who named the folder, where it cannot be used.
 fn blame(cache: &Cache, opened: Result<Store, OpenError>) -> Result<Store, Failure> {
     opened.map_err(|error| match (&cache.folder, Store::named_root()) {
-        (_, Some(_)) => {
+        (_, Some(_)) if error.is_about_what_is_there() => {
             let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
             VariableError { source: error, help }.into()
         }
         (Some(folder), None) => At::new(error, &folder.path.place, "").into(),
-        (None, None) => error.into(),
+        _ => error.into(),
     })
 }
 

@@ -83,6 +83,13 @@ pub(crate) enum OpenError {
     File(#[from] FileError),
 }
 
+impl OpenError {
+    /// True if the path could be a cache folder's, and what lies there cannot.
+    pub(crate) fn is_about_what_is_there(&self) -> bool {
+        matches!(self, Self::Unfit { .. } | Self::Newer { .. } | Self::Foreign { .. })
+    }
+}
+
 /// What there is of a cache folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
