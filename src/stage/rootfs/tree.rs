@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::fs::{
-    FileContext as _, Lock, TEMPORARY_PREFIX, create_folder, create_unique_folder, is_real_folder, mark_used, sync_folder,
-    write_private,
+    FileContext as _, Lock, TEMPORARY_PREFIX, create_folder, create_unique_folder, is_real_folder, mark_used,
+    sync_folder, write_private,
 };
 use crate::layer::{Untold, untold};
 use crate::model::DiffId;
