@@ -85,7 +85,7 @@ impl Session {
         let Project { manifest, lock, lock_path, .. } = project;
         let trust = manifest.policy.signatures.as_ref().map(Trust::load).transpose().map_err(super::invalid)?;
         let reporter = settings::reporter(global);
-        let skopeo = settings::skopeo(global, &manifest, &store, &reporter);
+        let skopeo = settings::skopeo(global, &manifest, &store, &reporter)?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = global.jobs.map_or(processors, usize::from);
         Ok(Self {

@@ -5,6 +5,7 @@
 //! between processes.
 
 mod lock;
+mod read;
 mod unnamed;
 mod write_back;
 
@@ -14,6 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use lock::Lock;
+pub(crate) use read::{LARGEST_TEXT, open, read, read_given, read_text};
 pub(crate) use unnamed::{TEMPORARY_PREFIX, Unnamed, sweep};
 
 /// A file that could not be read, written or locked.

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
-use crate::fs::{FileError, parent, sweep, write_atomically};
+use crate::fs::{FileError, LARGEST_TEXT, parent, sweep, write_atomically};
 use crate::model::{Digest, Origin, Platform, Tag};
 use crate::problem::Problem;
 use crate::sanitize;
@@ -97,7 +97,7 @@ impl Lock {
     /// Writes the lockfile if it differs from what is there. On `Ok` it is on disk, whole.
     pub(crate) fn save(&self, path: &Path) -> Result<(), FileError> {
         let text = self.to_string();
-        match std::fs::read(path) {
+        match crate::fs::read(path, LARGEST_TEXT) {
             Ok(bytes) if bytes == text.as_bytes() => Ok(()),
             _ => {
                 sweep(parent(path));

@@ -51,7 +51,7 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
     findings.extend(machine::kernel(&map));
     if let Some(manifest) = &manifest {
         findings.extend(platforms::examine(manifest));
-        findings.extend(registries::examine(global, manifest, &store));
+        findings.extend(registries::examine(global, manifest, &store)?);
     }
     super::print(&if global.json { render::json(&findings) } else { render::text(&findings) })?;
     let is_ready = findings.iter().all(|finding| finding.state != State::Missing);
