@@ -69,28 +69,69 @@ impl Diagnostic for Problem {
     }
 }
 
-/// Everything that is wrong with one file.
+/// The most problems of one file that are kept: a file that is something else entirely may have one on every line.
+pub(crate) const MOST: usize = 50;
+
+/// Everything that is wrong with one file, or the first [`MOST`] problems.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(Vec<Problem>);
+pub(crate) struct Problems {
+    kept: Vec<Problem>,
+    /// How many more there were.
+    left_out: usize,
+}
 
 impl Problems {
     pub(crate) fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
+        if self.kept.len() < MOST { self.kept.push(problem) } else { self.left_out += 1 }
+    }
+
+    /// True if one more would only be counted, so that nobody needs to make it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.kept.len() >= MOST
+    }
+
+    /// Counts a problem that is not told.
+    pub(crate) fn leave_out(&mut self) {
+        self.left_out += 1;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.kept.is_empty()
     }
 
-    /// The problems in the order of the file; what was found twice is there once.
-    pub(crate) fn into_sorted(mut self) -> Vec<Problem> {
-        self.0.sort_by_key(|problem| problem.labels.first().map_or(0, |(span, _)| span.start));
+    /// The problems in the order of the file; what was found twice is there once. The last one says how many there were
+    /// more.
+    pub(crate) fn into_sorted(self) -> Vec<Problem> {
+        let Self { mut kept, left_out } = self;
+        kept.sort_by_key(|problem| problem.labels.first().map_or(0, |(span, _)| span.start));
         // Two about one place need not be neighbours.
         let mut seen = std::collections::BTreeSet::new();
-        self.0.retain(|problem| {
+        kept.retain(|problem| {
             let span = problem.labels.first().map_or((0, 0), |(span, _)| (span.start, span.end));
             seen.insert((problem.code, span, problem.message.clone()))
         });
-        self.0
+        if let Some(last) = kept.last_mut().filter(|_| left_out > 0) {
+            let more = format!("there are {left_out} more problems; correct these first");
+            last.help = Some(last.help.take().map_or_else(|| more.clone(), |help| format!("{help}; {more}")));
+        }
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_wrong_everywhere_has_a_bounded_number_of_problems() {
+        let source = Source::new("oci.toml", "x".repeat(1000));
+        let mut problems = Problems::default();
+        for at in 0..1000 {
+            problems.push(Problem::new("oci::test", format!("{at}"), &source.place(at..at + 1), ""));
+        }
+        let told = problems.into_sorted();
+        assert_eq!(told.len(), MOST);
+        assert_eq!(told[MOST - 1].help.as_deref(), Some("there are 950 more problems; correct these first"));
+        assert!(told[0].help.is_none());
     }
 }

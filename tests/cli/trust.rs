@@ -81,9 +81,7 @@ fn a_tool_that_is_not_where_the_user_says_is_blamed_on_that() {
     let registry = Registry::start();
     let context = project::script(&registry, "#!/bin/sh\n");
     context.run(["build"]).success();
-    for (variable, arguments) in
-        [("OCI_SKOPEO", ["update", "-q"]), ("OCI_UMOCI", ["run", "app"]), ("OCI_RUNC", ["run", "app"])]
-    {
+    for (variable, arguments) in [("OCI_UMOCI", ["run", "app"]), ("OCI_RUNC", ["run", "app"])] {
         let told = context.finish(context.oci().env(variable, "/no/such/tool").args(arguments));
         let text = told.stderr();
         assert!(text.contains(&format!("`{variable}` says that it is `/no/such/tool`")), "{told}");
@@ -126,7 +124,7 @@ fn nothing_that_never_ends_is_waited_for() {
 #[test]
 fn a_secret_is_a_regular_file() {
     let registry = Registry::start();
-    let step = "steps = [{ run = \"true\", secrets = [{ path = \"odd\", to = \"/run/odd\" }] }]\n";
+    let step = "steps = [{ run = \"true\", secrets = [{ file = \"odd\", to = \"/run/odd\" }] }]\n";
     let context =
         project::on_base(&registry, Base::Busybox, "busybox", &format!("[build.a]\nbase = \"busybox\"\n{step}"));
     fifo(&context.project().join("odd"));
@@ -173,14 +171,14 @@ fn files_that_are_huge_or_deep_are_refused_in_bounded_time() {
     assert!(context.run(["check"]).failure(2).stderr().contains("larger than 8 MiB"));
     fs::remove_file(context.project().join("oci.lock")).unwrap();
     for text in [
-        "[".repeat(1_000_000),
-        format!("a = {}", "[".repeat(1_000_000)),
-        format!("a = {}", "{ a = ".repeat(300_000)),
-        format!("[{}a]\n", "a.".repeat(1_000_000)),
-        (0..400_000).map(|number| format!("k{number} = {number}\n")).collect(),
-        "[build.a]\n".repeat(100_000),
-        "=\n".repeat(100_000),
-        format!("a = \"{}", "x".repeat(2_000_000)),
+        "[".repeat(200_000),
+        format!("a = {}", "[".repeat(200_000)),
+        format!("a = {}", "{ a = ".repeat(50_000)),
+        format!("[{}a]\n", "a.".repeat(200_000)),
+        (0..100_000).map(|number| format!("k{number} = {number}\n")).collect(),
+        "[build.a]\n".repeat(5_000),
+        "=\n".repeat(5_000),
+        format!("a = \"{}", "x".repeat(500_000)),
     ] {
         context.write("oci.toml", &text);
         let told = context.run(["check"]).failure(2);

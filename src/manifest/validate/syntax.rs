@@ -9,6 +9,11 @@ pub(super) fn problems(source: &Source, mut errors: Vec<toml::de::Error>) -> Vec
     let mut problems = Problems::default();
     let mut duplicate_table = None;
     for error in &errors {
+        // Where a key stood first is searched for in all that is before it.
+        if problems.is_full() {
+            problems.leave_out();
+            continue;
+        }
         let place = source.place(error.span().unwrap_or(0..0));
         if error.message() != DUPLICATE {
             let help =
