@@ -23,6 +23,8 @@ mod parallel;
 mod problem;
 #[path = "../src/sanitize.rs"]
 mod sanitize;
+#[path = "../src/secrets.rs"]
+mod secrets;
 #[path = "../src/source.rs"]
 mod source;
 #[path = "../src/store/mod.rs"]

@@ -1,11 +1,17 @@
 //! How the program fails: what it returns to the shell, and the only place that renders an error.
 
+mod excerpt;
+mod shown;
+
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, JSONReportHandler, Report};
 use textwrap::core::Word;
 use textwrap::{WordSeparator, WordSplitter};
+
+use crate::sanitize;
+use shown::{Shown, Snippets};
 
 /// What the program returns to the shell (`oci run` returns the container's own status instead).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,19 +106,26 @@ impl Format {
 /// Shows errors on standard error.
 pub(crate) fn render(reports: &[Report], format: Format) {
     let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(WIDTH);
-    let texts = reports.iter().map(|report| {
-        let mut text = String::new();
-        // Writing to a string does not fail.
-        let _ = match format {
-            Format::Json => JSONReportHandler::new().render_report(&mut text, report.as_ref()),
-            Format::Text { colour } => handler(colour, width).render_report(&mut text, report.as_ref()),
-        };
-        text.trim_end().to_owned() + "\n"
-    });
+    let texts = reports.iter().map(|report| text_of(report.as_ref(), format, width).trim_end().to_owned() + "\n");
     // Several are told apart by an empty line; JSON has a line for each.
     let text = texts.collect::<Vec<_>>().join(if format == Format::Json { "" } else { "\n" });
     // Nobody is left to tell if standard error is closed.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+fn text_of(error: &dyn Diagnostic, format: Format, width: usize) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = match format {
+        Format::Json => {
+            let shown = Shown::of(error, Snippets::Places);
+            let written = JSONReportHandler::new().render_report(&mut text, &shown);
+            text = sanitize::json(&text).into_owned();
+            written
+        }
+        Format::Text { colour } => handler(colour, width).render_report(&mut text, &Shown::of(error, Snippets::Cut)),
+    };
+    text
 }
 
 /// How wide messages are where nothing says how wide the terminal is.
@@ -157,8 +170,7 @@ pub(crate) fn rendered(error: &dyn Diagnostic) -> String {
 
 #[cfg(test)]
 fn rendered_within(width: usize, error: &dyn Diagnostic) -> String {
-    let mut text = String::new();
-    handler(false, width).render_report(&mut text, error).unwrap();
+    let text = text_of(error, Format::Text { colour: false }, width);
     // Editors and reviewers dislike spaces at the end of a snapshot's lines.
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
@@ -210,6 +222,56 @@ mod tests {
                 assert_eq!(text.matches(whole).count(), 2, "{width}: {whole} is broken in\n{text}");
             }
             assert!(text.lines().count() > 8, "nothing was wrapped in\n{text}");
+        }
+    }
+
+    /// Whatever part of an error others wrote, it moves no cursor, and stands on lines of its own.
+    #[test]
+    fn what_others_wrote_is_harmless_in_every_part_of_an_error() {
+        #[derive(Debug, thiserror::Error, Diagnostic)]
+        #[error("message {0}")]
+        #[diagnostic(code(oci::test), help("help {0}"))]
+        struct Outer(String, #[source] Inner, #[related] Vec<Beside>);
+        #[derive(Debug, thiserror::Error)]
+        #[error("cause {0}")]
+        struct Inner(String);
+        #[derive(Debug, thiserror::Error, Diagnostic)]
+        #[error("beside {0}")]
+        struct Beside(String);
+
+        let evil = "\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\u{200b}\u{feff}\rend\u{1b}[31m";
+        let place = Source::new(format!("{evil}.toml"), format!("a = \"{evil}\"")).place(4..8);
+        let outer = Outer(format!("{evil}\nhelp: forged"), Inner(evil.to_owned()), vec![Beside(evil.to_owned())]);
+        let error = crate::source::At::new(outer, &place, format!("label {evil}"));
+        for format in [Format::Text { colour: false }, Format::Json] {
+            let text = text_of(&error, format, WIDTH);
+            for part in ["message", "cause", "beside", "help", "label"] {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+            assert!(!text.contains(sanitize::is_hidden), "{text:?}");
+            assert!(!text.lines().any(|line| line.trim_start().starts_with("help: forged")), "{text}");
+            if format == Format::Json {
+                let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+                assert_eq!((&value["code"], &value["labels"][0]["span"]["offset"]), (&"oci::test".into(), &4.into()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_is_bounded_and_keeps_its_end() {
+        let place = Source::new("oci.toml", "x").place(0..1);
+        let text = rendered(&Problem::new("oci::test", format!("`{}` is it", "a ".repeat(100_000)), &place, ""));
+        assert!(text.len() < 10_000 && text.contains("is it"), "{}", text.len());
+    }
+
+    #[test]
+    fn credentials_that_are_known_are_not_shown() {
+        crate::secrets::learn("hunter2-of-diagnostics");
+        let place = Source::new("oci.toml", "x").place(0..1);
+        let problem = Problem::new("oci::test", "it said hunter2-of-diagnostics", &place, "hunter2-of-diagnostics");
+        for format in [Format::Text { colour: false }, Format::Json] {
+            let text = text_of(&problem, format, WIDTH);
+            assert!(text.contains("***") && !text.contains("hunter2"), "{text}");
         }
     }
 

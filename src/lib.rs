@@ -25,6 +25,7 @@ mod report;
 mod resolve;
 mod sandbox;
 mod sanitize;
+mod secrets;
 mod source;
 mod stage;
 mod store;

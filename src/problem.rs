@@ -81,10 +81,15 @@ impl Diagnostic for Problem {
     }
 }
 
-/// Everything that is wrong with one file.
+/// The most problems of one file that are kept: a file that is something else entirely may have one on every line.
+pub(crate) const MOST: usize = 50;
+
+/// Everything that is wrong with one file, or the first [`MOST`] problems.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
-    problems: Vec<Problem>,
+    kept: Vec<Problem>,
+    /// How many more there were.
+    left_out: usize,
     /// Where what is wrong was told already.
     silenced: BTreeSet<(usize, usize)>,
 }
@@ -92,9 +97,10 @@ pub(crate) struct Problems {
 impl Problems {
     /// Adds a problem, unless its place is silenced.
     pub(crate) fn push(&mut self, problem: Problem) {
-        if !self.silenced.contains(&problem.span()) {
-            self.problems.push(problem);
+        if self.silenced.contains(&problem.span()) {
+            return;
         }
+        if self.kept.len() < MOST { self.kept.push(problem) } else { self.left_out += 1 }
     }
 
     /// From now on no problem is added at exactly this place: what is there was found to be wrong, and all else
@@ -103,16 +109,50 @@ impl Problems {
         self.silenced.insert((place.span.start, place.span.end));
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.problems.is_empty()
+    /// True if one more would only be counted, so that nobody needs to make it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.kept.len() >= MOST
     }
 
-    /// The problems in the order of the file; what was found twice is there once.
-    pub(crate) fn into_sorted(mut self) -> Vec<Problem> {
-        self.problems.sort_by_key(|problem| problem.span().0);
+    /// Counts a problem that is not told.
+    pub(crate) fn leave_out(&mut self) {
+        self.left_out += 1;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// The problems in the order of the file; what was found twice is there once. The last one says how many there were
+    /// more.
+    pub(crate) fn into_sorted(self) -> Vec<Problem> {
+        let Self { mut kept, left_out, .. } = self;
+        kept.sort_by_key(|problem| problem.span().0);
         // Two about one place need not be neighbours.
         let mut seen = BTreeSet::new();
-        self.problems.retain(|problem| seen.insert((problem.code, problem.span(), problem.message.clone())));
-        self.problems
+        kept.retain(|problem| seen.insert((problem.code, problem.span(), problem.message.clone())));
+        if let Some(last) = kept.last_mut().filter(|_| left_out > 0) {
+            let more = format!("there are {left_out} more problems; correct these first");
+            last.help = Some(last.help.take().map_or_else(|| more.clone(), |help| format!("{help}; {more}")));
+        }
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_wrong_everywhere_has_a_bounded_number_of_problems() {
+        let source = Source::new("oci.toml", "x".repeat(1000));
+        let mut problems = Problems::default();
+        for at in 0..1000 {
+            problems.push(Problem::new("oci::test", format!("{at}"), &source.place(at..at + 1), ""));
+        }
+        let told = problems.into_sorted();
+        assert_eq!(told.len(), MOST);
+        assert_eq!(told[MOST - 1].help.as_deref(), Some("there are 950 more problems; correct these first"));
+        assert!(told[0].help.is_none());
     }
 }

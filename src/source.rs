@@ -9,7 +9,11 @@ use std::ops::{Deref, Range};
 use std::path::Path;
 use std::sync::Arc;
 
-use miette::{Diagnostic, LabeledSpan, MietteError, NamedSource, Severity, SourceCode, SourceSpan, SpanContents};
+use miette::{
+    Diagnostic, LabeledSpan, MietteError, MietteSpanContents, Severity, SourceCode, SourceSpan, SpanContents,
+};
+
+use crate::fs;
 
 /// A stretch of a source: byte offsets.
 pub(crate) type Span = Range<usize>;
@@ -19,30 +23,21 @@ pub(crate) type Span = Range<usize>;
 pub(crate) struct Source(Arc<Text>);
 
 struct Text {
+    name: String,
     text: String,
-    /// What people are shown: the same bytes but for control characters, which a terminal would obey.
-    shown: NamedSource<String>,
 }
 
 impl Source {
-    /// Wraps `text`, shown to people under `name`.
+    /// Wraps `text`, shown to people under `name`. Both may hold anything: what is shown of them passes through
+    /// `diagnostic`, which makes it safe.
     pub(crate) fn new(name: impl AsRef<str>, text: impl Into<String>) -> Self {
-        let text = text.into();
-        // One character for one of the same length, so that spans fit both.
-        let harmless = |character: char| match character {
-            '\n' | '\t' => character,
-            '\r' => ' ',
-            character if character.is_ascii_control() => '?',
-            '\u{80}'..='\u{9f}' => '\u{b7}',
-            _ => character,
-        };
-        let shown = NamedSource::new(name, text.chars().map(harmless).collect());
-        Self(Arc::new(Text { text, shown }))
+        Self(Arc::new(Text { name: name.as_ref().to_owned(), text: text.into() }))
     }
 
     /// Reads the file, which is shown to people under `name`.
     pub(crate) fn read(path: &Path, name: &str) -> Result<Self, ReadError> {
-        let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: name.to_owned(), source })?;
+        let bytes =
+            fs::read(path, fs::LARGEST_TEXT).map_err(|source| ReadError::Io { path: name.to_owned(), source })?;
         String::from_utf8(bytes)
             .map(|text| Self::new(name, text))
             .map_err(|error| ReadError::NotUtf8 { path: name.to_owned(), offset: error.utf8_error().valid_up_to() })
@@ -53,7 +48,7 @@ impl Source {
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.0.shown.name()
+        &self.0.name
     }
 
     pub(crate) fn place(&self, span: Span) -> Place {
@@ -74,7 +69,15 @@ impl SourceCode for Source {
         lines_before: usize,
         lines_after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        self.0.shown.read_span(span, lines_before, lines_after)
+        let found = self.0.text.read_span(span, lines_before, lines_after)?;
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.0.name.clone(),
+            found.data(),
+            *found.span(),
+            found.line(),
+            found.column(),
+            found.line_count(),
+        )))
     }
 }
 
@@ -224,16 +227,4 @@ pub(crate) fn labelled(labels: &[(Span, String)]) -> Box<dyn Iterator<Item = Lab
             _ => LabeledSpan::new_with_span(label, span),
         }
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_shown_cannot_reach_the_terminal() {
-        let source = Source::new("a", "é\u{1b}[31m\r\u{9b}\tx\n");
-        assert_eq!(source.0.shown.inner(), "é?[31m \u{b7}\tx\n");
-        assert_eq!(source.text().len(), source.0.shown.inner().len());
-    }
 }

@@ -1,5 +1,6 @@
 //! One file for each command: options in, results on standard output, errors as a [`Failure`].
 
+mod access;
 mod add;
 mod build;
 mod cache;
@@ -30,6 +31,7 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command, Global, Verbose};
 use crate::diagnostic::{Failure, Status};
 use crate::fs::FileError;
+use crate::{sanitize, secrets};
 use session::Session;
 
 /// Does what was asked.
@@ -68,8 +70,10 @@ fn no() -> Failure {
     Failure { reports: Vec::new(), status: Status::Failed }
 }
 
-/// Writes results. A reader that has gone away, as `head` does, is no failure; a full disk is one.
+/// Writes results. What of them others wrote is made safe for a terminal, in JSON by its own escapes. A reader that has gone away, as `head` does, is no failure; a full disk is one.
 fn print(text: &str) -> Result<(), FileError> {
+    let text = secrets::strike_out(text);
+    let text = if text.starts_with(['{', '[']) { sanitize::json(&text) } else { sanitize::composed(&text) };
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -1,6 +1,6 @@
 //! `oci run`: a build, a stage, a base or a variant, in a container of its own.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,6 +8,7 @@ use super::limits::{LimitError, limits};
 use super::{Session, settings};
 use crate::cli::{Global, Network, RunArguments};
 use crate::diagnostic::{Failure, Status};
+use crate::fs;
 use crate::image::{Image, Layer};
 use crate::manifest::Manifest;
 use crate::model::{ImageName, Platform};
@@ -18,7 +19,7 @@ use crate::stage::rootfs::{LayerBlob, RootfsRequest, prepare};
 use crate::stage::run::{RunError, RunOptions, RunRequest, Volume};
 use crate::stage::{overlays, runtime};
 use crate::suggest;
-use crate::tools::{IdMap, Umoci};
+use crate::tools::{IdMap, Umoci, signal};
 
 /// What cannot be run.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -54,7 +55,7 @@ enum TargetError {
     Variable { written: String },
     #[error("could not read the variables in `{}`", path.display())]
     #[diagnostic(code(oci::cli::bad_env_file))]
-    EnvFile { path: PathBuf, source: std::io::Error },
+    EnvFile { path: PathBuf, source: io::Error },
 }
 
 /// An image whose layers are all in the store.
@@ -284,8 +285,9 @@ fn container_name(written: &str) -> Result<String, TargetError> {
 fn environment(arguments: &RunArguments) -> Result<Vec<(String, String)>, TargetError> {
     let mut variables = Vec::new();
     for path in &arguments.env_file {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| TargetError::EnvFile { path: path.clone(), source })?;
+        let text = fs::read_given(path, fs::LARGEST_TEXT, &|| signal::pending().is_some())
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text")))
+            .map_err(|source| TargetError::EnvFile { path: path.clone(), source })?;
         let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
         for line in lines {
             variables.extend(variable(line)?);

@@ -90,7 +90,7 @@ impl Session {
         let Project { manifest, lock, lock_path, .. } = project;
         let trust = manifest.policy.signatures.as_ref().map(Trust::load).transpose().map_err(super::invalid)?;
         let reporter = settings::reporter(global);
-        let skopeo = settings::skopeo(global, &manifest, &store, &reporter);
+        let skopeo = settings::skopeo(global, &manifest, &store, &reporter)?;
         let workers = settings::workers(global);
         Ok(Self {
             epoch: settings::epoch(&manifest).map_err(super::invalid)?,

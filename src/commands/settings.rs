@@ -1,10 +1,10 @@
 //! What the command line, the environment, the manifest and the user's own settings say together.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access;
 use crate::cli::{Global, HowProgress};
 use crate::diagnostic::{Failure, Status};
 use crate::manifest::{self, Cache, CacheFolder, Manifest};
@@ -14,7 +14,7 @@ use crate::source::At;
 use crate::store::{OpenError, Store};
 use crate::tools::on_path;
 use crate::tools::registry::Client;
-use crate::tools::skopeo::{Access, OnMirror, OnRetry, Settings, Skopeo};
+use crate::tools::skopeo::{OnMirror, OnRetry, Settings, Skopeo};
 
 /// A value from the command line or the environment that is none.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -33,18 +33,23 @@ pub(super) fn reporter(global: &Global) -> Arc<dyn Reporter> {
 }
 
 /// skopeo, as all of them say that it is to be used.
-pub(super) fn skopeo(global: &Global, manifest: &Manifest, store: &Store, reporter: &Arc<dyn Reporter>) -> Skopeo {
+pub(super) fn skopeo(
+    global: &Global,
+    manifest: &Manifest,
+    store: &Store,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Skopeo, Failure> {
     let timeout = global.network_timeout.map(|seconds| Duration::from_secs(seconds.into()));
     let settings = Settings {
         cache: store.tool_state(),
         logs: store.logs(),
-        registries: registries(manifest),
+        registries: access::of_registries(manifest)?,
         timeout,
         shortcut: Some(Client::new(timeout)),
         on_retry: on_retry(Arc::clone(reporter)),
         on_mirror: on_mirror(Arc::clone(reporter)),
     };
-    Skopeo::new(&tool("OCI_SKOPEO", manifest.tools.skopeo.as_deref(), "skopeo"), settings)
+    Ok(Skopeo::new(&tool("OCI_SKOPEO", manifest.tools.skopeo.as_deref(), "skopeo"), settings))
 }
 
 pub(super) fn verbosity(global: &Global) -> Verbosity {
@@ -62,21 +67,6 @@ fn progress(global: &Global) -> Progress {
         HowProgress::Auto | HowProgress::Plain => Progress::Lines,
         HowProgress::None => Progress::Nothing,
     }
-}
-
-/// How the manifest says that registries are to be talked to.
-fn registries(manifest: &Manifest) -> BTreeMap<String, Access> {
-    let accesses = manifest.registries.iter().map(|(registry, settings)| {
-        let access = Access {
-            insecure: settings.insecure,
-            anonymous: false,
-            certificates: settings.cert_dir.clone(),
-            credentials: settings.auth_file.clone(),
-            mirrors: settings.mirrors.clone(),
-        };
-        (registry.clone(), access)
-    });
-    accesses.collect()
 }
 
 /// Says that something did not work and is tried again, as it happens.

@@ -10,6 +10,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::fs;
+
 /// A folder or an archive, open for any number of threads.
 #[derive(Debug)]
 pub(super) enum Container {
@@ -76,10 +78,10 @@ impl Container {
         if !metadata.is_file() {
             return Err(OpenError::NotTar(None));
         }
-        let file = File::open(path)?;
+        let file = fs::open(path)?;
         let members = match members(&file) {
             Ok(members) => members,
-            Err(0) => return Err(OpenError::NotTar(compression(File::open(path)?)?)),
+            Err(0) => return Err(OpenError::NotTar(compression(fs::open(path)?)?)),
             Err(read) => return Err(OpenError::Damaged(read)),
         };
         Ok(Self::Archive(Archive { file, members }))
@@ -90,7 +92,7 @@ impl Container {
         match self {
             Self::Folder(folder) => match folder.join(name).metadata() {
                 Ok(metadata) if metadata.is_file() => {
-                    let reader = Box::new(File::open(folder.join(name))?);
+                    let reader = Box::new(fs::open(&folder.join(name))?);
                     Ok(Some(Content { size: metadata.len(), reader }))
                 }
                 Ok(_) => Ok(None),

@@ -18,7 +18,7 @@ use std::path::Path;
 
 pub(crate) use rename::{Asked, Renames};
 
-use crate::fs::{FileError, parent, sweep, write_project_file};
+use crate::fs::{FileError, LARGEST_TEXT, parent, sweep, write_project_file};
 use crate::model::{Digest, Origin, Platform, Tag};
 use crate::problem::Problem;
 use crate::sanitize;
@@ -101,7 +101,7 @@ impl Lock {
     /// project stays one.
     pub(crate) fn save(&self, path: &Path) -> Result<(), FileError> {
         let text = self.to_string();
-        match std::fs::read(path) {
+        match crate::fs::read(path, LARGEST_TEXT) {
             Ok(bytes) if bytes == text.as_bytes() => Ok(()),
             _ => {
                 sweep(parent(path));

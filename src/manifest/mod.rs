@@ -21,7 +21,7 @@ mod validate;
 pub(crate) mod variable;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) use discover::{DiscoverError, discover};
 pub(crate) use later::{Needs, NotYetError};
@@ -144,16 +144,42 @@ pub(crate) struct Policy {
 }
 
 /// `[registry."host[:port]"]`: how a registry is talked to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RegistrySettings {
-    /// Plain HTTP, or a certificate that nobody checks, will do.
-    pub(crate) insecure: bool,
+    pub(crate) insecure: Insecure,
     /// A folder with the registry's `ca.crt`.
-    pub(crate) cert_dir: Option<PathBuf>,
+    pub(crate) cert_dir: Option<HostPath>,
     /// The file with the credentials, instead of where skopeo looks.
-    pub(crate) auth_file: Option<PathBuf>,
+    pub(crate) auth_file: Option<HostPath>,
     /// Asked before the registry, in this order.
     pub(crate) mirrors: Vec<RegistryMirror>,
+}
+
+/// Whether plain HTTP, or a certificate that nobody checks, will do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Insecure {
+    #[default]
+    No,
+    /// The project says so, and the user does not: nobody's credentials may go that way.
+    ForProject,
+    /// The user's own settings say so.
+    ForUser,
+}
+
+/// A path on this machine, and whose word it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum HostPath {
+    OfUser(PathBuf),
+    OfProject(Placed<PathBuf>),
+}
+
+impl HostPath {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::OfUser(path) => path,
+            Self::OfProject(path) => path,
+        }
+    }
 }
 
 /// `[base.NAME]`: an image from elsewhere.

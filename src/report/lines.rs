@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::report::{Event, Reporter, Stage};
+use crate::{sanitize, secrets};
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +42,14 @@ impl Reporter for Lines {
 }
 
 /// What is said of an event, to those who want at least so much.
+///
+/// Whatever of it others wrote is made safe here, and credentials are struck out.
 pub(super) fn line(event: Event<'_>) -> Option<(Verbosity, String)> {
+    let (wanted, text) = words(event)?;
+    Some((wanted, sanitize::composed_line(&secrets::strike_out(&text))))
+}
+
+fn words(event: Event<'_>) -> Option<(Verbosity, String)> {
     Some(match event {
         // Only what may take long is announced; the rest is told when it is done.
         Event::Started {
@@ -57,4 +65,19 @@ pub(super) fn line(event: Event<'_>) -> Option<(Verbosity, String)> {
         Event::Detail { text } => (Verbosity::Verbose, text.to_owned()),
         Event::Ended { .. } => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_is_one_line_and_moves_no_cursor() {
+        let told = |event| line(event).unwrap().1;
+        let text = "a\u{1b}[2J\u{202e}b\nwarning: c";
+        assert_eq!(told(Event::Note { text }), "a[2Jb warning: c");
+        assert_eq!(told(Event::Warning { text }), "warning: a[2Jb warning: c");
+        assert_eq!(told(Event::Detail { text }), "a[2Jb warning: c");
+        assert_eq!(told(Event::Output { subject: text, line: text }), "a[2Jb warning: c | a[2Jb warning: c");
+    }
 }

@@ -26,6 +26,12 @@ pub(crate) enum TrustError {
     #[error("the signature policy `{path}` is not JSON")]
     #[diagnostic(code(oci::policy::not_json), help("correct it as `man containers-policy.json` says"))]
     NotJson { path: String, source: serde_json::Error },
+    #[error("the signature policy names `{path}`, which cannot be read")]
+    #[diagnostic(
+        code(oci::policy::bad_key),
+        help("a key or certificate is a regular file; correct its path in the policy")
+    )]
+    Key { path: String, source: io::Error },
 }
 
 /// A policy, read once for a run.
@@ -45,11 +51,13 @@ impl Trust {
     pub(crate) fn load(file: &Placed<PathBuf>) -> Result<Self, At<TrustError>> {
         let at = |error| At::new(error, &file.place, "named here");
         let shown = || sanitize::name(&file.display().to_string());
-        let text = std::fs::read(&file.value).map_err(|source| at(TrustError::Unreadable { path: shown(), source }))?;
+        let text = fs::read(&file.value, fs::LARGEST_TEXT)
+            .map_err(|source| at(TrustError::Unreadable { path: shown(), source }))?;
         let policy: Value =
             serde_json::from_slice(&text).map_err(|source| at(TrustError::NotJson { path: shown(), source }))?;
         let mut keys = BTreeMap::new();
-        digest_files(&policy, fs::parent(&file.value), &mut keys);
+        digest_files(&policy, fs::parent(&file.value), &mut keys)
+            .map_err(|(path, source)| at(TrustError::Key { path: sanitize::name(&path), source }))?;
         let digest = Digest::of(&canonical_json(&json!({ "policy": Digest::of(&text).to_string(), "keys": keys })));
         Ok(Self { path: file.value.clone(), text, place: file.place.clone(), digest })
     }
@@ -69,27 +77,32 @@ impl Trust {
     }
 }
 
-/// The digests of the files that a policy names, by path as it is written: every text under `…Path`, and
-/// every one of a list under `…Paths`. A file that cannot be read has none.
-fn digest_files(policy: &Value, folder: &Path, found: &mut BTreeMap<String, Option<String>>) {
-    let mut add = |path: &str| {
-        let file = folder.join(path);
-        // Nothing that never ends, such as a device.
-        let bytes = file.is_file().then(|| std::fs::read(&file).ok()).flatten();
-        found.insert(path.to_owned(), bytes.map(|bytes| Digest::of(&bytes).to_string()));
+/// The digests of the files that a policy names, by path as it is written: every text under `…Path`, and every one of a
+/// list under `…Paths`. A file that is not there has none. What is there and cannot be read is an error, with its path:
+/// skopeo, which is handed these files by path, would wait for a pipe.
+fn digest_files(
+    policy: &Value,
+    folder: &Path,
+    found: &mut BTreeMap<String, Option<String>>,
+) -> Result<(), (String, io::Error)> {
+    let mut add = |path: &str| match fs::read(&folder.join(path), fs::LARGEST_TEXT) {
+        Ok(bytes) => Ok(drop(found.insert(path.to_owned(), Some(Digest::of(&bytes).to_string())))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(drop(found.insert(path.to_owned(), None))),
+        Err(error) => Err((path.to_owned(), error)),
     };
     let Value::Object(fields) = policy else {
-        policy.as_array().into_iter().flatten().for_each(|item| digest_files(item, folder, found));
-        return;
+        return policy.as_array().into_iter().flatten().try_for_each(|item| digest_files(item, folder, found));
     };
     for (name, value) in fields {
         match value {
-            Value::String(path) if name.ends_with("Path") => add(path),
-            Value::Array(paths) if name.ends_with("Paths") => paths.iter().filter_map(Value::as_str).for_each(&mut add),
+            Value::String(path) if name.ends_with("Path") => add(path)?,
+            Value::Array(paths) if name.ends_with("Paths") => {
+                paths.iter().filter_map(Value::as_str).try_for_each(&mut add)?;
+            }
             _ => {}
         }
     }
-    fields.values().for_each(|value| digest_files(value, folder, found));
+    fields.values().try_for_each(|value| digest_files(value, folder, found))
 }
 
 #[cfg(test)]
@@ -131,14 +144,18 @@ mod tests {
         }
     }
 
-    /// A folder or a device where a key should be is read by nobody.
     #[test]
-    fn keys_that_are_no_files_are_none() {
+    fn keys_are_regular_files_or_are_not_there() {
         let folder = tempfile::tempdir().unwrap();
-        let policy = json!({ "keyPaths": ["/dev/zero", "."], "caPath": "", "keyPath": ["x"], "Paths": { "a": 1 } });
         let mut found = BTreeMap::new();
-        digest_files(&policy, folder.path(), &mut found);
-        assert_eq!(found, BTreeMap::from(["/dev/zero", ".", ""].map(|path| (path.to_owned(), None))));
+        let absent = json!({ "keyPaths": ["a.gpg", "none/b.gpg"], "keyPath": ["x"], "Paths": { "a": 1 } });
+        digest_files(&absent, folder.path(), &mut found).unwrap();
+        assert_eq!(found, BTreeMap::from(["a.gpg", "none/b.gpg"].map(|path| (path.to_owned(), None))));
+        for path in ["/dev/zero", ".", ""] {
+            for policy in [json!({ "a": [{ "keyPath": path }] }), json!({ "keyPaths": [path] })] {
+                assert_eq!(digest_files(&policy, folder.path(), &mut found).unwrap_err().0, path);
+            }
+        }
     }
 
     #[test]

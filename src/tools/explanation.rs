@@ -158,6 +158,10 @@ impl Failure {
             Cause::PlainHttp => {
                 format!("if that is meant to be so, set `insecure = true` under `[registry.\"{registry}\"]`")
             }
+            Cause::Unauthorised if self.was_anonymous() => format!(
+                "no credentials were sent: `anonymous` says so, or `insecure`, which `oci.toml` alone has for it; agree with \
+                 `insecure = true` under `[registry.\"{registry}\"]` in `~/.config/oci/config.toml`"
+            ),
             Cause::Unauthorised => format!(
                 "log in, or again if the password has changed: `skopeo login {registry}` (some registries ask this for what does not exist, too)"
             ),
@@ -193,6 +197,11 @@ impl Failure {
     /// The program that could not be found.
     fn absence(&self) -> Absence<'_> {
         Absence::of(self.tool, &self.program)
+    }
+
+    /// True if the tool was told to send no credentials.
+    fn was_anonymous(&self) -> bool {
+        self.command.split(' ').any(|word| word.starts_with("--") && word.ends_with("no-creds"))
     }
 
     fn repository(&self) -> Option<&Repository> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::model::{Reference, Repository};
+use crate::tools::registry::credentials;
 use crate::tools::{Invocation, ToolError};
 
 /// What a tool is at work on.
@@ -55,10 +56,17 @@ pub(crate) struct Task<'a> {
 impl Task<'_> {
     /// Runs it to its end: what it wrote on standard output, if it returned 0.
     pub(crate) fn run(&self, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
-        match invocation.capture() {
+        let ended = invocation.capture();
+        match ended {
             Ok(finished) if finished.status.success() => Ok(finished.stdout),
-            Ok(finished) => Err(ToolError::failed(self, invocation, &finished)),
-            Err(error) => Err(ToolError::not_finished(self, invocation, error)),
+            ended => {
+                // What the tool says is shown and logged, and may quote the credentials that it sent.
+                credentials::learn_all();
+                Err(match ended {
+                    Ok(finished) => ToolError::failed(self, invocation, &finished),
+                    Err(error) => ToolError::not_finished(self, invocation, error),
+                })
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! as `FATA[0000] …`; umoci marks an error with `⨯`. Before it there may be warnings and retries. What is foreign is stripped of
 //! escapes, and what may be secret is struck out: it is in URLs, as credentials and in queries.
 
-use crate::sanitize;
+use crate::{sanitize, secrets};
 
 /// The deciding line: the last fatal one, else the last error, else the last one. Nothing if it is empty.
 pub(crate) fn deciding_line(stderr: &str) -> Option<String> {
@@ -17,7 +17,8 @@ pub(crate) fn deciding_line(stderr: &str) -> Option<String> {
 
 /// All of a tool's output, safe to keep and to show.
 pub(crate) fn clean(output: &[u8]) -> String {
-    strike_out_secrets(&sanitize::foreign(&String::from_utf8_lossy(output)))
+    let text = sanitize::foreign(&String::from_utf8_lossy(output));
+    strike_out_urls(&secrets::strike_out(&text))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,7 +103,7 @@ fn skip(characters: &mut std::str::Chars<'_>, count: usize) {
 
 /// Takes credentials and queries out of URLs: upload sessions (`?_state=…`) and signed addresses of
 /// blobs (`?X-Amz-Signature=…`) are as good as a password while they last.
-fn strike_out_secrets(text: &str) -> String {
+fn strike_out_urls(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("://") {

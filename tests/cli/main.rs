@@ -59,5 +59,6 @@ mod steps;
 mod support;
 mod surroundings;
 mod taken;
+mod trust;
 mod unpack;
 mod update;

@@ -7,7 +7,7 @@ use crate::file::{File, bare};
 
 /// The floors of the house, the lowest first. A file uses only what is on its own floor or below.
 const FLOORS: &[&[&str]] = &[
-    &["source", "problem", "fs", "parallel", "model", "suggest", "sanitize", "mutation", "as_root"],
+    &["source", "problem", "fs", "parallel", "model", "suggest", "sanitize", "secrets", "mutation", "as_root"],
     &["manifest", "lock", "store", "tools", "report"],
     &["layer", "image", "layout", "resolve", "sandbox"],
     &["stage"],

@@ -54,7 +54,7 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
         findings.extend(platforms::examine(manifest));
         // What skopeo keeps for itself goes into the cache folder, and nowhere else.
         if let Ok(store) = &store {
-            findings.extend(registries::examine(global, manifest, store));
+            findings.extend(registries::examine(global, manifest, store)?);
         }
     }
     super::print(&if global.json { render::json(&findings) } else { render::text(&findings) })?;

@@ -11,6 +11,8 @@ use serde_json::Value;
 use super::finding::{Finding, State, told};
 use crate::cli::Global;
 use crate::commands::settings;
+use crate::diagnostic::Failure;
+use crate::fs;
 use crate::manifest::{Base, Manifest, Pin};
 use crate::model::{Reference, Repository};
 use crate::store::Store;
@@ -19,7 +21,7 @@ use crate::tools::skopeo::Skopeo;
 /// What `docker login` calls Docker Hub.
 const HUB: [&str; 2] = ["https://index.docker.io/v1/", "index.docker.io"];
 
-pub(super) fn examine(global: &Global, manifest: &Manifest, store: &Store) -> Vec<Finding> {
+pub(super) fn examine(global: &Global, manifest: &Manifest, store: &Store) -> Result<Vec<Finding>, Failure> {
     // With a base of it, if there is one.
     let mut registries: BTreeMap<String, Option<(&Base, &Pin)>> = BTreeMap::new();
     for image in manifest.builds.values() {
@@ -34,7 +36,7 @@ pub(super) fn examine(global: &Global, manifest: &Manifest, store: &Store) -> Ve
         }
     }
     let is_offline = global.offline || global.frozen;
-    let skopeo = settings::skopeo(global, manifest, store, &settings::reporter(global));
+    let skopeo = settings::skopeo(global, manifest, store, &settings::reporter(global))?;
     let finding = |(registry, base): (&String, &Option<(&Base, &Pin)>)| {
         let known = match credentials(manifest, registry) {
             Ok(Some(file)) => format!("credentials in {}", file.display()),
@@ -46,7 +48,7 @@ pub(super) fn examine(global: &Global, manifest: &Manifest, store: &Store) -> Ve
             Some(base) => ask(&skopeo, registry, &known, base),
         }
     };
-    registries.iter().map(finding).collect()
+    Ok(registries.iter().map(finding).collect())
 }
 
 /// Asks for one of the registry's bases.
@@ -69,10 +71,10 @@ fn ask(skopeo: &Skopeo, registry: &str, known: &str, (base, pin): (&Base, &Pin))
 
 /// The file that has credentials for a registry; or what is wrong with one, and what to do about it.
 fn credentials(manifest: &Manifest, registry: &str) -> Result<Option<PathBuf>, (String, String)> {
-    let own = manifest.registries.get(registry).and_then(|settings| settings.auth_file.clone());
-    let files = own.map_or_else(usual_files, |file| vec![file]);
+    let own = manifest.registries.get(registry).and_then(|settings| settings.auth_file.as_ref());
+    let files = own.map_or_else(usual_files, |file| vec![file.path().to_owned()]);
     for file in files {
-        let bytes = match std::fs::read(&file) {
+        let bytes = match fs::read(&file, fs::LARGEST_TEXT) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => {
                 return Err((

@@ -43,9 +43,10 @@ fn every_problem_is_shown_with_its_place() {
     }
 }
 
-fn not_found() -> [Box<dyn Diagnostic>; 2] {
+fn not_found() -> [Box<dyn Diagnostic>; 3] {
     let folder = Path::new("/nonexistent/project");
-    [None, Some(Path::new("other/oci.toml"))].map(|named| Box::new(discover(named, folder).unwrap_err()) as _)
+    [None, Some(Path::new("other/oci.toml")), Some(Path::new("/dev/null"))]
+        .map(|named| Box::new(discover(named, folder).unwrap_err()) as _)
 }
 
 #[test]

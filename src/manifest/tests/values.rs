@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::{codes, good, messages, read};
 use crate::manifest::package::{Mode, Owner};
-use crate::manifest::{Build, Cache, Change, Overrides, Package, PackageContent, UserSettings, parse_with};
+use crate::manifest::{
+    Build, Cache, Change, HostPath, Insecure, Overrides, Package, PackageContent, UserSettings, parse_with,
+};
 use crate::model::{ByteSize, Compression};
 use crate::source::Source;
 
@@ -103,12 +105,16 @@ fn registries() {
     );
     let ghcr = &manifest.registries["ghcr.io:443"];
     let home = std::path::PathBuf::from(std::env::var_os("HOME").unwrap());
-    assert!(ghcr.insecure);
-    assert_eq!(ghcr.cert_dir.as_deref(), Some(std::path::Path::new("/project/certs")));
-    assert_eq!(ghcr.auth_file, Some(home.join("auth.json")));
+    let path = |found: &Option<HostPath>| match found {
+        Some(HostPath::OfProject(path)) => path.value.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ghcr.insecure, Insecure::ForProject);
+    assert_eq!(path(&ghcr.cert_dir), std::path::Path::new("/project/certs"));
+    assert_eq!(path(&ghcr.auth_file), home.join("auth.json"));
     let hub = &manifest.registries["docker.io"];
-    assert_eq!(hub.auth_file.as_deref(), Some(std::path::Path::new("/etc/auth.json")));
-    assert!(!hub.insecure && manifest.registries.len() == 2);
+    assert_eq!(path(&hub.auth_file), std::path::Path::new("/etc/auth.json"));
+    assert!(hub.insecure == Insecure::No && manifest.registries.len() == 2);
 }
 
 #[test]
@@ -489,10 +495,13 @@ fn settings_of_a_user_count_where_the_manifest_is_silent() {
     assert_eq!((manifest.tools.skopeo, manifest.tools.runc), (path("/home/oci/bin/skopeo"), path("crun")));
     assert_eq!(manifest.tools.umoci, path("umoci"));
     let ghcr = &manifest.registries["ghcr.io"];
-    assert!(ghcr.insecure);
-    assert_eq!((&ghcr.cert_dir, &ghcr.auth_file), (&path("/home/oci/certs"), &path("/manifest.json")));
+    assert_eq!(ghcr.insecure, Insecure::ForUser);
+    assert_eq!(ghcr.cert_dir, path("/home/oci/certs").map(HostPath::OfUser));
+    assert!(
+        matches!(&ghcr.auth_file, Some(HostPath::OfProject(file)) if Some(&file.value) == path("/manifest.json").as_ref())
+    );
     let hub = &manifest.registries["docker.io"];
-    assert_eq!((hub.insecure, &hub.auth_file), (false, &path("/auth.json")));
+    assert_eq!((hub.insecure, &hub.auth_file), (Insecure::No, &path("/auth.json").map(HostPath::OfUser)));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::manifest::RegistrySettings;
 use crate::manifest::read::Table;
 use crate::manifest::validate::{Checker, value};
+use crate::manifest::{HostPath, Insecure, RegistrySettings};
 use crate::model::reference::RepositoryError;
 use crate::model::{RegistryMirror, Repository};
 use crate::problem::Problem;
@@ -15,30 +15,37 @@ use crate::source::Placed;
 #[derive(Clone, Debug, Default)]
 pub(super) struct WrittenRegistry {
     insecure: Option<bool>,
-    cert_dir: Option<PathBuf>,
-    auth_file: Option<PathBuf>,
+    cert_dir: Option<Placed<PathBuf>>,
+    auth_file: Option<Placed<PathBuf>>,
     mirrors: Option<Vec<RegistryMirror>>,
 }
 
-/// What a manifest and a user say of registries together. The manifest's word counts, but where files
-/// of the machine are named: there it is the user's.
+/// What a manifest and a user say of registries together. The manifest's word counts, but where files of the machine are
+/// named: there it is the user's. Whether a registry may be insecure either can say; where credentials go, only the user.
 pub(super) fn settings(
     mut manifest: BTreeMap<String, WrittenRegistry>,
     user: &BTreeMap<String, WrittenRegistry>,
 ) -> BTreeMap<String, RegistrySettings> {
-    for (host, user) in user {
-        let registry = manifest.entry(host.clone()).or_default();
-        registry.insecure = registry.insecure.or(user.insecure);
-        registry.cert_dir = user.cert_dir.clone().or_else(|| registry.cert_dir.take());
-        registry.auth_file = user.auth_file.clone().or_else(|| registry.auth_file.take());
-        registry.mirrors = registry.mirrors.take().or_else(|| user.mirrors.clone());
+    for host in user.keys() {
+        manifest.entry(host.clone()).or_default();
     }
+    let none = WrittenRegistry::default();
     let settings = manifest.into_iter().map(|(host, registry)| {
+        let user = user.get(&host).unwrap_or(&none);
+        let insecure = match (registry.insecure, user.insecure) {
+            (Some(true), Some(true)) | (None, Some(true)) => Insecure::ForUser,
+            (Some(true), _) => Insecure::ForProject,
+            _ => Insecure::No,
+        };
+        let path = |user: &Option<Placed<PathBuf>>, project: Option<Placed<PathBuf>>| match user {
+            Some(path) => Some(HostPath::OfUser(path.value.clone())),
+            None => project.map(HostPath::OfProject),
+        };
         let settings = RegistrySettings {
-            insecure: registry.insecure.unwrap_or_default(),
-            cert_dir: registry.cert_dir,
-            auth_file: registry.auth_file,
-            mirrors: registry.mirrors.unwrap_or_default(),
+            insecure,
+            cert_dir: path(&user.cert_dir, registry.cert_dir),
+            auth_file: path(&user.auth_file, registry.auth_file),
+            mirrors: registry.mirrors.or_else(|| user.mirrors.clone()).unwrap_or_default(),
         };
         (host, settings)
     });
@@ -114,6 +121,7 @@ fn mirror(text: &Placed<String>, host: Option<&str>, checker: &mut Checker) -> O
     None
 }
 
-fn path(table: Table<'_>, key: &str, folder: &Path, checker: &mut Checker) -> Option<PathBuf> {
-    value::path_from(folder, &table.text(key)?, checker)
+fn path(table: Table<'_>, key: &str, folder: &Path, checker: &mut Checker) -> Option<Placed<PathBuf>> {
+    let text = table.text(key)?;
+    Some(Placed::new(value::path_from(folder, &text, checker)?, text.place))
 }

@@ -9,9 +9,17 @@ pub(super) fn problems(source: &Source, mut errors: Vec<toml::de::Error>) -> Vec
     let mut problems = Problems::default();
     let mut duplicate_table = None;
     for error in &errors {
+        // Where a key stood first is searched for in all that is before it.
+        if problems.is_full() {
+            problems.leave_out();
+            continue;
+        }
         let place = source.place(error.span().unwrap_or(0..0));
         if error.message() != DUPLICATE {
-            problems.push(Problem::new("oci::manifest::syntax", "this is not TOML", &place, error.message()));
+            let help =
+                "texts stand in quotes, one `key = value` on a line: <https://toml.io> shows how TOML is written";
+            let problem = Problem::new("oci::manifest::syntax", "this is not TOML", &place, error.message());
+            problems.push(problem.help(help.to_owned()));
             continue;
         }
         let table = source.text()[..place.span.start].rfind("\n[");

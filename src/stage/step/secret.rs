@@ -1,10 +1,12 @@
 //! The values of secrets, and how they are kept out of what others see.
 
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::fs;
 use crate::manifest::step;
 use crate::sanitize;
+use crate::secrets::STRUCK_OUT;
 use crate::source::{At, Placed};
 use crate::stage::step::{StepError, at};
 
@@ -12,8 +14,6 @@ use crate::stage::step::{StepError, at};
 const LIMIT: u64 = 1 << 20;
 /// The fewest that are looked for: less would be found everywhere.
 const SHORTEST: usize = 4;
-/// What is shown for one.
-const STRUCK_OUT: &str = "***";
 
 /// A secret with its value.
 #[derive(Clone)]
@@ -33,14 +33,11 @@ impl Secret {
             },
             step::Secret::File { path, .. } => {
                 let name = sanitize::name(path);
-                let mut value = Vec::new();
-                let read = std::fs::File::open(find(path, folder))
-                    .and_then(|file| file.take(LIMIT + 1).read_to_end(&mut value));
-                match read {
-                    Ok(length) if length as u64 > LIMIT => {
+                match fs::read(&find(path, folder), LIMIT) {
+                    Ok(value) => Ok(Self { name, value }),
+                    Err(error) if error.kind() == ErrorKind::FileTooLarge => {
                         Err(at(StepError::LargeSecret { path: name, limit: LIMIT }, &secret.place))
                     }
-                    Ok(_) => Ok(Self { name, value }),
                     Err(source) => Err(at(StepError::SecretFile { path: name, source }, &secret.place)),
                 }
             }

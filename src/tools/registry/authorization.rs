@@ -7,6 +7,7 @@ use ureq::http::header;
 
 use super::connection::Trouble;
 use super::credentials::Basic;
+use crate::secrets;
 
 /// How large the answer with a token may be.
 const LARGEST_ANSWER: u64 = 1 << 20;
@@ -100,6 +101,7 @@ pub(super) fn token(
     let body = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec().map_err(|_| Trouble::Unclear)?;
     let granted: Granted = serde_json::from_slice(&body).map_err(|_| Trouble::Unclear)?;
     let token = granted.token.or(granted.access_token).filter(|token| !token.is_empty()).ok_or(Trouble::Unclear)?;
+    secrets::learn(&token);
     Ok(format!("Bearer {token}"))
 }
 

@@ -20,6 +20,7 @@ use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 
 use super::Access;
+use crate::fs;
 use crate::model::Repository;
 
 /// How many connections are kept: as many as there are questions at once.
@@ -114,7 +115,7 @@ fn has_plain_settings(home: &Path) -> bool {
             Err(error) => Err(error),
         };
         more.is_ok_and(|more| {
-            more.iter().chain([&file]).all(|file| match std::fs::read_to_string(file) {
+            more.iter().chain([&file]).all(|file| match fs::read_text(file, fs::LARGEST_TEXT) {
                 Ok(text) => is_plain(&text),
                 Err(error) => error.kind() == io::ErrorKind::NotFound,
             })
@@ -147,7 +148,7 @@ fn trusted(folder: &Option<PathBuf>) -> Option<Vec<Certificate<'static>>> {
         let path = entry.ok()?.path();
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("crt") => {
-                for item in ureq::tls::parse_pem(&std::fs::read(&path).ok()?) {
+                for item in ureq::tls::parse_pem(&fs::read(&path, fs::LARGEST_TEXT).ok()?) {
                     if let PemItem::Certificate(certificate) = item.ok()? {
                         found.push(certificate);
                     }

@@ -16,10 +16,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use rustix::process::getuid;
 use serde::Deserialize;
+use serde_json::Value;
 
+use crate::fs;
+use crate::secrets;
 use crate::tools::environment;
 
 /// Name and password, as a registry takes them; a secret.
@@ -87,6 +91,35 @@ impl Places {
     }
 }
 
+/// Has the credentials of every file where skopeo looks struck out of what is shown from now on. This is done once in
+/// the life of a process, when a tool has failed: its own words may quote them.
+pub(in crate::tools) fn learn_all() {
+    static LEARNT: Once = Once::new();
+    LEARNT.call_once(|| {
+        let places = Places::of_environment(None);
+        places.named.iter().chain(&places.files).chain(&places.legacy).for_each(|path| learn(path));
+    });
+}
+
+/// The same for one file, which may have any of the formats. One that cannot be read teaches nothing.
+pub(crate) fn learn(path: &Path) {
+    if let Ok(text) = fs::read(path, fs::LARGEST_TEXT)
+        && let Ok(document) = serde_json::from_slice(&text)
+    {
+        learn_from(&document);
+    }
+}
+
+fn learn_from(value: &Value) {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        match (name.as_str(), value) {
+            ("auth", Value::String(auth)) => secrets::learn_basic(auth),
+            ("password" | "identitytoken" | "registrytoken", Value::String(secret)) => secrets::learn(secret),
+            (_, value) => learn_from(value),
+        }
+    }
+}
+
 #[derive(Deserialize, Default)]
 struct Entry {
     #[serde(default)]
@@ -117,7 +150,7 @@ impl File {
     }
 
     fn read_as(path: &Path, parse: impl FnOnce(&[u8]) -> serde_json::Result<Content>) -> Self {
-        match std::fs::read(path) {
+        match fs::read(path, fs::LARGEST_TEXT) {
             Ok(text) => Self(parse(&text).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self(Some(Content::default())),
             Err(_) => Self(None),
@@ -134,7 +167,10 @@ impl File {
         match entry.identitytoken.is_empty() {
             false => Some(Err(NotUnderstood)),
             true if entry.auth.is_empty() => None,
-            true => Some(Ok(Basic(entry.auth.clone()))),
+            true => {
+                secrets::learn_basic(&entry.auth);
+                Some(Ok(Basic(entry.auth.clone())))
+            }
         }
     }
 }

@@ -17,7 +17,7 @@
 
 mod authorization;
 mod connection;
-mod credentials;
+pub(super) mod credentials;
 mod host;
 
 use std::collections::BTreeMap;
@@ -31,6 +31,7 @@ use crate::model::{Digest, Document, Reference, RegistryMirror, Repository};
 use crate::tools::process::TICK;
 use crate::tools::{Cause, signal};
 use connection::Trouble;
+pub(crate) use credentials::learn as learn_credentials;
 use host::{Host, Kind, Method, Reply, Request};
 
 /// How long a shortcut may take. Slow is not broken, but whoever is that slow gains nothing by it.
@@ -41,6 +42,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct Access {
     /// Plain HTTP or any certificate will do; for loopback addresses they always do.
     pub(crate) insecure: bool,
+    /// It is insecure because a project says so, and the user's own settings do not: no credentials are sent, unless the
+    /// registry is on this machine.
+    pub(crate) withholds_credentials: bool,
     /// Send no credentials.
     pub(crate) anonymous: bool,
     /// A folder with the certificate authority's `ca.crt`.

@@ -117,8 +117,9 @@ impl Skopeo {
 
     /// How this repository's registry is to be talked to.
     pub(crate) fn access(&self, repository: &Repository, anonymous: bool) -> Access {
-        let known = self.settings.registries.get(repository.registry());
-        Access { anonymous, ..known.cloned().unwrap_or_default() }
+        let known = self.settings.registries.get(repository.registry()).cloned().unwrap_or_default();
+        let anonymous = anonymous || (known.withholds_credentials && !repository.is_loopback());
+        Access { anonymous, ..known }
     }
 
     /// The version, read once.

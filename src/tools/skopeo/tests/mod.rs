@@ -214,6 +214,17 @@ fn only_what_is_asked_for_weakens_a_connection() {
 }
 
 #[test]
+fn where_a_project_alone_says_insecure_no_credentials_go() {
+    let settings = Access { insecure: true, withholds_credentials: true, ..Access::default() };
+    let registries = ["registry.example.com", "127.0.0.1:5000", "localhost:5000", "127.0.0.1.example.com"];
+    let bench = Bench::with_registries(registries.map(|registry| (registry.to_owned(), settings.clone())).into());
+    for (registry, anonymous) in registries.into_iter().zip([true, false, false, true]) {
+        let access = bench.skopeo.access(&Repository::parse(&format!("{registry}/a")).unwrap(), false);
+        assert_eq!(access.anonymous, anonymous, "{registry}");
+    }
+}
+
+#[test]
 fn every_registry_is_talked_to_as_its_settings_say() {
     let settings = Access { insecure: true, certificates: Some("/certs".into()), ..Access::default() };
     let registries = BTreeMap::from([("registry.example.com:5000".to_owned(), settings.clone())]);
