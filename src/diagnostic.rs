@@ -100,7 +100,11 @@ impl Format {
 /// Shows errors on standard error.
 pub(crate) fn render(reports: &[Report], format: Format) {
     let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(WIDTH);
-    let texts = reports.iter().map(|report| {
+    let (shown, more) = match format {
+        Format::Json => (reports, 0),
+        Format::Text { .. } => (&reports[..reports.len().min(MOST)], reports.len().saturating_sub(MOST)),
+    };
+    let texts = shown.iter().map(|report| {
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = match format {
@@ -110,11 +114,14 @@ pub(crate) fn render(reports: &[Report], format: Format) {
         text.trim_end().to_owned() + "\n"
     });
     // Several are told apart by an empty line; JSON has a line for each.
-    let text = texts.collect::<Vec<_>>().join(if format == Format::Json { "" } else { "\n" });
+    let more = (more > 0).then(|| format!("… and {more} more like these\n"));
+    let text = texts.chain(more).collect::<Vec<_>>().join(if format == Format::Json { "" } else { "\n" });
     // Nobody is left to tell if standard error is closed.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// How many errors people are shown at once.
+const MOST: usize = 100;
 /// How wide messages are where nothing says how wide the terminal is.
 const WIDTH: usize = 100;
 
