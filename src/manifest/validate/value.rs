@@ -59,6 +59,9 @@ pub(super) fn platforms(table: Table<'_>, checker: &mut Checker) -> Option<Vec<P
 
 /// The common platform that was likely meant, where a system and an architecture are named at all.
 fn near(text: &str) -> Option<&'static str> {
+    if text == "wasi" || text.starts_with("wasi/") {
+        return Some("wasip1/wasm");
+    }
     text.contains('/').then(|| crate::suggest::nearest(text, COMMON)).flatten()
 }
 
