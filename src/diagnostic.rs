@@ -106,9 +106,14 @@ impl Format {
 /// Shows errors on standard error.
 pub(crate) fn render(reports: &[Report], format: Format) {
     let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(WIDTH);
-    let texts = reports.iter().map(|report| text_of(report.as_ref(), format, width).trim_end().to_owned() + "\n");
+    let (shown, more) = match format {
+        Format::Json => (reports, 0),
+        Format::Text { .. } => (&reports[..reports.len().min(MOST)], reports.len().saturating_sub(MOST)),
+    };
+    let texts = shown.iter().map(|report| text_of(report.as_ref(), format, width).trim_end().to_owned() + "\n");
     // Several are told apart by an empty line; JSON has a line for each.
-    let text = texts.collect::<Vec<_>>().join(if format == Format::Json { "" } else { "\n" });
+    let more = (more > 0).then(|| format!("… and {more} more like these\n"));
+    let text = texts.chain(more).collect::<Vec<_>>().join(if format == Format::Json { "" } else { "\n" });
     // Nobody is left to tell if standard error is closed.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
@@ -128,6 +133,8 @@ fn text_of(error: &dyn Diagnostic, format: Format, width: usize) -> String {
     text
 }
 
+/// How many errors people are shown at once.
+const MOST: usize = 100;
 /// How wide messages are where nothing says how wide the terminal is.
 const WIDTH: usize = 100;
 

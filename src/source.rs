@@ -7,7 +7,7 @@
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use miette::{
     Diagnostic, LabeledSpan, MietteError, MietteSpanContents, Severity, SourceCode, SourceSpan, SpanContents,
@@ -25,13 +25,15 @@ pub(crate) struct Source(Arc<Text>);
 struct Text {
     name: String,
     text: String,
+    /// Where each line begins; worked out for the first error that is shown.
+    lines: OnceLock<Vec<usize>>,
 }
 
 impl Source {
     /// Wraps `text`, shown to people under `name`. Both may hold anything: what is shown of them passes through
     /// `diagnostic`, which makes it safe.
     pub(crate) fn new(name: impl AsRef<str>, text: impl Into<String>) -> Self {
-        Self(Arc::new(Text { name: name.as_ref().to_owned(), text: text.into() }))
+        Self(Arc::new(Text { name: name.as_ref().to_owned(), text: text.into(), lines: OnceLock::new() }))
     }
 
     /// Reads the file, which is shown to people under `name`.
@@ -62,6 +64,7 @@ impl fmt::Debug for Source {
     }
 }
 
+/// As miette reads a text, but not from its beginning each time: a file may have many errors.
 impl SourceCode for Source {
     fn read_span<'a>(
         &'a self,
@@ -69,15 +72,25 @@ impl SourceCode for Source {
         lines_before: usize,
         lines_after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let found = self.0.text.read_span(span, lines_before, lines_after)?;
-        Ok(Box::new(MietteSpanContents::new_named(
-            self.0.name.clone(),
-            found.data(),
-            *found.span(),
-            found.line(),
-            found.column(),
-            found.line_count(),
-        )))
+        let lines = self.0.lines();
+        let line = lines.partition_point(|start| *start <= span.offset()).saturating_sub(1);
+        let first = line.saturating_sub(lines_before.saturating_add(1));
+        let start = lines[first];
+        let within = SourceSpan::new((span.offset() - start).into(), span.len());
+        let found = self.0.text[start..].read_span(&within, lines_before, lines_after)?;
+        let place = SourceSpan::new((found.span().offset() + start).into(), found.span().len());
+        let (line, count) = (found.line() + first, found.line_count() + first);
+        let name = self.name().to_owned();
+        Ok(Box::new(MietteSpanContents::new_named(name, found.data(), place, line, found.column(), count)))
+    }
+}
+
+impl Text {
+    fn lines(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            let behind = self.text.match_indices('\n').map(|(newline, _)| newline + 1);
+            std::iter::once(0).chain(behind).collect()
+        })
     }
 }
 
@@ -227,4 +240,33 @@ pub(crate) fn labelled(labels: &[(Span, String)]) -> Box<dyn Iterator<Item = Lab
             _ => LabeledSpan::new_with_span(label, span),
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use miette::NamedSource;
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_shown_as_it_would_be_from_the_beginning() {
+        for text in ["", "a", "\n", "a\nbc\n\ndef\n\n\ng", "a\r\nb\r\nc\n", "é\nü\nx\n"] {
+            let source = Source::new("a", text);
+            let plain = NamedSource::new("a", text.to_owned());
+            let boundary = |offset: &usize| text.is_char_boundary(*offset);
+            for start in (0..=text.len()).filter(boundary) {
+                for end in (start..=text.len()).filter(boundary) {
+                    for context in [0, 1, 2] {
+                        let span = SourceSpan::from(start..end);
+                        let read = |source: &dyn SourceCode| {
+                            let found = source.read_span(&span, context, context).ok()?;
+                            let place = (found.span().offset(), found.line(), found.column(), found.line_count());
+                            Some((found.name().map(str::to_owned), found.data().to_owned(), place))
+                        };
+                        assert_eq!(read(&source), read(&plain), "{start}..{end} of {text:?}, {context}");
+                    }
+                }
+            }
+        }
+    }
 }

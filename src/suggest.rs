@@ -3,15 +3,20 @@
 /// The candidate that `written` was most likely meant to be, if one is near enough to say so.
 pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase().replace('_', "-");
+    let length = written.chars().count();
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase().replace('_', "-")), candidate))
-        .filter(|(distance, candidate)| {
-            let length = written.chars().count().max(candidate.chars().count());
-            // Names of one letter that differ have nothing in common, and all begin with nothing.
-            let is_close = *distance <= (length / 3).max(1) && *distance < length;
+        .filter_map(|candidate| {
+            let (shorter, length) = (length.min(candidate.chars().count()), length.max(candidate.chars().count()));
             let begins = !written.is_empty() && (candidate.starts_with(written) || written.starts_with(candidate));
-            is_close || begins
+            let most = (length / 3).max(1);
+            // The distance is no less than the difference in length; most names need no closer look.
+            if !begins && length - shorter > most {
+                return None;
+            }
+            let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase().replace('_', "-"));
+            // Names of one letter that differ have nothing in common, and all begin with nothing.
+            (begins || (distance <= most && distance < length)).then_some((distance, candidate))
         })
         .min_by_key(|(distance, candidate)| (*distance, *candidate))
         .map(|(_, candidate)| candidate)

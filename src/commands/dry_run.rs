@@ -1,6 +1,6 @@
 //! `oci build --dry-run`: what a build would do, and why. Nothing is written, started or asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde_json::{Value, json};
@@ -35,16 +35,15 @@ pub(super) fn run(session: &Session, arguments: &BuildArguments) -> Result<(), F
 fn resolving(session: &Session, unresolved: &Pins<'_>) -> Vec<Foreseen> {
     let resolver = session.resolver();
     let differences = project::differences(&session.manifest, &session.lock);
-    let stage = |(name, pin): (&String, &_)| {
-        let reasons = differences.iter().filter(|difference| difference.name == *name).map(ToString::to_string);
-        Foreseen {
-            stage: "resolve",
-            name: name.clone(),
-            platform: None,
-            layer: None,
-            state: State::Needed(reasons.collect()),
-            commands: resolver.command(*pin).into_iter().collect(),
-        }
+    let reasons: BTreeMap<&String, String> =
+        differences.iter().map(|difference| (&difference.name, difference.to_string())).collect();
+    let stage = |(name, pin): (&String, &_)| Foreseen {
+        stage: "resolve",
+        name: name.clone(),
+        platform: None,
+        layer: None,
+        state: State::Needed(reasons.get(name).cloned().into_iter().collect()),
+        commands: resolver.command(*pin).into_iter().collect(),
     };
     unresolved.iter().map(stage).collect()
 }

@@ -29,7 +29,10 @@ pub(super) fn run(session: &Session, arguments: &OutdatedArguments) -> Result<()
     pins.retain(|_, (base, pin)| what_moves(base, pin).is_some());
     session.may_ask("oci outdated", &pins)?;
     let (current, errors) = session.resolver().current(&pins);
-    let moved: Vec<Moved> = current.into_iter().filter_map(|(name, current)| moved(session, name, current)).collect();
+    let moved: Vec<Moved> = {
+        let moved = current.into_iter().filter_map(|(name, current)| moved(session, pins.get(&name)?, name, current));
+        moved.collect()
+    };
     let ages = Ages::of_bases(session);
     let mut failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
     if moved.is_empty() && failures.is_empty() {
@@ -55,8 +58,7 @@ fn what_moves(base: &Base, pin: &Pin) -> Option<(&'static str, String)> {
 }
 
 /// The base, if it is no longer what is pinned.
-fn moved(session: &Session, name: String, current: Digest) -> Option<Moved> {
-    let (base, pin) = session.manifest.pins().get(&name).copied()?;
+fn moved(session: &Session, (base, pin): &(&Base, &Pin), name: String, current: Digest) -> Option<Moved> {
     let is_current = project::is_current(&session.lock, &name, (base, pin));
     let locked = session.lock.entries.get(&name).filter(|_| is_current).map(|entry| entry.digest);
     (locked != Some(current)).then_some(Moved { name, pin: what_moves(base, pin)?, locked, current })

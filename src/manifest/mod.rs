@@ -20,7 +20,7 @@ mod tests;
 mod validate;
 pub(crate) mod variable;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub(crate) use discover::{DiscoverError, discover};
@@ -271,11 +271,27 @@ impl Manifest {
         layers.flat_map(|layer| &layer.needs.images).chain(&build.needs.images)
     }
 
-    /// Whether a stage that runs on this machine's platform may differ with what it is for: a step can tell,
-    /// its own or one of a stage that it needs.
-    pub(crate) fn tells_targets(&self, stage: &Build) -> bool {
-        let needed = || self.images_needed(stage).filter_map(|name| self.image(&name.to_string()));
-        stage.host.is_some() && (!stage.steps.is_empty() || needed().any(|(_, below)| self.tells_targets(below)))
+    /// The stages that run on this machine's platform and may differ with what they are for: a step can tell, of the
+    /// stage or of a stage that it needs.
+    pub(crate) fn stages_telling_targets(&self) -> BTreeSet<&str> {
+        let host = || self.stages.iter().filter(|(_, stage)| stage.host.is_some());
+        let mut needed_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, stage) in host() {
+            for needed in self.images_needed(stage) {
+                if let ImageName::Plain(needed) = &needed.value {
+                    needed_by.entry(needed).or_default().push(name);
+                }
+            }
+        }
+        let mut pending: Vec<&str> =
+            host().filter(|(_, stage)| !stage.steps.is_empty()).map(|(name, _)| name.as_str()).collect();
+        let mut telling = BTreeSet::new();
+        while let Some(name) = pending.pop() {
+            if telling.insert(name) {
+                pending.extend(needed_by.get(name).into_iter().flatten());
+            }
+        }
+        telling
     }
 
     /// The platforms of an image: its own, those of a base that is made here, or the project's.

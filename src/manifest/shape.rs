@@ -199,5 +199,35 @@ fn unknown_key(place: &Place, written: &str, value: &DeValue<'_>, keys: &[Key], 
         ([], _) => (format!("there is no key `{written}` outside a table"), "the tables are"),
         _ => (format!("there is no key `{written}` in `{}`", path.join(".")), "the keys are"),
     };
-    Problem::new("oci::manifest::unknown_key", message, place, "not known").help(suggest::help(what, written, usable()))
+    let image = matches!(path, ["build" | "stage", _] | ["defaults"]);
+    let help = match counterpart(written).filter(|(key, _)| image && usable().any(|known| known == *key)) {
+        Some((_, help)) => Some(help.to_owned()),
+        None => suggest::nearest(written, usable()).map(|near| format!("did you mean `{near}`?")),
+    };
+    // Nobody should have to look elsewhere for the others.
+    let all = || format!("{what}: `{}`", usable().collect::<Vec<_>>().join("`, `"));
+    Problem::new("oci::manifest::unknown_key", message, place, "not known").help(help.unwrap_or_else(all))
+}
+
+/// What a word of Dockerfiles, or of other tools' files, is as a key of an image, and what to write.
+fn counterpart(written: &str) -> Option<(&'static str, &'static str)> {
+    let word = written.to_lowercase().replace(['-', '_'], "");
+    Some(match word.as_str() {
+        "from" | "image" | "parent" => {
+            ("base", "write `base = \"NAME\"`, where `[base.NAME]` says which image that is")
+        }
+        "run" | "commands" | "script" => ("steps", "write `steps = [\"…\"]`: commands that run in the image"),
+        "cmd" | "command" => ("args", "write `args = [\"…\"]`: what a Dockerfile's `CMD` is beside an `entrypoint`"),
+        "copy" | "add" | "src" | "source" | "sources" | "files" => {
+            ("packages", "write `packages = [{ path = \"…\", to = \"/…\" }]`")
+        }
+        "expose" | "port" => ("ports", "write `ports = [\"8080\"]`"),
+        "environment" | "envs" => ("env", "write `env = { NAME = \"value\" }`"),
+        "volume" => ("volumes", "write `volumes = [\"/data\"]`"),
+        "label" => ("labels", "write `labels = { \"org.example.name\" = \"value\" }`"),
+        "workingdir" | "workingdirectory" | "cwd" => ("workdir", "write `workdir = \"/…\"`"),
+        "stopsignal" => ("stop-signal", "write `stop-signal = \"SIGTERM\"`"),
+        "arg" => ("args", "a Dockerfile's `ARG` is a variable: `[vars]` with `NAME = \"value\"`, and `{var.NAME}`"),
+        _ => return None,
+    })
 }

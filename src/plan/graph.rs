@@ -11,6 +11,8 @@ use crate::source::Placed;
 #[derive(Debug)]
 pub(crate) struct Graph<'a> {
     pub(crate) nodes: Vec<Node<'a>>,
+    /// By the number of an image in [`Plan::images`]: its nodes, in their order.
+    pub(crate) made: Vec<Vec<usize>>,
 }
 
 /// One platform of an image.
@@ -23,6 +25,10 @@ pub(crate) struct Node<'a> {
     pub(crate) origin: Origin<'a>,
     /// The image that it starts from; none for `scratch` and for what is from elsewhere.
     pub(crate) base: Option<usize>,
+    /// The image from elsewhere that it is, or stands on, however far down.
+    pub(crate) bottom: Option<usize>,
+    /// Where the manifest first names it as an image that files are taken from.
+    pub(crate) mention: Option<&'a Placed<ImageName>>,
     /// The images that it takes files from.
     pub(crate) sources: BTreeMap<&'a ImageName, usize>,
     /// All that has to be there first: the base and the sources.
@@ -41,14 +47,25 @@ pub(crate) enum Origin<'a> {
 impl<'a> Node<'a> {
     /// One that needs nothing.
     fn new(platform: &'a Platform, origin: Origin<'a>) -> Self {
-        Self { platform, target: platform, origin, base: None, sources: BTreeMap::new(), needs: BTreeSet::new() }
+        Self {
+            platform,
+            target: platform,
+            origin,
+            base: None,
+            bottom: None,
+            mention: None,
+            sources: BTreeMap::new(),
+            needs: BTreeSet::new(),
+        }
     }
 }
 
 impl<'a> Graph<'a> {
     pub(crate) fn new(plan: &'a Plan<'a>) -> Self {
         let mut nodes: Vec<Node<'a>> = Vec::new();
+        let mut made: Vec<Vec<usize>> = vec![Vec::new(); plan.images.len()];
         let mut known: BTreeMap<(String, &Platform), usize> = BTreeMap::new();
+        let images: BTreeMap<&str, &PlannedImage<'_>> = plan.images.iter().map(|image| (image.name, image)).collect();
         for (number, image) in plan.images.iter().enumerate() {
             for target in &image.platforms {
                 let platform = if image.build.host.is_some() { &plan.host } else { target };
@@ -58,7 +75,7 @@ impl<'a> Graph<'a> {
                     }
                     let next = nodes.len();
                     let name = named.to_string();
-                    let wanted = match plan.images.iter().find(|image| image.name == name) {
+                    let wanted = match images.get(name.as_str()) {
                         Some(PlannedImage { build: Build { host: Some(_), .. }, platforms, .. }) => {
                             // One for all targets is there for this machine's.
                             if platforms.contains(target) { target } else { &plan.host }
@@ -67,19 +84,26 @@ impl<'a> Graph<'a> {
                     };
                     let node = *known.entry((name, wanted)).or_insert(next);
                     if node == next {
-                        nodes.push(Node::new(platform, Origin::Elsewhere(named, number)));
+                        let origin = Origin::Elsewhere(named, number);
+                        nodes.push(Node { bottom: Some(node), ..Node::new(platform, origin) });
                     }
                     Some(node)
                 };
                 let base = find(&image.build.base);
                 let sources: BTreeMap<_, _> =
-                    image.takes_from.iter().filter_map(|named| Some((&named.value, find(named)?))).collect();
+                    image.takes_from.iter().filter_map(|named| Some((&named.value, (find(named)?, *named)))).collect();
+                for (source, mention) in sources.values() {
+                    nodes[*source].mention.get_or_insert(mention);
+                }
+                let sources: BTreeMap<_, _> = sources.into_iter().map(|(name, (source, _))| (name, source)).collect();
+                let bottom = base.and_then(|base: usize| nodes[base].bottom);
                 let needs = base.into_iter().chain(sources.values().copied()).collect();
-                nodes.push(Node { target, base, sources, needs, ..Node::new(platform, Origin::Made(number)) });
+                made[number].push(nodes.len());
+                nodes.push(Node { target, base, bottom, sources, needs, ..Node::new(platform, Origin::Made(number)) });
                 known.insert((image.name.to_owned(), target), nodes.len() - 1);
             }
         }
-        Self { nodes }
+        Self { nodes, made }
     }
 }
 

@@ -2,10 +2,12 @@
 //! platforms, and which entries of the lockfile they need.
 
 mod graph;
+mod planner;
 
 use std::collections::BTreeSet;
 
 pub(crate) use graph::{Graph, Node, Origin};
+use planner::Planner;
 
 use crate::manifest::{Build, Manifest};
 use crate::model::{ImageName, Platform};
@@ -79,46 +81,18 @@ impl<'a> Plan<'a> {
         if names.is_empty() {
             asked_for.extend(manifest.builds.keys().map(String::as_str));
         }
-        let mut plan = Self { host: Platform::host(), images: Vec::new() };
+        let mut planner = Planner::new(manifest);
         for name in &asked_for {
             if let Some((name, build)) = manifest.image(name) {
-                let wanted = if platforms.is_empty() { manifest.platforms(build) } else { platforms.to_vec() };
-                plan.add(manifest, name, build, &wanted);
+                let wanted = if platforms.is_empty() { planner.platforms(name) } else { platforms.to_vec() };
+                planner.add(name, build, wanted);
             }
         }
+        let mut plan = Self { host: planner.host, images: planner.images };
         for image in &mut plan.images {
             image.asked_for = asked_for.contains(image.name);
         }
         Ok(plan)
-    }
-
-    /// Adds an image behind those it needs. There are no cycles: the manifest's validation refuses them.
-    fn add(&mut self, manifest: &'a Manifest, name: &'a str, build: &'a Build, platforms: &[Platform]) {
-        let host = [self.host.clone()];
-        let is_host = build.host.is_some();
-        let platforms = if is_host && !manifest.tells_targets(build) { &host } else { platforms };
-        for needed in manifest.images_needed(build) {
-            if let ImageName::Plain(needed) = &needed.value
-                && let Some((needed, below)) = manifest.image(needed)
-            {
-                let wanted = if is_host && below.host.is_none() { &host } else { platforms };
-                self.add(manifest, needed, below, wanted);
-            }
-        }
-        match self.images.iter_mut().find(|image| image.name == name) {
-            Some(image) => {
-                let new: Vec<_> =
-                    platforms.iter().filter(|platform| !image.platforms.contains(platform)).cloned().collect();
-                image.platforms.extend(new);
-            }
-            None => self.images.push(PlannedImage {
-                name,
-                build,
-                takes_from: manifest.images_taken_from(build).collect(),
-                platforms: platforms.to_vec(),
-                asked_for: false,
-            }),
-        }
     }
 
     /// Those that were named, or meant by naming none.

@@ -180,10 +180,13 @@ impl<'a> Building<'a> {
             .map(|image| self.executor.manifest.not_yet(image.build).into_iter().map(BuildError::from).collect())
             .collect();
         let is_later: Vec<bool> = later.iter().map(|errors| !errors.is_empty()).collect();
+        let can_be_made = |node: &&Node<'_>| matches!(node.origin, Origin::Made(image) if !is_later[image]);
+        let wanted: BTreeSet<usize> =
+            self.graph.nodes.iter().filter(can_be_made).flat_map(|node| node.needs.iter().copied()).collect();
         for (number, node) in self.graph.nodes.iter().enumerate() {
             let last = match node.origin {
                 // What is asked for by nobody who can be built is not asked for.
-                Origin::Elsewhere(..) if !self.is_wanted(number, &is_later) => continue,
+                Origin::Elsewhere(..) if !wanted.contains(&number) => continue,
                 Origin::Made(image) if is_later[image] => continue,
                 // Where all is known, little work is done without a second thread.
                 Origin::Elsewhere(name, _) => match self.executor.recall(name, node.platform) {
@@ -207,15 +210,10 @@ impl<'a> Building<'a> {
         for (image, (lasts, later)) in lasts.into_iter().zip(later).enumerate() {
             if later.is_empty() {
                 self.schedule.add(Pool::Processor, Work::Index(image), lasts);
-            } else if let Some(node) = self.graph.nodes.iter().position(|node| node.origin == Origin::Made(image)) {
-                self.fail((node, Work::Scan(node)), later);
+            } else if let Some(node) = self.graph.made[image].first() {
+                self.fail((*node, Work::Scan(*node)), later);
             }
         }
-    }
-
-    fn is_wanted(&self, base: usize, is_later: &[bool]) -> bool {
-        let mut above = self.graph.nodes.iter().filter(|node| node.needs.contains(&base));
-        above.any(|node| matches!(node.origin, Origin::Made(image) if !is_later[image]))
     }
 
     fn work(&self, work: Work) {
@@ -260,15 +258,6 @@ impl<'a> Building<'a> {
         }
     }
 
-    /// The base from elsewhere that a node stands on, however far down.
-    fn base_of(&self, number: usize) -> Option<usize> {
-        let node = &self.graph.nodes[number];
-        match node.origin {
-            Origin::Elsewhere(..) => Some(number),
-            Origin::Made(_) => self.base_of(node.base?),
-        }
-    }
-
     /// The task after which the links of a base are known; the same one for all who ask.
     fn links_task(&self, base: usize) -> Option<Ticket> {
         let load = *self.progress[base].last.get()?;
@@ -298,7 +287,7 @@ impl<'a> Building<'a> {
 
     /// All platforms of an image, if they are whole.
     fn platforms(&self, image: usize) -> Option<BTreeMap<Platform, BuiltImage>> {
-        let nodes = self.graph.nodes.iter().zip(&self.progress).filter(|(node, _)| node.origin == Origin::Made(image));
+        let nodes = self.graph.made[image].iter().map(|node| (&self.graph.nodes[*node], &self.progress[*node]));
         // A stage for this machine alone is one image to whoever names it: the one that is for this machine, too.
         let is_host = self.plan.images[image].build.host.is_some();
         let own = self.plan.images[image].platforms.iter().find(|target| **target == Platform::host());

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use super::Building;
 use crate::executor::BuildError;
 use crate::executor::files::Sources;
-use crate::model::{Digest, ImageName};
-use crate::plan::Origin;
-use crate::source::{At, Placed};
+use crate::model::Digest;
+use crate::source::At;
 
 impl Building<'_> {
     pub(super) fn recall_files(&self, number: usize) -> Result<(), Vec<BuildError>> {
-        if let (Some(whole), Some(name)) = (self.progress[number].whole.get(), self.first_mention(number))
+        if let (Some(whole), Some(name)) = (self.progress[number].whole.get(), self.graph.nodes[number].mention)
             && let Some(files) = self.executor.known_files(name, whole.image()).map_err(|error| vec![error])?
         {
             let _ = self.progress[number].files.set(Arc::new(files));
@@ -33,7 +32,7 @@ impl Building<'_> {
     pub(super) fn read_files(&self, number: usize) -> Result<(), Vec<BuildError>> {
         let progress = &self.progress[number];
         if let (Some(()), Some(whole), Some(name)) =
-            (progress.complete.get(), progress.whole.get(), self.first_mention(number))
+            (progress.complete.get(), progress.whole.get(), self.graph.nodes[number].mention)
         {
             let files = self.executor.read_files(name, whole.image()).map_err(|error| vec![error])?;
             let _ = progress.files.set(Arc::new(files));
@@ -54,15 +53,5 @@ impl Building<'_> {
             self.executor.complete_for(missing, base)?;
         }
         Ok(())
-    }
-
-    /// Where the manifest first names an image that files are taken from.
-    fn first_mention(&self, source: usize) -> Option<&Placed<ImageName>> {
-        let mut nodes = self.graph.nodes.iter();
-        nodes.find_map(|node| {
-            let Origin::Made(image) = node.origin else { return None };
-            let (name, _) = node.sources.iter().find(|(_, number)| **number == source)?;
-            self.plan.images[image].takes_from.iter().find(|mention| mention.value == **name).copied()
-        })
     }
 }

@@ -67,7 +67,7 @@ impl Building<'_> {
         }
         *locked(&self.progress[number].parts) = parts;
         let below = self.graph.nodes[number].base.and_then(|base| self.progress[base].last.get().copied());
-        let links = self.base_of(number).and_then(|base| self.links_task(base));
+        let links = self.graph.nodes[number].bottom.and_then(|base| self.links_task(base));
         let follow = self.schedule.add(Pool::Processor, Work::Follow(number), below.into_iter().chain(links));
         self.hold(number, follow);
         Ok(())
@@ -76,7 +76,7 @@ impl Building<'_> {
     pub(super) fn follow(&self, number: usize) -> Result<(), Vec<BuildError>> {
         let node = &self.graph.nodes[number];
         let (Origin::Made(image), Some(below)) = (node.origin, self.below(node)) else { return Ok(()) };
-        if self.base_of(number).is_some_and(|base| self.progress[base].linked.get().is_none()) {
+        if self.graph.nodes[number].bottom.is_some_and(|base| self.progress[base].linked.get().is_none()) {
             return Ok(());
         }
         let place = &self.plan.images[image].build.base.place;

@@ -106,7 +106,7 @@ impl Executor<'_> {
             forecast.digests.push(known.as_ref().and_then(Known::digest).or_else(|| forecast.locked(node)));
             forecast.known.push(known);
             if let Origin::Made(image) = node.origin
-                && !graph.nodes[number + 1..].iter().any(|later| later.origin == node.origin)
+                && graph.made[image].last() == Some(&number)
             {
                 forecast.index(&plan.images[image], &graph, image);
             }
@@ -265,7 +265,7 @@ impl Forecast<'_> {
 
     /// The index over the platforms of an image.
     fn index(&mut self, image: &PlannedImage<'_>, graph: &Graph<'_>, number: usize) {
-        let nodes = graph.nodes.iter().zip(&self.known).filter(|(node, _)| node.origin == Origin::Made(number));
+        let nodes = graph.made[number].iter().map(|node| (&graph.nodes[*node], &self.known[*node]));
         let manifests: Option<BTreeMap<Platform, Descriptor>> =
             nodes.map(|(node, known)| Some((node.platform.clone(), known.as_ref()?.manifest.clone()?))).collect();
         if image.platforms.len() < 2 || image.build.host.is_some() {

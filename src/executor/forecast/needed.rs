@@ -1,5 +1,6 @@
 //! What is known of the images that an image needs, without a look into layers that nobody has looked into.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Forecast, Foreseen, State};
@@ -73,9 +74,11 @@ impl Forecast<'_> {
     /// What the images hold that packages take files from; where one is not known, neither are the layers.
     pub(super) fn sources(&mut self, image: &PlannedImage<'_>, node: &Node<'_>) -> Result<Option<Sources>, BuildError> {
         let mut sources = Sources::new();
+        // The first mention in the image counts.
+        let mentions: BTreeMap<&ImageName, _> =
+            image.takes_from.iter().rev().map(|mention| (&mention.value, *mention)).collect();
         for (name, source) in &node.sources {
-            let mention = image.takes_from.iter().find(|mention| mention.value == **name);
-            let files = match mention {
+            let files = match mentions.get(name) {
                 Some(mention) => self.files(mention, node, *source)?,
                 None => None,
             };

@@ -1,6 +1,7 @@
 //! Whole manifests: what they come to mean, and every problem that they can have, as it is shown.
 
 mod examples;
+mod long;
 mod mutation;
 mod problems;
 mod templates;

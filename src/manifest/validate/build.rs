@@ -37,6 +37,14 @@ fn images<'a>(
     for (name, table) in root.table(kind).map(|table| table.entries()).unwrap_or_default() {
         value::table_name(&name, checker);
         let Some(table) = table.table() else { continue };
+        if let (Some(platform), Some(platforms)) = (table.key_place("platform"), table.key_place("platforms")) {
+            let message = format!("`platforms` means nothing in `[{kind}.{}]`", *name);
+            checker.push(
+                Problem::new("oci::manifest::clash", message, &platforms, "this is ignored")
+                    .also(&platform, "the stage runs on this machine's platform alone")
+                    .help("leave one of them out".to_owned()),
+            );
+        }
         let image = image(kind, &name, table.above(defaults), checker);
         images.insert(name.value, image);
     }

@@ -30,7 +30,12 @@ pub(super) struct Checker {
     pub(super) version: Option<String>,
     /// What was put in the place of templates, by the span of the text that they are in.
     substituted: BTreeMap<(usize, usize), BTreeSet<String>>,
+    /// For how many unknown names the nearest known one is still looked for.
+    suggestions: usize,
 }
+
+/// For how many unknown names the nearest known one is looked for: each costs a look at all that are known.
+const SUGGESTIONS: usize = 20;
 
 /// Where a template stands.
 #[derive(Clone, Copy)]
@@ -67,7 +72,7 @@ enum Part<'a> {
 
 impl Checker {
     pub(super) fn new(problems: Problems, version: Option<String>) -> Self {
-        Self { problems, variables: BTreeMap::new(), version, substituted: BTreeMap::new() }
+        Self { problems, variables: BTreeMap::new(), version, substituted: BTreeMap::new(), suggestions: SUGGESTIONS }
     }
 
     /// Adds a problem. Where it is about a text with templates, it says what these stand for.
@@ -77,6 +82,18 @@ impl Checker {
             Some(values) => problem.because(&format!(", where {}", values.join(" and "))),
             None => problem,
         });
+    }
+
+    /// The help line for a name that does not exist, as [`suggest::help`] has it; `None` too for all but the first
+    /// [`SUGGESTIONS`] of a file.
+    pub(super) fn suggest<'a>(
+        &mut self,
+        what: &str,
+        written: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Option<String> {
+        self.suggestions = self.suggestions.checked_sub(1)?;
+        suggest::help(what, written, candidates)
     }
 
     /// A text in which only `{version}` and `{var.NAME}` are known; `None` if another name was told.
@@ -256,7 +273,10 @@ impl Checker {
     }
 
     fn unknown_variable(&mut self, name: &str, place: &Place) {
-        let known = suggest::help("the variables are", name, self.variables.keys().map(String::as_str));
+        // The names are borrowed from the checker itself.
+        let variables = std::mem::take(&mut self.variables);
+        let known = self.suggest("the variables are", name, variables.keys().map(String::as_str));
+        self.variables = variables;
         let help = known.unwrap_or_else(|| format!("give it a value: `[vars]` with `{name} = \"…\"`"));
         let message = format!("there is no variable `{name}`");
         self.push(Problem::new("oci::manifest::unknown_variable", message, place, "not known").help(help));

@@ -5,6 +5,7 @@ mod base;
 mod build;
 mod checker;
 mod config;
+mod cycles;
 mod names;
 mod package;
 mod registry;

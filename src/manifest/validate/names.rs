@@ -1,14 +1,13 @@
-//! Names across the file: one namespace for images, everything that is named there, no cycles.
+//! Names across the file: one namespace for images, and everything that is named is there.
 
 use std::collections::BTreeMap;
 
 use crate::manifest::read::Table;
-use crate::manifest::validate::Checker;
+use crate::manifest::validate::{Checker, cycles};
 use crate::manifest::{Base, Build, Needs, SharedLayer};
 use crate::model::ImageName;
 use crate::problem::Problem;
 use crate::source::Placed;
-use crate::suggest;
 
 /// What validated so far.
 pub(super) struct Images<'a> {
@@ -37,12 +36,12 @@ pub(super) fn check(root: Table<'_>, images: &Images<'_>, mirrored: &[Placed<Ima
     check_namespace(("build", &written.builds), ("base", &written.bases), checker);
     check_namespace(("stage", &written.stages), ("base", &written.bases), checker);
     check_namespace(("stage", &written.stages), ("build", &written.builds), checker);
-    let targets = names("package");
+    let (targets, layers) = (names("package"), names("layer"));
     let made = || images.builds.values().chain(images.stages.values());
     for build in made() {
         check_image(&build.base, "base", &written, images.bases, checker);
         check_platform(build, images.stages, checker);
-        check_layers(build, &names("layer"), checker);
+        check_layers(build, &layers, checker);
     }
     for needs in made().map(|build| &build.needs).chain(images.layers.values().map(|layer| &layer.needs)) {
         check_needs(needs, &targets, &written, images.bases, checker);
@@ -61,7 +60,7 @@ pub(super) fn check(root: Table<'_>, images: &Images<'_>, mirrored: &[Placed<Ima
             _ => check_image(source, "image", &written, images.bases, checker),
         }
     }
-    check_cycles(images, checker);
+    cycles::check(images, checker);
 }
 
 /// No name stands for two images.
@@ -100,7 +99,7 @@ fn check_needs(
         check_image(image, "image", written, bases, checker);
     }
     for target in needs.targets.iter().filter(|target| !targets.contains_key(&target.value)) {
-        let help = suggest::help("the packaged targets are", target, targets.keys().map(String::as_str));
+        let help = checker.suggest("the packaged targets are", target, targets.keys().map(String::as_str));
         let message = format!("there is no packaged target `{}`", **target);
         checker.push(
             Problem::new("oci::manifest::unknown_package", message, &target.place, "not known").help(
@@ -143,6 +142,7 @@ fn check_image(
     if !is_known {
         let known =
             written_bases.keys().chain(builds.keys()).chain(stages.keys()).map(String::as_str).chain(["scratch"]);
+        let help = checker.suggest("the images are", name, known);
         let problem = match (variant, made) {
             (Some(_), Some((kind, made))) => Problem::new(
                 "oci::manifest::unknown_variant",
@@ -163,15 +163,16 @@ fn check_image(
                 &base.place,
                 "not known",
             )
-            .help(suggest::help("the images are", name, known)),
+            .help(help),
         };
         checker.push(problem);
         return;
     }
     let (Some(known), Some(written)) = (bases.get(name), written_bases.get(name)) else { return };
-    let variants: Vec<&str> = known.pins.keys().flatten().map(String::as_str).collect();
+    let variants = || known.pins.keys().flatten().map(String::as_str);
+    let has_variants = variants().next().is_some();
     match variant {
-        None if !variants.is_empty() => checker.push(
+        None if has_variants => checker.push(
             Problem::new(
                 "oci::manifest::unknown_variant",
                 format!("`{name}` has variants, and one of them has to be named"),
@@ -179,9 +180,9 @@ fn check_image(
                 "which one?",
             )
             .also(&written.place, "the base")
-            .help(format!("write `{name}#{}`", variants.join(&format!("` or `{name}#")))),
+            .help(one_of(name, variants().collect())),
         ),
-        Some(variant) if variants.is_empty() && known.pins.contains_key(&None) => checker.push(
+        Some(variant) if !has_variants && known.pins.contains_key(&None) => checker.push(
             Problem::new(
                 "oci::manifest::unknown_variant",
                 format!("`{name}` has no variants, so none is called `{variant}`"),
@@ -191,31 +192,50 @@ fn check_image(
             .also(&written.place, "the base")
             .help(format!("write `{name}`")),
         ),
-        Some(variant) if !variants.is_empty() && !variants.contains(&variant.as_str()) => checker.push(
-            Problem::new(
-                "oci::manifest::unknown_variant",
-                format!("`{name}` has no variant `{variant}`"),
-                &base.place,
-                "not known",
-            )
-            .also(&written.place, "the base")
-            .help(suggest::help("its variants are", variant, variants.iter().copied())),
-        ),
+        Some(variant) if has_variants && !known.pins.contains_key(&Some(variant.clone())) => {
+            let help = checker.suggest("its variants are", variant, variants());
+            checker.push(
+                Problem::new(
+                    "oci::manifest::unknown_variant",
+                    format!("`{name}` has no variant `{variant}`"),
+                    &base.place,
+                    "not known",
+                )
+                .also(&written.place, "the base")
+                .help(help),
+            );
+        }
         _ => {}
     }
 }
 
+/// How many variants a help line names.
+const SHOWN: usize = 12;
+
+/// What to write for one variant of a base.
+fn one_of(name: &str, variants: Vec<&str>) -> String {
+    let shown = &variants[..variants.len().min(SHOWN)];
+    let more = match variants.len() - shown.len() {
+        0 => String::new(),
+        more => format!(", or one of {more} more"),
+    };
+    format!("write `{name}#{}`{more}", shown.join(&format!("` or `{name}#")))
+}
+
 /// Every layer that a build names is there, and named once.
 fn check_layers(build: &Build, layers: &Names, checker: &mut Checker) {
-    for (index, name) in build.layers.iter().enumerate() {
+    let mut named: BTreeMap<&str, &Placed<String>> = BTreeMap::new();
+    for name in &build.layers {
         if !layers.contains_key(&name.value) {
-            let help = suggest::help("the layers are", name, layers.keys().map(String::as_str));
+            let help = checker.suggest("the layers are", name, layers.keys().map(String::as_str));
             let message = format!("there is no layer `{}`", **name);
             checker.push(
                 Problem::new("oci::manifest::unknown_layer", message, &name.place, "not known")
                     .help(help.unwrap_or_else(|| format!("add a `[layer.{}]` with `packages`", **name))),
             );
-        } else if let Some(first) = build.layers[..index].iter().find(|first| first.value == name.value) {
+        } else if let Some(first) = named.insert(name, name) {
+            // The next one is held against the first again.
+            named.insert(first, first);
             let message = format!("the layer `{}` is named twice", **name);
             checker.push(
                 Problem::new("oci::manifest::duplicate_name", message, &name.place, "again here")
@@ -223,55 +243,4 @@ fn check_layers(build: &Build, layers: &Names, checker: &mut Checker) {
             );
         }
     }
-}
-
-/// From an image to one that it needs, and where it says so.
-type Edge<'a> = (&'a str, &'a Placed<ImageName>);
-
-/// Follows each image to those that it needs; a cycle is reported once, at its first image by name.
-fn check_cycles(images: &Images<'_>, checker: &mut Checker) {
-    let made: BTreeMap<&str, &Build> =
-        images.stages.iter().chain(images.builds).map(|(name, build)| (name.as_str(), build)).collect();
-    for start in made.keys() {
-        let mut seen = Vec::new();
-        if let Some(path) = way_back(start, start, &made, images.layers, &mut seen) {
-            checker.push(cycle(&path));
-        }
-    }
-}
-
-/// The images from `name` back to `start`, of those that come behind it by name.
-fn way_back<'a>(
-    name: &'a str,
-    start: &str,
-    made: &BTreeMap<&'a str, &'a Build>,
-    layers: &'a BTreeMap<String, SharedLayer>,
-    seen: &mut Vec<&'a str>,
-) -> Option<Vec<Edge<'a>>> {
-    let build = *made.get(name)?;
-    let shared = build.layers.iter().filter_map(|layer| layers.get(&layer.value)).flat_map(|layer| &layer.needs.images);
-    for needed in std::iter::once(&build.base).chain(&build.needs.images).chain(shared) {
-        let ImageName::Plain(next) = &needed.value else { continue };
-        if next == start {
-            return Some(vec![(name, needed)]);
-        }
-        if next.as_str() < start || seen.contains(&next.as_str()) {
-            continue;
-        }
-        seen.push(next);
-        if let Some(mut path) = way_back(next, start, made, layers, seen) {
-            path.insert(0, (name, needed));
-            return Some(path);
-        }
-    }
-    None
-}
-
-/// `path` is every image of the circle, the first one by name first.
-fn cycle(path: &[Edge<'_>]) -> Problem {
-    let names: Vec<&str> = path.iter().map(|(name, _)| *name).collect();
-    let message = format!("an image needs itself: {} → {}", names.join(" → "), names[0]);
-    let label = |(name, needed): &Edge<'_>| format!("`{name}` needs `{}`", needed.value);
-    let problem = Problem::new("oci::manifest::cycle", message, &path[0].1.place, label(&path[0]));
-    path[1..].iter().fold(problem, |problem, edge| problem.also(&edge.1.place, label(edge)))
 }

@@ -126,6 +126,12 @@ fn content(table: Table<'_>, place: &Place, needs: &mut Needs, checker: &mut Che
         "archive" => {
             let path = checker.expanded_path(&table.text("archive")?);
             let path = path.filter(|path| value::host_path(path, checker).is_some());
+            if let Some(path) = path.as_ref().filter(|path| path.contains(['*', '?'])) {
+                let message = format!("`{}` names no archive: globs are not known here", **path);
+                checker.push(Problem::new("oci::manifest::bad_path", message, &path.place, "").help(
+                    "name one archive, in a package of its own; `include` chooses among what it holds".to_owned(),
+                ));
+            }
             let to = needed("to", checker).and_then(|to| image_path(to, true, checker));
             let strip = table.integer("strip").map_or(Some(0), |strip| {
                 let number = strip.value.and_then(|number| usize::try_from(number).ok());

@@ -1,5 +1,6 @@
 //! Single values: platforms, digests, tags, names, globs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -12,7 +13,7 @@ use crate::model::image_name::{self, NameError};
 use crate::model::reference::RepositoryError;
 use crate::model::{Digest, ImageName, LayoutPath, Platform, Repository, Tag};
 use crate::problem::Problem;
-use crate::source::Placed;
+use crate::source::{Place, Placed};
 
 pub(super) fn platforms(table: Table<'_>, checker: &mut Checker) -> Option<Vec<Placed<Platform>>> {
     let written = table.texts("platforms")?;
@@ -24,9 +25,10 @@ pub(super) fn platforms(table: Table<'_>, checker: &mut Checker) -> Option<Vec<P
         return None;
     }
     let mut platforms: Vec<Placed<Platform>> = Vec::new();
+    let mut named: BTreeMap<Platform, Place> = BTreeMap::new();
     for text in written {
         match Platform::parse(&text) {
-            Ok(platform) => match platforms.iter().find(|known| known.value == platform) {
+            Ok(platform) => match named.get(&platform) {
                 Some(first) => checker.push(
                     Problem::new(
                         "oci::manifest::duplicate_platform",
@@ -34,9 +36,12 @@ pub(super) fn platforms(table: Table<'_>, checker: &mut Checker) -> Option<Vec<P
                         &text.place,
                         "again here",
                     )
-                    .also(&first.place, "first here"),
+                    .also(first, "first here"),
                 ),
-                None => platforms.push(Placed::new(platform, text.place)),
+                None => {
+                    named.insert(platform.clone(), text.place.clone());
+                    platforms.push(Placed::new(platform, text.place));
+                }
             },
             Err(error) => checker.push(
                 Problem::new(
@@ -54,6 +59,9 @@ pub(super) fn platforms(table: Table<'_>, checker: &mut Checker) -> Option<Vec<P
 
 /// The common platform that was likely meant, where a system and an architecture are named at all.
 fn near(text: &str) -> Option<&'static str> {
+    if text == "wasi" || text.starts_with("wasi/") {
+        return Some("wasip1/wasm");
+    }
     text.contains('/').then(|| crate::suggest::nearest(text, COMMON)).flatten()
 }
 

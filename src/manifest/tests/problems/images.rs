@@ -3,6 +3,11 @@
 use super::Case;
 
 pub(super) const BUILDS: &[Case] = &[
+    (
+        "platforms that nobody looks at, and one that does not exist",
+        "[stage.a]\nbase = \"scratch\"\nplatform = \"host\"\nplatforms = [\"linux/amd64\"]\n\
+         [build.app]\nbase = \"scratch\"\nplatforms = [\"wasi/wasm\"]\n",
+    ),
     ("no base", "[build.app]\npackages = [\"dist/app\"]\n"),
     (
         "commands",
@@ -79,6 +84,7 @@ repository = ["ghcr.io/acme/web", "web"]
 ];
 
 pub(super) const PACKAGES: &[Case] = &[
+    ("archives by a glob", "[build.app]\nbase = \"scratch\"\npackages = [{ archive = \"dist/*.tar\", to = \"/\" }]\n"),
     (
         "packages that are no one thing",
         r#"[build.app]

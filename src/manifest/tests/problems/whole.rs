@@ -13,6 +13,12 @@ pub(super) const SHAPE: &[Case] = &[
     ("a key of another kind twice", "[project]\nname = \"acme\"\n[project.name]\nx = 1\n"),
     ("an unknown table", "[biuld.app]\nbase = \"scratch\"\n[quux]\n"),
     ("an unknown key outside a table", "repository = \"x\"\n"),
+    (
+        "words of Dockerfiles",
+        "[build.app]\nfrom = \"a\"\ncopy = [\"a\"]\nrun = \"make\"\ncmd = [\"a\"]\nexpose = [\"80\"]\n\
+         working_dir = \"/\"\nenvironment = { A = \"1\" }\nvolume = [\"/a\"]\nlabel = { a = \"1\" }\narg = \"A\"\n\
+         [project]\nrun = \"a\"\n",
+    ),
     ("an unknown key", "[build.app]\nbase = \"scratch\"\nentrypiont = [\"/app\"]\nquux = 1\n"),
     (
         "an unknown key of a package",
