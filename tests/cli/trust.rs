@@ -171,14 +171,14 @@ fn files_that_are_huge_or_deep_are_refused_in_bounded_time() {
     assert!(context.run(["check"]).failure(2).stderr().contains("larger than 8 MiB"));
     fs::remove_file(context.project().join("oci.lock")).unwrap();
     for text in [
-        "[".repeat(200_000),
-        format!("a = {}", "[".repeat(200_000)),
-        format!("a = {}", "{ a = ".repeat(50_000)),
-        format!("[{}a]\n", "a.".repeat(200_000)),
-        (0..100_000).map(|number| format!("k{number} = {number}\n")).collect(),
-        "[build.a]\n".repeat(5_000),
-        "=\n".repeat(5_000),
-        format!("a = \"{}", "x".repeat(500_000)),
+        "[".repeat(20_000),
+        format!("a = {}", "[".repeat(20_000)),
+        format!("a = {}", "{ a = ".repeat(10_000)),
+        format!("[{}a]\n", "a.".repeat(20_000)),
+        (0..5_000).map(|number| format!("k{number} = {number}\n")).collect(),
+        "[build.a]\n".repeat(2_000),
+        "=\n".repeat(2_000),
+        format!("a = \"{}", "x".repeat(100_000)),
     ] {
         context.write("oci.toml", &text);
         let told = context.run(["check"]).failure(2);

@@ -50,8 +50,9 @@ impl Finding {
         Self::new(topic, state, found, Some(fix.into()))
     }
 
-    /// What is found may be anyone's words.
+    /// What is found, and the advice that comes with an error, may be anyone's words.
     pub(super) fn new(topic: impl Into<String>, state: State, found: impl Into<String>, fix: Option<String>) -> Self {
+        let fix = fix.map(|fix| sanitize::name(&fix));
         Self { topic: topic.into(), state, found: sanitize::name(&found.into()), fix }
     }
 }
