@@ -7,6 +7,7 @@
 pub(crate) mod host;
 mod lock;
 mod own;
+mod room;
 mod unnamed;
 mod write_back;
 
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use lock::Lock;
 pub(crate) use own::{is_foreign, is_real_folder, lies_in, open_own, read_own};
+pub(crate) use room::{Room, WithinRoom};
 pub(crate) use unnamed::{TEMPORARY_PREFIX, Unnamed, sweep};
 
 /// The modes of what only its owner may see.
