@@ -126,9 +126,9 @@ fn fit(target: &Path, view: &View<'_>, kind: FileType) -> Result<Place, Refusal>
 }
 
 /// What the runtime makes in `/dev`, and relies on afterwards.
-const OWN_DEVICES: [&str; 14] = [
-    "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "stderr", "stdin", "stdout", "urandom",
-    "zero",
+const OWN_DEVICES: [&str; 15] = [
+    "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "stderr", "stdin", "stdout", "tty",
+    "urandom", "zero",
 ];
 
 /// Whether something may be mounted at a path below `/dev`: not where the runtime makes something itself.

@@ -37,6 +37,8 @@ use crate::model::{ChainId, Descriptor, DiffId, Digest};
 use crate::report::Reporter;
 use crate::sandbox::{self, Depth, Overlays};
 use crate::tools::{IdMap, ToolError, Umoci};
+#[cfg(test)]
+pub(super) use seal::seal as seal_for_test;
 use seal::seal;
 use tree::Tree;
 

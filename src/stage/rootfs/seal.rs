@@ -20,7 +20,7 @@ const LONGEST: u64 = 4096;
 
 /// Notes what a tree takes and what is in it, and has all of it on disk. Nothing in the tree may change
 /// afterwards, times included.
-pub(super) fn seal(folder: &Path, map: &IdMap) -> Result<(), FileError> {
+pub(in crate::stage) fn seal(folder: &Path, map: &IdMap) -> Result<(), FileError> {
     let size = disk_usage(folder).context("look through", folder)?;
     write_private(&folder.join(SIZE), size.to_string().as_bytes())?;
     let tree = folder.join(TREE);
