@@ -63,7 +63,9 @@ pub(crate) fn take_census(tree: &Path, depth: Depth, map: &IdMap) -> io::Result<
     if !map.is_namespaced() {
         return Census::take(tree, depth);
     }
-    let finished = finish_mapped(&Task::Look(tree.to_owned(), depth), tree, map, invocation)?;
+    // The task's file is beside the folder that has the tree, where one that is left behind is swept.
+    let folder = tree.parent().unwrap_or(tree);
+    let finished = finish_mapped(&Task::Look(tree.to_owned(), depth), folder, map, invocation)?;
     match finished.status.success() {
         true => Ok(serde_json::from_slice(&finished.stdout)?),
         false => Err(io::Error::other("not all of it could be read")),

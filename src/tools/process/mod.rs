@@ -34,8 +34,6 @@ use stall::Watch;
 const GRACE: Duration = Duration::from_secs(3);
 /// How often a wait looks for an interrupt and the time limit.
 pub(crate) const TICK: Duration = Duration::from_millis(40);
-/// How often it looks for room on the disk: a tool may write some megabytes in that time.
-const SHORT_TICK: Duration = Duration::from_millis(8);
 
 /// A program to be run, as a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,7 +218,7 @@ impl Invocation {
             Ok(())
         }))?;
         let started = Instant::now();
-        let tick = if self.room.is_some() { SHORT_TICK } else { TICK };
+        let tick = if self.room.is_some() { TICK / 5 } else { TICK };
         let watched = self.stall.zip(child.pids().first().copied());
         let mut watch = watched.map(|(limit, process)| Watch::new(process, limit));
         let failed = loop {
