@@ -10,26 +10,56 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
 
+use crate::fs::{Room, parent};
 use crate::tools::signal;
 
 /// No kernel has longer lists or values of attributes.
 const LONGEST: usize = 64 << 10;
+/// What any file takes.
+const BLOCK: u64 = 4096;
+/// How much is copied before the disk is looked at again.
+const MOST_UNSEEN: u64 = 8 << 20;
 
 /// Copies a folder to a name that is free; the root folder is finished last. An interrupt ends it.
 ///
 /// What has several names is copied for each: so a change by one name does not show under the other,
-/// just as on an overlay of the tree.
+/// just as on an overlay of the tree. It stops before the disk is full.
 pub(super) fn tree(from: &Path, to: &Path) -> io::Result<()> {
+    let room = Room::of(parent(to)).map_err(|error| error.source)?;
+    copy(from, to, &mut Budget { room, unseen: 0 })
+}
+
+/// What was copied since the disk was looked at last.
+struct Budget {
+    room: Room,
+    /// In bytes.
+    unseen: u64,
+}
+
+impl Budget {
+    /// Looks at the disk again after some megabytes, and before what takes as much.
+    fn take(&mut self, bytes: u64) -> io::Result<()> {
+        self.unseen = self.unseen.saturating_add(bytes).saturating_add(BLOCK);
+        if self.unseen < MOST_UNSEEN {
+            return Ok(());
+        }
+        self.unseen = 0;
+        if self.room.is_short_of(bytes) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+fn copy(from: &Path, to: &Path, budget: &mut Budget) -> io::Result<()> {
     if signal::pending().is_some() {
         return Err(io::ErrorKind::Interrupted.into());
     }
     let metadata = from.symlink_metadata()?;
     let kind = metadata.file_type();
+    budget.take(if kind.is_file() { metadata.blocks() * 512 } else { 0 })?;
     if kind.is_dir() {
         std::fs::create_dir(to)?;
         for entry in std::fs::read_dir(from)? {
             let name = entry?.file_name();
-            tree(&from.join(&name), &to.join(&name))?;
+            copy(&from.join(&name), &to.join(&name), budget)?;
         }
     } else if kind.is_symlink() {
         symlink(std::fs::read_link(from)?, to)?;

@@ -24,6 +24,7 @@
 
 mod account;
 mod binary;
+mod census;
 mod copy;
 mod ground;
 mod mount;
@@ -47,10 +48,11 @@ use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use binary::executes_programs_of;
+pub(crate) use census::{Census, Depth};
 pub(crate) use ground::Overlays;
 pub(crate) use mount::{Mount, MountSource, is_free_device};
 pub(crate) use overlay::ROOT_MARK;
-pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, delete_of_crun, invocation, remove_tree};
+pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, delete_of_crun, invocation, remove_tree, take_census};
 pub(crate) use refusal::Refusal;
 pub(crate) use step::Step;
 
@@ -83,6 +85,8 @@ pub(crate) enum Task {
     Delete { crun: PathBuf, folder: PathBuf, identifier: String },
     /// Have an unpacked layer hide in an overlay what the layer deletes: the tree, and the whiteouts.
     Hide(PathBuf, Vec<PathBuf>),
+    /// Look through a tree, and write its [`Census`] on standard output.
+    Look(PathBuf, Depth),
     /// Remove a folder whose content may belong to IDs that are ours only in here.
     Remove(PathBuf),
 }
@@ -215,6 +219,7 @@ pub(crate) fn main(task: &Path) -> i32 {
             return i32::from(!delete(&crun, &RunFolder { path: folder }, &identifier));
         }
         Ok(Task::Hide(tree, whiteouts)) => return i32::from(whiteout::apply(&tree, &whiteouts, true).is_err()),
+        Ok(Task::Look(tree, depth)) => return i32::from(reentry::print_census(&tree, depth).is_err()),
         Ok(Task::Remove(folder)) => return i32::from(std::fs::remove_dir_all(folder).is_err()),
         Err(_) => return REFUSED,
     };

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::fs::write_private;
 use crate::sandbox::account::Account;
 use crate::sandbox::refusal::{Attempt as _, Refusal};
-use crate::sandbox::root::Root;
+use crate::sandbox::root::{Root, clean};
 use crate::sandbox::view::{Content, Holder, Place, View};
 use crate::sanitize;
 
@@ -88,6 +88,7 @@ pub(super) fn prepare(
             }
             MountSource::Memory => (FileType::Directory, Content::Unknown),
         };
+        let target = &clean(target);
         let place = fit(target, view, kind)?;
         let place = match place.holder {
             // What is not there in another mount, or in a folder of the container's own, is made by the runtime.
@@ -125,9 +126,9 @@ fn fit(target: &Path, view: &View<'_>, kind: FileType) -> Result<Place, Refusal>
 }
 
 /// What the runtime makes in `/dev`, and relies on afterwards.
-const OWN_DEVICES: [&str; 14] = [
-    "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "stderr", "stdin", "stdout", "urandom",
-    "zero",
+const OWN_DEVICES: [&str; 15] = [
+    "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "stderr", "stdin", "stdout", "tty",
+    "urandom", "zero",
 ];
 
 /// Whether something may be mounted at a path below `/dev`: not where the runtime makes something itself.

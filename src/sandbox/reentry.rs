@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::fs::Unnamed;
 use crate::model::canonical_json;
-use crate::sandbox::{SUBCOMMAND, Task, whiteout};
-use crate::tools::process::ProcessError;
+use crate::sandbox::{Census, Depth, SUBCOMMAND, Task, whiteout};
+use crate::tools::process::{Finished, ProcessError};
 use crate::tools::{IdMap, Invocation, Namespaces};
 
 /// In place of a task's file: the task is on standard input.
@@ -58,14 +58,37 @@ pub(crate) fn apply_whiteouts(tree: &Path, whiteouts: Vec<PathBuf>, map: &IdMap)
     }
 }
 
+/// Looks through an unpacked tree, all of it, whoever owns what is in it.
+pub(crate) fn take_census(tree: &Path, depth: Depth, map: &IdMap) -> io::Result<Census> {
+    if !map.is_namespaced() {
+        return Census::take(tree, depth);
+    }
+    // The task's file is beside the folder that has the tree, where one that is left behind is swept.
+    let folder = tree.parent().unwrap_or(tree);
+    let finished = finish_mapped(&Task::Look(tree.to_owned(), depth), folder, map, invocation)?;
+    match finished.status.success() {
+        true => Ok(serde_json::from_slice(&finished.stdout)?),
+        false => Err(io::Error::other("not all of it could be read")),
+    }
+}
+
+/// What the helper does for [`take_census`].
+pub(super) fn print_census(tree: &Path, depth: Depth) -> io::Result<()> {
+    io::stdout().write_all(&canonical_json(&Census::take(tree, depth)?))
+}
+
 /// Does a task on a folder under a map; whether it was done.
 fn do_mapped(task: &Task, folder: &Path, map: &IdMap, helper: fn(&Path) -> Invocation) -> io::Result<bool> {
+    Ok(finish_mapped(task, folder, map, helper)?.status.success())
+}
+
+/// Does a task on a folder under a map; how the helper ended.
+fn finish_mapped(task: &Task, folder: &Path, map: &IdMap, helper: fn(&Path) -> Invocation) -> io::Result<Finished> {
     // Beside it, where we may write.
     let mut file = Unnamed::new(folder.parent().unwrap_or(folder)).map_err(io::Error::other)?;
     file.write_all(&canonical_json(task))?;
-    let finished = helper(file.path()).namespaces(Namespaces::user(map)).capture().map_err(|error| match error {
+    helper(file.path()).namespaces(Namespaces::user(map)).capture().map_err(|error| match error {
         ProcessError::Interrupted => io::ErrorKind::Interrupted.into(),
         error => io::Error::other(error),
-    })?;
-    Ok(finished.status.success())
+    })
 }

@@ -126,6 +126,20 @@ impl Root {
     }
 }
 
+/// A path from the root without steps up, which are taken before any link is followed: so runtimes read the
+/// targets of mounts.
+pub(super) fn clean(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => clean.push(name),
+            Component::ParentDir => _ = clean.pop(),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    clean
+}
+
 /// The names in a path, the last one first.
 pub(super) fn names(path: &Path) -> Vec<OsString> {
     let names = path.components().rev().filter_map(|component| match component {

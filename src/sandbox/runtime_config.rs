@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::sandbox::account::Account;
+use crate::sandbox::root::clean;
 use crate::sandbox::sysfs::Sysfs;
 use crate::sandbox::{Container, Limits, Mount, MountSource, mount, seccomp};
 use crate::tools::id_map::has_group;
@@ -182,13 +183,14 @@ fn sysfs_mount(sysfs: &Sysfs) -> Value {
 }
 
 fn own_mount(mount: &Mount, number: usize, bundle: &Path) -> Value {
-    let bind = |source: &Path, access: &str| json!({ "destination": mount.target, "type": "bind", "source": source, "options": ["rbind", "rprivate", access] });
+    let target = clean(&mount.target);
+    let bind = |source: &Path, access: &str| json!({ "destination": target, "type": "bind", "source": source, "options": ["rbind", "rprivate", access] });
     match &mount.source {
         MountSource::Host { path, read_only } => bind(path, if *read_only { "ro" } else { "rw" }),
         MountSource::Cache(path) => bind(path, "rw"),
         MountSource::Secret(_) => bind(&mount::secret_file(bundle, number), "ro"),
         MountSource::Memory => json!({
-            "destination": mount.target, "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "mode=1777"],
+            "destination": target, "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "mode=1777"],
         }),
     }
 }

@@ -62,6 +62,20 @@ pub(crate) struct Tree {
     pub(crate) used: SystemTime,
 }
 
+/// Its name, which says which layers it is of, and under which ID map.
+impl std::fmt::Display for Tree {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.name)
+    }
+}
+
+impl Tree {
+    /// The folder that it is in.
+    pub(crate) fn folder(&self, cache: &Path) -> PathBuf {
+        self.kind.folder(cache).join(&self.name)
+    }
+}
+
 /// The trees in the cache, in no order.
 pub(crate) fn list(cache: &Path) -> Result<Vec<Tree>, FileError> {
     let mut trees = Vec::new();

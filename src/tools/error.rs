@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use crate::fs::{self, FileError};
-use crate::model::Digest;
+use crate::model::{ByteSize, Digest};
 use crate::sanitize;
 use crate::tools::process::Finished;
 use crate::tools::process::namespace::NamespaceError;
@@ -28,6 +28,15 @@ pub(crate) enum ToolError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Namespace(#[from] NamespaceError),
+    #[error("stopped before `{subject}` fills the disk of `{}`", folder.display())]
+    #[diagnostic(
+        code(oci::tools::no_room),
+        help(
+            "{least} stay free: make room, as by `oci cache prune`, or set `dir` in `[cache]` to a folder on a larger \
+             disk; nothing was left behind"
+        )
+    )]
+    NoRoom { subject: String, folder: PathBuf, least: ByteSize },
 }
 
 /// How a tool failed. Message, code and help follow from the cause (`explanation.rs`).
@@ -69,6 +78,10 @@ impl ToolError {
             ProcessError::Missing { .. } => failure.cause = Cause::Missing,
             ProcessError::Interrupted => failure.cause = Cause::Interrupted,
             ProcessError::Namespace(error) => return error.into(),
+            ProcessError::NoRoom { room } => {
+                let subject = sanitize::name(&task.subject.to_string());
+                return Self::NoRoom { subject, folder: room.folder().to_owned(), least: ByteSize(room.least()) };
+            }
             ProcessError::Start { source, .. } => {
                 let command = format!("`{}` could not be started", failure.command);
                 failure.evidence = Some(Evidence::chain(vec![command, source.to_string()]));
@@ -105,7 +118,7 @@ impl ToolError {
     pub(crate) fn cause(&self) -> Option<&Cause> {
         match self {
             Self::Tool(failure) => Some(&failure.cause),
-            Self::File(_) | Self::Namespace(_) => None,
+            Self::File(_) | Self::Namespace(_) | Self::NoRoom { .. } => None,
         }
     }
 

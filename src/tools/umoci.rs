@@ -10,6 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::fs::Room;
 use crate::tools::{IdMap, Invocation, Namespaces, Subject, Task, ToolError};
 
 const TOOL: &str = "umoci";
@@ -30,7 +31,7 @@ impl Umoci {
     /// Unpacks an image of a layout into a folder that does not exist yet, with the IDs of `map`. Layout and
     /// tree are names in `folder`.
     ///
-    /// umoci checks the layers against the configuration's diff IDs. A failed one leaves a part of the
+    /// It is ended before the disk is full. umoci checks the layers against the configuration's diff IDs. A failed one leaves a part of the
     /// tree behind. `subject` is what errors call the image.
     pub(crate) fn unpack(
         &self,
@@ -47,7 +48,7 @@ impl Umoci {
         if matches!(map, IdMap::Single { .. }) {
             invocation = invocation.argument("--rootless");
         }
-        invocation = invocation.argument(tree).namespaces(Namespaces::user(map));
+        invocation = invocation.argument(tree).namespaces(Namespaces::user(map)).leave(Room::of(folder)?);
         self.task(subject).run(&invocation).map(drop)
     }
 

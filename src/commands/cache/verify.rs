@@ -9,8 +9,10 @@ use crate::cli::Global;
 use crate::diagnostic::Failure;
 use crate::fs::FileError;
 use crate::stage::prune::PruneError;
+use crate::stage::rootfs;
+use crate::stage::trees::{self, Kind, Tree};
 use crate::store::{Store, Verdict};
-use crate::tools::signal;
+use crate::tools::{IdMap, signal};
 
 /// What there was of one kind of thing, and which of it was damaged.
 struct Checked {
@@ -22,10 +24,20 @@ struct Checked {
 pub(super) fn run(global: &Global, folder: &Path) -> Result<(), Failure> {
     let store = Store::open(folder)?;
     let workers = super::super::settings::workers(global);
-    let checked = [
+    let map = IdMap::detect();
+    let roots = trees::list(folder)?.into_iter().filter(|tree| tree.kind == Kind::Rootfs);
+    let mut checked = vec![
         check("blobs", &store.digests()?, workers, |digest| store.check(digest))?,
         check("records", &store.record_names()?, workers, |name| store.check_record(name))?,
     ];
+    let roots: Vec<Tree> = roots.collect();
+    if !roots.is_empty() {
+        // Each is read on all processors.
+        checked.push(check("root filesystems", &roots, 1, |tree| {
+            let is_whole = rootfs::check(&tree.folder(folder), &map)?;
+            Ok(if is_whole { Verdict::Whole } else { Verdict::Damaged })
+        })?);
+    }
     print(global, &checked)?;
     if checked.iter().all(|checked| checked.damaged.is_empty()) { Ok(()) } else { Err(super::super::no()) }
 }
@@ -63,7 +75,8 @@ fn print(global: &Global, checked: &[Checked]) -> Result<(), FileError> {
     for damaged in &damaged {
         let _ = writeln!(text, "{damaged}  damaged, and set aside");
     }
-    let read: Vec<String> = checked.iter().map(|checked| format!("{} {}", checked.number, checked.kind)).collect();
-    let _ = writeln!(text, "read {}, {} damaged", read.join(" and "), damaged.len());
+    let mut read: Vec<String> = checked.iter().map(|checked| format!("{} {}", checked.number, checked.kind)).collect();
+    let last = read.pop().unwrap_or_default();
+    let _ = writeln!(text, "read {} and {last}, {} damaged", read.join(", "), damaged.len());
     super::super::print(&text)
 }

@@ -4,6 +4,8 @@
 //! <cache>/rootfs/<chain ID>-<ID map>/fs/       the tree of a base's layers; never written to
 //! <cache>/rootfs/layer-<diff ID>-<ID map>/fs/  the tree of one layer, what it deletes marked for overlays
 //! <cache>/rootfs/<name>/size                   what it takes on the disk, in bytes
+//! <cache>/rootfs/<name>/census                 what was in it when it was made, checked: without it, or with one that
+//!                                              is damaged, it is made anew
 //! <cache>/rootfs/<name>/root                   there if the layer has an entry for the root folder
 //! <cache>/rootfs/<name>.lock                   held while it is made, shared while it is used; as old as
 //!                                              its last use
@@ -26,17 +28,26 @@ mod unpack;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::fs::{FileContext as _, FileError, Lock, create_private_folder, sync_folder};
+use crate::fs::{
+    FileContext as _, FileError, Lock, TEMPORARY_PREFIX, create_private_folder, create_unique_folder, parent,
+    sync_folder,
+};
 use crate::layer::{FlattenError, LinkError};
 use crate::model::{ChainId, Descriptor, DiffId, Digest};
 use crate::report::Reporter;
-use crate::sandbox::Overlays;
+use crate::sandbox::{self, Depth, Overlays};
 use crate::tools::{IdMap, ToolError, Umoci};
+#[cfg(test)]
+pub(super) use seal::seal as seal_for_test;
 use seal::seal;
 use tree::Tree;
 
 /// The name of the file that says what a tree takes on the disk.
 pub(super) const SIZE: &str = "size";
+/// The name of the file that says what was in a tree when it was made.
+const CENSUS: &str = "census";
+/// The name of the tree in its folder.
+const TREE: &str = "fs";
 
 /// A layer whose blob is on disk and verified.
 #[derive(Clone, Debug)]
@@ -152,12 +163,53 @@ pub(crate) fn adopt(
     };
     let entry = folder.join(&name);
     let _alone = Lock::exclusive(&folder.join(format!("{name}.lock")), || {})?;
-    if entry.exists() {
+    if seal::recall(&entry).is_some() {
         return Ok(());
     }
-    seal(made)?;
+    if entry.exists() {
+        set_aside(&entry, map)?;
+    }
+    seal(made, map)?;
     std::fs::rename(made, &entry).context("rename", made)?;
     sync_folder(&folder)
+}
+
+impl Rootfs {
+    /// Those of its trees that are not what was unpacked, by their stats: a walk through all of them.
+    pub(crate) fn changed(&self, map: &IdMap) -> Result<Vec<PathBuf>, FileError> {
+        let folders = self.lowers.iter().filter_map(|tree| tree.parent());
+        let mut changed = Vec::new();
+        for folder in folders {
+            if !seal::is_as_made(folder, Depth::Stats, map)? {
+                changed.push(folder.to_owned());
+            }
+        }
+        Ok(changed)
+    }
+}
+
+/// Reads a tree's folder, and sets it aside if it is not what was unpacked; whether it is. One that is gone by
+/// now is.
+pub(crate) fn check(folder: &Path, map: &IdMap) -> Result<bool, FileError> {
+    if seal::is_as_made(folder, Depth::Content, map)? || !folder.exists() {
+        return Ok(true);
+    }
+    set_aside(folder, map).map(|()| false)
+}
+
+/// Has a tree lose its name, so that it is made anew, and removes it. A container that stands on it goes on with
+/// what it has open.
+pub(crate) fn set_aside(folder: &Path, map: &IdMap) -> Result<(), FileError> {
+    let (parent, name) = (parent(folder), folder.file_name().unwrap_or_default().to_string_lossy());
+    let half = create_unique_folder(parent, &format!("{TEMPORARY_PREFIX}{name}-"))?;
+    match std::fs::rename(folder, half.join(TREE)) {
+        // Another process was quicker.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        renamed => renamed.context("set aside", folder)?,
+    }
+    // What cannot be removed now is swept later.
+    let _ = sandbox::remove_tree(&half, map);
+    Ok(())
 }
 
 /// The name of the tree of one layer.

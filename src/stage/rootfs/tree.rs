@@ -10,12 +10,9 @@ use crate::layer::{Untold, untold};
 use crate::model::DiffId;
 use crate::report::Stage;
 use crate::sandbox::{self, ROOT_MARK};
-use crate::stage::rootfs::seal::seal;
+use crate::stage::rootfs::seal::{recall, seal};
 use crate::stage::rootfs::unpack::Unpacking;
-use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest, chain_name, layer_name};
-
-/// The tree, in the folder that has it.
-pub(super) const TREE: &str = "fs";
+use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest, TREE, chain_name, layer_name, set_aside};
 
 /// One tree of the cache.
 pub(super) struct Tree<'a> {
@@ -51,7 +48,7 @@ impl Tree<'_> {
         let mut is_new = false;
         loop {
             let shared = Lock::shared(&lock)?;
-            if is_there(&entry) {
+            if is_there(&entry) && recall(&entry).is_some() {
                 // One that cannot be marked is removed earlier, which is no harm.
                 let _ = mark_used(&lock);
                 return Ok(Prepared { path: entry.join(TREE), lock: shared, is_new });
@@ -60,7 +57,10 @@ impl Tree<'_> {
             let _alone = Lock::exclusive(&lock, || {
                 self.request.reporter.note(&format!("waiting for another `oci` that unpacks {}", self.request.subject));
             })?;
-            if !is_there(&entry) {
+            if !is_there(&entry) || recall(&entry).is_none() {
+                if entry.exists() {
+                    set_aside(&entry, self.request.map)?;
+                }
                 self.make(&name, &entry)?;
                 is_new = true;
             }
@@ -112,7 +112,7 @@ impl Tree<'_> {
                 self.mark_untold(&tree)?;
             }
         }
-        Ok(seal(half)?)
+        Ok(seal(half, self.request.map)?)
     }
 
     /// Has what a layer deletes deleted in overlays too, and notes whether its root folder counts.

@@ -15,6 +15,7 @@ use crate::stage::base::BaseError;
 use crate::stage::rootfs::RootfsError;
 use crate::stage::step::output::Heard;
 use crate::stage::unstarted::Unstarted;
+use crate::tools::process::ProcessError;
 
 /// A step that failed, or could not be started.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -48,6 +49,12 @@ pub(crate) enum StepError {
     #[error("could not read `{path}`, which the step mounts")]
     #[diagnostic(code(oci::step::mount), help("paths are relative to the folder of oci.toml"))]
     Mount { path: String, source: io::Error },
+    #[error("the files that the step stands on were changed again while it ran, and its result is thrown away")]
+    #[diagnostic(
+        code(oci::step::changed_tree),
+        help("another program writes below `{}`, where nobody should: find it, then run the command again", folder.display())
+    )]
+    ChangedTree { folder: PathBuf },
     #[error(transparent)]
     #[diagnostic(code(oci::step::link_leaves), help("mount the path that it leads to"))]
     MountLeaves(LeavesProject),
@@ -110,6 +117,15 @@ impl StepError {
     }
 }
 
+impl From<ProcessError> for StepError {
+    fn from(error: ProcessError) -> Self {
+        match error {
+            ProcessError::Interrupted => Self::Interrupted,
+            error => Self::Unstarted(error.into()),
+        }
+    }
+}
+
 /// A shell reports a program that a signal ended by 128 and its number.
 fn signal(status: i32) -> String {
     match status - 128 {
@@ -142,6 +158,7 @@ mod tests {
             StepError::LargeSecret { path: "big".to_owned(), limit: 1 << 20 },
             StepError::Mount { path: "vendor".to_owned(), source: denied() },
             StepError::MountLeaves(LeavesProject { link: "vendor".to_owned(), target: "/opt/vendor".to_owned() }),
+            StepError::ChangedTree { folder: PathBuf::from("/cache/rootfs/layer-c0ffee-host") },
         ];
         let text: Vec<String> = errors.iter().map(|error| rendered(error)).collect();
         insta::assert_snapshot!(text.join("\n\n"));

@@ -17,6 +17,7 @@
 
 mod content;
 mod error;
+mod intact;
 mod key;
 mod mounts;
 mod output;
@@ -45,8 +46,9 @@ use crate::stage::runs::LiveRun;
 use crate::stage::runtime;
 use crate::stage::unstarted;
 use crate::store::{Shelf, Store};
-use crate::tools::process::{self, ProcessError, shell_status};
+use crate::tools::process::{self, shell_status};
 use crate::tools::{IdMap, Namespaces, Umoci};
+use intact::Performed;
 use output::Listener;
 use surroundings::Surroundings;
 
@@ -125,7 +127,7 @@ impl Steps<'_> {
             return Ok(cached(layer));
         }
         (request.complete)().map_err(|error| At::new(StepError::Base(Box::new(error)), &request.step.place, ""))?;
-        let layer = self.perform(request, surroundings, &key).map_err(blame)?;
+        let layer = self.perform_on_intact(request, &surroundings, &key).map_err(blame)?;
         STEPS.record(self.store, &key, &layer).map_err(|error| blame(error.into()))?;
         // Whoever waits for the lock, or makes another, finds the record.
         let _ = std::fs::remove_file(&path);
@@ -178,17 +180,17 @@ impl Steps<'_> {
     fn perform(
         &self,
         request: &StepRequest<'_>,
-        surroundings: Surroundings,
+        surroundings: &Surroundings,
         key: &Digest,
-    ) -> Result<Option<Layer>, StepError> {
+    ) -> Result<Performed, StepError> {
         let blobs: Vec<LayerBlob> = request.below.iter().map(|layer| self.blob(layer)).collect();
         let (base, own) = blobs.split_at(request.from_elsewhere);
         let overlays = overlays::find(self.store, self.map, self.reporter)?;
         let rootfs = self.unpack(base, own, overlays, request.subject)?;
-        let (mounts, _in_use) = self.mounts(request, &surroundings, overlays)?;
+        let (mounts, in_use) = self.mounts(request, surroundings, overlays)?;
         let live = LiveRun::new(&self.store.runs(), self.runc, self.map)?;
         let Surroundings { process, secrets, .. } = surroundings;
-        let mut listener = Listener::new(request.subject, &secrets, self.reporter, self.store.start_blob()?);
+        let mut listener = Listener::new(request.subject, secrets, self.reporter, self.store.start_blob()?);
         let step = sandbox::Step {
             container: Container {
                 folder: live.folder.path.clone(),
@@ -200,7 +202,7 @@ impl Steps<'_> {
                 kind: runtime::kind(self.store, self.runc)?,
                 map: self.map.clone(),
                 hostname: hostname(None, request.step.network_host),
-                process,
+                process: process.clone(),
                 network_host: request.step.network_host,
                 read_only: false,
                 new_privileges: true,
@@ -208,7 +210,7 @@ impl Steps<'_> {
                 limits: Limits::default(),
             },
             epoch: self.epoch,
-            secrets: secrets.into_iter().filter_map(secret::Secret::needle).collect(),
+            secrets: secrets.iter().cloned().filter_map(secret::Secret::needle).collect(),
         };
         let activity =
             self.reporter.begin(Stage::Step, format!("{}: {}", request.subject, sanitize::name(&request.step.title())));
@@ -216,10 +218,18 @@ impl Steps<'_> {
         // JSON is UTF-8, and the paths in the task may be anything.
         let task = serde_json::to_vec(&Task::Step(Box::new(step)))
             .map_err(|error| FileError::new("name", &live.folder.path, error.into()))?;
-        let streamed = helper.stream(task, |bytes| listener.hear(bytes), |tar| self.receive(tar, request.compression));
+        let trees = std::iter::once(&rootfs).chain(&in_use.trees);
+        let (streamed, changed) = intact::beside(trees, self.map, || {
+            helper.stream(task, |bytes| listener.hear(bytes), |tar| self.receive(tar, request.compression))
+        });
         let log = self.store.logs().join(format!("step-{}.log", &key.hex()[..12]));
         let heard = listener.finish(&log);
         let (status, received) = streamed?;
+        let changed = changed?;
+        if let Some(folder) = changed.first() {
+            intact::set_aside(&changed, self.map)?;
+            return Ok(Performed::OnChanged(folder.clone()));
+        }
         if let Some(refusal) = unstarted::refusal(&live.folder) {
             return Err(StepError::refused(refusal, request.step));
         }
@@ -235,7 +245,7 @@ impl Steps<'_> {
             None => None,
         };
         activity.done();
-        Ok(layer)
+        Ok(Performed::Made(layer))
     }
 
     /// Takes the tar of a layer into a blob; nothing comes if nothing changed.
@@ -321,15 +331,6 @@ impl Steps<'_> {
 
 fn layer_key(layer: &Layer, compression: Compression) -> Digest {
     Digest::of(&canonical_json(&(layer.diff_id, compression)))
-}
-
-impl From<ProcessError> for StepError {
-    fn from(error: ProcessError) -> Self {
-        match error {
-            ProcessError::Interrupted => Self::Interrupted,
-            error => Self::Unstarted(error.into()),
-        }
-    }
 }
 
 /// Where a cache folder's lock is: beside it.

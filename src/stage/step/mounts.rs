@@ -17,7 +17,7 @@ use crate::stage::step::{StepError, StepRequest, Steps, lock_of};
 /// What nobody else may use, or remove, while a step runs.
 pub(super) struct InUse {
     _caches: Vec<Lock>,
-    _trees: Vec<Rootfs>,
+    pub(super) trees: Vec<Rootfs>,
 }
 
 impl Steps<'_> {
@@ -66,7 +66,7 @@ impl Steps<'_> {
             }
         }
         mounts.sort_by(|one, other| one.target.cmp(&other.target));
-        Ok((mounts, InUse { _caches: locks, _trees: trees }))
+        Ok((mounts, InUse { _caches: locks, trees }))
     }
 
     /// One for each path and platform; and for each map, since what is in it belongs to mapped IDs.

@@ -1,6 +1,7 @@
 //! Root filesystems: unpacked once, stacked, never changed.
 
 use super::*;
+use crate::stage::rootfs::seal_for_test;
 
 #[test]
 fn many_at_once_change_no_layer() {
@@ -67,6 +68,7 @@ fn there_may_be_more_layers_than_paths_fit_in_a_page() {
             rootfs.join(format!("layer-{}-{}", Digest::of(name.as_bytes()).hex(), IdMap::detect())).join("fs/many");
         std::fs::create_dir_all(&tree).unwrap();
         std::fs::write(tree.join(&name), &name).unwrap();
+        seal_for_test(tree.parent().and_then(Path::parent).unwrap(), &IdMap::detect()).unwrap();
         file
     });
     let request = Request { own: own.collect(), ..lab.shell("ls /many | wc -l; cat /many/299") };

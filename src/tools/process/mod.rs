@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 
+use crate::fs::Room;
 use crate::tools::program::search_path;
 use crate::tools::signal;
 use namespace::{NamespaceError, Namespaces};
@@ -43,6 +44,7 @@ pub(crate) struct Invocation {
     folder: Option<PathBuf>,
     limit: Option<Duration>,
     stall: Option<Duration>,
+    room: Option<Room>,
     namespaces: Option<Namespaces>,
     own_proc: bool,
     for_log: bool,
@@ -68,6 +70,8 @@ pub(crate) enum ProcessError {
     TimedOut { limit: Duration, stderr: Vec<u8> },
     #[error("nothing moved for {}", crate::tools::process::seconds(*limit))]
     Stalled { limit: Duration, stderr: Vec<u8> },
+    #[error("the disk is nearly full")]
+    NoRoom { room: Room },
     #[error("interrupted")]
     Interrupted,
     #[error(transparent)]
@@ -108,6 +112,7 @@ impl Invocation {
             folder: None,
             limit: None,
             stall: None,
+            room: None,
             namespaces: None,
             own_proc: false,
             for_log: false,
@@ -162,6 +167,12 @@ impl Invocation {
         self
     }
 
+    /// Ends it before it takes what has to stay free on a file system.
+    pub(crate) fn leave(mut self, room: Room) -> Self {
+        self.room = Some(room);
+        self
+    }
+
     /// True if it may run for as long as it likes.
     pub(crate) fn is_unlimited(&self) -> bool {
         self.limit.is_none()
@@ -207,10 +218,14 @@ impl Invocation {
             Ok(())
         }))?;
         let started = Instant::now();
+        let tick = if self.room.is_some() { TICK / 5 } else { TICK };
         let watched = self.stall.zip(child.pids().first().copied());
         let mut watch = watched.map(|(limit, process)| Watch::new(process, limit));
         let failed = loop {
-            match child.wait_timeout(TICK).map_err(|error| self.start_error(error))? {
+            if let Some(room) = self.room.as_ref().filter(|room| room.is_short_of(0)) {
+                break Some(ProcessError::NoRoom { room: room.clone() });
+            }
+            match child.wait_timeout(tick).map_err(|error| self.start_error(error))? {
                 Some(_) => break None,
                 None if is_interrupted() => break Some(ProcessError::Interrupted),
                 None => {}
