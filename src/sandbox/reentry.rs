@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::fs::Unnamed;
 use crate::model::canonical_json;
+use crate::sandbox::times::{self, Dating, Moment};
 use crate::sandbox::{SUBCOMMAND, Task, whiteout};
-use crate::tools::process::ProcessError;
+use crate::tools::process::{Finished, ProcessError};
 use crate::tools::{IdMap, Invocation, Namespaces};
 
 /// In place of a task's file: the task is on standard input.
@@ -31,7 +32,8 @@ pub(crate) fn remove_tree(path: &Path, map: &IdMap) -> io::Result<()> {
 fn remove_mapped(path: &Path, map: &IdMap) -> io::Result<()> {
     // The folder itself may stand in one that root in there does not own; we do.
     let helper = |task: &Path| invocation(task).despite_interrupts();
-    match do_mapped(&Task::Remove(path.to_owned()), path, map, helper)? || std::fs::remove_dir(path).is_ok() {
+    let finished = do_mapped(&Task::Remove(path.to_owned()), path, map, helper)?;
+    match finished.status.success() || std::fs::remove_dir(path).is_ok() {
         true => Ok(()),
         false => Err(io::ErrorKind::DirectoryNotEmpty.into()),
     }
@@ -52,20 +54,35 @@ pub(crate) fn apply_whiteouts(tree: &Path, whiteouts: Vec<PathBuf>, map: &IdMap)
     if !map.is_namespaced() {
         return whiteout::apply(tree, &whiteouts, false);
     }
-    match do_mapped(&Task::Hide(tree.to_owned(), whiteouts), tree, map, invocation)? {
+    match do_mapped(&Task::Hide(tree.to_owned(), whiteouts), tree, map, invocation)?.status.success() {
         true => Ok(()),
         false => Err(io::Error::other("what the layer deletes could not be marked")),
     }
 }
 
-/// Does a task on a folder under a map; whether it was done.
-fn do_mapped(task: &Task, folder: &Path, map: &IdMap, helper: fn(&Path) -> Invocation) -> io::Result<bool> {
+/// Reads or sets times in a tree under a map; the newest time that was found, if one was looked for.
+pub(crate) fn date(dating: Dating, map: &IdMap) -> io::Result<Option<Moment>> {
+    if !map.is_namespaced() {
+        return times::perform(&dating);
+    }
+    let tree = match &dating {
+        Dating::Newest(tree) | Dating::Layer(tree, _) | Dating::Paths(tree, _) => tree.clone(),
+        Dating::Base(base) => base.tree.clone(),
+    };
+    let finished = do_mapped(&Task::Date(dating), &tree, map, invocation)?;
+    match finished.status.success() {
+        true => Ok(serde_json::from_slice(&finished.stdout)?),
+        false => Err(io::Error::other("its times could not be read or set")),
+    }
+}
+
+/// Does a task on a folder under a map; how the helper ended.
+fn do_mapped(task: &Task, folder: &Path, map: &IdMap, helper: fn(&Path) -> Invocation) -> io::Result<Finished> {
     // Beside it, where we may write.
     let mut file = Unnamed::new(folder.parent().unwrap_or(folder)).map_err(io::Error::other)?;
     file.write_all(&canonical_json(task))?;
-    let finished = helper(file.path()).namespaces(Namespaces::user(map)).capture().map_err(|error| match error {
+    helper(file.path()).namespaces(Namespaces::user(map)).capture().map_err(|error| match error {
         ProcessError::Interrupted => io::ErrorKind::Interrupted.into(),
         error => io::Error::other(error),
-    })?;
-    Ok(finished.status.success())
+    })
 }

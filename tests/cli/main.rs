@@ -57,5 +57,6 @@ mod steps;
 mod support;
 mod surroundings;
 mod taken;
+mod times;
 mod unpack;
 mod update;
