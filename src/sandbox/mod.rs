@@ -41,7 +41,7 @@ pub(crate) mod times;
 mod view;
 mod whiteout;
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
@@ -223,7 +223,7 @@ pub(crate) fn main(task: &Path) -> i32 {
             return i32::from(!delete(&crun, &RunFolder { path: folder }, &identifier));
         }
         Ok(Task::Hide(tree, whiteouts)) => return i32::from(whiteout::apply(&tree, &whiteouts, true).is_err()),
-        Ok(Task::Date(dating)) => return i32::from(tell(times::perform(&dating)).is_err()),
+        Ok(Task::Date(dating)) => return i32::from(times::answer(&dating).is_err()),
         Ok(Task::Remove(folder)) => return i32::from(std::fs::remove_dir_all(folder).is_err()),
         Err(_) => return REFUSED,
     };
@@ -258,11 +258,6 @@ fn run(container: &Container, folder: &RunFolder) -> Result<i32, Refusal> {
 fn delete(crun: &Path, folder: &RunFolder, identifier: &str) -> bool {
     ground::keep_mounts_here().and_then(|()| mount::hide_unified_cgroups()).is_ok()
         && Runc::new(crun, folder.runc_state()).delete_here(identifier).is_ok_and(|status| status.success())
-}
-
-/// Writes what was found for the parent, which reads it as JSON.
-fn tell(found: io::Result<Option<times::Moment>>) -> io::Result<()> {
-    io::stdout().write_all(&canonical_json(&found?))
 }
 
 /// How a container ended.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Timespec, Timestamps,
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::model::RawPath;
+use crate::model::{RawPath, canonical_json};
 use crate::sandbox::Container;
 
 /// A modification time: seconds since 1970, and nanoseconds.
@@ -66,6 +66,12 @@ pub(super) fn perform(dating: &Dating) -> io::Result<Option<Moment>> {
             set_within(tree, paths.iter().map(|(path, time)| (path, (*time, 0)))).map(|()| None)
         }
     }
+}
+
+/// Does it, and writes what was found for the parent, which reads it as JSON.
+pub(super) fn answer(dating: &Dating) -> io::Result<()> {
+    let found = perform(dating)?;
+    io::stdout().write_all(&canonical_json(&found))
 }
 
 /// A base's entries keep the times that its layers record. One that is later than the base was made gets the
