@@ -15,6 +15,7 @@ use crate::model::{ImageName, Platform};
 use crate::plan::Plan;
 use crate::sanitize;
 use crate::source::{At, Place};
+use crate::stage::rootfs::dates::Dates;
 use crate::stage::rootfs::{LayerBlob, RootfsRequest, prepare};
 use crate::stage::run::{RunError, RunOptions, RunRequest, Volume};
 use crate::stage::{overlays, runtime};
@@ -64,6 +65,8 @@ struct Target {
     image: Image,
     /// How many of its layers, from the lowest, came from elsewhere.
     from_elsewhere: usize,
+    /// When what came from elsewhere says that it was made.
+    created: Option<String>,
     /// What stands for the image in errors.
     place: Place,
     /// What says which program is started, unless the command line does.
@@ -103,6 +106,7 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
     let request = RootfsRequest {
         base,
         own,
+        dates: Dates { created: target.created.as_deref(), epoch: session.executor().epoch },
         cache: session.store.root(),
         map: &map,
         overlays,
@@ -212,6 +216,7 @@ fn made(session: &mut Session, manifest: &Manifest, name: &str, wanted: Option<P
     Ok(Target {
         name: name.to_owned(),
         from_elsewhere: built.base.as_ref().map_or(0, |base| base.image.layers.len()),
+        created: built.base.as_ref().and_then(|base| base.image.config.created()).map(str::to_owned),
         image: built.image,
         place: build.place.clone(),
         program: program.cloned(),
@@ -241,6 +246,7 @@ fn base(
     Ok(Target {
         name,
         from_elsewhere: image.image.layers.len(),
+        created: image.image.config.created().map(str::to_owned),
         image: image.image,
         place: pin.place.clone(),
         program: None,

@@ -98,6 +98,7 @@ impl Executor<'_> {
                 target,
                 below: &image.layers,
                 from_elsewhere: base.map_or(0, |base| base.image.layers.len()),
+                base_created: base.and_then(|base| base.image.config.created()),
                 compression: build.compression,
                 complete: &complete,
             };

@@ -16,6 +16,7 @@
 mod archive;
 mod capture;
 pub(crate) mod compress;
+pub(crate) mod contents;
 mod decompress;
 mod difference;
 mod elf;

@@ -11,6 +11,7 @@ mod hostile;
 pub(crate) mod image_name;
 pub(crate) mod origin;
 pub(crate) mod platform;
+pub(crate) mod raw_path;
 pub(crate) mod reference;
 
 pub(crate) use byte_size::ByteSize;
@@ -22,4 +23,5 @@ pub(crate) use environment::Environment;
 pub(crate) use image_name::ImageName;
 pub(crate) use origin::{LayoutPath, Origin};
 pub(crate) use platform::Platform;
+pub(crate) use raw_path::RawPath;
 pub(crate) use reference::{Reference, RegistryMirror, Repository, Tag};

@@ -38,6 +38,7 @@ mod runtime_config;
 mod seccomp;
 mod step;
 mod sysfs;
+pub(crate) mod times;
 mod view;
 mod whiteout;
 
@@ -52,16 +53,17 @@ pub(crate) use census::{Census, Depth};
 pub(crate) use ground::Overlays;
 pub(crate) use mount::{Mount, MountSource, is_free_device};
 pub(crate) use overlay::ROOT_MARK;
-pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, delete_of_crun, invocation, remove_tree, take_census};
+pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, date, delete_of_crun, invocation, remove_tree, take_census};
 pub(crate) use refusal::Refusal;
 pub(crate) use step::Step;
 
 use crate::fs::write_private;
-use crate::model::canonical_json;
+use crate::model::{RawPath, canonical_json};
 use crate::sandbox::ground::Ground;
 use crate::sandbox::own_folders::OwnFolders;
 use crate::sandbox::refusal::Attempt as _;
 use crate::sandbox::root::Root;
+use crate::sandbox::times::Dating;
 use crate::sandbox::view::{Holder, View};
 use crate::tools::IdMap;
 use crate::tools::process::{ProcessError, shell_status};
@@ -89,6 +91,8 @@ pub(crate) enum Task {
     Look(PathBuf, Depth),
     /// Remove a folder whose content may belong to IDs that are ours only in here.
     Remove(PathBuf),
+    /// Read or set times in a tree; what is found is written to standard output.
+    Date(Dating),
 }
 
 /// A container to run.
@@ -115,6 +119,10 @@ pub(crate) struct Container {
     pub(crate) new_privileges: bool,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) limits: Limits,
+    /// The time that the root folder has, and that what is made in it to mount on gets, in seconds since 1970.
+    pub(crate) time: i64,
+    /// Times that paths of the image get before the container starts, in seconds since 1970.
+    pub(crate) times: Vec<(RawPath, i64)>,
 }
 
 /// What a container may take of this machine.
@@ -220,6 +228,7 @@ pub(crate) fn main(task: &Path) -> i32 {
         }
         Ok(Task::Hide(tree, whiteouts)) => return i32::from(whiteout::apply(&tree, &whiteouts, true).is_err()),
         Ok(Task::Look(tree, depth)) => return i32::from(reentry::print_census(&tree, depth).is_err()),
+        Ok(Task::Date(dating)) => return i32::from(times::answer(&dating).is_err()),
         Ok(Task::Remove(folder)) => return i32::from(std::fs::remove_dir_all(folder).is_err()),
         Err(_) => return REFUSED,
     };
@@ -275,6 +284,7 @@ fn start(container: &Container, ground: &Ground, folder: &RunFolder, streams: St
     made.extend(mount::prepare(&container.mounts, (&root, &mut view), &account, &bundle)?);
     made.extend(create_workdir(container, &root, &view)?);
     program::check(&container.process, &account, &view, &container.image)?;
+    times::settle(container, &made, &ground.root).attempt("set times in", &ground.root)?;
     let sysfs = sysfs::prepare(container, &bundle)?;
     let config = canonical_json(&runtime_config::build(container, &account, &ground.root, (&bundle, &sysfs)));
     let file = bundle.join("config.json");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::fs::Unnamed;
 use crate::model::canonical_json;
+use crate::sandbox::times::{self, Dating, Moment};
 use crate::sandbox::{Census, Depth, SUBCOMMAND, Task, whiteout};
 use crate::tools::process::{Finished, ProcessError};
 use crate::tools::{IdMap, Invocation, Namespaces};
@@ -31,7 +32,8 @@ pub(crate) fn remove_tree(path: &Path, map: &IdMap) -> io::Result<()> {
 fn remove_mapped(path: &Path, map: &IdMap) -> io::Result<()> {
     // The folder itself may stand in one that root in there does not own; we do.
     let helper = |task: &Path| invocation(task).despite_interrupts();
-    match do_mapped(&Task::Remove(path.to_owned()), path, map, helper)? || std::fs::remove_dir(path).is_ok() {
+    let finished = do_mapped(&Task::Remove(path.to_owned()), path, map, helper)?;
+    match finished.status.success() || std::fs::remove_dir(path).is_ok() {
         true => Ok(()),
         false => Err(io::ErrorKind::DirectoryNotEmpty.into()),
     }
@@ -52,7 +54,7 @@ pub(crate) fn apply_whiteouts(tree: &Path, whiteouts: Vec<PathBuf>, map: &IdMap)
     if !map.is_namespaced() {
         return whiteout::apply(tree, &whiteouts, false);
     }
-    match do_mapped(&Task::Hide(tree.to_owned(), whiteouts), tree, map, invocation)? {
+    match do_mapped(&Task::Hide(tree.to_owned(), whiteouts), tree, map, invocation)?.status.success() {
         true => Ok(()),
         false => Err(io::Error::other("what the layer deletes could not be marked")),
     }
@@ -65,7 +67,7 @@ pub(crate) fn take_census(tree: &Path, depth: Depth, map: &IdMap) -> io::Result<
     }
     // The task's file is beside the folder that has the tree, where one that is left behind is swept.
     let folder = tree.parent().unwrap_or(tree);
-    let finished = finish_mapped(&Task::Look(tree.to_owned(), depth), folder, map, invocation)?;
+    let finished = do_mapped(&Task::Look(tree.to_owned(), depth), folder, map, invocation)?;
     match finished.status.success() {
         true => Ok(serde_json::from_slice(&finished.stdout)?),
         false => Err(io::Error::other("not all of it could be read")),
@@ -77,13 +79,24 @@ pub(super) fn print_census(tree: &Path, depth: Depth) -> io::Result<()> {
     io::stdout().write_all(&canonical_json(&Census::take(tree, depth)?))
 }
 
-/// Does a task on a folder under a map; whether it was done.
-fn do_mapped(task: &Task, folder: &Path, map: &IdMap, helper: fn(&Path) -> Invocation) -> io::Result<bool> {
-    Ok(finish_mapped(task, folder, map, helper)?.status.success())
+/// Reads or sets times in a tree under a map; the newest time that was found, if one was looked for.
+pub(crate) fn date(dating: Dating, map: &IdMap) -> io::Result<Option<Moment>> {
+    if !map.is_namespaced() {
+        return times::perform(&dating);
+    }
+    let tree = match &dating {
+        Dating::Newest(tree) | Dating::Layer(tree, _) | Dating::Paths(tree, _) => tree.clone(),
+        Dating::Base(base) => base.tree.clone(),
+    };
+    let finished = do_mapped(&Task::Date(dating), &tree, map, invocation)?;
+    match finished.status.success() {
+        true => Ok(serde_json::from_slice(&finished.stdout)?),
+        false => Err(io::Error::other("its times could not be read or set")),
+    }
 }
 
 /// Does a task on a folder under a map; how the helper ended.
-fn finish_mapped(task: &Task, folder: &Path, map: &IdMap, helper: fn(&Path) -> Invocation) -> io::Result<Finished> {
+fn do_mapped(task: &Task, folder: &Path, map: &IdMap, helper: fn(&Path) -> Invocation) -> io::Result<Finished> {
     // Beside it, where we may write.
     let mut file = Unnamed::new(folder.parent().unwrap_or(folder)).map_err(io::Error::other)?;
     file.write_all(&canonical_json(task))?;

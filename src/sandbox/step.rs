@@ -27,6 +27,8 @@ pub(crate) struct Step {
     pub(crate) container: Container,
     /// The latest time that its layer may carry, in seconds since 1970.
     pub(crate) epoch: i64,
+    /// The time that its layer's entries get in the tree that is kept, in seconds since 1970.
+    pub(crate) shown: i64,
     /// What its layer may not hold: names for errors, and values.
     pub(crate) secrets: Vec<(String, Vec<u8>)>,
 }
@@ -75,6 +77,8 @@ fn perform(step: &Step, ground: &Ground, folder: &RunFolder) -> Result<(i32, boo
         root: (before.mode() & 0o7777, before.uid(), before.gid()),
         made: &ended.made,
         epoch: step.epoch,
+        shown: step.shown,
+        times: &step.container.times,
         is_namespaced: step.container.map.is_namespaced(),
         has_noted_owners: matches!(step.container.map, IdMap::Single { .. }),
         secrets: &step.secrets,

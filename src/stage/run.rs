@@ -146,6 +146,8 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
         new_privileges: false,
         mounts,
         limits: request.options.limits.clone(),
+        time: request.rootfs.time(),
+        times: Vec::new(),
     }));
     // In a folder that is closed to others: the environment may hold secrets.
     let path = run.folder.task();

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! <cache>/rootfs/<name>/   <cache>/caches/<name>/   a tree
+//! <name>.seen, <name>.used beside a cache folder, what it has seen ([`seen`]); they go with it
 //! <name>.lock              beside it, held by who uses or makes it; as old as its last use
 //! .oci-tmp-<name>-<…>      beside it, what is half made or half removed
 //! ```
@@ -17,6 +18,7 @@ use crate::fs::{FileContext as _, FileError, Lock, TEMPORARY_PREFIX, read_own};
 use crate::model::Digest;
 use crate::sandbox;
 use crate::stage::rootfs::SIZE;
+use crate::stage::step::seen;
 use crate::store::disk_usage;
 use crate::tools::IdMap;
 
@@ -101,6 +103,17 @@ pub(crate) fn remove(cache: &Path, tree: &Tree, map: &IdMap) -> Result<bool, Fil
     let Some(_alone) = Lock::try_exclusive(&lock(&folder, &tree.name))? else { return Ok(false) };
     if used(&folder, &tree.name) != tree.used {
         return Ok(false);
+    }
+    if tree.kind == Kind::CacheFolder {
+        // Without them it has seen nothing, if it stays after all.
+        for note in seen::notes(&folder.join(&tree.name)) {
+            match std::fs::remove_file(&note) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(FileError::new("remove", &note, error));
+                }
+                _ => {}
+            }
+        }
     }
     let half = folder.join(format!("{TEMPORARY_PREFIX}{}-{}", tree.name, std::process::id()));
     match std::fs::rename(folder.join(&tree.name), &half) {

@@ -62,6 +62,7 @@ mod steps;
 mod support;
 mod surroundings;
 mod taken;
+mod times;
 mod trust;
 mod unpack;
 mod update;

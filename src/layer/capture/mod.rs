@@ -6,9 +6,11 @@
 //! what is below them. It is owned as seen from the step's user namespace, so it has to be read in there.
 //!
 //! The flow: [`capture`] first takes out of the folder what is no change ([`walk`]): what is as it was
-//! below ([`below`]), what the runtime made to mount on, sockets. Times later than the epoch become the
-//! epoch. After that the folder *is* the layer, to be written as a tar, and to be kept as the tree below
-//! the next step. Entries are in the order of a walk: a folder, what it deletes, what is in it by name.
+//! below ([`below`]), what the runtime made to mount on, sockets. A time alone is no change. In the tar,
+//! times later than the epoch become the epoch; in the folder every entry of the layer gets the one time
+//! that the layer has below the next step. After that the folder *is* the layer, to be written as a tar,
+//! and to be kept as the tree below the next step. Entries are in the order of a walk: a folder, what it
+//! deletes, what is in it by name.
 //!
 //! Where no overlay can be mounted the folder is a copy of all that is below. The same is looked for in
 //! it, by comparing: then what is no change stays, what is missing was deleted, and a folder that is
@@ -27,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::layer::tar::{END, Record, RecordKind, padding};
 use crate::layer::tree::Attributes;
+use crate::model::RawPath;
 use crate::sanitize;
 
 /// Begins the name of what a layer deletes.
@@ -50,6 +53,10 @@ pub(crate) struct CaptureRequest<'a> {
     pub(crate) made: &'a [PathBuf],
     /// Later times become this one, in seconds since 1970.
     pub(crate) epoch: i64,
+    /// The time that the layer's entries get in the folder, in seconds since 1970.
+    pub(crate) shown: i64,
+    /// What had been given a time before the step started, which the tar does not carry.
+    pub(crate) times: &'a [(RawPath, i64)],
     /// It was mounted in a user namespace.
     pub(crate) is_namespaced: bool,
     /// Owners that could not be had are noted in an attribute.

@@ -26,7 +26,8 @@ const MADE_FOLDER: u32 = 0o755;
 /// copy keeps what is as it was.
 pub(super) fn settle(request: &CaptureRequest<'_>) -> Result<Vec<Entry>, CaptureError> {
     let made = request.made.iter().map(|path| path.as_os_str().as_bytes()).collect();
-    let mut walk = Walk { request, made, entries: Vec::new(), links: BTreeMap::new() };
+    let given = request.times.iter().map(|(path, time)| (&path.0[..], *time)).collect();
+    let mut walk = Walk { request, made, given, entries: Vec::new(), links: BTreeMap::new() };
     let below = Below::roots(request.lowers, request.is_namespaced);
     let root = walk.look(b"", request.upper)?;
     let (mode, uid, gid) = (root.metadata.mode() & MODE, root.metadata.uid(), root.metadata.gid());
@@ -41,6 +42,7 @@ pub(super) fn settle(request: &CaptureRequest<'_>) -> Result<Vec<Entry>, Capture
 struct Walk<'a> {
     request: &'a CaptureRequest<'a>,
     made: BTreeSet<&'a [u8]>,
+    given: BTreeMap<&'a [u8], i64>,
     entries: Vec<Entry>,
     /// The first name of each file that has several, by device and inode.
     links: BTreeMap<(u64, u64), Vec<u8>>,
@@ -148,11 +150,11 @@ impl Walk<'_> {
         self.inside(found, below, is_in_place && self.is_of_before(&found.metadata))?;
         let is_bare = self.entries.len() == first + 1;
         if !is_bare || !self.is_no_change(found, shown)? {
-            return self.clamp_time(found);
+            return self.set_time(found, (self.request.shown, 0));
         }
         self.entries.truncate(first);
         match shown {
-            Some(shown) if self.request.copied.is_some() => self.set_time(found, shown.metadata.mtime()),
+            Some(shown) if self.request.copied.is_some() => self.set_time(found, moment(&shown.metadata)),
             _ => std::fs::remove_dir(&found.path).map_err(found.fail("remove")),
         }
     }
@@ -161,8 +163,8 @@ impl Walk<'_> {
         let kind = found.metadata.file_type();
         // A socket without its program is nothing, and no tar can hold one.
         let is_no_change = !kind.is_socket() && self.is_no_change(found, shown)?;
-        if is_no_change && shown.is_some() && self.request.copied.is_some() {
-            return Ok(());
+        if is_no_change && let Some(shown) = shown.filter(|_| self.request.copied.is_some()) {
+            return self.set_time(found, moment(&shown.metadata));
         }
         if is_no_change || kind.is_socket() {
             return std::fs::remove_file(&found.path).map_err(found.fail("remove"));
@@ -189,7 +191,7 @@ impl Walk<'_> {
             Kind::File(found.metadata.len())
         };
         self.entries.push(self.entry(found, kind, found.name.clone()));
-        self.clamp_time(found)
+        self.set_time(found, (self.request.shown, 0))
     }
 
     /// In a copy, whether a file in a folder that is in place can be no change, which takes a look at its
@@ -214,8 +216,8 @@ impl Walk<'_> {
         born.is_some_and(|born| born > (seconds, nanoseconds))
     }
 
-    /// Whether it is as it is below, or as the runtime made it. A folder's time is no matter: it changes
-    /// with whatever comes and goes in it.
+    /// Whether it is as it is below, or as the runtime made it. Its time is no matter: a file that was touched
+    /// holds what it held.
     fn is_no_change(&self, found: &Found, shown: Option<&Shown>) -> Result<bool, CaptureError> {
         let (new, owner) = (&found.metadata, found.owner());
         let Some(shown) = shown else {
@@ -236,16 +238,11 @@ impl Walk<'_> {
             if kept != found.attributes.kept || owner != noted_owner.unwrap_or((old.uid(), old.gid())) {
                 return Ok(false);
             }
-            let same_time = (new.mtime(), new.mtime_nsec()) == (old.mtime(), old.mtime_nsec());
             Ok(match new.file_type() {
                 kind if kind.is_dir() => true,
-                kind if kind.is_symlink() => {
-                    same_time && std::fs::read_link(&found.path)? == std::fs::read_link(&shown.path)?
-                }
-                kind if kind.is_file() => {
-                    same_time && new.len() == old.len() && same_content(&found.path, &shown.path)?
-                }
-                _ => same_time && new.rdev() == old.rdev(),
+                kind if kind.is_symlink() => std::fs::read_link(&found.path)? == std::fs::read_link(&shown.path)?,
+                kind if kind.is_file() => new.len() == old.len() && same_content(&found.path, &shown.path)?,
+                _ => new.rdev() == old.rdev(),
             })
         };
         same().map_err(found.fail("compare"))
@@ -272,13 +269,15 @@ impl Walk<'_> {
 
     fn entry(&self, found: &Found, kind: Kind, name: Vec<u8>) -> Entry {
         let (uid, gid) = found.owner();
+        let (seconds, epoch) = (found.metadata.mtime(), self.request.epoch);
+        let is_given = self.given.get(&found.name[..]) == Some(&seconds);
         Entry {
             name,
             kind,
             mode: found.metadata.mode() & MODE,
             uid,
             gid,
-            modified: found.metadata.mtime().min(self.request.epoch),
+            modified: if is_given { epoch } else { seconds.min(epoch) },
             attributes: found.attributes.kept.clone(),
         }
     }
@@ -292,20 +291,19 @@ impl Walk<'_> {
         Entry { name, kind: Kind::Mark, mode: 0, uid: 0, gid: 0, modified: self.request.epoch, attributes }
     }
 
-    /// Gives it the time that the layer says, so that who goes on with this tree sees the same as who
-    /// unpacks the layer.
-    fn clamp_time(&self, found: &Found) -> Result<(), CaptureError> {
-        self.set_time(found, found.metadata.mtime().min(self.request.epoch))
-    }
-
-    fn set_time(&self, found: &Found, modified: i64) -> Result<(), CaptureError> {
+    /// Gives it a time, in seconds and nanoseconds.
+    fn set_time(&self, found: &Found, modified: (i64, i64)) -> Result<(), CaptureError> {
         let times = Timestamps {
             last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-            last_modification: Timespec { tv_sec: modified, tv_nsec: 0 },
+            last_modification: Timespec { tv_sec: modified.0, tv_nsec: modified.1 },
         };
         let set = rustix::fs::utimensat(CWD, &found.path, &times, AtFlags::SYMLINK_NOFOLLOW);
         set.map_err(|error| found.fail("set the time of")(error.into()))
     }
+}
+
+fn moment(metadata: &Metadata) -> (i64, i64) {
+    (metadata.mtime(), metadata.mtime_nsec())
 }
 
 fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {

@@ -1,15 +1,17 @@
 //! Root filesystems: an image's layers, unpacked once and kept for every run and step.
 //!
 //! ```text
-//! <cache>/rootfs/<chain ID>-<ID map>/fs/       the tree of a base's layers; never written to
-//! <cache>/rootfs/layer-<diff ID>-<ID map>/fs/  the tree of one layer, what it deletes marked for overlays
-//! <cache>/rootfs/<name>/size                   what it takes on the disk, in bytes
-//! <cache>/rootfs/<name>/census                 what was in it when it was made, checked: without it, or with one that
-//!                                              is damaged, it is made anew
-//! <cache>/rootfs/<name>/root                   there if the layer has an entry for the root folder
-//! <cache>/rootfs/<name>.lock                   held while it is made, shared while it is used; as old as
-//!                                              its last use
-//! <cache>/rootfs/.oci-tmp-<name>-<random>/     one that is being made, with umoci's layout beside it
+//! <cache>/rootfs/<chain ID>-<created>-<ID map>/fs/    the tree of a base's layers; never written to
+//! <cache>/rootfs/layer-<diff ID>-<time>-<ID map>/fs/  the tree of one layer, what it deletes marked for
+//!                                                     overlays
+//! <cache>/rootfs/<name>/size                          what it takes on the disk, in bytes
+//! <cache>/rootfs/<name>/census                        what was in it when it was made, checked: without it, or with
+//!                                                     one that is damaged, it is made anew
+//! <cache>/rootfs/<name>/newest                        the newest time in a base's tree
+//! <cache>/rootfs/<name>/root                          there if the layer has an entry for the root folder
+//! <cache>/rootfs/<name>.lock                          held while it is made, shared while it is used; as
+//!                                                     old as its last use
+//! <cache>/rootfs/.oci-tmp-<name>-<random>/            one that is being made, with umoci's layout beside it
 //! ```
 //!
 //! A base's layers are one tree; each layer made here is a tree of its own, to be stacked on it by an
@@ -18,7 +20,11 @@
 //! overlays, and by marking then what the layer deletes. Where trees cannot be stacked, all layers are one
 //! tree, to be copied for each step, and the copy becomes the tree of the layers up to that step's. A tree
 //! gets its name when it is whole and on disk: what has the name is complete, whatever was killed.
+//!
+//! What a tree's files have for times is said in [`dates`]; it is in the name, so that one layer at two
+//! places of an image, or on two bases, is two trees.
 
+pub(crate) mod dates;
 mod seal;
 #[cfg(test)]
 mod stacks;
@@ -37,10 +43,11 @@ use crate::model::{ChainId, Descriptor, DiffId, Digest};
 use crate::report::Reporter;
 use crate::sandbox::{self, Depth, Overlays};
 use crate::tools::{IdMap, ToolError, Umoci};
+use dates::{Dates, time_of};
 #[cfg(test)]
 pub(super) use seal::seal as seal_for_test;
 use seal::seal;
-use tree::Tree;
+use tree::{Kind, Tree};
 
 /// The name of the file that says what a tree takes on the disk.
 pub(super) const SIZE: &str = "size";
@@ -64,6 +71,7 @@ pub(crate) struct RootfsRequest<'a> {
     pub(crate) base: &'a [LayerBlob],
     /// Those made here on top of it.
     pub(crate) own: &'a [LayerBlob],
+    pub(crate) dates: Dates<'a>,
     pub(crate) cache: &'a Path,
     pub(crate) map: &'a IdMap,
     pub(crate) overlays: Overlays,
@@ -81,10 +89,50 @@ pub(crate) struct Rootfs {
     /// The trees for an overlay, topmost first; never none.
     pub(crate) lowers: Vec<PathBuf>,
     /// If trees cannot be stacked: there is one, of these layers.
-    chain: Option<Vec<DiffId>>,
+    chain: Option<Chain>,
+    /// The time of the files of the first layer that is made here, less a second; in seconds since 1970.
+    pub(crate) start: i64,
+    /// How many layers of it were made here.
+    own: usize,
     /// A tree of it had to be unpacked.
     pub(crate) is_new: bool,
-    _in_use: Vec<Lock>,
+    in_use: Vec<Lock>,
+}
+
+/// What the one tree of several layers is.
+#[derive(Debug)]
+struct Chain {
+    /// Lowest first.
+    layers: Vec<DiffId>,
+    /// Stands for the time at which the base was made.
+    created: String,
+}
+
+impl Rootfs {
+    /// The time of the files of its topmost layer, if that was made here; in seconds since 1970.
+    pub(crate) fn time(&self) -> i64 {
+        self.start.saturating_add(i64::try_from(self.own).unwrap_or(i64::MAX))
+    }
+
+    /// Has a layer that was made here, by its number, counted from 0 for the lowest, stand on another tree of it.
+    /// `None` where it cannot: trees are not stacked, or another layer stands on that tree.
+    pub(crate) fn replace(&mut self, layer: usize, by: Self) -> Option<()> {
+        let other = by.lowers.into_iter().next().filter(|other| self.is_stacked() && !self.lowers.contains(other))?;
+        let place = self.own.checked_sub(layer + 1)?;
+        *self.lowers.get_mut(place)? = other;
+        self.in_use.extend(by.in_use);
+        Some(())
+    }
+
+    /// Whether its layers are trees of their own.
+    pub(crate) fn is_stacked(&self) -> bool {
+        self.chain.is_none()
+    }
+
+    /// The time that the files of the next layer get.
+    pub(crate) fn next(&self) -> i64 {
+        time_of(self.start, self.own)
+    }
 }
 
 /// Why an image could not be unpacked.
@@ -118,29 +166,59 @@ pub(crate) enum RootfsError {
 
 /// Unpacks what is not unpacked yet.
 pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError> {
+    let folder = folder(request)?;
+    let own = request.own;
+    let prepare = |layers, kind| Tree { layers, kind, folder: &folder, request }.prepare();
+    // A tree of no layers only stands in where there is nothing else.
+    let base = match request.base.is_empty() && !own.is_empty() {
+        true => None,
+        false => Some(prepare(request.base, Kind::Base)?),
+    };
+    let start = request.dates.start(base.as_ref().and_then(|base| base.newest));
+    let mut trees = Vec::new();
+    let mut chain = None;
+    if request.overlays == Overlays::OnDisk {
+        for (number, layer) in own.iter().enumerate().rev() {
+            trees.push(prepare(std::slice::from_ref(layer), Kind::Layer(time_of(start, number)))?);
+        }
+        trees.extend(base);
+    } else {
+        let layers = [request.base, own].concat();
+        let diff_ids = layers.iter().map(|layer| layer.diff_id).collect();
+        chain = Some(Chain { layers: diff_ids, created: request.dates.name() });
+        trees.push(match base {
+            Some(base) if own.is_empty() => base,
+            base => {
+                let newest = base.and_then(|base| base.newest);
+                prepare(&layers, Kind::Whole { start, own: own.len(), newest })?
+            }
+        });
+    }
+    let is_new = trees.iter().any(|tree| tree.is_new);
+    let (mut lowers, in_use): (Vec<_>, Vec<_>) = trees.into_iter().map(|tree| (tree.path, tree.lock)).unzip();
+    // An overlay refuses one twice; below itself it shows nothing.
+    let mut above = BTreeSet::new();
+    lowers.retain(|tree| above.insert(tree.clone()));
+    Ok(Rootfs { lowers, chain, start, own: own.len(), is_new, in_use })
+}
+
+/// Unpacks one layer that is no image's, with this time for all its files.
+pub(crate) fn prepare_layer(request: &RootfsRequest<'_>, time: i64) -> Result<Rootfs, RootfsError> {
+    let folder = folder(request)?;
+    let tree = Tree { layers: request.own, kind: Kind::Layer(time), folder: &folder, request }.prepare()?;
+    let (lowers, is_new) = (vec![tree.path], tree.is_new);
+    Ok(Rootfs { lowers, chain: None, start: time, own: 0, is_new, in_use: vec![tree.lock] })
+}
+
+/// The folder of all trees.
+fn folder(request: &RootfsRequest<'_>) -> Result<PathBuf, RootfsError> {
     let folder = request.cache.join("rootfs");
     if folder.to_string_lossy().contains(':') {
         return Err(RootfsError::Colon { path: request.cache.to_owned() });
     }
     // Trees hold images' set-uid programs and device files, which are for no other user.
     create_private_folder(&folder)?;
-    if request.overlays != Overlays::OnDisk {
-        let layers = [request.base, request.own].concat();
-        let tree = Tree { layers: &layers, is_own: false, folder: &folder, request }.prepare()?;
-        let chain = Some(layers.iter().map(|layer| layer.diff_id).collect());
-        return Ok(Rootfs { lowers: vec![tree.path], chain, is_new: tree.is_new, _in_use: vec![tree.lock] });
-    }
-    let own = request.own.chunks(1).rev().map(|layers| (layers, true));
-    // A tree of no layers only stands in where there is nothing else.
-    let base = (!request.base.is_empty() || request.own.is_empty()).then_some((request.base, false));
-    let prepared = own.chain(base).map(|(layers, is_own)| Tree { layers, is_own, folder: &folder, request }.prepare());
-    let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
-    let is_new = prepared.iter().any(|tree| tree.is_new);
-    let (mut lowers, in_use): (Vec<_>, Vec<_>) = prepared.into_iter().map(|tree| (tree.path, tree.lock)).unzip();
-    // Two layers may be the same, which an overlay refuses; below itself it shows nothing.
-    let mut above = BTreeSet::new();
-    lowers.retain(|tree| above.insert(tree.clone()));
-    Ok(Rootfs { lowers, chain: None, is_new, _in_use: in_use })
+    Ok(folder)
 }
 
 /// Keeps the tree of a step's layer, or of all up to it if it ran in a copy: `fs` in this folder, which is
@@ -158,8 +236,10 @@ pub(crate) fn adopt(
     }
     let folder = cache.join("rootfs");
     let name = match &below.chain {
-        None => layer_name(layer, map),
-        Some(layers) => chain_name(&[&layers[..], &[*layer]].concat(), map),
+        None => layer_name(layer, below.next(), map),
+        Some(Chain { layers, created }) => {
+            whole_name(&[&layers[..], &[*layer]].concat(), (created, below.start, below.own + 1), map)
+        }
     };
     let entry = folder.join(&name);
     let _alone = Lock::exclusive(&folder.join(format!("{name}.lock")), || {})?;
@@ -212,13 +292,19 @@ pub(crate) fn set_aside(folder: &Path, map: &IdMap) -> Result<(), FileError> {
     Ok(())
 }
 
-/// The name of the tree of one layer.
-fn layer_name(layer: &DiffId, map: &IdMap) -> String {
-    format!("layer-{}-{map}", layer.0.hex())
+/// The name of the tree of one layer whose files have this time.
+fn layer_name(layer: &DiffId, time: i64, map: &IdMap) -> String {
+    format!("layer-{}-{time}-{map}", layer.0.hex())
 }
 
-/// The name of the tree of several layers, lowest first.
-fn chain_name(layers: &[DiffId], map: &IdMap) -> String {
+/// The name of the tree of a base's layers, lowest first; `created` stands for the time at which it was made.
+fn base_name(layers: &[DiffId], created: &str, map: &IdMap) -> String {
     let chain = ChainId::of(layers).map_or_else(|| "empty".to_owned(), |chain| chain.0.hex());
-    format!("{chain}-{map}")
+    format!("{chain}-{created}-{map}")
+}
+
+/// The name of the one tree of a base's layers and those made on top of it: how many these are, and the time of
+/// the first, less a second.
+fn whole_name(layers: &[DiffId], (created, start, own): (&str, i64, usize), map: &IdMap) -> String {
+    base_name(layers, &format!("{created}-{start}-{own}"), map)
 }

@@ -16,6 +16,7 @@ use crate::model::document::media_type;
 use crate::model::{Compression, Descriptor, DiffId, Digest, ImageName, Platform};
 use crate::report::{Lines, Verbosity};
 use crate::sandbox::Overlays;
+use crate::stage::rootfs::dates::Dates;
 use crate::stage::rootfs::unpack::Unpacking;
 use crate::stage::rootfs::{LayerBlob, RootfsRequest, TREE};
 use crate::store::Store;
@@ -207,6 +208,7 @@ fn run(layers: &[LayerBlob], half: &Path) -> Result<Seen, String> {
     let request = RootfsRequest {
         base: layers,
         own: &[],
+        dates: Dates { created: None, epoch: 0 },
         cache: half,
         map: &IdMap::Host,
         overlays: Overlays::OnDisk,

@@ -9,16 +9,30 @@ use crate::fs::{
 use crate::layer::{Untold, untold};
 use crate::model::DiffId;
 use crate::report::Stage;
+use crate::sandbox::times::{BaseDating, Moment};
 use crate::sandbox::{self, ROOT_MARK};
 use crate::stage::rootfs::seal::{recall, seal};
 use crate::stage::rootfs::unpack::Unpacking;
-use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest, TREE, chain_name, layer_name, set_aside};
+use crate::stage::rootfs::{
+    LayerBlob, RootfsError, RootfsRequest, TREE, base_name, dates, layer_name, set_aside, whole_name,
+};
+
+/// What a tree is of, and what decides the times of its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The layers of a base.
+    Base,
+    /// One layer that was made here; all its files have this time.
+    Layer(i64),
+    /// The layers of a base and those made on top of it: the time of the first of these, less a second; how many
+    /// they are; and the newest time in the base, if it has layers.
+    Whole { start: i64, own: usize, newest: Option<Moment> },
+}
 
 /// One tree of the cache.
 pub(super) struct Tree<'a> {
     pub(super) layers: &'a [LayerBlob],
-    /// It is one layer that was made here, and no base.
-    pub(super) is_own: bool,
+    pub(super) kind: Kind,
     pub(super) folder: &'a Path,
     pub(super) request: &'a RootfsRequest<'a>,
 }
@@ -29,15 +43,19 @@ pub(super) struct Prepared {
     /// Keeps it there.
     pub(super) lock: Lock,
     pub(super) is_new: bool,
+    /// The newest time in it, if it is a base's.
+    pub(super) newest: Option<Moment>,
 }
 
 impl Tree<'_> {
     fn name(&self) -> String {
-        if let (true, [layer]) = (self.is_own, self.layers) {
-            return layer_name(&layer.diff_id, self.request.map);
-        }
+        let (map, created) = (self.request.map, self.request.dates.name());
         let diff_ids: Vec<DiffId> = self.layers.iter().map(|layer| layer.diff_id).collect();
-        chain_name(&diff_ids, self.request.map)
+        match (self.kind, self.layers) {
+            (Kind::Layer(time), [layer]) => layer_name(&layer.diff_id, time, map),
+            (Kind::Whole { start, own, .. }, _) => whole_name(&diff_ids, (&created, start, own), map),
+            _ => base_name(&diff_ids, &created, map),
+        }
     }
 
     /// Makes it, if it is not there.
@@ -51,7 +69,9 @@ impl Tree<'_> {
             if is_there(&entry) && recall(&entry).is_some() {
                 // One that cannot be marked is removed earlier, which is no harm.
                 let _ = mark_used(&lock);
-                return Ok(Prepared { path: entry.join(TREE), lock: shared, is_new });
+                let path = entry.join(TREE);
+                let newest = (self.kind == Kind::Base).then(|| dates::newest(&path)).flatten();
+                return Ok(Prepared { path, lock: shared, is_new, newest });
             }
             drop(shared);
             let _alone = Lock::exclusive(&lock, || {
@@ -86,9 +106,9 @@ impl Tree<'_> {
 
     /// The image, or the one layer of it that was made here.
     fn subject(&self) -> String {
-        match self.is_own {
-            true => format!("a layer of {}", self.request.subject),
-            false => self.request.subject.to_owned(),
+        match self.kind {
+            Kind::Layer(_) => format!("a layer of {}", self.request.subject),
+            Kind::Base | Kind::Whole { .. } => self.request.subject.to_owned(),
         }
     }
 
@@ -103,16 +123,33 @@ impl Tree<'_> {
             }
         }
         let tree = half.join(TREE);
+        let since = dates::now(half)?;
         if self.layers.is_empty() {
             create_folder(&tree)?;
         } else {
             let subject = self.subject();
             Unpacking { layers: self.layers, half, request: self.request, subject }.run()?;
-            if self.is_own {
+            if matches!(self.kind, Kind::Layer(_)) {
                 self.mark_untold(&tree)?;
             }
+            self.date(&tree, since)?;
         }
         Ok(seal(half, self.request.map)?)
+    }
+
+    /// Gives what was unpacked, which began at this time, its times.
+    fn date(&self, tree: &Path, since: Moment) -> Result<(), RootfsError> {
+        let (map, created) = (self.request.map, self.request.dates.created());
+        let base = |newest| BaseDating { tree: tree.to_owned(), since, created, newest };
+        match self.kind {
+            Kind::Base => dates::date_base(base(None), map)?,
+            Kind::Layer(time) => dates::date_layer(tree, time, map)?,
+            Kind::Whole { start, own, newest } => {
+                dates::date_base(base(newest), map)?;
+                dates::date_own(tree, &self.layers[self.layers.len() - own..], start, map)?;
+            }
+        }
+        Ok(())
     }
 
     /// Has what a layer deletes deleted in overlays too, and notes whether its root folder counts.

@@ -8,12 +8,16 @@ use crate::stage::step::StepRequest;
 use crate::stage::step::surroundings::Surroundings;
 
 /// Counted up whenever the same step would make another layer.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Serialize)]
 struct Key<'a> {
     version: u32,
     below: Option<Digest>,
+    /// Of the layers below, how many were made here, and when the base says that it was made: with the epoch they
+    /// decide the times that the step sees.
+    own: usize,
+    base_created: Option<&'a str>,
     platform: String,
     command: &'a [String],
     environment: &'a [String],
@@ -42,6 +46,8 @@ pub(super) fn of(request: &StepRequest<'_>, surroundings: &Surroundings, epoch: 
     let key = Key {
         version: VERSION,
         below: ChainId::of(&diff_ids).map(|chain| chain.0),
+        own: request.below.len() - request.from_elsewhere,
+        base_created: request.base_created,
         platform: request.platform.to_string(),
         command: &process.arguments,
         environment: &surroundings.environment,

@@ -4,7 +4,7 @@
 //! <cache>/records/step/<key>          the layer that a step made, or that it made none
 //! <cache>/records/step-layer/<key>    the same layer in a compression
 //! <cache>/caches/<name>/              a cache folder ([`trees`](crate::stage::trees)); beside it its lock, held
-//!                                     by one step at a time
+//!                                     by one step at a time, and what it has seen ([`seen`])
 //! <cache>/locks/step-<key>            held while a step runs, gone when its layer is recorded
 //! <cache>/logs/step-<key>.log         what it printed
 //! ```
@@ -22,7 +22,10 @@ mod key;
 mod mounts;
 mod output;
 mod secret;
+pub(super) mod seen;
+mod shown;
 mod surroundings;
+mod unpack;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -40,7 +43,7 @@ use crate::sanitize;
 use crate::source::{At, Place};
 use crate::stage::base::BaseError;
 use crate::stage::overlays;
-use crate::stage::rootfs::{self, LayerBlob, Rootfs, RootfsError, RootfsRequest};
+use crate::stage::rootfs;
 use crate::stage::run::hostname;
 use crate::stage::runs::LiveRun;
 use crate::stage::runtime;
@@ -93,6 +96,8 @@ pub(crate) struct StepRequest<'a> {
     pub(crate) below: &'a [Layer],
     /// How many of them came from elsewhere.
     pub(crate) from_elsewhere: usize,
+    /// When what came from elsewhere says that it was made (RFC 3339).
+    pub(crate) base_created: Option<&'a str>,
     pub(crate) compression: Compression,
     /// Brings the layers that came from elsewhere into the store.
     pub(crate) complete: &'a (dyn Fn() -> Result<(), At<BaseError>> + Sync),
@@ -183,11 +188,11 @@ impl Steps<'_> {
         surroundings: &Surroundings,
         key: &Digest,
     ) -> Result<Performed, StepError> {
-        let blobs: Vec<LayerBlob> = request.below.iter().map(|layer| self.blob(layer)).collect();
-        let (base, own) = blobs.split_at(request.from_elsewhere);
         let overlays = overlays::find(self.store, self.map, self.reporter)?;
-        let rootfs = self.unpack(base, own, overlays, request.subject)?;
-        let (mounts, in_use) = self.mounts(request, surroundings, overlays)?;
+        let mut rootfs = self.unpack(request, overlays)?;
+        let caches = self.caches(request, surroundings)?;
+        let times = self.times(request, surroundings, &mut rootfs, &caches)?;
+        let (mounts, in_use) = self.mounts(request, surroundings, caches, &times)?;
         let live = LiveRun::new(&self.store.runs(), self.runc, self.map)?;
         let Surroundings { process, secrets, .. } = surroundings;
         let mut listener = Listener::new(request.subject, secrets, self.reporter, self.store.start_blob()?);
@@ -208,8 +213,11 @@ impl Steps<'_> {
                 new_privileges: true,
                 mounts,
                 limits: Limits::default(),
+                time: rootfs.time(),
+                times: times.paths,
             },
             epoch: self.epoch,
+            shown: rootfs.next(),
             secrets: secrets.iter().cloned().filter_map(secret::Secret::needle).collect(),
         };
         let activity =
@@ -232,6 +240,10 @@ impl Steps<'_> {
         }
         if let Some(refusal) = unstarted::refusal(&live.folder) {
             return Err(StepError::refused(refusal, request.step));
+        }
+        // One that a signal ended may have left half a file in a cache folder.
+        if (0..128).contains(&shell_status(status)) {
+            in_use.end()?;
         }
         if !status.success() {
             return Err(StepError::failed(shell_status(status), heard, request.step.network_host));
@@ -283,34 +295,6 @@ impl Steps<'_> {
         let layer = Layer { descriptor, diff_id: written.diff_id };
         LAYERS.record(self.store, &layer_key(&layer, compression), &layer)?;
         Ok(layer)
-    }
-
-    fn unpack(
-        &self,
-        base: &[LayerBlob],
-        own: &[LayerBlob],
-        overlays: Overlays,
-        subject: &str,
-    ) -> Result<Rootfs, RootfsError> {
-        rootfs::prepare(&RootfsRequest {
-            base,
-            own,
-            cache: self.store.root(),
-            map: self.map,
-            overlays,
-            umoci: self.umoci,
-            verify: &|digest| self.store.verify(digest),
-            reporter: self.reporter,
-            subject,
-        })
-    }
-
-    fn blob(&self, layer: &Layer) -> LayerBlob {
-        LayerBlob {
-            descriptor: layer.descriptor.clone(),
-            diff_id: layer.diff_id,
-            path: self.store.blob_path(&layer.descriptor.digest),
-        }
     }
 
     /// Waits for a lock; an interrupt ends the wait.

@@ -2,22 +2,31 @@
 
 use std::path::PathBuf;
 
-use crate::fs::{Lock, create_folder, create_own_folder, mark_used};
+use crate::fs::{create_folder, create_own_folder, mark_used};
 use crate::layer::Tree;
 use crate::manifest::package::expand;
 use crate::manifest::step::Secret;
 use crate::model::{Digest, canonical_json};
-use crate::sandbox::{Mount, MountSource, Overlays};
+use crate::sandbox::{Mount, MountSource};
 use crate::sanitize;
 use crate::stage::rootfs::Rootfs;
 use crate::stage::run::network_mounts;
+use crate::stage::step::seen;
+use crate::stage::step::shown::{HeldCache, Times};
 use crate::stage::step::surroundings::{ContentSource, Surroundings};
 use crate::stage::step::{StepError, StepRequest, Steps, lock_of};
 
 /// What nobody else may use, or remove, while a step runs.
 pub(super) struct InUse {
-    _caches: Vec<Lock>,
+    caches: Vec<HeldCache>,
     pub(super) trees: Vec<Rootfs>,
+}
+
+impl InUse {
+    /// Notes that the step ended by itself.
+    pub(super) fn end(&self) -> Result<(), StepError> {
+        Ok(self.caches.iter().try_for_each(|cache| seen::end(&cache.folder))?)
+    }
 }
 
 impl Steps<'_> {
@@ -26,7 +35,8 @@ impl Steps<'_> {
         &self,
         request: &StepRequest<'_>,
         surroundings: &Surroundings,
-        overlays: Overlays,
+        caches: Vec<HeldCache>,
+        times: &Times,
     ) -> Result<(Vec<Mount>, InUse), StepError> {
         let mut mounts: Vec<Mount> = network_mounts(request.step.network_host).collect();
         let mut trees = Vec::new();
@@ -36,7 +46,8 @@ impl Steps<'_> {
                 ContentSource::Memory => MountSource::Memory,
                 ContentSource::Layer(layer) => {
                     let subject = format!("what is mounted on {}", sanitize::name(&mount.to));
-                    let tree = self.unpack(&[self.blob(layer)], &[], overlays, &subject)?;
+                    let Some(time) = times.mounted.get(&mount.to) else { continue };
+                    let tree = self.unpack_layer(layer, *time, &subject)?;
                     // One layer is one tree.
                     let Some(path) = tree.lowers.first().map(|lower| lower.join(Tree::MOUNTED)) else { continue };
                     trees.push(tree);
@@ -45,19 +56,9 @@ impl Steps<'_> {
             };
             mounts.push(Mount { target: mount.to.clone().into(), source });
         }
-        let mut caches: Vec<(PathBuf, &String)> =
-            surroundings.caches.iter().map(|target| (self.cache_folder(request, target), target)).collect();
-        // In one order for everybody, so that no two steps wait for each other.
-        caches.sort();
-        caches.dedup();
-        let mut locks = Vec::new();
-        for (folder, target) in caches {
-            create_folder(folder.parent().unwrap_or(&folder))?;
-            locks.push(self.wait(&lock_of(&folder), &format!("another step that uses the cache of {target}"))?);
-            create_own_folder(&folder)?;
-            // One that cannot be marked is removed earlier, which is no harm.
-            let _ = mark_used(&lock_of(&folder));
-            mounts.push(Mount { target: target.into(), source: MountSource::Cache(folder) });
+        for cache in &caches {
+            let source = MountSource::Cache(cache.folder.clone());
+            mounts.push(Mount { target: cache.target.clone().into(), source });
         }
         for (secret, known) in request.step.secrets.iter().zip(&surroundings.secrets) {
             if let Secret::File { to, .. } = &secret.value {
@@ -66,7 +67,30 @@ impl Steps<'_> {
             }
         }
         mounts.sort_by(|one, other| one.target.cmp(&other.target));
-        Ok((mounts, InUse { _caches: locks, trees }))
+        Ok((mounts, InUse { caches, trees }))
+    }
+
+    /// The cache folders of a step, which nobody else uses or removes meanwhile.
+    pub(super) fn caches(
+        &self,
+        request: &StepRequest<'_>,
+        surroundings: &Surroundings,
+    ) -> Result<Vec<HeldCache>, StepError> {
+        let mut wanted: Vec<(PathBuf, &String)> =
+            surroundings.caches.iter().map(|target| (self.cache_folder(request, target), target)).collect();
+        // In one order for everybody, so that no two steps wait for each other.
+        wanted.sort();
+        wanted.dedup();
+        let mut held = Vec::new();
+        for (folder, target) in wanted {
+            create_folder(folder.parent().unwrap_or(&folder))?;
+            let lock = self.wait(&lock_of(&folder), &format!("another step that uses the cache of {target}"))?;
+            create_own_folder(&folder)?;
+            // One that cannot be marked is removed earlier, which is no harm.
+            let _ = mark_used(&lock_of(&folder));
+            held.push(HeldCache { folder, target: target.clone(), _lock: lock });
+        }
+        Ok(held)
     }
 
     /// One for each path and platform; and for each map, since what is in it belongs to mapped IDs.

@@ -20,11 +20,14 @@ use crate::model::document::media_type;
 use crate::model::{Descriptor, DiffId, Digest, ImageConfig, canonical_json};
 use crate::report::{Lines, Verbosity};
 use crate::sandbox::Overlays;
+use crate::stage::rootfs::dates::{Dates, newest, time_of};
 use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest, prepare};
 use crate::stage::run::{RunOptions, RunRequest, Volume, run};
 use crate::stage::{runs, trees};
 use crate::tools::{IdMap, ToolError, Umoci};
 
+/// Of a base that does not know when it was made.
+const DATES: Dates<'static> = Dates { created: None, epoch: 1_000_000_000 };
 const SUBCOMMAND: &str = "__test_run";
 /// A user that has no subordinate IDs.
 const ORDINARY: u32 = 12345;
@@ -63,6 +66,7 @@ impl Request {
         let rootfs = prepare(&RootfsRequest {
             base: &blobs(&self.layers),
             own: &blobs(&self.own),
+            dates: DATES,
             cache: &self.cache,
             map: &map,
             overlays: Overlays::OnDisk,

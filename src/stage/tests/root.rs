@@ -59,13 +59,17 @@ fn there_may_be_more_layers_than_paths_fit_in_a_page() {
     const LAYERS: usize = 300;
     let lab = Lab::new();
     let rootfs = lab.cache().join("rootfs");
+    lab.run(&lab.shell("true"));
+    let mut bases = std::fs::read_dir(&rootfs).unwrap().map(|entry| entry.unwrap().path().join("fs"));
+    let start = DATES.start(newest(&bases.find(|tree| tree.is_dir()).unwrap()));
     // As if they had been unpacked before: umoci would take its time.
     let own = (0..LAYERS).map(|number| {
         let name = number.to_string();
         let file = lab.folder.path().join(&name);
         std::fs::write(&file, &name).unwrap();
-        let tree =
-            rootfs.join(format!("layer-{}-{}", Digest::of(name.as_bytes()).hex(), IdMap::detect())).join("fs/many");
+        let tree = rootfs
+            .join(format!("layer-{}-{}-{}", Digest::of(name.as_bytes()).hex(), time_of(start, number), IdMap::detect()))
+            .join("fs/many");
         std::fs::create_dir_all(&tree).unwrap();
         std::fs::write(tree.join(&name), &name).unwrap();
         seal_for_test(tree.parent().and_then(Path::parent).unwrap(), &IdMap::detect()).unwrap();
@@ -89,6 +93,7 @@ fn a_failed_or_killed_unpack_leaves_nothing() {
         prepare(&RootfsRequest {
             base,
             own: &[],
+            dates: DATES,
             cache,
             map: &IdMap::detect(),
             overlays: Overlays::OnDisk,
