@@ -156,7 +156,9 @@ impl ImageConfig {
 
     /// The environment of a container of it.
     pub(crate) fn environment(&self) -> Environment {
-        Environment::parse(self.execution().env.unwrap_or_default())
+        // As the list stands in the document: what is left out of it is told.
+        let list = self.get("Env").and_then(Value::as_array);
+        Environment::parse(list.into_iter().flatten().filter_map(Value::as_str))
     }
 
     /// Gives every layer that has no history entry an empty one, as tools that show both expect.
