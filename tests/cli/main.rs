@@ -37,6 +37,7 @@ mod mounts;
 mod odd_layers;
 mod outdated;
 mod overlays;
+mod packing;
 mod progress;
 mod publish;
 mod readme;
