@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{FileType, readlinkat};
+use rustix::fs::FileType;
 
 use crate::fs::host::LastLink;
 use crate::layer::glob::{self, Filter, Globs, Selection, names_own};
@@ -206,8 +206,7 @@ impl PackageScan<'_> {
                 Ok(false)
             }
             FileType::Symlink => {
-                let target = readlinkat(&found.descriptor, c"", Vec::new()).unwrap_or_default();
-                let target = sanitize::name(&target.to_string_lossy());
+                let target = sanitize::name(&String::from_utf8_lossy(found.target.as_deref().unwrap_or_default()));
                 let error = LayerError::LinkLeaves { path: self.shown(&host), target };
                 Err(At::new(error, &written.place, "the package is the link alone"))
             }
@@ -289,7 +288,7 @@ impl PackageScan<'_> {
             folder: self.request.folder,
             place: &self.package.place,
         };
-        let (found, walked) = walk.run(found.descriptor, &host, ignored);
+        let (found, walked) = walk.run(found.folder, &host, ignored);
         let has_problems = !walked.is_empty();
         problems.extend(walked);
         let mut found = found.peekable();

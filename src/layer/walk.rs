@@ -164,7 +164,7 @@ impl Walk<'_> {
 
 impl Walk<'_> {
     /// The path from the project's folder of what is in the package's.
-    fn from_project(&self, relative: &[u8]) -> Vec<u8> {
+    fn path_in_project(&self, relative: &[u8]) -> Vec<u8> {
         let slash: &[u8] = if self.inside.is_empty() || relative.is_empty() { b"" } else { b"/" };
         [&self.inside, slash, relative].concat()
     }
@@ -243,7 +243,7 @@ impl<'w, 'a> Reader<'w, 'a> {
             folder.trail = Some(Arc::new(Trail { folder: this, above: folder.trail.take() }));
         }
         if !self.walk.ignores.is_empty() {
-            match self.walk.ignores.entered(&folder.ignored, &*fd, &self.walk.from_project(&folder.relative)) {
+            match self.walk.ignores.entered(&folder.ignored, &*fd, &self.walk.path_in_project(&folder.relative)) {
                 Ok(ignored) => folder.ignored = ignored,
                 Err(error) => self.problem(error),
             }
@@ -290,7 +290,7 @@ impl<'w, 'a> Reader<'w, 'a> {
         }
         let verdict = match self.walk.ignores.is_empty() {
             true => Verdict::GoesIn,
-            false => self.walk.ignores.judge(&folder.ignored, &self.walk.from_project(relative), kind),
+            false => self.walk.ignores.judge(&folder.ignored, &self.walk.path_in_project(relative), kind),
         };
         if verdict == Verdict::IsLeftOut {
             return Ok(());
@@ -324,7 +324,7 @@ impl<'w, 'a> Reader<'w, 'a> {
                     is_packed: false,
                     ignored: match self.walk.ignores.is_empty() {
                         true => InFolder::default(),
-                        false => self.walk.ignores.below(&folder.ignored, &self.walk.from_project(relative)),
+                        false => self.walk.ignores.below(&folder.ignored, &self.walk.path_in_project(relative)),
                     },
                     trail: folder.trail.clone(),
                 };

@@ -71,7 +71,7 @@ impl Ignores {
             let name = IgnoreFile::Docker.name();
             let folder = host::find(project, Path::new(""), LastLink::Follow, Links::StayInside);
             if let Ok(folder) = folder
-                && let Some(text) = read(&folder.descriptor, name, name)?
+                && let Some(text) = read(&folder.folder, name, name)?
             {
                 let bad_line = |line| LayerError::IgnoreFile {
                     path: name.to_owned(),
@@ -96,7 +96,7 @@ impl Ignores {
         folders.truncate(if self.git { folders.len() } else { 0 });
         for folder in folders {
             if let Ok(opened) = host::find(project, folder, LastLink::Keep, Links::StayInside) {
-                found = self.entered(&found, &opened.descriptor, folder.as_os_str().as_encoded_bytes())?;
+                found = self.entered(&found, &opened.folder, folder.as_os_str().as_encoded_bytes())?;
             }
         }
         Ok(found)
