@@ -150,6 +150,7 @@ fn scan(folder: &Path, name: &str) -> Tree {
         packages,
         folder,
         exclude: &[],
+        ignore: &[],
         platform,
         store: &store,
         records: false,

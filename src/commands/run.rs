@@ -10,7 +10,7 @@ use crate::cli::{Global, Network, RunArguments};
 use crate::diagnostic::{Failure, Status};
 use crate::fs;
 use crate::image::{Image, Layer};
-use crate::manifest::Manifest;
+use crate::manifest::{Entrypoint, Manifest};
 use crate::model::{ImageName, Platform};
 use crate::plan::Plan;
 use crate::sanitize;
@@ -209,8 +209,8 @@ fn made(session: &mut Session, manifest: &Manifest, name: &str, wanted: Option<P
     let Some(built) = built else { return Err(unknown(manifest, name).into()) };
     executor.complete(&built)?;
     let program = match (&build.entrypoint, build.packages.first()) {
-        (Some(words), _) => Some(&words.place),
-        (None, Some(package)) if built.program.is_some() => Some(&package.place),
+        (Entrypoint::Words(words), _) => Some(&words.place),
+        (Entrypoint::FirstPackage, Some(package)) if built.program.is_some() => Some(&package.place),
         _ => None,
     };
     Ok(Target {

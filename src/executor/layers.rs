@@ -13,21 +13,22 @@ use super::files::Sources;
 use super::{BuildError, Executor};
 use crate::image::{Image, Layer};
 use crate::layer::{
-    BaseLinks, EarlierBlocks, LayerLinks, Machine, ScanRequest, Tree, WRITER_VERSION, WriteError, WriteOptions,
-    reconcile,
+    BaseLinks, Below, EarlierBlocks, LayerLinks, Look, Machine, ScanRequest, Tree, WRITER_VERSION, WriteError,
+    WriteOptions, inherit, reconcile,
 };
 use crate::manifest::package::{Owner, expand};
 use crate::manifest::{Build, Package, PackageContent};
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
 use crate::report::Stage;
 use crate::source::{At, Place, Placed};
+use crate::stage::base::BaseImage;
 use crate::store::Shelf;
 use crate::tools::signal;
 
 /// What was made for a key.
 const LAYERS: Shelf<Record> = Shelf::new("layer", 1);
-/// What is a link in the layer with this digest.
-pub(super) const LINKS: Shelf<LayerLinks> = Shelf::new("links", 1);
+/// What is a link in the layer with this digest, and whose its folders are.
+pub(super) const LINKS: Shelf<LayerLinks> = Shelf::new("folders", 1);
 
 /// A layer to be: what will be in it, and what the image's history says of it.
 pub(super) struct Part {
@@ -36,7 +37,7 @@ pub(super) struct Part {
     /// What it is made of, which stays while that changes.
     sources: String,
     /// It is a `[layer.NAME]`, and has no say in what the image runs.
-    shared: bool,
+    pub(super) shared: bool,
 }
 
 impl Part {
@@ -87,6 +88,9 @@ pub(super) struct Record {
     pub(super) layer: Layer,
     /// What its programs run on, but for those that may be foreign.
     programs: BTreeSet<Machine>,
+    /// Its first package is a program that nobody may execute.
+    #[serde(default)]
+    pub(super) is_first_inert: bool,
 }
 
 impl Record {
@@ -110,8 +114,9 @@ impl Executor<'_> {
         let mut errors = Vec::new();
         for Group { packages, created_by, sources, shared } in self.groups(build, platform) {
             let exclude = &self.manifest.project.exclude;
+            let ignore = self.manifest.project.ignore_files.as_deref().unwrap_or_default();
             let (folder, store) = (&*self.manifest.folder, self.store);
-            let request = ScanRequest { packages, folder, exclude, platform, store, records, images };
+            let request = ScanRequest { packages, folder, exclude, ignore, platform, store, records, images };
             match Tree::scan(&request) {
                 Ok(tree) => parts.push(Part { tree, created_by, sources, shared }),
                 Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
@@ -212,7 +217,8 @@ impl Executor<'_> {
             blocks.record(self.store, &slot)?;
         }
         let descriptor = Descriptor::new(compression.media_type(), written.digest, written.size);
-        let record = Record { layer: Layer { descriptor, diff_id: written.diff_id }, programs: written.programs };
+        let layer = Layer { descriptor, diff_id: written.diff_id };
+        let record = Record { layer, programs: written.programs, is_first_inert: written.is_first_inert };
         self.keep_inputs(tree, key, compression)?;
         // A file that may still change without its stat showing it is read again next time.
         if settled {
@@ -239,26 +245,49 @@ impl Executor<'_> {
         Ok(is_known || self.store.verify(digest)?)
     }
 
-    /// What is a link in an image whose layers are here, or were once; the place is to blame where they cannot
-    /// be read.
-    pub(super) fn links(&self, place: &Place, image: &Image) -> Result<BaseLinks, BuildError> {
-        let mut links = Vec::new();
-        // Of foreign layers nothing is known, wherever they are.
-        for layer in image.layers.iter().filter(|layer| !layer.descriptor.is_foreign()) {
-            let digest = layer.descriptor.digest;
-            if let Some(known) = LINKS.recall(self.store, &digest)? {
-                links.push(known);
-                continue;
-            }
-            let path = self.store.blob_path(&digest);
-            let file = std::fs::File::open(&path).map_err(|error| crate::fs::FileError::new("read", &path, error))?;
-            let found = LayerLinks::read(std::io::BufReader::new(file), &layer.descriptor.media_type)
-                .map_err(|error| BuildError::Links(At::new(error, place, "")))?;
-            LINKS.record(self.store, &digest, &found)?;
-            links.push(found);
-        }
-        Ok(BaseLinks::stack(&links))
+    /// What is known of the image below, whose first layers are those of its base from elsewhere, if there is
+    /// one. The layers that are looked into are here, or were once; the place is to blame where they cannot be
+    /// read.
+    pub(super) fn look(
+        &self,
+        look: Look,
+        place: &Place,
+        (image, base): (&Image, Option<&BaseImage>),
+    ) -> Result<Below, BuildError> {
+        let elsewhere = base.map_or(0, |base| base.image.layers.len());
+        let start = if look == Look::Everywhere { 0 } else { elsewhere };
+        let links = image.layers[start..].iter().map(|layer| self.layer_links(place, layer));
+        let links = links.collect::<Result<Vec<_>, _>>()?;
+        Ok(below(&links, elsewhere - start))
     }
+
+    pub(super) fn layer_links(&self, place: &Place, layer: &Layer) -> Result<LayerLinks, BuildError> {
+        // Of foreign layers nothing is known, wherever they are.
+        if layer.descriptor.is_foreign() {
+            return Ok(LayerLinks::default());
+        }
+        let digest = layer.descriptor.digest;
+        if let Some(known) = LINKS.recall(self.store, &digest)? {
+            return Ok(known);
+        }
+        let path = self.store.blob_path(&digest);
+        let file = std::fs::File::open(&path).map_err(|error| crate::fs::FileError::new("read", &path, error))?;
+        let found = LayerLinks::read(std::io::BufReader::new(file), &layer.descriptor.media_type)
+            .map_err(|error| BuildError::Links(At::new(error, place, "")))?;
+        LINKS.record(self.store, &digest, &found)?;
+        Ok(found)
+    }
+}
+
+/// What layers make together, the first of which are a base's from elsewhere.
+pub(super) fn below(links: &[LayerLinks], elsewhere: usize) -> Below {
+    let made = links.get(elsewhere..).unwrap_or_default();
+    Below { all: BaseLinks::stack(links), made: BaseLinks::stack(made) }
+}
+
+/// What has to be known of the image below.
+pub(super) fn look(parts: &[Part]) -> Look {
+    Look::of(parts.iter().map(|part| &part.tree))
 }
 
 /// The first package's path in the image, if it is one program.
@@ -266,18 +295,23 @@ pub(super) fn program(parts: &[Part]) -> Option<String> {
     parts.iter().find(|part| !part.shared).and_then(|part| part.tree.entrypoint())
 }
 
-/// The same on an image with these links.
-pub(super) fn resolve(parts: Vec<Part>, links: &BaseLinks) -> Result<Vec<Part>, Vec<BuildError>> {
+/// Puts the parts on an image: where its links lead, and with the folders above them as it has them.
+pub(super) fn resolve(parts: Vec<Part>, below: &Below) -> Result<Vec<Part>, Vec<BuildError>> {
     let mut resolved = Vec::new();
     let mut errors = Vec::new();
     for part in parts {
-        match part.tree.resolve(links) {
+        match part.tree.resolve(&below.all) {
             Ok(tree) => resolved.push(Part { tree, ..part }),
             Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
         }
     }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
     // What was apart may have met behind a link.
-    if errors.is_empty() { agree(resolved) } else { Err(errors) }
+    let mut parts = agree(resolved)?;
+    inherit(&mut parts.iter_mut().map(|part| &mut part.tree).collect::<Vec<_>>(), below);
+    Ok(parts)
 }
 
 /// Layers of one build must not write one path differently.

@@ -26,6 +26,7 @@ impl Executor<'_> {
                 packages: &[],
                 folder: &self.manifest.folder,
                 exclude: &[],
+                ignore: &[],
                 platform: stack.platform,
                 store: self.store,
                 records: make == Make::Missing,

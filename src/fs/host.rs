@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat, statat};
 use rustix::io::Errno;
 
 use crate::sanitize;
@@ -40,9 +40,12 @@ pub(crate) enum LastLink {
 /// A file, a folder or anything else on this machine.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// Opened with `O_PATH`: it cannot be read, but further paths can start there.
-    pub(crate) descriptor: OwnedFd,
+    /// The folder itself, or for anything else the folder that it is in. Opened with `O_PATH`: it cannot be read,
+    /// but further paths can start there.
+    pub(crate) folder: OwnedFd,
     pub(crate) stat: Stat,
+    /// Where it points to, if it is a link.
+    pub(crate) target: Option<Vec<u8>>,
     /// Where it is in the project's folder, without any link; `None` outside.
     pub(crate) inside: Option<PathBuf>,
 }
@@ -97,8 +100,8 @@ pub(crate) fn find(project: &Path, path: &Path, last: LastLink, links: Links) ->
             }
             _ => {}
         }
-        let descriptor = openat(walk.here(), &name[..], THING, Mode::empty())?;
-        let stat = fstat(&descriptor)?;
+        // Only folders are opened: to look at a file is not to open it.
+        let stat = statat(walk.here(), &name[..], AtFlags::SYMLINK_NOFOLLOW)?;
         let is_last = walk.rest.iter().all(|name| matches!(&name[..], b"" | b"."));
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Symlink if !is_last || last == LastLink::Follow => {
@@ -106,28 +109,35 @@ pub(crate) fn find(project: &Path, path: &Path, last: LastLink, links: Links) ->
                 if followed > MOST_LINKS {
                     return Err(Errno::LOOP.into());
                 }
-                let target = readlinkat(&descriptor, c"", Vec::new())?.into_bytes();
+                let target = readlinkat(walk.here(), &name[..], Vec::new())?.into_bytes();
                 walk.open_link(&name, &target);
                 walk.push(&target)?;
             }
-            FileType::Directory => walk.enter(name, descriptor, &stat),
-            _ if is_last => {
+            FileType::Directory => {
+                let folder = openat(walk.here(), &name[..], FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
+                walk.enter(name, folder)?;
+            }
+            kind if is_last => {
                 walk.rest.clear();
                 walk.close_links(links)?;
+                let target = match kind {
+                    FileType::Symlink => Some(readlinkat(walk.here(), &name[..], Vec::new())?.into_bytes()),
+                    _ => None,
+                };
                 let inside = walk.path(Some(&name));
-                return Ok(Found { descriptor, stat, inside });
+                let folder = walk.into_here().ok_or(Errno::NOENT)?;
+                return Ok(Found { folder, stat, target, inside });
             }
             _ => return Err(Errno::NOTDIR.into()),
         }
     }
     let inside = walk.path(None);
-    let descriptor = walk.into_here().ok_or(Errno::NOENT)?;
-    let stat = fstat(&descriptor)?;
-    Ok(Found { descriptor, stat, inside })
+    let folder = walk.into_here().ok_or(Errno::NOENT)?;
+    let stat = fstat(&folder)?;
+    Ok(Found { folder, stat, target: None, inside })
 }
 
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-const THING: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// A path on its way.
 struct Walk {
@@ -165,8 +175,7 @@ impl Walk {
     fn push(&mut self, path: &[u8]) -> Result<(), Errno> {
         if path.starts_with(b"/") {
             let top = open("/", FOLDER, Mode::empty())?;
-            let stat = fstat(&top)?;
-            self.leave(top, &stat);
+            self.leave(top)?;
         }
         self.rest.extend(path.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec));
         Ok(())
@@ -178,26 +187,26 @@ impl Walk {
             return Ok(());
         }
         let above = openat(self.here(), c"..", FOLDER, Mode::empty())?;
-        let stat = fstat(&above)?;
-        self.leave(above, &stat);
+        self.leave(above)
+    }
+
+    fn enter(&mut self, name: Vec<u8>, folder: OwnedFd) -> Result<(), Errno> {
+        if self.inside.is_empty() {
+            return self.leave(folder);
+        }
+        self.inside.push((name, folder));
         Ok(())
     }
 
-    fn enter(&mut self, name: Vec<u8>, folder: OwnedFd, stat: &Stat) {
-        match self.inside.is_empty() {
-            true => self.leave(folder, stat),
-            false => self.inside.push((name, folder)),
-        }
-    }
-
     /// Goes to a folder outside, which may turn out to be the project's own.
-    fn leave(&mut self, folder: OwnedFd, stat: &Stat) {
+    fn leave(&mut self, folder: OwnedFd) -> Result<(), Errno> {
         self.inside.clear();
-        if identity(stat) == self.root {
+        if identity(&fstat(&folder)?) == self.root {
             self.inside.push((Vec::new(), folder));
         } else {
             self.outside = Some(folder);
         }
+        Ok(())
     }
 
     /// Remembers a link that is about to be followed, if it is in the project.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::manifest::{Build, Change};
+use crate::manifest::{Build, Change, Entrypoint};
 use crate::model::config::ConfigError;
 use crate::model::document::{DocumentError, media_type};
 use crate::model::{Descriptor, DiffId, Digest, Document, ImageConfig, ImageManifest, Platform, canonical_json};
@@ -151,9 +151,9 @@ pub(crate) fn timestamp(epoch: i64) -> String {
 /// Setting an entrypoint, by the first package too, drops the base's arguments.
 fn set_command(config: &mut ImageConfig, build: &Build, program: Option<&str>) {
     let entrypoint = match (&build.entrypoint, program) {
-        (Some(words), _) => Some(words.value.clone()),
-        (None, Some(program)) => Some(vec![program.to_owned()]),
-        (None, None) => None,
+        (Entrypoint::Words(words), _) => Some(words.value.clone()),
+        (Entrypoint::FirstPackage, Some(program)) => Some(vec![program.to_owned()]),
+        (Entrypoint::FirstPackage, None) | (Entrypoint::OfBase, _) => None,
     };
     let list = |words: &[String]| (!words.is_empty()).then(|| json!(words));
     if let Some(words) = entrypoint {

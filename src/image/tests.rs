@@ -155,6 +155,9 @@ fn an_entrypoint_drops_the_base_s_arguments() {
         ("args = [\"x\"]", Some("/server"), json!(["/server"]), json!(["x"])),
         ("entrypoint = [\"/app\"]", Some("/server"), json!(["/app"]), Value::Null),
         ("entrypoint = []", Some("/server"), Value::Null, Value::Null),
+        ("entrypoint = false", None, json!(["/entry"]), json!(["python3"])),
+        ("entrypoint = false", Some("/server"), json!(["/entry"]), json!(["python3"])),
+        ("entrypoint = false\nargs = [\"x\"]", Some("/server"), json!(["/entry"]), json!(["x"])),
     ] {
         let derived = derive(&Case { base: base(), lines, program }).unwrap();
         let field = |name| derived.config.get(name).cloned().unwrap_or_default();

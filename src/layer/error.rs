@@ -41,6 +41,9 @@ pub(crate) enum LayerError {
     #[error("`{pattern}` is no glob: {reason}")]
     #[diagnostic(code(oci::layer::invalid_glob), help("write `[[]` for a bracket"))]
     InvalidGlob { pattern: String, reason: String },
+    #[error("`{path}` cannot say what stays out: {reason}")]
+    #[diagnostic(code(oci::layer::bad_ignore_file), help("mend it, or take it out of `[project] ignore-files`"))]
+    IgnoreFile { path: String, reason: String },
     #[error("could not read `{path}`")]
     #[diagnostic(code(oci::layer::unreadable), help("{}", crate::fs::look_at(Path::new(path))))]
     Unreadable { path: String, source: io::Error },
@@ -199,8 +202,9 @@ mod tests {
         let glob = LayerError::InvalidGlob { pattern: "[".to_owned(), reason: "it does not end".to_owned() };
         let replaced = LayerPath::parse(b"/bin").unwrap();
         let leaves = || LeavesProject { link: "vendor".to_owned(), target: "/opt/vendor".to_owned() };
-        let errors: [&dyn Diagnostic; 13] = [
+        let errors: [&dyn Diagnostic; 14] = [
             &glob,
+            &LayerError::IgnoreFile { path: ".dockerignore".to_owned(), reason: "line 3 is no pattern".to_owned() },
             &LayerError::PathLeaves(leaves()),
             &LayerError::ArchiveLeaves(leaves()),
             &LayerError::TooDeep { path: path() },

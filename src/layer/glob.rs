@@ -102,6 +102,16 @@ pub(super) struct Filter<'a> {
     /// The glob that the package is; nothing for a folder.
     pub(super) selection: Option<&'a Selection>,
     pub(super) packs_git: bool,
+    /// The folder is the project's own, and the project's own files are left out of it.
+    pub(super) leaves_out_own: bool,
+}
+
+/// The manifest and the lockfile: the build's own, and nothing that an image needs.
+const OWN: [&[u8]; 2] = [b"oci.toml", b"oci.lock"];
+
+/// Whether a pattern names one of the project's own files.
+pub(super) fn names_own(pattern: &str) -> bool {
+    pattern.rsplit('/').next().is_some_and(|name| OWN.contains(&name.as_bytes()))
 }
 
 impl Filter<'_> {
@@ -109,6 +119,7 @@ impl Filter<'_> {
         // A worktree's `.git` is a file, and as much this machine's own as the folder.
         (name == b".git" && !self.packs_git)
             || (name == b".oci" && kind == FileType::Directory)
+            || (self.leaves_out_own && OWN.contains(&relative))
             || self.exclude.matches(relative)
             || (!self.project.is_empty() && self.project.matches(&below(&self.below, relative)))
     }

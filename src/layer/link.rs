@@ -3,8 +3,9 @@
 //! Many bases make `/bin` a link to `usr/bin`. A layer that holds `bin/tool` would have engines
 //! replace that link by a folder. So the base's layers are looked through, once each: what a layer
 //! says of the few paths that matter is its [`LayerLinks`], small and worth caching by the layer's
-//! digest. Stacked, they are the image's [`BaseLinks`]. What they say of folders comes by itself, and lets
-//! a package be told that it changes one ([`super::difference`]).
+//! digest. Stacked, they are the image's [`BaseLinks`]. They also say whose every folder is: folders above a
+//! package's files are made like them ([`super::above`]), and a package that changes one is told so
+//! ([`super::difference`]).
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -14,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::layer::path::LayerPath;
 use crate::layer::{OPAQUE, decompressed};
 
-/// What one layer says of the paths that matter: those of the first level, and of the second one in
-/// `/usr` and `/var`.
+/// What one layer says of the paths that matter: all folders, and whatever is of the first level, or of the
+/// second one in `/usr` and `/var`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LayerLinks {
     entries: BTreeMap<String, Said>,
@@ -37,10 +38,24 @@ enum Said {
 
 /// Whose a folder is, and who may do what in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u32, u64, u64)", into = "(u32, u64, u64)")]
 pub(super) struct Rights {
     pub(super) mode: u32,
     pub(super) uid: u64,
     pub(super) gid: u64,
+}
+
+impl From<(u32, u64, u64)> for Rights {
+    fn from((mode, uid, gid): (u32, u64, u64)) -> Self {
+        Self { mode, uid, gid }
+    }
+}
+
+/// Short: a layer has many folders.
+impl From<Rights> for (u32, u64, u64) {
+    fn from(Rights { mode, uid, gid }: Rights) -> Self {
+        (mode, uid, gid)
+    }
 }
 
 /// A base's layer that cannot be read.
@@ -90,21 +105,21 @@ impl LayerLinks {
 
     fn add(&mut self, path: &str, said: impl FnOnce() -> Said) {
         let names: Vec<&str> = path.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
-        let (folder, name) = match names[..] {
-            [name] => ("", name),
-            [folder @ ("usr" | "var"), name] => (folder, name),
-            _ => return,
-        };
-        let below = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-        if name == OPAQUE {
-            self.opaque.push(folder.to_owned());
+        let Some((name, folders)) = names.split_last().filter(|_| !names.contains(&"..")) else { return };
+        let below = |name: &str| [folders, &[name]].concat().join("/");
+        if *name == OPAQUE {
+            self.opaque.push(folders.join("/"));
         } else if let Some(deleted) = name.strip_prefix(".wh.") {
             // What the same layer makes anew stays, whichever comes first in it, but without what was in it.
             let deleted = below(deleted);
             self.opaque.push(deleted.clone());
             self.entries.entry(deleted).or_insert(Said::Other);
         } else {
-            self.entries.insert(below(name), said());
+            let said = said();
+            let matters = matches!(folders, [] | ["usr" | "var"]) || matches!(said, Said::Folder(_));
+            if matters {
+                self.entries.insert(below(name), said);
+            }
         }
     }
 }
@@ -145,8 +160,8 @@ impl BaseLinks {
     }
 
     fn forget_within(&mut self, folder: &str) {
-        self.links.retain(|path, _| !is_within(path, folder));
-        self.folders.retain(|path, _| !is_within(path, folder));
+        forget_within(&mut self.links, folder);
+        forget_within(&mut self.folders, folder);
     }
 
     /// Whose a folder of the image is, if it is one and that is known.
@@ -190,8 +205,15 @@ impl BaseLinks {
     }
 }
 
-fn is_within(path: &str, folder: &str) -> bool {
-    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+/// Removes all paths below a folder.
+fn forget_within<T>(paths: &mut BTreeMap<String, T>, folder: &str) {
+    if folder.is_empty() {
+        paths.clear();
+        return;
+    }
+    // `0` follows `/`, so that this is all that begins with the folder and a slash.
+    let mut within = paths.split_off(&format!("{folder}/"));
+    paths.append(&mut within.split_off(&format!("{folder}0")));
 }
 
 #[cfg(test)]
@@ -239,7 +261,7 @@ mod tests {
         let deep = format!("opt/{}", "long/".repeat(60));
         let plain = tar(&["./bin -> usr/bin", "usr/", "usr/lib64 -> lib", "etc/rc -> x", &deep, "usr/bin/a -> b"]);
         let expected = LayerLinks::read(&plain[..], media_type::DOCKER_LAYER).unwrap();
-        assert_eq!(expected.entries.len(), 3);
+        assert_eq!(expected.entries.len(), 4, "{expected:?}");
         let gzip = |bytes: &[u8]| {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             encoder.write_all(bytes).unwrap();
@@ -287,10 +309,14 @@ mod tests {
         let base = links(&["usr/", "usr/lib/", "tmp/", "var/", "var/log/", "deep/er/"]);
         let of = |layer: &[&str]| BaseLinks::stack([&base, &links(layer)]).folders.into_keys().collect::<Vec<_>>();
         for (layer, left) in [
-            (&[][..], &["tmp", "usr", "usr/lib", "var", "var/log"][..]),
-            (&["srv/", "tmp"], &["srv", "usr", "usr/lib", "var", "var/log"]),
-            (&[".wh.usr", "var -> x"], &["tmp"]),
-            (&["usr/.wh..wh..opq", "usr/bin/"], &["tmp", "usr", "usr/bin", "var", "var/log"]),
+            (&[][..], &["deep/er", "tmp", "usr", "usr/lib", "var", "var/log"][..]),
+            (&["srv/", "tmp"], &["deep/er", "srv", "usr", "usr/lib", "var", "var/log"]),
+            (&[".wh.usr", "var -> x", ".wh.deep"], &["tmp"]),
+            (&["usr/.wh..wh..opq", "usr/bin/"], &["deep/er", "tmp", "usr", "usr/bin", "var", "var/log"]),
+            (
+                &["deep/.wh.er", "deep/er0/", "deep/er/x/"],
+                &["deep/er/x", "deep/er0", "tmp", "usr", "usr/lib", "var", "var/log"],
+            ),
         ] {
             assert_eq!(of(layer), left, "{layer:?}");
         }

@@ -6,13 +6,14 @@
 //! The flow: [`Tree::scan`] looks at names and stats and knows every entry of the layer ([`archive`] says
 //! what archives hold, [`merge`] what other images do);
 //! [`reconcile`] makes the layers of one build agree; [`Tree::needs_base`] and [`Tree::resolve`] put
-//! entries where the base's links lead; [`Tree::fingerprint`] says whether a layer of before is still
+//! entries where the base's links lead, and [`inherit`] makes folders above them as they are below; [`Tree::fingerprint`] says whether a layer of before is still
 //! right; [`Tree::settle`] waits until a change of a file would show; and [`Tree::write`] reads every
 //! file once, and tars, hashes, compresses and writes it in one pass.
 //!
 //! The key types: a [`Tree`] is all that a layer will hold, [`path::LayerPath`] a path in it,
 //! [`compress::WrittenLayer`] what the written blob is, and [`BaseLinks`] what is a link in the image below.
 
+mod above;
 mod archive;
 mod capture;
 pub(crate) mod compress;
@@ -25,6 +26,7 @@ mod files;
 mod fingerprint;
 mod glob;
 mod host;
+mod ignore;
 mod link;
 mod merge;
 mod path;
@@ -39,6 +41,7 @@ mod walk;
 mod whiteouts;
 mod write;
 
+pub(crate) use above::{Below, Look, inherit};
 pub(crate) use capture::{CaptureError, CaptureRequest, OPAQUE, WHITEOUT, capture};
 pub(crate) use compress::{Compressors, EarlierBlocks, WrittenLayer};
 pub(crate) use decompress::{Format, decompressed};
@@ -46,6 +49,7 @@ pub(crate) use difference::Difference;
 pub(crate) use elf::Machine;
 pub(crate) use error::{LayerError, WriteError};
 pub(crate) use fingerprint::WRITER_VERSION;
+pub(crate) use ignore::unheeded;
 pub(crate) use link::{BaseLinks, LayerLinks, LinkError};
 pub(crate) use merge::{FlattenError, ImageTree, LayerFile, TakeError, flatten, is_read_as_meant};
 pub(crate) use scan::ScanRequest;

@@ -9,16 +9,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{FileType, readlinkat};
+use rustix::fs::FileType;
 
 use crate::fs::host::LastLink;
-use crate::layer::glob::{self, Filter, Globs, Selection};
+use crate::layer::glob::{self, Filter, Globs, Selection, names_own};
 use crate::layer::host::{Named, normal};
+use crate::layer::ignore::Ignores;
 use crate::layer::path::LayerPath;
 use crate::layer::tree::{Claim, Entry, HostFile, Kind, Origin, Stamp, folder_mode};
 use crate::layer::walk::Walk;
 use crate::layer::{ImageTree, LayerError, Tree};
-use crate::manifest::package::{Mode, Owner, expand};
+use crate::manifest::package::{IgnoreFile, Mode, Owner, expand};
 use crate::manifest::{Package, PackageContent};
 use crate::model::{ImageName, Platform};
 use crate::sanitize;
@@ -33,6 +34,8 @@ pub(crate) struct ScanRequest<'a> {
     pub(crate) folder: &'a Path,
     /// Globs of what no folder package packs, relative to the manifest's folder.
     pub(crate) exclude: &'a [Placed<String>],
+    /// Files whose patterns no folder package packs either.
+    pub(crate) ignore: &'a [IgnoreFile],
     pub(crate) platform: &'a Platform,
     /// Knows what is in archives that were read before.
     pub(crate) store: &'a Store,
@@ -57,8 +60,15 @@ impl Tree {
             problems.push(problem);
             Globs::default()
         });
+        let ignores = match request.packages.first() {
+            Some(first) => Ignores::read(request.ignore, request.folder).unwrap_or_else(|error| {
+                problems.push(At::new(error, &first.place, ""));
+                Ignores::default()
+            }),
+            None => Ignores::default(),
+        };
         for (origin, package) in request.packages.iter().enumerate() {
-            let mut scan = PackageScan::new(request, package, origin, &project);
+            let mut scan = PackageScan::new(request, package, origin, (&project, &ignores));
             match scan.run(&mut problems) {
                 Ok(is_single) => {
                     let foreign = package.foreign || scan.is_foreign_fine();
@@ -95,12 +105,19 @@ pub(super) struct PackageScan<'a> {
     pub(super) package: &'a Package,
     pub(super) origin: usize,
     project: &'a Globs,
+    ignores: &'a Ignores,
     pub(super) entries: Vec<Entry>,
 }
 
 impl<'a> PackageScan<'a> {
-    pub(super) fn new(request: &'a ScanRequest<'a>, package: &'a Package, origin: usize, project: &'a Globs) -> Self {
-        Self { request, package, origin, project, entries: Vec::new() }
+    /// `project` and `ignores` say what stays out of every folder package.
+    pub(super) fn new(
+        request: &'a ScanRequest<'a>,
+        package: &'a Package,
+        origin: usize,
+        (project, ignores): (&'a Globs, &'a Ignores),
+    ) -> Self {
+        Self { request, package, origin, project, ignores, entries: Vec::new() }
     }
 }
 
@@ -189,8 +206,7 @@ impl PackageScan<'_> {
                 Ok(false)
             }
             FileType::Symlink => {
-                let target = readlinkat(&found.descriptor, c"", Vec::new()).unwrap_or_default();
-                let target = sanitize::name(&target.to_string_lossy());
+                let target = sanitize::name(&String::from_utf8_lossy(found.target.as_deref().unwrap_or_default()));
                 let error = LayerError::LinkLeaves { path: self.shown(&host), target };
                 Err(At::new(error, &written.place, "the package is the link alone"))
             }
@@ -249,22 +265,30 @@ impl PackageScan<'_> {
     ) -> Result<bool, Problem> {
         let Named { host, found } = folder;
         let below = host.strip_prefix(self.request.folder).unwrap_or(Path::new(""));
+        let names = |is_named: fn(&str) -> bool| {
+            is_named(written) || self.package.include.iter().any(|pattern| is_named(pattern))
+        };
         let filter = Filter {
             include: Globs::compile(&self.package.include)?,
             exclude: Globs::compile(&self.package.exclude)?,
             project: self.project,
             below: below.as_os_str().as_bytes().to_vec(),
             selection,
-            packs_git: names_git(written) || self.package.include.iter().any(|pattern| names_git(pattern)),
+            packs_git: names(names_git),
+            leaves_out_own: found.inside.as_deref() == Some(Path::new("")) && !names(names_own),
         };
+        let ignored = self.ignores.in_package(self.request.folder, found.inside.as_deref());
+        let ignored = ignored.map_err(|error| At::new(error, &self.package.place, ""))?;
         let walk = Walk {
             filter,
+            ignores: self.ignores,
+            inside: found.inside.unwrap_or_default().into_os_string().into_encoded_bytes(),
             follow: self.package.follow,
             root: root.clone(),
             folder: self.request.folder,
             place: &self.package.place,
         };
-        let (found, walked) = walk.run(found.descriptor, &host);
+        let (found, walked) = walk.run(found.folder, &host, ignored);
         let has_problems = !walked.is_empty();
         problems.extend(walked);
         let mut found = found.peekable();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::layer::compress::{Compressors, WrittenLayer};
 use crate::layer::tree::{Claim, Kind};
 use crate::layer::{ImageTree, LayerError, ScanRequest, Tree, WriteOptions};
-use crate::manifest::package::{Mode, Owner};
+use crate::manifest::package::{IgnoreFile, Mode, Owner};
 use crate::manifest::{Package, PackageContent};
 use crate::model::{Compression, ImageName, Platform};
 use crate::source::{At, Place, Placed, Source};
@@ -20,6 +20,7 @@ pub(super) struct Project {
     _cache: tempfile::TempDir,
     pub(super) store: Store,
     pub(super) exclude: Vec<Placed<String>>,
+    pub(super) ignore: Vec<IgnoreFile>,
     pub(super) platform: Platform,
     /// What packages take files from.
     pub(super) images: BTreeMap<ImageName, Arc<ImageTree>>,
@@ -32,7 +33,8 @@ impl Project {
         let store = Store::open(cache.path()).unwrap();
         let platform = Platform::parse("linux/amd64").unwrap();
         let images = BTreeMap::new();
-        let project = Self { folder, _cache: cache, store, exclude: Vec::new(), platform, images };
+        let (exclude, ignore) = (Vec::new(), Vec::new());
+        let project = Self { folder, _cache: cache, store, exclude, ignore, platform, images };
         for file in files {
             if file.ends_with('/') {
                 std::fs::create_dir_all(project.path(file)).unwrap();
@@ -70,6 +72,7 @@ impl Project {
             packages,
             folder,
             exclude: &self.exclude,
+            ignore: &self.ignore,
             platform: &self.platform,
             store,
             records: true,
@@ -176,4 +179,19 @@ impl Package {
     pub(super) fn excluding(self, globs: &[&str]) -> Self {
         Self { exclude: globs.iter().map(|glob| placed(glob)).collect(), ..self }
     }
+}
+
+/// A tar of folders, each with its mode, and with a number that is its owner and group.
+pub(super) fn tarred(folders: &[(&str, u32, u64)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, mode, owner) in folders {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_mode(*mode);
+        header.set_uid(*owner);
+        header.set_gid(*owner);
+        header.set_size(0);
+        builder.append_data(&mut header, name, &[][..]).unwrap();
+    }
+    builder.into_inner().unwrap()
 }

@@ -213,6 +213,17 @@ impl Tree {
 
     /// Where the first package's file is, absolute, if that package is exactly one executable file.
     pub(crate) fn entrypoint(&self) -> Option<String> {
+        self.first_file().filter(|entry| entry.is_executable()).and_then(Entry::absolute)
+    }
+
+    /// Where the first package's file is, absolute, if that package is exactly one file, and nobody may execute
+    /// it.
+    pub(crate) fn not_executable(&self) -> Option<String> {
+        self.first_file().filter(|entry| !entry.is_executable()).and_then(Entry::absolute)
+    }
+
+    /// The first package's file, if that package is exactly one file.
+    pub(super) fn first_file(&self) -> Option<&Entry> {
         if !self.origins.first()?.is_single {
             return None;
         }
@@ -220,10 +231,7 @@ impl Tree {
         let mut entries = self.entries.iter().filter(|entry| entry.origin == 0 && !is_above(entry));
         let entry = entries.next()?;
         let is_file = matches!(entry.kind, Kind::File { .. } | Kind::Text(_) | Kind::Archived(_));
-        let is_program = is_file && entry.mode.0 & 0o111 != 0;
-        let is_alone = entries.next().is_none();
-        let path = std::str::from_utf8(entry.path.as_bytes()).ok()?;
-        (is_program && is_alone).then(|| format!("/{path}"))
+        (is_file && entries.next().is_none()).then_some(entry)
     }
 
     /// Which entries are only further names of a file in an archive, each with the first entry of that
@@ -261,6 +269,16 @@ impl Tree {
 }
 
 impl Entry {
+    /// Whether somebody may execute it.
+    pub(super) fn is_executable(&self) -> bool {
+        self.mode.0 & 0o111 != 0
+    }
+
+    /// Its path with the leading `/`; `None` if it is not UTF-8.
+    fn absolute(&self) -> Option<String> {
+        std::str::from_utf8(self.path.as_bytes()).ok().map(|path| format!("/{path}"))
+    }
+
     /// Bytes of content.
     pub(super) fn size(&self) -> u64 {
         match &self.kind {

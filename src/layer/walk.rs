@@ -16,6 +16,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, fstat, openat, r
 use rustix::io::Errno;
 
 use crate::layer::glob::Filter;
+use crate::layer::ignore::{Ignores, InFolder, Verdict};
 use crate::layer::path::LayerPath;
 use crate::layer::scan::{check_name, kind_of_special};
 use crate::layer::tree::{Claim, HostFile, Kind, Stamp};
@@ -50,6 +51,9 @@ const SHOWN: usize = 60;
 /// One pass over a folder and what is in it.
 pub(super) struct Walk<'a> {
     pub(super) filter: Filter<'a>,
+    pub(super) ignores: &'a Ignores,
+    /// Where the folder is in the project; empty for the project's own, or outside.
+    pub(super) inside: Vec<u8>,
     pub(super) follow: bool,
     /// Where the folder's content goes.
     pub(super) root: LayerPath,
@@ -85,6 +89,8 @@ struct Pending {
     is_included: bool,
     /// It has its entry.
     is_packed: bool,
+    /// What ignore files above it say of what is in it.
+    ignored: InFolder,
     /// The folders above by device and inode, known only where links are followed.
     trail: Option<Arc<Trail>>,
 }
@@ -107,8 +113,14 @@ struct Trail {
 impl Walk<'_> {
     /// Everything to pack of the folder `host`, sorted, and all that stands in the way.
     ///
-    /// `folder` is the package's folder, which may be open for its path alone.
-    pub(super) fn run(&self, folder: OwnedFd, host: &Path) -> (impl Iterator<Item = Found>, Vec<At<LayerError>>) {
+    /// `folder` is the package's folder, which may be open for its path alone; `ignored` is what ignore files
+    /// above it say.
+    pub(super) fn run(
+        &self,
+        folder: OwnedFd,
+        host: &Path,
+        ignored: InFolder,
+    ) -> (impl Iterator<Item = Found>, Vec<At<LayerError>>) {
         let selection = self.filter.selection;
         let mut root = Pending {
             host: host.into(),
@@ -119,6 +131,7 @@ impl Walk<'_> {
             is_selected: selection.is_none(),
             is_included: self.filter.include.is_empty(),
             is_packed: false,
+            ignored,
             trail: None,
         };
         let mut first = Reader::new(self);
@@ -146,6 +159,14 @@ impl Walk<'_> {
             matches!(one.error(), LayerError::TooDeep { .. }) && one.to_string() == other.to_string()
         });
         (merged(found), problems)
+    }
+}
+
+impl Walk<'_> {
+    /// The path from the project's folder of what is in the package's.
+    fn path_in_project(&self, relative: &[u8]) -> Vec<u8> {
+        let slash: &[u8] = if self.inside.is_empty() || relative.is_empty() { b"" } else { b"/" };
+        [&self.inside, slash, relative].concat()
     }
 }
 
@@ -221,6 +242,12 @@ impl<'w, 'a> Reader<'w, 'a> {
             }
             folder.trail = Some(Arc::new(Trail { folder: this, above: folder.trail.take() }));
         }
+        if !self.walk.ignores.is_empty() {
+            match self.walk.ignores.entered(&folder.ignored, &*fd, &self.walk.path_in_project(&folder.relative)) {
+                Ok(ignored) => folder.ignored = ignored,
+                Err(error) => self.problem(error),
+            }
+        }
         let mut relative = folder.relative.clone();
         if !relative.is_empty() {
             relative.push(b'/');
@@ -261,6 +288,13 @@ impl<'w, 'a> Reader<'w, 'a> {
         if self.walk.filter.excludes(relative, name, kind) {
             return Ok(());
         }
+        let verdict = match self.walk.ignores.is_empty() {
+            true => Verdict::GoesIn,
+            false => self.walk.ignores.judge(&folder.ignored, &self.walk.path_in_project(relative), kind),
+        };
+        if verdict == Verdict::IsLeftOut {
+            return Ok(());
+        }
         let is_selected = folder.is_selected || self.walk.filter.selection.is_some_and(|glob| glob.matches(relative));
         let is_included = folder.is_included || self.walk.filter.include.matches(relative);
         let path = match &folder.path {
@@ -288,9 +322,14 @@ impl<'w, 'a> Reader<'w, 'a> {
                     is_selected,
                     is_included,
                     is_packed: false,
+                    ignored: match self.walk.ignores.is_empty() {
+                        true => InFolder::default(),
+                        false => self.walk.ignores.below(&folder.ignored, &self.walk.path_in_project(relative)),
+                    },
                     trail: folder.trail.clone(),
                 };
-                if let Some(path) = within.path.clone().filter(|_| is_selected && is_included) {
+                let goes_in = is_selected && is_included && verdict == Verdict::GoesIn;
+                if let Some(path) = within.path.clone().filter(|_| goes_in) {
                     if let Err(error) = check_name(&path) {
                         self.problem(error);
                     }

@@ -48,6 +48,8 @@ impl Tree {
         out: &mut (impl Write + Send),
     ) -> Result<WrittenLayer, WriteError> {
         let mut programs = BTreeSet::new();
+        let first = self.first_file().filter(|entry| !entry.is_executable()).map(|entry| &entry.path);
+        let mut is_first_inert = false;
         let written = pack(options.compression, options.compressors, options.earlier.clone(), out, |blocks| {
             let mut header = Vec::with_capacity(4 * tar::BLOCK);
             let mut archives = Contents::new(self);
@@ -64,28 +66,29 @@ impl Tree {
                 if same_as.is_some() {
                     continue;
                 }
-                let program = self.put_content(entry, &mut archives, &mut files, blocks)?;
-                programs.extend(program.filter(|_| !self.origins[entry.origin].foreign));
+                let head = self.put_content(entry, &mut archives, &mut files, blocks)?;
+                is_first_inert |= head.is_program() && first == Some(&entry.path) && !is_library(entry);
+                programs.extend(head.machine.filter(|_| !self.origins[entry.origin].foreign));
                 blocks.put(&tar::END[..tar::padding(entry.size())])?;
             }
             blocks.put(&tar::END)
         })?;
-        Ok(WrittenLayer { programs, ..written })
+        Ok(WrittenLayer { programs, is_first_inert, ..written })
     }
 
-    /// Appends what a file holds; what it runs on, if it is a program.
+    /// Appends what a file holds; what its first bytes say.
     fn put_content(
         &self,
         entry: &Entry,
         archives: &mut Contents<'_>,
         files: &mut Files,
         blocks: &mut Blocks<'_>,
-    ) -> Result<Option<Machine>, WriteError> {
+    ) -> Result<Head, WriteError> {
         let origin = &self.origins[entry.origin];
         let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
         match &entry.kind {
-            Kind::Folder(_) | Kind::Link(_) => Ok(None),
-            Kind::Text(text) => blocks.put(text).map(|()| None),
+            Kind::Folder(_) | Kind::Link(_) => Ok(Head::default()),
+            Kind::Text(text) => blocks.put(text).map(|()| Head::of(text)),
             Kind::File { host, stamp } => {
                 let shown = || error::shown(&host.path(&entry.path), &self.folder);
                 let unreadable = |source: io::Error| blame(unreadable(shown(), source));
@@ -109,7 +112,7 @@ impl Tree {
         }
     }
 
-    /// Appends `size` bytes of the file, which is shown so in messages; what it runs on, if it is a program.
+    /// Appends `size` bytes of the file, which is shown so in messages; what the first ones say.
     fn copy(
         &self,
         file: &mut File,
@@ -117,9 +120,9 @@ impl Tree {
         origin: &Origin,
         shown: impl Fn() -> String,
         blocks: &mut Blocks<'_>,
-    ) -> Result<Option<Machine>, WriteError> {
+    ) -> Result<Head, WriteError> {
         let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
-        let mut program = None;
+        let mut head = Head::default();
         let mut left = size;
         while left > 0 {
             let read = blocks.fill(file, left)?.map_err(|source| blame(unreadable(shown(), source)))?;
@@ -127,12 +130,12 @@ impl Tree {
                 return Err(blame(LayerError::Changed { path: shown() }));
             }
             if left == size {
-                program = Machine::of(read);
-                self.check_architecture(program, origin, &shown).map_err(blame)?;
+                head = Head::of(read);
+                self.check_architecture(head.machine, origin, &shown).map_err(blame)?;
             }
             left -= read.len() as u64;
         }
-        Ok(program)
+        Ok(head)
     }
 
     fn check_architecture(
@@ -149,6 +152,29 @@ impl Tree {
             }),
             _ => Ok(()),
         }
+    }
+}
+
+/// What the first bytes of a file say.
+#[derive(Clone, Copy, Debug, Default)]
+struct Head {
+    /// What it runs on, if it is an ELF program or library.
+    machine: Option<Machine>,
+    is_script: bool,
+}
+
+/// Whether a file is called as shared libraries are, which look like programs.
+fn is_library(entry: &Entry) -> bool {
+    entry.path.name().is_some_and(|name| memchr::memmem::find(name, b".so").is_some())
+}
+
+impl Head {
+    fn of(start: &[u8]) -> Self {
+        Self { machine: Machine::of(start), is_script: start.starts_with(b"#!") }
+    }
+
+    fn is_program(self) -> bool {
+        self.is_script || self.machine.is_some()
     }
 }
 

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use discover::{DiscoverError, discover};
 pub(crate) use later::{Needs, NotYetError};
 pub(crate) use outline::Outline;
-pub(crate) use package::{Package, PackageContent};
+pub(crate) use package::{IgnoreFile, Package, PackageContent};
 pub(crate) use schema::json_schema;
 pub(crate) use step::Step;
 use template::Template;
@@ -88,6 +88,8 @@ pub(crate) struct Project {
     pub(crate) platforms: Vec<Platform>,
     /// Globs that no folder package ever packs.
     pub(crate) exclude: Vec<Placed<String>>,
+    /// `ignore-files`: whose patterns stay out of folder packages, too; `None` if the manifest does not say.
+    pub(crate) ignore_files: Option<Vec<IgnoreFile>>,
     /// `source-date-epoch`: seconds since 1970 that every file and history entry carries.
     pub(crate) epoch: Option<i64>,
 }
@@ -224,7 +226,7 @@ pub(crate) struct Build {
     pub(crate) squash_packages: bool,
     pub(crate) steps: Vec<Step>,
     pub(crate) needs: Needs,
-    pub(crate) entrypoint: Option<Placed<Vec<String>>>,
+    pub(crate) entrypoint: Entrypoint,
     pub(crate) args: Option<Placed<Vec<String>>>,
     /// `None` removes.
     pub(crate) env: BTreeMap<String, Placed<Option<VariableValue>>>,
@@ -244,6 +246,18 @@ pub(crate) struct Build {
     pub(crate) repositories: Vec<Placed<Template>>,
     /// Empty if it does not say.
     pub(crate) tags: Vec<Placed<Template>>,
+}
+
+/// What an image runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Entrypoint {
+    /// The first package, if that is a program; else what the base runs.
+    #[default]
+    FirstPackage,
+    /// What the base runs, with the base's arguments.
+    OfBase,
+    /// A program and its arguments; empty clears the base's.
+    Words(Placed<Vec<String>>),
 }
 
 /// An entry added to a set of the base's, or with `!` removed from it.

@@ -87,6 +87,29 @@ pub(crate) struct Owner {
     pub(crate) gid: u32,
 }
 
+/// A kind of file that says what stays out of folder packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IgnoreFile {
+    Docker,
+    Git,
+}
+
+impl IgnoreFile {
+    /// Their names, as the manifest has them.
+    pub(crate) const NAMES: [&str; 2] = [Self::Docker.name(), Self::Git.name()];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Docker => ".dockerignore",
+            Self::Git => ".gitignore",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Docker, Self::Git].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// Permission bits with set-uid, set-gid and sticky: at most 0o7777.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mode(pub(crate) u32);

@@ -42,6 +42,7 @@ mod mounts;
 mod odd_layers;
 mod outdated;
 mod overlays;
+mod packing;
 mod progress;
 mod publish;
 mod readme;

@@ -9,6 +9,7 @@
 
 mod sources;
 mod tasks;
+mod told;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,6 +90,8 @@ struct Packed {
 struct PackedLayer {
     key: Digest,
     created_by: String,
+    /// The path of the image's first package, if that is one file that nobody may execute.
+    first: Option<String>,
     /// Taken by whoever makes it.
     part: Mutex<Option<Part>>,
     /// With whether it was made now.
@@ -142,6 +145,8 @@ pub(super) struct Building<'a> {
     made: Mutex<BTreeMap<Digest, Record>>,
     /// By what they came of, in an order that does not depend on who was first.
     errors: Mutex<BTreeMap<(usize, Work), Vec<BuildError>>>,
+    /// Notes and warnings that were given: of several platforms one is enough.
+    told: Mutex<BTreeSet<String>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -161,6 +166,7 @@ impl<'a> Building<'a> {
             makers: Mutex::default(),
             made: Mutex::default(),
             errors: Mutex::default(),
+            told: Mutex::default(),
         }
     }
 

@@ -4,12 +4,12 @@ use std::sync::{Mutex, OnceLock};
 
 use super::{Building, Packed, PackedLayer, Progress, Whole, Work, locked};
 use crate::executor::BuildError;
-use crate::executor::layers::{Part, program, resolve};
+use crate::executor::layers::{Part, look, program, resolve};
 use crate::executor::reasons::Last;
 use crate::executor::schedule::Pool;
 use crate::executor::steps::Stack;
 use crate::image::AddedLayer;
-use crate::layer::Difference;
+use crate::layer::{Difference, Look};
 use crate::model::Digest;
 use crate::plan::{Node, Origin, PlannedImage};
 use crate::source::At;
@@ -51,7 +51,9 @@ impl Building<'_> {
         if let (Some(()), Some(Whole::Elsewhere(base)), Origin::Elsewhere(name, _)) =
             (fetched.get(), whole.get(), self.graph.nodes[number].origin)
         {
-            self.executor.links(&name.place, &base.image).map_err(|error| vec![error])?;
+            for layer in &base.image.layers {
+                self.executor.layer_links(&name.place, layer).map_err(|error| vec![error])?;
+            }
             let _ = linked.set(());
         }
         Ok(())
@@ -60,14 +62,22 @@ impl Building<'_> {
     pub(super) fn scan(&self, number: usize) -> Result<(), Vec<BuildError>> {
         let Node { origin: Origin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
         let Some(sources) = self.sources(number) else { return Ok(()) };
-        let parts = self.executor.scan(self.plan.images[image].build, platform, &sources, true)?;
-        if !parts.iter().any(|part| part.tree.needs_base()) {
-            self.pack(number, parts);
-            return Ok(());
-        }
+        let build = self.plan.images[image].build;
+        let parts = self.executor.scan(build, platform, &sources, true)?;
+        self.tell_unheeded(build, platform);
+        let below = self.graph.nodes[number].base;
+        let is_below_made = below.is_some_and(|base| matches!(self.graph.nodes[base].origin, Origin::Made(_)));
+        let base = match look(&parts) {
+            Look::Everywhere => self.graph.nodes[number].bottom,
+            Look::Made if is_below_made => None,
+            Look::Made | Look::Nowhere => {
+                self.pack(number, parts);
+                return Ok(());
+            }
+        };
         *locked(&self.progress[number].parts) = parts;
-        let below = self.graph.nodes[number].base.and_then(|base| self.progress[base].last.get().copied());
-        let links = self.graph.nodes[number].bottom.and_then(|base| self.links_task(base));
+        let below = below.and_then(|base| self.progress[base].last.get().copied());
+        let links = base.and_then(|base| self.links_task(base));
         let follow = self.schedule.add(Pool::Processor, Work::Follow(number), below.into_iter().chain(links));
         self.hold(number, follow);
         Ok(())
@@ -76,15 +86,17 @@ impl Building<'_> {
     pub(super) fn follow(&self, number: usize) -> Result<(), Vec<BuildError>> {
         let node = &self.graph.nodes[number];
         let (Origin::Made(image), Some(below)) = (node.origin, self.below(node)) else { return Ok(()) };
-        if self.graph.nodes[number].bottom.is_some_and(|base| self.progress[base].linked.get().is_none()) {
+        let parts = std::mem::take(&mut *locked(&self.progress[number].parts));
+        let look = look(&parts);
+        let is_linked = |base: usize| self.progress[base].linked.get().is_some();
+        if look == Look::Everywhere && !node.bottom.is_none_or(is_linked) {
             return Ok(());
         }
         let place = &self.plan.images[image].build.base.place;
-        let links = self.executor.links(place, &below.0).map_err(|error| vec![error])?;
-        let parts = std::mem::take(&mut *locked(&self.progress[number].parts));
-        let parts = resolve(parts, &links)?;
-        for difference in Difference::all(parts.iter().map(|part| &part.tree), &links) {
-            self.executor.reporter.warning(&difference.to_string());
+        let below = self.executor.look(look, place, (&below.0, below.1)).map_err(|error| vec![error])?;
+        let parts = resolve(parts, &below)?;
+        for difference in Difference::all(parts.iter().map(|part| &part.tree), &below.all) {
+            self.warn(&difference.to_string());
         }
         self.pack(number, parts);
         Ok(())
@@ -95,9 +107,12 @@ impl Building<'_> {
         let Origin::Made(image) = self.graph.nodes[number].origin else { return };
         let compression = self.plan.images[image].build.compression;
         let program = program(&parts);
+        // Only what is not executable, and so may be a program that was meant to run.
+        let mut first = parts.iter().find(|part| !part.shared).and_then(|part| part.tree.not_executable());
         let layers = parts.into_iter().filter(|part| !part.tree.is_empty()).map(|part| PackedLayer {
             key: self.executor.layer_key(&part.tree, compression),
             created_by: part.created_by.clone(),
+            first: if part.shared { None } else { first.take() },
             part: Mutex::new(Some(part)),
             layer: OnceLock::new(),
         });
@@ -131,6 +146,9 @@ impl Building<'_> {
             }
         };
         let (record, is_new) = made.map_err(|error| vec![error])?;
+        if let Some(first) = packed.first.as_ref().filter(|_| record.is_first_inert) {
+            self.tell_inert(&self.plan.images[image], first);
+        }
         let _ = packed.layer.set((record.layer.clone(), is_new));
         locked(&self.made).insert(packed.key, record);
         Ok(())
@@ -169,6 +187,7 @@ impl Building<'_> {
             ran.map_err(|error| vec![error])?;
             let built = self.executor.assemble(build, (&below, base), &layers, packed.program.clone());
             let (built, is_new) = built.map_err(|error| vec![error])?;
+            self.tell_replaced(&self.plan.images[image], &below, &built);
             if is_new || packed.layers.iter().any(|layer| layer.layer.get().is_some_and(|(_, made)| *made)) {
                 self.keep_last(number, packed).map_err(|error| vec![error])?;
             }

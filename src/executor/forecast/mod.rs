@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use super::documents::described;
 use super::files::Sources;
-use super::layers::{Part, program, resolve};
+use super::layers::{Part, look, program, resolve};
 use super::reasons::Last;
 use super::steps::Stack;
 use super::{BuildError, Executor};
 use crate::image::{AddedLayer, Image};
-use crate::layer::ImageTree;
+use crate::layer::{ImageTree, Look};
 use crate::manifest::Build;
 use crate::model::document::media_type;
 use crate::model::{Descriptor, Digest, ImageName, Platform};
@@ -73,6 +73,8 @@ struct Forecast<'a> {
     unresolved: &'a BTreeSet<String>,
     stages: Vec<Foreseen>,
     errors: Vec<BuildError>,
+    /// By node: whether it is made here.
+    made: Vec<bool>,
     /// By node.
     known: Vec<Option<Known>>,
     /// By node: what images hold, as far as anybody asked.
@@ -90,6 +92,7 @@ impl Executor<'_> {
             unresolved,
             stages: Vec::new(),
             errors: Vec::new(),
+            made: graph.nodes.iter().map(|node| matches!(node.origin, Origin::Made(_))).collect(),
             known: Vec::new(),
             files: BTreeMap::new(),
             digests: Vec::new(),
@@ -175,9 +178,11 @@ impl Forecast<'_> {
         }
         let Some(sources) = self.sources(image, node).map_err(|error| vec![error])? else { return Ok(None) };
         let mut parts = self.executor.scan(image.build, node.platform, &sources, false)?;
-        if parts.iter().any(|part| part.tree.needs_base()) {
-            match self.links(node).map_err(|error| vec![error])? {
-                Some(links) => parts = resolve(parts, &links)?,
+        let look = look(&parts);
+        let is_below_made = node.base.is_some_and(|base| self.made[base]);
+        if look == Look::Everywhere || (look == Look::Made && is_below_made) {
+            match self.look(look, node).map_err(|error| vec![error])? {
+                Some(below) => parts = resolve(parts, &below)?,
                 None => {
                     self.unplaced(image, node, &parts);
                     return Ok(None);

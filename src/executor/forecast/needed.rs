@@ -6,35 +6,39 @@ use std::sync::Arc;
 use super::{Forecast, Foreseen, State};
 use crate::executor::BuildError;
 use crate::executor::files::Sources;
-use crate::executor::layers::{LINKS, Part};
+use crate::executor::layers::{LINKS, Part, below};
 use crate::image::Layer;
-use crate::layer::{BaseLinks, ImageTree, LayerLinks};
+use crate::layer::{Below, ImageTree, LayerLinks, Look};
 use crate::model::ImageName;
 use crate::plan::{Node, PlannedImage};
 use crate::source::Placed;
 use crate::stage::base::BaseImage;
 
 impl Forecast<'_> {
-    /// The links of the image below, as far as they were read before; and a stage to fetch it, if its
-    /// layers are what is missing.
-    pub(super) fn links(&mut self, node: &Node<'_>) -> Result<Option<BaseLinks>, BuildError> {
-        let image = match node.base {
-            None => return Ok(Some(BaseLinks::stack(&[]))),
-            Some(base) => match &self.known[base] {
-                None => return Ok(None),
-                Some(known) => known,
-            },
+    /// What is known of the image below, as far as its layers were looked into before; and a stage to fetch
+    /// them, if they are what is missing.
+    pub(super) fn look(&mut self, look: Look, node: &Node<'_>) -> Result<Option<Below>, BuildError> {
+        let (layers, base) = match node.base.map(|base| &self.known[base]) {
+            None => return Ok(Some(Below::default())),
+            Some(None) => return Ok(None),
+            Some(Some(known)) => (&known.image.layers, &known.base),
         };
+        let elsewhere = base.as_ref().map_or(0, |base| base.image.layers.len());
+        let start = if look == Look::Everywhere { 0 } else { elsewhere };
         let mut links = Vec::new();
-        for layer in &image.image.layers {
-            links.push(LINKS.recall(self.executor.store, &layer.descriptor.digest)?);
+        for layer in &layers[start..] {
+            // Of foreign layers nothing is known, wherever they are.
+            links.push(match layer.descriptor.is_foreign() {
+                true => Some(LayerLinks::default()),
+                false => LINKS.recall(self.executor.store, &layer.descriptor.digest)?,
+            });
         }
         let links: Option<Vec<LayerLinks>> = links.into_iter().collect();
-        if let (None, Some(base)) = (&links, &image.base) {
-            let fetch = self.fetch(base, node, "a package may stand on a link in them");
+        if let (None, Some(base), Look::Everywhere) = (&links, base, look) {
+            let fetch = self.fetch(base, node, "where a package goes, or what is above it, depends on them");
             self.stages.extend(fetch);
         }
-        Ok(links.map(|links| BaseLinks::stack(&links)))
+        Ok(links.map(|links| below(&links, elsewhere - start)))
     }
 
     /// The stage that brings the layers of a base, if they are not all here.

@@ -49,6 +49,8 @@ pub(crate) struct WrittenLayer {
     pub(crate) blocks: Option<BlockList>,
     /// What its programs run on, but for those that may be foreign; of packages only.
     pub(crate) programs: BTreeSet<Machine>,
+    /// The first package is one file, a program by its content, and nobody may execute it.
+    pub(crate) is_first_inert: bool,
 }
 
 /// The plain end of the stream.
@@ -118,7 +120,15 @@ pub(crate) fn pack<W: Write + Send>(
         let Produced { diff_id, uncompressed, .. } = produced;
         let digest = digest.unwrap_or(diff_id.0);
         let blocks = task.earlier.is_some().then(|| BlockList::new(digest, remembered));
-        Ok(WrittenLayer { digest, size, diff_id, uncompressed, blocks, programs: BTreeSet::new() })
+        Ok(WrittenLayer {
+            digest,
+            size,
+            diff_id,
+            uncompressed,
+            blocks,
+            programs: BTreeSet::new(),
+            is_first_inert: false,
+        })
     })
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::layer::glob::Globs;
+use crate::layer::ignore::Ignores;
 use crate::layer::merge::ImageTree;
 use crate::layer::path::LayerPath;
 use crate::layer::scan::{PackageScan, Problem};
@@ -29,8 +30,8 @@ impl Tree {
         let found =
             image.stack.find(&asked, true).map_err(|lost| blame(image.missing(&asked, Some(lost), "").into()))?;
         let package = Package::new(path.place.clone(), PackageContent::Path { path: path.clone(), to: None });
-        let nothing = Globs::default();
-        let mut scan = PackageScan::new(request, &package, 0, &nothing);
+        let (globs, ignores) = (Globs::default(), Ignores::default());
+        let mut scan = PackageScan::new(request, &package, 0, (&globs, &ignores));
         let to = LayerPath::root().join(Self::MOUNTED.as_bytes());
         let mut problems = Vec::new();
         if image.stack.is_folder(&found) {

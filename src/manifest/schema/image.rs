@@ -1,6 +1,6 @@
 //! The keys of images: builds, stages, what they inherit, packages and steps.
 
-use super::{BOOLEAN, Key, Rule, Shape, State, TEXT, TEXT_OR_FALSE, TEXT_OR_TEXTS, TEXTS, key};
+use super::{BOOLEAN, Key, Rule, Shape, State, TEXT, TEXT_OR_FALSE, TEXT_OR_TEXTS, TEXT_OR_TEXTS_OR_FALSE, TEXTS, key};
 use crate::model::Compression;
 
 const PACKAGES: &Shape = &Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(PACKAGE, PACKAGE_RULES)]));
@@ -16,9 +16,12 @@ const COMPRESSION: Key = key(
     "How layers are compressed; default: `gzip`.",
 );
 const DESCRIPTION: Key = key("description", TEXT, "What the image is for.");
-const ENTRYPOINT: Key =
-    key("entrypoint", TEXT_OR_TEXTS, "The program that the image runs; default: the first package, else the base's.")
-        .templated();
+const ENTRYPOINT: Key = key(
+    "entrypoint",
+    TEXT_OR_TEXTS_OR_FALSE,
+    "The program that the image runs; default: the first package, else the base's. `false` keeps the base's.",
+)
+.templated();
 const ENV: Key = key(
     "env",
     &Shape::Map(TEXT_OR_FALSE),

@@ -8,6 +8,7 @@ mod json;
 
 pub(crate) use json::json_schema;
 
+use crate::manifest::package::IgnoreFile;
 use image::{BUILD, BUILD_RULES, DEFAULTS, LAYER, STAGE, STAGE_RULES};
 
 /// What a value may look like.
@@ -83,6 +84,7 @@ const fn later(name: &'static str, shape: &'static Shape, doc: &'static str) -> 
 const TEXT: &Shape = &Shape::Text;
 const TEXTS: &Shape = &Shape::List(TEXT);
 const TEXT_OR_TEXTS: &Shape = &Shape::Either(&[Shape::Text, Shape::List(TEXT)]);
+const TEXT_OR_TEXTS_OR_FALSE: &Shape = &Shape::Either(&[Shape::Text, Shape::List(TEXT), Shape::False]);
 const TEXT_OR_FALSE: &Shape = &Shape::Either(&[Shape::Text, Shape::False]);
 const BOOLEAN: &Shape = &Shape::Boolean;
 /// The whole file.
@@ -128,6 +130,11 @@ pub(crate) const USER: &[Key] = &[
 const PROJECT: &[Key] = &[
     key("description", TEXT, "What the project is."),
     key("exclude", TEXTS, "Globs of what no folder package ever packs."),
+    key(
+        "ignore-files",
+        &Shape::List(&Shape::OneOf(&IgnoreFile::NAMES)),
+        "Files whose patterns leave out what folder packages hold: `.dockerignore` of the project's folder, `.gitignore` of any.",
+    ),
     key("name", TEXT, "What the project is called."),
     key("platforms", TEXTS, "What images are built for; default: Linux on this machine's architecture."),
     key(

@@ -122,7 +122,8 @@ fn values_are_put_in_where_templates_are_known() {
     );
     let build = &manifest.builds["app"];
     assert_eq!((build.user.as_deref(), build.workdir.as_deref()), (Some("1000:1000"), Some("/srv/it-1.2")));
-    assert_eq!(build.entrypoint.as_ref().unwrap().value, ["/bin/it", "{x}", "{var.name}", "${HOME}", "{"]);
+    let crate::manifest::Entrypoint::Words(entrypoint) = &build.entrypoint else { panic!("no entrypoint") };
+    assert_eq!(entrypoint.value, ["/bin/it", "{x}", "{var.name}", "${HOME}", "{"]);
     assert_eq!(build.args.as_ref().unwrap().value, ["--id=1000", "{{}}"]);
     assert_eq!(build.ports, [Change::Add("1000/udp".into()), Change::Remove("1000/tcp".into())]);
     assert_eq!(build.volumes, [Change::Add("/data/it".into()), Change::Remove("/old/1.2".into())]);

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{codes, good, messages, read};
 use crate::manifest::package::{Mode, Owner};
 use crate::manifest::{
-    Build, Cache, Change, HostPath, Insecure, Overrides, Package, PackageContent, UserSettings, parse_with,
+    Build, Cache, Change, Entrypoint, HostPath, Insecure, Overrides, Package, PackageContent, UserSettings, parse_with,
 };
 use crate::model::{ByteSize, Compression};
 use crate::source::Source;
@@ -167,10 +167,16 @@ fn commands() {
     for (written, words) in
         [(r#""/app""#, vec!["/app"]), (r#"["/app", "with space", ""]"#, vec!["/app", "with space", ""]), ("[]", vec![])]
     {
-        assert_eq!(build(&format!("entrypoint = {written}")).entrypoint.unwrap().value, words, "{written}");
+        let Entrypoint::Words(found) = build(&format!("entrypoint = {written}")).entrypoint else {
+            panic!("{written}")
+        };
+        assert_eq!(found.value, words, "{written}");
     }
     assert_eq!(build("args = \"\"").args.unwrap().value, [""]);
-    assert_eq!(build("").entrypoint, None);
+    assert_eq!(build("").entrypoint, Entrypoint::FirstPackage);
+    assert_eq!(build("entrypoint = false").entrypoint, Entrypoint::OfBase);
+    assert_eq!(refused("entrypoint = true"), ["wrong_type"]);
+    assert_eq!(refused("args = false"), ["wrong_type"]);
     assert_eq!(refused("args = \"a b\""), ["command_with_space"]);
     assert_eq!(refused("entrypoint = [\"\", \"b\"]"), ["no_program"]);
 }

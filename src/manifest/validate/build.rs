@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::manifest::read::{Table, Value};
 use crate::manifest::template::Template;
 use crate::manifest::validate::{Checker, config, package, step, value};
-use crate::manifest::{Build, Needs, SharedLayer};
+use crate::manifest::{Build, Entrypoint, Needs, SharedLayer};
 use crate::model::{Compression, ImageName};
 use crate::problem::Problem;
 use crate::source::Placed;
@@ -71,7 +71,7 @@ fn image(kind: &str, name: &Placed<String>, table: Table<'_>, checker: &mut Chec
         packages,
         steps,
         needs,
-        entrypoint: config::command(table, "entrypoint", checker),
+        entrypoint: config::entrypoint(table, checker),
         ..settings(name, table, checker)
     }
 }
@@ -107,7 +107,7 @@ fn settings(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> B
         steps: Vec::new(),
         needs: Needs::default(),
         squash_packages: table.boolean("squash-packages").is_some_and(|squash| *squash),
-        entrypoint: None,
+        entrypoint: Entrypoint::default(),
         args: config::command(table, "args", checker),
         env: config::env(table, checker),
         user: config::user(table, checker),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::manifest::read::Table;
 use crate::manifest::validate::{Checker, package, value};
 use crate::manifest::variable::{VariableError, VariableValue};
-use crate::manifest::{Change, part};
+use crate::manifest::{Change, Entrypoint, part};
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
@@ -39,6 +39,14 @@ pub(super) fn command(table: Table<'_>, key: &str, checker: &mut Checker) -> Opt
     }
     words.iter().for_each(|word| value::refuse_nul(word, checker));
     Some(Placed::new(words.into_iter().map(|word| word.value).collect(), value.place()))
+}
+
+/// What the image runs; `false` is what the base runs.
+pub(super) fn entrypoint(table: Table<'_>, checker: &mut Checker) -> Entrypoint {
+    match table.get("entrypoint").and_then(|value| value.boolean()) {
+        Some(_) => Entrypoint::OfBase,
+        None => command(table, "entrypoint", checker).map_or(Entrypoint::FirstPackage, Entrypoint::Words),
+    }
 }
 
 /// The base's labels are changed by a table of strings, in which `false` removes.

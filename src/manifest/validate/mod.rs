@@ -25,7 +25,7 @@ use checker::Checker;
 pub(crate) use user::UserSettings;
 
 use crate::manifest::read::Table;
-use crate::manifest::{Manifest, Overrides, Project, schema, shape};
+use crate::manifest::{IgnoreFile, Manifest, Overrides, Project, schema, shape};
 use crate::model::Platform;
 use crate::problem::{Problem, Problems};
 use crate::source::Source;
@@ -101,6 +101,8 @@ fn project(root: Table<'_>, checker: &mut Checker) -> Project {
     for pattern in &exclude {
         value::check_glob_within(pattern, checker);
     }
+    let ignore_files = table.texts("ignore-files");
+    let ignore_files = ignore_files.map(|names| names.iter().filter_map(|name| IgnoreFile::named(name)).collect());
     let epoch = table.integer("source-date-epoch").and_then(|epoch| {
         if epoch.value.is_none_or(|seconds| !(0..=LAST_EPOCH).contains(&seconds)) {
             let message = format!("`source-date-epoch` is seconds since 1970, from 0 to {LAST_EPOCH}");
@@ -114,6 +116,7 @@ fn project(root: Table<'_>, checker: &mut Checker) -> Project {
             None => vec![Platform::host()],
         },
         exclude,
+        ignore_files,
         epoch,
     }
 }

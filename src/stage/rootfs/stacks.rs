@@ -127,6 +127,7 @@ fn packed(image_of: &Image, store: &Store, folder: &Path) -> Result<Seen, String
         packages: &packages,
         folder,
         exclude: &[],
+        ignore: &[],
         platform: &platform,
         store,
         records: false,
