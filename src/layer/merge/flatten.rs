@@ -402,4 +402,19 @@ mod tests {
         }
         assert!(more_ids(u32::MAX).contains("no range"));
     }
+
+    #[test]
+    fn every_error_is_told_with_a_next_step() {
+        let (digest, path) = (Digest::of(b""), || "/t/a".to_owned());
+        let errors = [
+            FlattenError::Unreadable { digest, source: io::ErrorKind::UnexpectedEof.into() },
+            FlattenError::DiffId { digest },
+            FlattenError::Entry { path: path(), what: Other::HardLink.to_string() },
+            FlattenError::Loop { path: path() },
+            FlattenError::Owner { path: path(), user: 7_000_000, group: 0, help: more_ids(7_000_000) },
+            FlattenError::Output(io::ErrorKind::StorageFull.into()),
+        ];
+        let text: String = errors.iter().map(|error| format!("{}\n", crate::diagnostic::rendered(error))).collect();
+        insta::assert_snapshot!(text);
+    }
 }

@@ -38,6 +38,9 @@ use tree::Tree;
 /// The name of the file that says what a tree takes on the disk.
 pub(super) const SIZE: &str = "size";
 
+/// The name of the tree, in the folder that has it.
+const TREE: &str = "fs";
+
 /// A layer whose blob is on disk and verified.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerBlob {

@@ -16,9 +16,8 @@ use crate::model::document::media_type;
 use crate::model::{Compression, Descriptor, DiffId, Digest, ImageName, Platform};
 use crate::report::{Lines, Verbosity};
 use crate::sandbox::Overlays;
-use crate::stage::rootfs::tree::TREE;
 use crate::stage::rootfs::unpack::Unpacking;
-use crate::stage::rootfs::{LayerBlob, RootfsRequest};
+use crate::stage::rootfs::{LayerBlob, RootfsRequest, TREE};
 use crate::store::Store;
 use crate::tools::{IdMap, Umoci};
 

@@ -12,10 +12,7 @@ use crate::report::Stage;
 use crate::sandbox::{self, ROOT_MARK};
 use crate::stage::rootfs::seal::seal;
 use crate::stage::rootfs::unpack::Unpacking;
-use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest, chain_name, layer_name};
-
-/// The tree, in the folder that has it.
-pub(super) const TREE: &str = "fs";
+use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest, TREE, chain_name, layer_name};
 
 /// One tree of the cache.
 pub(super) struct Tree<'a> {

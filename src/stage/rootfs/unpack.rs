@@ -21,8 +21,7 @@ use crate::layer::{FlattenError, Format, LayerFile, flatten, is_read_as_meant};
 use crate::model::document::media_type;
 use crate::model::{Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Index, Platform, canonical_json};
 use crate::sandbox;
-use crate::stage::rootfs::tree::TREE;
-use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest};
+use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest, TREE};
 use crate::tools::{Cause, IdMap, ToolError};
 
 /// The layout that umoci is given, and the image's name in it.
