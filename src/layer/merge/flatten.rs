@@ -56,7 +56,7 @@ pub(crate) enum FlattenError {
         help: String,
     },
     #[error("could not write what the layers make together")]
-    #[diagnostic(code(oci::rootfs::unwritten))]
+    #[diagnostic(code(oci::rootfs::unwritten), help("make room on the disk of the cache"))]
     Output(#[source] io::Error),
 }
 
