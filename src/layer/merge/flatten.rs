@@ -273,7 +273,7 @@ impl<W: Write> Tar<'_, W> {
     }
 
     fn zeros(&mut self, mut count: u64) -> io::Result<()> {
-        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         while count > 0 {
             crate::layer::archive::interrupted()?;
             let length = count.min(ZEROS.len() as u64);
