@@ -138,6 +138,11 @@ pub(crate) fn nameless(folder: &Path) -> Result<File, FileError> {
     tempfile::tempfile_in(folder).context("create a file in", folder)
 }
 
+/// Creates a file of a folder that is private to this process, open for writing; the path must not exist.
+pub(crate) fn create_private(path: &Path) -> Result<File, FileError> {
+    File::create_new(path).context("create", path)
+}
+
 /// Writes a file in a folder that is ours alone, or one of the kernel's, which takes what it is given at
 /// once: there is nothing half-written that anyone could see. A new file is for its owner alone.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {

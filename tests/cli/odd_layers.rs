@@ -225,7 +225,7 @@ fn what_no_engine_unpacks_is_told() {
         let context = project(ALL, &[gzip(tar(parts))], as_it_is);
         context.run(["lock"]).success();
         let outcome = context.run(["run", "-q", "base", "--", "true"]).failure(125);
-        assert!(outcome.stderr().contains("t/a"), "{name}: {outcome}");
+        assert!(outcome.stderr().contains("`/t"), "{name}: {outcome}");
         assert_outcome!(outcome);
     }
 }

@@ -5,9 +5,6 @@ use std::io;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::layer::archive::members::{self, damaged};
-use crate::layer::archive::stream::Stream;
-
 /// The members of an archive, in its order, as it has them: nothing is checked but that they can be read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::layer) struct Listing(pub(in crate::layer) Vec<Member>);
@@ -80,37 +77,6 @@ pub(super) enum Unlistable {
     NotAnArchive,
     /// It cannot be read on after this member.
     Damaged { after: Option<Bytes>, source: io::Error },
-}
-
-/// The most bytes that the attributes of an archive may have: a few compressed bytes can stand for very many.
-const MOST_ATTRIBUTES: usize = 32 << 20;
-
-impl Listing {
-    /// Reads the whole archive. A layer may lack what ends an archive: those who unpack it do not miss that.
-    pub(super) fn read(stream: &mut Stream, is_layer: bool) -> Result<Self, Unlistable> {
-        let mut members = Vec::new();
-        let mut attributes = 0;
-        let read = members::each(stream, is_layer, &mut |_, found| {
-            let of_member = found.member.attributes.iter();
-            attributes += of_member.map(|(name, value)| name.0.len() + value.0.len()).sum::<usize>();
-            if attributes > MOST_ATTRIBUTES {
-                return Err(damaged("its extended attributes are more than any that mean something"));
-            }
-            members.push(found.member);
-            Ok(())
-        });
-        match read {
-            Ok(()) => Ok(Self(members)),
-            Err(None) => Err(Unlistable::NotAnArchive),
-            Err(Some(source)) => {
-                // Every decompressor has its own words for it.
-                let is_short = source.kind() == io::ErrorKind::UnexpectedEof;
-                let source = if is_short { damaged("it ends in its middle") } else { source };
-                let after = members.pop().map(|member: Member| member.name);
-                Err(Unlistable::Damaged { after, source })
-            }
-        }
-    }
 }
 
 impl From<Vec<u8>> for Bytes {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::layer::archive::header::{self, Header};
-use crate::layer::archive::listing::{Bytes, Member, MemberKind};
+use crate::layer::archive::listing::{Bytes, Listing, Member, MemberKind, Unlistable};
 use crate::layer::archive::sparse::{Sparse, SparseRecords};
-use crate::layer::archive::stream::Stream;
+use crate::layer::archive::stream::{Stream, damaged};
 use crate::layer::tar::{ATTRIBUTE, padding};
 use crate::layer::tar::{BLOCK, DEVICE_MAJOR, DEVICE_MINOR, GID, LINK, MODE, MTIME, SIZE, UID};
 
@@ -15,6 +15,9 @@ const LONGEST_HEADER: u64 = 1 << 20;
 
 /// The longest name that Linux takes.
 const LONGEST_NAME: usize = 4096;
+
+/// The most bytes that the attributes of an archive may have: a few compressed bytes can stand for very many.
+const MOST_ATTRIBUTES: usize = 32 << 20;
 
 /// A member, and what of it a listing does not keep.
 pub(in crate::layer) struct Found {
@@ -38,6 +41,34 @@ struct Extended {
     modified: Option<i64>,
     sparse: SparseRecords,
     attributes: BTreeMap<Bytes, Bytes>,
+}
+
+impl Listing {
+    /// Reads the whole archive. A layer may lack what ends an archive: those who unpack it do not miss that.
+    pub(super) fn read(stream: &mut Stream, is_layer: bool) -> Result<Self, Unlistable> {
+        let mut members = Vec::new();
+        let mut attributes = 0;
+        let read = each(stream, is_layer, &mut |_, found| {
+            let of_member = found.member.attributes.iter();
+            attributes += of_member.map(|(name, value)| name.0.len() + value.0.len()).sum::<usize>();
+            if attributes > MOST_ATTRIBUTES {
+                return Err(damaged("its extended attributes are more than any that mean something"));
+            }
+            members.push(found.member);
+            Ok(())
+        });
+        match read {
+            Ok(()) => Ok(Self(members)),
+            Err(None) => Err(Unlistable::NotAnArchive),
+            Err(Some(source)) => {
+                // Every decompressor has its own words for it.
+                let is_short = source.kind() == io::ErrorKind::UnexpectedEof;
+                let source = if is_short { damaged("it ends in its middle") } else { source };
+                let after = members.pop().map(|member: Member| member.name);
+                Err(Unlistable::Damaged { after, source })
+            }
+        }
+    }
 }
 
 /// Hands every member to `take`, with the stream where the member's content begins; how much of that is read
@@ -202,10 +233,6 @@ fn without_nul(mut name: Vec<u8>) -> Vec<u8> {
     let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
     name.truncate(end);
     name
-}
-
-pub(super) fn damaged(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 #[cfg(test)]

@@ -10,8 +10,7 @@
 use std::io;
 
 use crate::layer::archive::header::Header;
-use crate::layer::archive::members::damaged;
-use crate::layer::archive::stream::Stream;
+use crate::layer::archive::stream::{Stream, damaged};
 use crate::layer::tar::BLOCK;
 
 /// The most parts that a file may have.

@@ -143,3 +143,8 @@ pub(in crate::layer) fn interrupted() -> io::Result<()> {
         None => Ok(()),
     }
 }
+
+/// The error for bytes that are no archive.
+pub(super) fn damaged(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}

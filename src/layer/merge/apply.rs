@@ -51,9 +51,9 @@ impl Stack {
                 match self.find(&target, false) {
                     // A file that was packed twice is a link to itself, and stays as it is.
                     Ok(target) if target == path => return Ok(()),
-                    Ok(target) => self.second_name(&target),
+                    Ok(target) => self.second_name(self.nodes.get(&target).cloned()),
                     // The layer deletes it, and what is there before it is deleted may get another name.
-                    Err(_) => gone.get(&target).filter(|node| !matches!(node.kind, NodeKind::Folder)).cloned(),
+                    Err(_) => self.second_name(gone.get(&target).cloned()),
                 }
             }
             _ => None,
@@ -66,15 +66,15 @@ impl Stack {
         Ok(())
     }
 
-    /// Another name of what is at a path, which is no folder.
-    fn second_name(&mut self, path: &LayerPath) -> Option<Node> {
-        let node = self.nodes.get(path)?;
+    /// Notes that a file gets another name, and gives what is there under that; a folder gets none.
+    fn second_name(&mut self, node: Option<Node>) -> Option<Node> {
+        let node = node?;
         match node.kind {
             NodeKind::Folder => return None,
             NodeKind::File { layer, offset, .. } => drop(self.linked.insert((layer, offset))),
             NodeKind::Link(_) | NodeKind::Other(_) => {}
         }
-        self.nodes.get(path).cloned()
+        Some(node)
     }
 
     /// The folder that a path leads to, made where there is none: what no layer says is as tools make it.

@@ -56,7 +56,7 @@ pub(crate) enum FlattenError {
         help: String,
     },
     #[error("could not write what the layers make together")]
-    #[diagnostic(code(oci::rootfs::unwritten))]
+    #[diagnostic(code(oci::rootfs::unwritten), help("make room on the disk of the cache"))]
     Output(#[source] io::Error),
 }
 
@@ -273,7 +273,7 @@ impl<W: Write> Tar<'_, W> {
     }
 
     fn zeros(&mut self, mut count: u64) -> io::Result<()> {
-        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         while count > 0 {
             crate::layer::archive::interrupted()?;
             let length = count.min(ZEROS.len() as u64);
@@ -281,5 +281,140 @@ impl<W: Write> Tar<'_, W> {
             count -= length;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Read as _;
+    use std::os::unix::fs::FileExt as _;
+    use std::process::Command;
+
+    use super::*;
+    use crate::layer::merge::tests::tar;
+
+    /// The layers made one, by path: kind, mode, owner, time, link and content.
+    type Flat = BTreeMap<String, (u8, u32, u64, u64, Option<String>, Vec<u8>)>;
+
+    fn flat(tars: &[Vec<u8>], owners: Owners<'_>) -> Result<Flat, FlattenError> {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<_> = (0..tars.len()).map(|number| folder.path().join(number.to_string())).collect();
+        let mut layers = Vec::new();
+        for (tar, path) in tars.iter().zip(&paths) {
+            // Of a compressed one the plain bytes are hashed.
+            let blob = zstd::encode_all(&tar[..], 1).unwrap();
+            std::fs::write(path, &blob).unwrap();
+            layers.push(LayerFile { path, digest: Digest::of(&blob), diff_id: DiffId(Digest::of(tar)) });
+        }
+        let mut out = Vec::new();
+        let (digest, size) = flatten(&layers, owners, &mut out)?;
+        assert_eq!((digest, size), (Digest::of(&out), out.len() as u64));
+        let mut flat = Flat::new();
+        for entry in ::tar::Archive::new(&out[..]).entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let (mut content, path) = (Vec::new(), String::from_utf8(entry.path_bytes().into_owned()).unwrap());
+            entry.read_to_end(&mut content).unwrap();
+            let link = entry.link_name_bytes().map(|name| String::from_utf8(name.into_owned()).unwrap());
+            let header = entry.header();
+            let (mode, uid, time) = (header.mode().unwrap(), header.uid().unwrap(), header.mtime().unwrap());
+            let about = (header.entry_type().as_byte(), mode, uid, time, link, content);
+            assert_eq!(flat.insert(path, about), None);
+        }
+        Ok(flat)
+    }
+
+    #[test]
+    fn every_path_is_there_once_as_it_is_in_the_end() {
+        let below = tar(&[
+            ('5', "./", ""),
+            ('5', "a/", ""),
+            ('0', "a/x", "x"),
+            ('1', "a/y", "a/x"),
+            ('0', "a/gone", "gone"),
+            ('2', "l", "a"),
+            ('3', "null", ""),
+            ('6', "pipe", ""),
+        ]);
+        let above = tar(&[('0', "l/z", "z"), ('0', "a/.wh.gone", ""), ('0', "b/c", "c"), ('0', "a/x", "new")]);
+        let found = flat(&[below, above], &|_, _| true).unwrap();
+        let kinds: Vec<(&str, char)> = found.iter().map(|(path, about)| (path.as_str(), char::from(about.0))).collect();
+        let expected = [
+            ("./", '5'),
+            ("a/", '5'),
+            ("a/x", '0'),
+            ("a/y", '0'),
+            ("a/z", '0'),
+            ("b/", '5'),
+            ("b/c", '0'),
+            ("l", '2'),
+            ("null", '3'),
+            ("pipe", '6'),
+        ];
+        assert_eq!(kinds, expected);
+        assert_eq!((&found["a/x"].5[..], &found["a/y"].5[..]), (&b"new"[..], &b"x"[..]));
+        assert_eq!((found["a/"].1, found["a/"].2, found["b/"].1, found["b/"].2), (0o750, 10, 0o755, 0));
+    }
+
+    #[test]
+    fn sparse_files_are_whole_in_every_form() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::create_new(folder.path().join("holes")).unwrap();
+        for part in 0..40 {
+            file.write_all_at(&[b'x'; 4096], 8192 + part * 65536).unwrap();
+        }
+        file.set_len(5 << 20).unwrap();
+        drop(file);
+        let whole = std::fs::read(folder.path().join("holes")).unwrap();
+        for form in [&["--format=gnu"][..], &["0.0"], &["0.1"], &["1.0"]] {
+            let mut command = Command::new("tar");
+            match form {
+                [version @ ("0.0" | "0.1" | "1.0")] => {
+                    command.arg("--format=posix").arg(format!("--sparse-version={version}"))
+                }
+                gnu => command.args(gnu),
+            };
+            let made =
+                command.args(["--mtime=@7", "-Scf", "-", "-C"]).arg(folder.path()).arg("holes").output().unwrap();
+            assert!(made.status.success() && made.stdout.len() < 1 << 20, "{form:?}");
+            let found = flat(&[made.stdout], &|_, _| true).unwrap();
+            assert!(found["holes"].5 == whole && found["holes"].3 == 7, "{form:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        let file = |parts| flat(&[tar(parts)], &|user, _| user < 10).unwrap_err().to_string();
+        assert_eq!(file(&[('1', "a", "b")]), "`/a` is a hard link to nothing, which no container engine unpacks");
+        assert_eq!(
+            file(&[('2', "a", "a"), ('0', "a/b", "")]),
+            "the symbolic links on the way to `/a` lead back to themselves"
+        );
+        let owner = file(&[('5', "a/", "")]);
+        assert_eq!(owner, "`/a` belongs to 10:20, and the subordinate IDs of this user do not reach that far");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blob");
+        for (bytes, expected) in [(&b"no tar"[..], "could not read"), (&tar(&[]), "is another one once")] {
+            std::fs::write(&path, bytes).unwrap();
+            let layer = LayerFile { path: &path, digest: Digest::of(bytes), diff_id: DiffId(Digest::of(b"other")) };
+            let error = flatten(&[layer], &|_, _| true, &mut Vec::new()).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+        assert!(more_ids(u32::MAX).contains("no range"));
+    }
+
+    #[test]
+    fn every_error_is_told_with_a_next_step() {
+        let (digest, path) = (Digest::of(b""), || "/t/a".to_owned());
+        let errors = [
+            FlattenError::Unreadable { digest, source: io::ErrorKind::UnexpectedEof.into() },
+            FlattenError::DiffId { digest },
+            FlattenError::Entry { path: path(), what: Other::HardLink.to_string() },
+            FlattenError::Loop { path: path() },
+            FlattenError::Owner { path: path(), user: 7_000_000, group: 0, help: more_ids(7_000_000) },
+            FlattenError::Output(io::ErrorKind::StorageFull.into()),
+        ];
+        let text: String = errors.iter().map(|error| format!("{}\n", crate::diagnostic::rendered(error))).collect();
+        insta::assert_snapshot!(text);
     }
 }

@@ -16,7 +16,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::fs::{FileContext as _, FileError, Room, WithinRoom, create_folder, write_private};
+use crate::fs::{FileContext as _, FileError, Room, WithinRoom, create_folder, create_private, write_private};
 use crate::layer::{FlattenError, Format, LayerFile, flatten, is_read_as_meant};
 use crate::model::document::media_type;
 use crate::model::{Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Index, Platform, canonical_json};
@@ -120,7 +120,7 @@ impl Unpacking<'_> {
         // With one ID umoci notes other owners in an attribute.
         let owners = |user, group| matches!(map, IdMap::Single { .. }) || map.holds(user, group);
         let path = self.half.join(FLAT);
-        let file = File::create_new(&path).context("create", &path)?;
+        let file = create_private(&path)?;
         let mut out = BufWriter::with_capacity(1 << 20, WithinRoom::new(file, Room::of(self.half)?));
         let (digest, size) = match flatten(&layers, &owners, &mut out) {
             Ok(written) => written,
