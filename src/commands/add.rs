@@ -65,7 +65,7 @@ pub(super) fn run(global: &Global, arguments: &AddArguments) -> Result<(), Failu
     let path = path.canonicalize().context("read", &path)?;
     let mode = path.metadata().context("read", &path)?.permissions().mode() & 0o7777;
     fs::write_atomically(&path, text.as_bytes(), mode)?;
-    super::lock::finish(&session, &old, false)
+    super::lock::finish(&session, &old, false, None)
 }
 
 fn taken(name: &str, base: &Base, image: &str) -> At<AddError> {

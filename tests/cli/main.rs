@@ -24,6 +24,7 @@ mod examples;
 mod faults;
 mod fetch;
 mod graph;
+mod hooks;
 mod host_stages;
 mod interop;
 mod keys;

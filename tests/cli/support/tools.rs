@@ -40,6 +40,15 @@ pub(crate) fn find(name: &str) -> PathBuf {
     })
 }
 
+/// The program of this name of those that run hooks, which `scripts/install tests` keeps in a folder of their own.
+pub(crate) fn hook_runner(name: &str) -> PathBuf {
+    let absolute = |name: &str| var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    let path = cache.unwrap_or_default().join("oci-tests/hooks/bin").join(name);
+    assert!(path.is_file(), "`{}` is not there; run `scripts/install tests`", path.display());
+    path
+}
+
 /// A command with nothing on standard input.
 pub(crate) fn tool(name: &str) -> Command {
     let mut command = Command::new(find(name));
