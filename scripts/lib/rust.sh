@@ -2,6 +2,7 @@
 # Finds a Rust toolchain that can build this repository. Meant to be sourced, with `repository` set to its folder.
 
 # The oldest Rust that builds this repository.
+# shellcheck disable=SC2154 # the script that sources this file sets it
 least_rust() { sed -n 's/^rust-version = "\(.*\)"/\1/p' "$repository/Cargo.toml"; }
 
 # Succeeds if `cargo` and `rustc` of a folder, or those on the PATH where no folder is given, are new enough.

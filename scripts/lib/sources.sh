@@ -2,8 +2,8 @@
 # The machine's own apt sources, for mmdebstrap. Meant to be sourced.
 
 # Copies the entries of the distribution's release, and no others that the machine may have, to a folder, as
-# `apt.list` and `apt.sources`, and prints the paths of those that are not empty. apt itself says which entries it has, wherever they lie and whatever
-# their files are called. Fails with a message if there are none.
+# `apt.list` and `apt.sources`, and prints the paths of those that are not empty. apt itself says which entries it
+# has, wherever they lie and whatever their files are called. Fails with a message if there are none.
 copy_apt_sources() { # FOLDER
     local folder=$1 entry file number suite
     # shellcheck source=/dev/null
@@ -33,21 +33,22 @@ copy_apt_sources() { # FOLDER
 
 # `FILE:NUMBER` of each entry for the release, its updates and its security fixes, each once.
 apt_entries() { # SUITE
-    local release='$(SOURCESENTRY) $(RELEASE) $(COMPONENT) $(ORIGIN)' found
-    found=$(apt-get indextargets --format "$release" 'Created-By: Packages' 2>/dev/null | of_release "$1")
+    # shellcheck disable=SC2016 # apt replaces them
+    local fields='$(SOURCESENTRY)|$(RELEASE)|$(CODENAME)|$(COMPONENT)|$(ORIGIN)' found
+    found=$(apt-get indextargets --format "$fields" 'Created-By: Packages' 2>/dev/null | of_release "$1")
     if [ -z "$found" ]; then
-        # Without lists, apt knows what its files say, and no more: no origin.
-        found=$(apt-get indextargets --no-release-info --format "$release" 'Created-By: Packages' 2>/dev/null |
-            of_release "$1")
+        # Before the first `apt-get update`, apt knows what its files say and no more: no code name, and no origin.
+        found=$(apt-get indextargets --no-release-info --format "$fields" 'Created-By: Packages' | of_release "$1")
     fi
-    echo "$found" | grep .
+    [ -z "$found" ] || echo "$found"
 }
 
 of_release() { # SUITE
-    # Other distributors may name their suites after the release, but not their components, and sign as someone else.
-    awk -v suite="$1" '
-        $2 != suite && $2 !~ "^" suite "[-/](updates|security)$" { next }
-        $3 !~ "^(main|universe|restricted|multiverse|contrib|non-free|non-free-firmware)$" { next }
-        $4 != "" && $4 !~ /^(\$\(ORIGIN\)|Debian|Ubuntu)$/ { next }
+    # Others may name their suites after the release, but not their components, and they sign as somebody else.
+    awk -F '|' -v suite="$1" '
+        BEGIN { ours = "^" suite "([-/](updates|security))?$" }
+        $2 !~ ours && $3 !~ ours { next }
+        $4 !~ "^(main|universe|restricted|multiverse|contrib|non-free|non-free-firmware)$" { next }
+        $5 != "" && $5 !~ /^(\$\(ORIGIN\)|Debian|Ubuntu)$/ { next }
         !seen[$1]++ { print $1 }'
 }

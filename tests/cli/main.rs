@@ -50,6 +50,7 @@ mod run;
 mod run_options;
 mod runtime;
 mod schemas;
+mod scripts;
 mod shortcut;
 mod signatures;
 mod silence;
