@@ -135,9 +135,9 @@ pub(crate) fn what_needs_root_is_named_so(file: &File) -> Vec<String> {
     let named = tests.filter_map(|(head, body)| {
         let name = head.rsplit_once("fn ")?.1;
         let needs = body.trim_start().starts_with("needs_root();");
-        (needs != name.starts_with("only_root")).then(|| {
+        (needs != name.starts_with("only_root_")).then(|| {
             file.complain(format!(
-                "`{name}`: a test begins with `needs_root();` if and only if its name does with `only_root`"
+                "`{name}`: a test begins with `needs_root();` if and only if its name does with `only_root_`"
             ))
         })
     });

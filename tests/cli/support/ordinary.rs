@@ -99,7 +99,7 @@ pub(crate) fn is_root_or_was(test: &str) -> bool {
     false
 }
 
-/// Begins each test of what no ordinary user can do, whatever the namespace. The test's name begins with `only_root`,
+/// Begins each test of what no ordinary user can do, whatever the namespace. The test's name begins with `only_root_`,
 /// by which `scripts/test` finds it to run it through sudo.
 #[track_caller]
 pub(crate) fn needs_root() {
