@@ -10,6 +10,13 @@ can_be_root() {
     [ -t 2 ] && [ -r /dev/tty ] && sudo -p "${0##*/} needs root's rights; the password of %p for sudo: " -v 2>/dev/null
 }
 
+# A password that was given some time ago may be asked for again, where there is a terminal.
 as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif [ -t 2 ]; then
+        sudo "$@"
+    else
+        sudo -n "$@"
+    fi
 }
