@@ -68,6 +68,7 @@ none\t'Not at all'"
 complete -c oci -n "__fish_oci_using_subcommand check" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
+complete -c oci -n "__fish_oci_using_subcommand check" -l changed -d 'Look at each manifest that the commit changes, in the whole git repository: for hooks'
 complete -c oci -n "__fish_oci_using_subcommand check" -s v -d 'Say more'
 complete -c oci -n "__fish_oci_using_subcommand check" -l locked -d 'Fail if `oci.lock` would have to change'
 complete -c oci -n "__fish_oci_using_subcommand check" -l offline -d 'Ask no registry'
@@ -107,6 +108,7 @@ complete -c oci -n "__fish_oci_using_subcommand lock" -l color -d 'Colour errors
 always\t''
 never\t''"
 complete -c oci -n "__fish_oci_using_subcommand lock" -l check -d 'Only see whether `oci.lock` is current: write nothing, ask nobody, return 1 if it is not'
+complete -c oci -n "__fish_oci_using_subcommand lock" -l changed -d 'Do it for each manifest that the commit changes, in the whole git repository: for hooks'
 complete -c oci -n "__fish_oci_using_subcommand lock" -l dry-run -d 'Print what would change, and write nothing'
 complete -c oci -n "__fish_oci_using_subcommand lock" -s v -d 'Say more'
 complete -c oci -n "__fish_oci_using_subcommand lock" -l locked -d 'Fail if `oci.lock` would have to change'

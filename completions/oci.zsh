@@ -69,6 +69,7 @@ none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
+'(--manifest-path)--changed[Look at each manifest that the commit changes, in the whole git repository\: for hooks]' \
 '-v[Say more]' \
 '--locked[Fail if \`oci.lock\` would have to change]' \
 '--offline[Ask no registry]' \
@@ -126,6 +127,7 @@ none\:"Not at all"))' \
 always\:""
 never\:""))' \
 '(--dry-run)--check[Only see whether \`oci.lock\` is current\: write nothing, ask nobody, return 1 if it is not]' \
+'(--manifest-path)--changed[Do it for each manifest that the commit changes, in the whole git repository\: for hooks]' \
 '--dry-run[Print what would change, and write nothing]' \
 '-v[Say more]' \
 '--locked[Fail if \`oci.lock\` would have to change]' \

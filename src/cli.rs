@@ -121,8 +121,16 @@ pub(crate) enum Command {
     Completions(CompletionsArguments),
 }
 
+/// What `--changed` does, for `--help`.
+const CHANGED: &str = "For hooks: do it for each `oci.toml` of the git repository that the commit changes. That is one \
+    which is staged, or whose `oci.lock` is; between PRE_COMMIT_FROM_REF and PRE_COMMIT_TO_REF, if pre-commit sets \
+    them. Where no such change is known, as with `pre-commit run --all-files`, it is every one that git tracks";
+
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
+    /// Look at each manifest that the commit changes, in the whole git repository: for hooks
+    #[arg(long, conflicts_with = "manifest_path", long_help = CHANGED)]
+    pub(crate) changed: bool,
     #[command(flatten)]
     pub(crate) verbose: Verbose,
 }
@@ -150,6 +158,9 @@ pub(crate) struct LockArguments {
     /// Only see whether `oci.lock` is current: write nothing, ask nobody, return 1 if it is not
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) check: bool,
+    /// Do it for each manifest that the commit changes, in the whole git repository: for hooks
+    #[arg(long, conflicts_with = "manifest_path", long_help = CHANGED)]
+    pub(crate) changed: bool,
     /// Print what would change, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

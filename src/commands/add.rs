@@ -63,7 +63,7 @@ pub(super) fn run(global: &Global, arguments: &AddArguments) -> Result<(), Failu
     session.resolve_needed(&BTreeSet::from([name.clone()]))?;
     let mode = path.metadata().context("read", &path)?.permissions().mode() & 0o7777;
     fs::write_project_file(&path, &session.manifest.folder, text.as_bytes(), mode)?;
-    super::lock::finish(&session, &old, false)
+    super::lock::finish(&session, &old, false, None)
 }
 
 fn taken(name: &str, base: &Base, image: &str) -> At<AddError> {

@@ -1,11 +1,13 @@
 //! `oci check`: whether `oci.toml` and `oci.lock` are in order. Asks nobody, starts nothing, writes
-//! nothing, and looks at no other file: a hook can afford it before every commit. With `--locked` an entry that
-//! `oci lock` would change is an error.
+//! nothing, and looks at no other file: a hook can afford it before every commit. Only where it has to find
+//! the manifests that a commit changes, or those below the current folder, it starts git. With `--locked` an entry
+//! that `oci lock` would change is an error.
 
 use miette::{Diagnostic, Report};
 
+use super::manifests::{self, Choice, Chosen};
 use super::project::{self, Difference, Project};
-use crate::cli::Global;
+use crate::cli::{CheckArguments, Global};
 use crate::diagnostic::{Failure, Status};
 use crate::source::At;
 
@@ -25,12 +27,18 @@ struct StaleError {
     message: String,
 }
 
-pub(super) fn run(global: &Global) -> Result<(), Failure> {
+pub(super) fn run(global: &Global, arguments: &CheckArguments) -> Result<(), Failure> {
+    let choice = if arguments.changed { Choice::Changed } else { Choice::NearestOrBelow };
+    manifests::each(global, choice, check)
+}
+
+fn check(chosen: &Chosen) -> Result<(), Failure> {
+    let global = &chosen.global;
     let project = Project::open(global)?;
     let differences = project::differences(&project.manifest, &project.lock);
     let locked = global.locked || global.frozen;
     if global.json {
-        super::print(&format!("{}\n", project::as_json(&differences)))?;
+        super::print(&format!("{}\n", project::as_json(&differences, chosen.name.as_deref())))?;
         return if locked && !differences.is_empty() { Err(super::no()) } else { Ok(()) };
     }
     if differences.is_empty() {

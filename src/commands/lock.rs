@@ -5,15 +5,26 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::Session;
+use super::manifests::{self, Choice, Chosen};
 use super::project::{self, Project};
 use crate::cli::{Global, LockArguments};
 use crate::diagnostic::Failure;
 use crate::lock::{Entry, LOCK_NAME, Lock, LockChange};
 
 pub(super) fn run(global: &Global, arguments: &LockArguments) -> Result<(), Failure> {
-    if arguments.check {
-        return check(&Project::open(global)?, global.json);
+    let choice = match (arguments.changed, arguments.check) {
+        (true, _) => Choice::Changed,
+        (false, true) => Choice::NearestOrBelow,
+        (false, false) => Choice::Nearest,
+    };
+    match arguments.check {
+        true => manifests::each(global, choice, check),
+        false => manifests::each(global, choice, |chosen| lock(chosen, arguments)),
     }
+}
+
+fn lock(chosen: &Chosen, arguments: &LockArguments) -> Result<(), Failure> {
+    let global = &chosen.global;
     // What may not be changed cannot be mended.
     let project = match global.locked || global.frozen {
         true => Project::open(global)?,
@@ -26,38 +37,52 @@ pub(super) fn run(global: &Global, arguments: &LockArguments) -> Result<(), Fail
     }
     let old = session.lock_as_read();
     session.lock_all(&BTreeSet::new())?;
-    finish(&session, &old, arguments.dry_run)
+    finish(&session, &old, arguments.dry_run, chosen.name.as_deref())
 }
 
-/// Writes the lockfile, unless this is only to see what would change, and prints what moved.
-pub(super) fn finish(session: &Session, old: &Lock, dry_run: bool) -> Result<(), Failure> {
+/// Writes the lockfile, unless this is only to see what would change, and prints what moved; with the manifest's name
+/// where there may be several.
+pub(super) fn finish(session: &Session, old: &Lock, dry_run: bool, manifest: Option<&str>) -> Result<(), Failure> {
     if !dry_run {
         session.save_lock()?;
     }
     let changes = old.changes(&session.lock, &session.carried.renames);
     if session.json {
         let changes: Vec<_> = changes.iter().map(as_json).collect();
-        return Ok(super::print(&format!("{}\n", json!({ "changed": changes })))?);
+        let data = match manifest {
+            Some(manifest) => json!({ "manifest": manifest, "changed": changes }),
+            None => json!({ "changed": changes }),
+        };
+        return Ok(super::print(&format!("{data}\n"))?);
     }
+    let prefix = prefix(manifest);
     match (changes.is_empty(), dry_run) {
         (true, _) => {
-            session.reporter.note(&format!("{LOCK_NAME} is current: {} pinned", session.lock.entries.len()));
+            let pinned = session.lock.entries.len();
+            session.reporter.note(&format!("{prefix}{LOCK_NAME} is current: {pinned} pinned"));
         }
         (false, true) => session.reporter.note("this would change; nothing was written"),
         (false, false) => {}
     }
-    Ok(super::print(&changes.iter().map(|change| format!("{change}\n")).collect::<String>())?)
+    Ok(super::print(&changes.iter().map(|change| format!("{prefix}{change}\n")).collect::<String>())?)
+}
+
+/// What begins a line about a manifest, where there may be several.
+fn prefix(manifest: Option<&str>) -> String {
+    manifest.map(|manifest| format!("{manifest}: ")).unwrap_or_default()
 }
 
 /// Lists what differs. Nothing is written, and nobody is asked.
-fn check(project: &Project, json: bool) -> Result<(), Failure> {
+fn check(chosen: &Chosen) -> Result<(), Failure> {
+    let project = Project::open(&chosen.global)?;
+    let name = chosen.name.as_deref();
     let differences = project::differences(&project.manifest, &project.lock);
-    if json {
-        super::print(&format!("{}\n", project::as_json(&differences)))?;
+    if chosen.global.json {
+        super::print(&format!("{}\n", project::as_json(&differences, name)))?;
     } else {
         let lines = differences.iter().map(|difference| {
             let was = difference.was.as_ref().map(|was| format!(" (was {was})")).unwrap_or_default();
-            format!("{}  {}{was}\n", difference.name, difference.drift.as_str())
+            format!("{}{}  {}{was}\n", prefix(name), difference.name, difference.drift.as_str())
         });
         super::print(&lines.collect::<String>())?;
     }

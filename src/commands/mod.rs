@@ -12,6 +12,7 @@ mod dry_run;
 mod fetch;
 mod limits;
 mod lock;
+mod manifests;
 mod metadata;
 pub(crate) mod names;
 mod outdated;
@@ -40,7 +41,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     let with = |verbose: Verbose| Global { verbose: global.verbose || verbose.verbose, ..global.clone() };
     let open = |verbose: Verbose| Session::open(&with(verbose));
     match command {
-        Command::Check(arguments) => check::run(&with(arguments.verbose))?,
+        Command::Check(arguments) => check::run(&with(arguments.verbose), &arguments)?,
         Command::Add(arguments) => add::run(&with(arguments.verbose), &arguments)?,
         Command::Lock(arguments) => lock::run(&with(arguments.verbose), &arguments)?,
         Command::Update(arguments) => update::run(&mut open(arguments.verbose)?, &arguments)?,

@@ -113,7 +113,7 @@ pub(super) fn settings(global: &Global) -> Result<Settings, Failure> {
 }
 
 /// The current folder, once the one that was asked for was gone to.
-fn here(global: &Global) -> Result<PathBuf, Failure> {
+pub(super) fn here(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(folder) = &global.folder {
         std::env::set_current_dir(folder)
             .map_err(|source| super::invalid(FolderError { path: folder.clone(), source }))?;
@@ -224,8 +224,8 @@ pub(super) fn differences<'a>(manifest: &'a Manifest, lock: &Lock) -> Vec<Differ
     differences
 }
 
-/// Differences as data.
-pub(super) fn as_json(differences: &[Difference<'_>]) -> serde_json::Value {
+/// Differences as data, with the manifest's name where there may be several.
+pub(super) fn as_json(differences: &[Difference<'_>], manifest: Option<&str>) -> serde_json::Value {
     let entries: Vec<_> = differences
         .iter()
         .map(|difference| match &difference.was {
@@ -233,5 +233,8 @@ pub(super) fn as_json(differences: &[Difference<'_>]) -> serde_json::Value {
             None => json!({ "name": difference.name, "state": difference.drift.as_str() }),
         })
         .collect();
-    json!({ "differences": entries })
+    match manifest {
+        Some(manifest) => json!({ "manifest": manifest, "differences": entries }),
+        None => json!({ "differences": entries }),
+    }
 }

@@ -25,7 +25,7 @@ pub(super) fn run(session: &mut Session, arguments: &UpdateArguments) -> Result<
     session.may_ask("oci update", &pins)?;
     let old = session.lock_as_read();
     session.lock_all(&again)?;
-    super::lock::finish(session, &old, arguments.dry_run)
+    super::lock::finish(session, &old, arguments.dry_run, None)
 }
 
 /// The pins that these names stand for: a variant, a base without variants, or all variants of a base.

@@ -12,6 +12,8 @@
 //! | remotes of a partial clone | any question about an object that is not there | no protocol is allowed, and no fetch |
 //! | pagers, aliases, external diffs, `ssh` | nothing that is asked here | overridden all the same |
 
+mod changes;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -207,7 +209,9 @@ impl<'a> Git<'a> {
             .variable("LC_ALL", "C")
             .limit(QUESTION);
         if self.depth == 0 {
-            invocation = invocation.inherit(["GIT_DIR", "GIT_WORK_TREE"]);
+            // In a hook also the index of the commit that is being made, and where its objects are.
+            let index = ["GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"];
+            invocation = invocation.inherit(["GIT_DIR", "GIT_WORK_TREE"]).inherit(index);
         }
         invocation.capture().map_err(|source| match source {
             ProcessError::Missing { .. } => GitError::Missing,

@@ -33,12 +33,17 @@ pub(crate) enum Kind {
 impl Kind {
     /// Asks the program, by `--version`; one that does not answer is taken for runc, and fails later.
     pub(crate) fn ask(program: &Path) -> Self {
-        let printed = Invocation::new(program).argument("--version").limit(QUESTION).capture();
-        match printed {
+        match version_question(program).capture() {
             Ok(printed) if printed.stdout.starts_with(b"crun") => Self::Crun,
             _ => Self::Runc,
         }
     }
+}
+
+/// Asks runc or crun for its version. crun looks for a state folder even for that, and an ordinary user without
+/// `XDG_RUNTIME_DIR` has none; so it is told one, in which it makes nothing.
+pub(crate) fn version_question(program: &Path) -> Invocation {
+    Invocation::new(program).arguments(["--root", "/", "--version"]).limit(QUESTION)
 }
 
 /// A runc with a state folder.

@@ -91,7 +91,7 @@ fn an_ordinary_user_and_its_ids() {
 }
 
 #[test]
-fn a_cache_that_containers_cannot_stand_on() {
+fn only_root_a_cache_that_containers_cannot_stand_on() {
     needs_root();
     let context = TestContext::with_manifest(STEPS);
     for (depth, found) in [(1, "what runs change is in memory"), (2, "runs and steps copy the image")] {

@@ -58,7 +58,7 @@ exec "$@"
 "#;
 
 #[test]
-fn programs_for_other_machines_run_where_there_is_an_emulator() {
+fn only_root_programs_for_other_machines_run_where_there_is_an_emulator() {
     needs_root();
     let context = TestContext::with_manifest(
         "[build.app]\nbase = \"scratch\"\nplatforms = [\"linux/arm64\"]\nentrypoint = [\"/hello\"]\n\

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::TestContext;
-use crate::support::tools::{find, succeed};
+use crate::support::tools::{find, kept_folder, succeed};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -56,7 +56,7 @@ fn build_and_ask(names: &[&str]) {
     // It stops what it started when this process ends before it.
     command.args(["--pdeathsig", "TERM"]).arg(repository().join("scripts/examples"));
     command.args(["--oci", env!("CARGO_BIN_EXE_oci")]).args(names);
-    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")).env("TMPDIR", context.root().join("tmp"));
+    command.env("XDG_CACHE_HOME", kept_folder()).env("TMPDIR", context.root().join("tmp"));
     let shown = succeed(&mut command);
     for name in names {
         assert!(shown.contains(&format!("{name} answers")), "{shown}");

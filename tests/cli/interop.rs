@@ -47,7 +47,7 @@ fn the_layout_is_read_by_skopeo_and_umoci() {
 }
 
 #[test]
-fn engines_run_it_from_the_layout_with_the_bases_link_and_modes() {
+fn only_root_engines_run_it_from_the_layout_with_the_bases_link_and_modes() {
     needs_root();
     let registry = Registry::start();
     let context = merged(&registry);

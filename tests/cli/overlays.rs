@@ -94,7 +94,7 @@ fn is_told(outcome: &Outcome) -> bool {
 }
 
 #[test]
-fn every_way_to_stack_makes_the_same_layers() {
+fn only_root_every_way_to_stack_makes_the_same_layers() {
     needs_root();
     let registry = Registry::start();
     let usual = changing(&registry, true);

@@ -60,7 +60,7 @@ fn an_index_and_a_schema_2_image_are_what_they_say() {
 }
 
 #[test]
-fn engines_run_a_base_from_overlay_storage() {
+fn only_root_engines_run_a_base_from_overlay_storage() {
     needs_root();
     let registry = Registry::start();
     images::push(&registry, Base::Merged, "lab/merged", "latest");

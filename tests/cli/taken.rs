@@ -90,7 +90,7 @@ fn unpacked(context: &TestContext, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_taken_is_as_it_is_there() {
+fn only_root_what_is_taken_is_as_it_is_there() {
     needs_root();
     let registry = Registry::start();
     let context = everything(&registry);

@@ -89,25 +89,25 @@ fn all_agree(base: Base, driver: &'static str) -> String {
 }
 
 #[test]
-fn a_base_whose_bin_is_a_folder() {
+fn only_root_a_base_whose_bin_is_a_folder() {
     needs_root();
     insta::assert_snapshot!("bin_is_a_folder", all_agree(Base::Busybox, "overlay"));
 }
 
 #[test]
-fn a_base_whose_bin_is_a_folder_on_plain_copies() {
+fn only_root_a_base_whose_bin_is_a_folder_on_plain_copies() {
     needs_root();
     insta::assert_snapshot!("bin_is_a_folder", all_agree(Base::Busybox, "vfs"));
 }
 
 #[test]
-fn a_base_whose_bin_is_a_link() {
+fn only_root_a_base_whose_bin_is_a_link() {
     needs_root();
     insta::assert_snapshot!("bin_is_a_link", all_agree(Base::Merged, "overlay"));
 }
 
 #[test]
-fn a_base_whose_bin_is_a_link_on_plain_copies() {
+fn only_root_a_base_whose_bin_is_a_link_on_plain_copies() {
     needs_root();
     insta::assert_snapshot!("bin_is_a_link", all_agree(Base::Merged, "vfs"));
 }

@@ -72,7 +72,7 @@ fn files_are_short_and_say_what_they_are_for() {
 
 #[test]
 fn every_test_runs() {
-    hold(&rust_files(&["src", "tests"]), &[rules::no_test_is_skipped]);
+    hold(&rust_files(&["src", "tests"]), &[rules::no_test_is_skipped, rules::what_needs_root_is_named_so]);
 }
 
 #[test]

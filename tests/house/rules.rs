@@ -128,6 +128,22 @@ pub(crate) fn no_test_is_skipped(file: &File) -> Vec<String> {
     found.then(|| file.complain("`#[ignore]`: a test that does not run is no test")).into_iter().collect()
 }
 
+/// `scripts/test` finds what only root can run by its name.
+pub(crate) fn what_needs_root_is_named_so(file: &File) -> Vec<String> {
+    let code = bare(&file.text);
+    let tests = code.split("#[test]\n").skip(1).filter_map(|rest| rest.split_once("() {\n"));
+    let named = tests.filter_map(|(head, body)| {
+        let name = head.rsplit_once("fn ")?.1;
+        let needs = body.trim_start().starts_with("needs_root();");
+        (needs != name.starts_with("only_root_")).then(|| {
+            file.complain(format!(
+                "`{name}`: a test begins with `needs_root();` if and only if its name does with `only_root_`"
+            ))
+        })
+    });
+    named.collect()
+}
+
 pub(crate) fn length(file: &File) -> Vec<String> {
     let lines = file.without_tests().lines().count();
     let long = lines > LONGEST;
@@ -223,6 +239,10 @@ fn the_rules_of_one_place_can_fail() {
     breaks(errors_keep_their_type, "src/lib.rs", "run().into_diagnostic()");
     breaks(no_test_is_skipped, "tests/a.rs", "#[test]\n#[ignore]\nfn a() {}");
     keeps(no_test_is_skipped, "tests/a.rs", "// no #[ignore] here\n\"#[ignore]\"");
+    let test = |name: &str, body: &str| format!("#[test]\nfn {name}() {{\n    {body}\n}}\n");
+    breaks(what_needs_root_is_named_so, "tests/a.rs", &test("a", "needs_root();"));
+    breaks(what_needs_root_is_named_so, "tests/a.rs", &test("only_root_a", "a();"));
+    keeps(what_needs_root_is_named_so, "tests/a.rs", &(test("only_root_a", "needs_root();") + &test("b", "a();")));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::finding::{Finding, State, told};
 use crate::commands::settings;
 use crate::manifest::Tools;
 use crate::tools::program::Absence;
-use crate::tools::runc::Kind;
+use crate::tools::runc::{Kind, version_question};
 use crate::tools::{Invocation, Version, on_path};
 
 /// How long a question about the version may take.
@@ -55,8 +55,11 @@ impl Tool {
             let found = format!("`{}` is not there", program.display());
             return bad(found, Absence::of(name, program).advice("install it"));
         };
-        let asked = Invocation::new(&path).argument("--version").limit(QUESTION).capture();
-        let printed = match asked {
+        let question = match *name {
+            "runc" | "crun" => version_question(&path),
+            _ => Invocation::new(&path).argument("--version").limit(QUESTION),
+        };
+        let printed = match question.capture() {
             Ok(finished) if finished.status.success() => finished.stdout,
             Ok(finished) => {
                 let found = format!("`{} --version` ended with {}", path.display(), finished.status);

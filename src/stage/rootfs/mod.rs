@@ -56,9 +56,6 @@ const CENSUS: &str = "census";
 /// The name of the tree in its folder.
 const TREE: &str = "fs";
 
-/// The name of the tree, in the folder that has it.
-const TREE: &str = "fs";
-
 /// A layer whose blob is on disk and verified.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerBlob {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::registry::{Registry, skopeo_copy};
-use super::tools::{static_busybox, succeed, tool};
+use super::tools::{kept_folder, static_busybox, succeed, tool};
 
 const CREATED: &str = "2024-01-01T00:00:00Z";
 const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
@@ -111,7 +111,7 @@ fn layout() -> &'static Path {
         let mut recipe = Sha256::new();
         recipe.update(include_str!("images.rs"));
         recipe.update(fs::read(static_busybox()).unwrap());
-        let kept = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let kept = kept_folder();
         let path = kept.join(format!("bases-{}", &hex(&recipe.finalize())[..16]));
         if !path.is_dir() {
             fs::create_dir_all(&kept).unwrap();

@@ -99,10 +99,11 @@ pub(crate) fn is_root_or_was(test: &str) -> bool {
     false
 }
 
-/// For what no ordinary user can do, whatever the namespace.
+/// Begins each test of what no ordinary user can do, whatever the namespace. The test's name begins with `only_root_`,
+/// by which `scripts/test` finds it to run it through sudo.
 #[track_caller]
 pub(crate) fn needs_root() {
-    assert!(is_root(), "what this test looks at, only root can make: run `scripts/test` as root, for this test too");
+    assert!(is_root(), "what this test looks at, only root can make: run it by `scripts/test`, as root or with sudo");
 }
 
 pub(crate) fn is_root() -> bool {

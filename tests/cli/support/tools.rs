@@ -1,5 +1,6 @@
 //! The system's tools, found or asked for.
 
+use std::env::var_os;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -23,6 +24,12 @@ pub(crate) fn search_path() -> String {
     format!("{}:/usr/local/sbin:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }
 
+/// The folder for what later runs of the tests use again. Those that only root can run have another one, so that
+/// root leaves nothing in an ordinary user's `target`.
+pub(crate) fn kept_folder() -> PathBuf {
+    var_os("OCI_TESTS_KEPT").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
+}
+
 /// The path of a tool; the test fails with the package to install where there is none.
 pub(crate) fn find(name: &str) -> PathBuf {
     let search_path = search_path();
@@ -33,13 +40,22 @@ pub(crate) fn find(name: &str) -> PathBuf {
     })
 }
 
+/// The program of this name of those that run hooks, which `scripts/install tests` keeps in a folder of their own.
+pub(crate) fn hook_runner(name: &str) -> PathBuf {
+    let absolute = |name: &str| var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    let path = cache.unwrap_or_default().join("oci-tests/hooks/bin").join(name);
+    assert!(path.is_file(), "`{}` is not there; run `scripts/install tests`", path.display());
+    path
+}
+
 /// A command with nothing on standard input.
 pub(crate) fn tool(name: &str) -> Command {
     let mut command = Command::new(find(name));
     command.env("PATH", search_path()).stdin(Stdio::null());
     if name == "skopeo" {
         // Nobody's credentials, and none that may not be read.
-        command.env("XDG_RUNTIME_DIR", env!("CARGO_TARGET_TMPDIR"));
+        command.env("XDG_RUNTIME_DIR", kept_folder());
     }
     command
 }
