@@ -57,7 +57,14 @@ fn thousandths(written: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::thousandths;
+    use super::{bad_limit, thousandths};
+    use crate::diagnostic::rendered;
+
+    #[test]
+    fn how_a_bad_limit_is_told() {
+        let error = bad_limit("lots", "--memory", "write a whole number and its unit, such as `512MiB`");
+        insta::assert_snapshot!(rendered(&error));
+    }
 
     #[test]
     fn processors_are_counted_in_thousandths() {

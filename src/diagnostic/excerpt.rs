@@ -131,7 +131,7 @@ impl Excerpt {
     /// The characters of a line that are shown, by number.
     fn kept(&self, line: &str, offset: usize) -> Vec<Range<usize>> {
         if line.chars().nth(WIDEST).is_none() {
-            return vec![0..WIDEST];
+            return std::iter::once(0..WIDEST).collect();
         }
         let number = |at: usize| line[..at.clamp(offset, offset + line.len()) - offset].chars().count();
         let here = self.spans.iter().filter(|span| span.start <= offset + line.len() && span.end >= offset);

@@ -148,3 +148,15 @@ impl<T, E: Into<io::Error>> Attempt<T> for Result<T, E> {
         self.map_err(|error| Refusal::failed(verb, path.as_ref(), error.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::rendered;
+
+    #[test]
+    fn how_a_path_that_leads_out_is_told() {
+        let [what, path, image, to] = ["the working folder", "/to-fd", "app", "/proc/self/fd/7"].map(str::to_owned);
+        insta::assert_snapshot!(rendered(&Refusal::Beyond { what, path, image, to }));
+    }
+}

@@ -85,10 +85,14 @@ fn digest_files(
     folder: &Path,
     found: &mut BTreeMap<String, Option<String>>,
 ) -> Result<(), (String, io::Error)> {
-    let mut add = |path: &str| match fs::read(&folder.join(path), fs::LARGEST_TEXT) {
-        Ok(bytes) => Ok(drop(found.insert(path.to_owned(), Some(Digest::of(&bytes).to_string())))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(drop(found.insert(path.to_owned(), None))),
-        Err(error) => Err((path.to_owned(), error)),
+    let mut add = |path: &str| {
+        let digest = match fs::read(&folder.join(path), fs::LARGEST_TEXT) {
+            Ok(bytes) => Some(Digest::of(&bytes).to_string()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err((path.to_owned(), error)),
+        };
+        found.insert(path.to_owned(), digest);
+        Ok(())
     };
     let Value::Object(fields) = policy else {
         return policy.as_array().into_iter().flatten().try_for_each(|item| digest_files(item, folder, found));

@@ -74,4 +74,11 @@ mod tests {
         let missing = umoci.unpack(folder.path(), ("layout", "image"), "tree", &IdMap::Host, "app").unwrap_err();
         assert_eq!(missing.cause(), Some(&Cause::Missing));
     }
+
+    #[test]
+    fn how_a_disk_that_is_nearly_full_is_told() {
+        let (subject, folder) = ("app".to_owned(), "/cache/rootfs".into());
+        let error = ToolError::NoRoom { subject, folder, least: crate::model::ByteSize(1 << 30) };
+        insta::assert_snapshot!(crate::diagnostic::rendered(&error));
+    }
 }
