@@ -129,7 +129,7 @@ fn runs() {
             ("no program", run("shell", &["--", "nothing"])),
             ("no executable", run("shell", &["--", "/etc/passwd"])),
             ("no user", run("shell", &["--user", "stranger", "--", "id"])),
-            ("a user that is none", run("shell", &["--user", "root:", "--", "id"])),
+            ("a user that is none", run("shell", &["--user", "root:root:root", "--", "id"])),
             ("a folder that cannot be", run("shell", &["--workdir", "/etc/passwd/below", "--", "true"])),
             ("no terminal", run("shell", &["-t"])),
             ("ports", run("shell", &["-p", "80:80"])),

@@ -36,7 +36,7 @@ fn a_long_cycle_is_told_once_and_in_short() {
 #[test]
 fn names_that_are_unknown() {
     let told = messages(&builds(|number| format!("nothing{number}")));
-    assert_eq!((told.len(), told[0].as_str()), (LENGTH, "there is no base `nothing0`"));
+    assert_eq!((told.len(), told[0].as_str()), (crate::problem::MOST, "there is no base `nothing0`"));
 }
 
 /// Of cycles that share an image each is told.
