@@ -27,7 +27,7 @@ fn holds(folder: &Path, text: &str) -> bool {
 }
 
 #[test]
-fn what_a_run_is_given_lies_nowhere() {
+fn only_root_what_a_run_is_given_lies_nowhere() {
     needs_root();
     for ids in [None, Some(Ids::Subordinate)] {
         let registry = Registry::start();
@@ -58,7 +58,7 @@ fn what_a_run_is_given_lies_nowhere() {
 }
 
 #[test]
-fn limits_hold() {
+fn only_root_limits_hold() {
     needs_root();
     let registry = Registry::start();
     let context = project::on_base(&registry, crate::support::Base::Busybox, "busybox", "");
@@ -84,7 +84,7 @@ fn limits_hold() {
 }
 
 #[test]
-fn a_limit_that_cannot_be_is_an_error() {
+fn only_root_a_limit_that_cannot_be_is_an_error() {
     needs_root();
     let registry = Registry::start();
     let context = project::on_base(&registry, crate::support::Base::Busybox, "busybox", "");
@@ -108,7 +108,7 @@ fn a_limit_that_cannot_be_is_an_error() {
 }
 
 #[test]
-fn the_machines_own_state_is_out_of_reach() {
+fn only_root_the_machines_own_state_is_out_of_reach() {
     needs_root();
     for ids in [None, Some(Ids::Subordinate), Some(Ids::NoEntry)] {
         let registry = Registry::start();
@@ -133,7 +133,7 @@ fn the_machines_own_state_is_out_of_reach() {
 }
 
 #[test]
-fn what_is_open_here_is_not_open_there() {
+fn only_root_what_is_open_here_is_not_open_there() {
     needs_root();
     let registry = Registry::start();
     let context = project::on_base(&registry, crate::support::Base::Busybox, "busybox", "");

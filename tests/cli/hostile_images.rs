@@ -185,7 +185,7 @@ const WAYS: [(Option<Ids>, usize); 6] = [
 ];
 
 #[test]
-fn what_is_no_folder_where_a_container_has_its_own_leads_nowhere() {
+fn only_root_what_is_no_folder_where_a_container_has_its_own_leads_nowhere() {
     needs_root();
     for (number, (ids, depth)) in WAYS.into_iter().enumerate() {
         let mut hostile = Hostile::new();
@@ -230,7 +230,7 @@ fn what_is_no_folder_where_a_container_has_its_own_leads_nowhere() {
 }
 
 #[test]
-fn links_of_an_image_are_followed_inside_it() {
+fn only_root_links_of_an_image_are_followed_inside_it() {
     needs_root();
     let mut hostile = Hostile::new();
     let victim = hostile.victim();
@@ -286,7 +286,7 @@ fn links_of_an_image_are_followed_inside_it() {
 }
 
 #[test]
-fn nothing_is_started_through_what_the_runtime_has_open() {
+fn only_root_nothing_is_started_through_what_the_runtime_has_open() {
     needs_root();
     let mut hostile = Hostile::new();
     let shaped = |workdir: &str, command: &[&str], path: &str| json!({ "WorkingDir": workdir, "Cmd": command, "Env": [format!("PATH={path}")] });
@@ -334,7 +334,7 @@ fn nothing_is_started_through_what_the_runtime_has_open() {
 }
 
 #[test]
-fn accounts_that_are_no_files_are_refused() {
+fn only_root_accounts_that_are_no_files_are_refused() {
     needs_root();
     let mut hostile = Hostile::new();
     let cases: [(&str, Make, &str); 5] = [
@@ -359,7 +359,7 @@ fn accounts_that_are_no_files_are_refused() {
 }
 
 #[test]
-fn an_image_that_would_fill_the_disk_is_stopped_before() {
+fn only_root_an_image_that_would_fill_the_disk_is_stopped_before() {
     needs_root();
     let mut hostile = Hostile::new();
     // A little to download, and much to unpack.

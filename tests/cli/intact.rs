@@ -34,7 +34,7 @@ fn change(file: &PathBuf) {
 }
 
 #[test]
-fn a_step_on_a_tree_that_was_changed_runs_again_on_what_was_meant() {
+fn only_root_a_step_on_a_tree_that_was_changed_runs_again_on_what_was_meant() {
     needs_root();
     for ids in [None, Some(Ids::Subordinate), Some(Ids::NoEntry)] {
         let registry = Registry::start();
@@ -57,7 +57,7 @@ fn a_step_on_a_tree_that_was_changed_runs_again_on_what_was_meant() {
 }
 
 #[test]
-fn verifying_the_cache_finds_what_was_changed() {
+fn only_root_verifying_the_cache_finds_what_was_changed() {
     needs_root();
     let registry = Registry::start();
     let context = copying(&registry);
@@ -78,7 +78,7 @@ fn verifying_the_cache_finds_what_was_changed() {
 }
 
 #[test]
-fn a_tree_that_nobody_knows_is_unpacked_anew() {
+fn only_root_a_tree_that_nobody_knows_is_unpacked_anew() {
     needs_root();
     let registry = Registry::start();
     let context = copying(&registry);

@@ -65,7 +65,7 @@ fn odd(tables: &str) -> TestContext {
 }
 
 #[test]
-fn a_step_sees_the_same_times_everywhere() {
+fn only_root_a_step_sees_the_same_times_everywhere() {
     needs_root();
     let tables = format!(
         "[stage.below]\nbase = \"busybox\"\npackages = [{{ text = \"1\", to = \"/own/one\" }}]\n\
