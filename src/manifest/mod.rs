@@ -12,6 +12,7 @@ mod part;
 mod placeholder;
 mod read;
 mod schema;
+mod settings;
 mod shape;
 pub(crate) mod step;
 pub(crate) mod template;
@@ -21,19 +22,20 @@ mod validate;
 pub(crate) mod variable;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub(crate) use discover::{DiscoverError, discover};
 pub(crate) use later::{Needs, NotYetError};
 pub(crate) use outline::Outline;
 pub(crate) use package::{IgnoreFile, Package, PackageContent};
 pub(crate) use schema::json_schema;
+pub(crate) use settings::{Cache, CacheFolder, HostPath, Insecure, Policy, RegistrySettings, Tools};
 pub(crate) use step::Step;
 use template::Template;
 pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, UserSettings, parse_with};
 use variable::VariableValue;
 
-use crate::model::{ByteSize, Compression, Digest, ImageName, Origin, Platform, RegistryMirror, Tag};
+use crate::model::{Compression, Digest, ImageName, Origin, Platform, Tag};
 use crate::source::{At, Place, Placed, Source};
 
 /// A whole `oci.toml`, free of contradictions that can be seen without a network.
@@ -92,96 +94,6 @@ pub(crate) struct Project {
     pub(crate) ignore_files: Option<Vec<IgnoreFile>>,
     /// `source-date-epoch`: seconds since 1970 that every file and history entry carries.
     pub(crate) epoch: Option<i64>,
-}
-
-/// `[tools]`: names on `PATH`; from the user's own settings also paths.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tools {
-    pub(crate) skopeo: Option<PathBuf>,
-    pub(crate) umoci: Option<PathBuf>,
-    pub(crate) runc: Option<PathBuf>,
-}
-
-impl Tools {
-    /// These, and the others where these say nothing.
-    fn or(self, others: &Self) -> Self {
-        Self {
-            skopeo: self.skopeo.or_else(|| others.skopeo.clone()),
-            umoci: self.umoci.or_else(|| others.umoci.clone()),
-            runc: self.runc.or_else(|| others.runc.clone()),
-        }
-    }
-}
-
-/// `[cache]`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Cache {
-    /// `dir`.
-    pub(crate) folder: Option<CacheFolder>,
-    pub(crate) max_size: Option<ByteSize>,
-}
-
-/// A folder that is named for the cache.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct CacheFolder {
-    pub(crate) path: Placed<PathBuf>,
-    /// The folder of the project whose manifest names it; `None` if the user's own settings do.
-    pub(crate) project: Option<PathBuf>,
-}
-
-impl Cache {
-    /// This, and the other where this says nothing.
-    fn or(self, other: &Self) -> Self {
-        Self { folder: self.folder.or_else(|| other.folder.clone()), max_size: self.max_size.or(other.max_size) }
-    }
-}
-
-/// `[policy]`: what bases have to be like, besides what was checked with the manifest.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Policy {
-    /// How many days ago a base may have been made.
-    pub(crate) max_age_days: Option<i64>,
-    /// A containers `policy.json` that bases from registries have to satisfy.
-    pub(crate) signatures: Option<Placed<PathBuf>>,
-}
-
-/// `[registry."host[:port]"]`: how a registry is talked to.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct RegistrySettings {
-    pub(crate) insecure: Insecure,
-    /// A folder with the registry's `ca.crt`.
-    pub(crate) cert_dir: Option<HostPath>,
-    /// The file with the credentials, instead of where skopeo looks.
-    pub(crate) auth_file: Option<HostPath>,
-    /// Asked before the registry, in this order.
-    pub(crate) mirrors: Vec<RegistryMirror>,
-}
-
-/// Whether plain HTTP, or a certificate that nobody checks, will do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Insecure {
-    #[default]
-    No,
-    /// The project says so, and the user does not: nobody's credentials may go that way.
-    ForProject,
-    /// The user's own settings say so.
-    ForUser,
-}
-
-/// A path on this machine, and whose word it is.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum HostPath {
-    OfUser(PathBuf),
-    OfProject(Placed<PathBuf>),
-}
-
-impl HostPath {
-    pub(crate) fn path(&self) -> &Path {
-        match self {
-            Self::OfUser(path) => path,
-            Self::OfProject(path) => path,
-        }
-    }
 }
 
 /// `[base.NAME]`: an image from elsewhere.
