@@ -1,19 +1,8 @@
 //! The inside of a run: what must happen in namespaces of its own, in a process of one thread.
 //!
 //! `oci` starts itself as `oci __sandbox TASK` in new mount and PID namespaces, and, as an
-//! ordinary user, in a user namespace whose root it is there ([`crate::tools::Namespaces`]). The run's
-//! folder, which the parent made and will remove, holds
-//!
-//! ```text
-//! task.json           what to do: a [`Task`], gone once it is read, since an environment may hold secrets; a
-//!                     step's comes on standard input
-//! scratch/            an overlay's upper folder `fs`, what the container changes, and its `work`; or the
-//!                     whole root as `fs`, where no overlay can be mounted
-//! merged/             where the overlay is mounted, seen in here only
-//! bundle/             in memory, seen in here only: the runtime configuration, and secrets
-//! runc/ log started   runc's state, its log, the file that says that it has started
-//! refusal.json        why nothing was started, or no layer made: a [`Refusal`]
-//! ```
+//! ordinary user, in a user namespace whose root it is there ([`crate::tools::Namespaces`]). What a run
+//! keeps on the disk is in its folder ([`run_folder`]).
 //!
 //! The flow: mount the overlay on the unpacked layers, or copy them ([`ground`]); look in it for the user and the program, so
 //! that what is wrong is said before anything starts; make what is to be mounted on; write the runtime
@@ -34,6 +23,7 @@ mod program;
 mod reentry;
 mod refusal;
 mod root;
+mod run_folder;
 mod runtime_config;
 mod seccomp;
 mod step;
@@ -55,6 +45,7 @@ pub(crate) use mount::{Mount, MountSource, is_free_device};
 pub(crate) use overlay::ROOT_MARK;
 pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, date, delete_of_crun, invocation, remove_tree, take_census};
 pub(crate) use refusal::Refusal;
+pub(crate) use run_folder::RunFolder;
 pub(crate) use step::Step;
 
 use crate::fs::write_private;
@@ -152,55 +143,6 @@ pub(crate) struct Process {
     pub(crate) user: Option<String>,
     pub(crate) workdir: PathBuf,
     pub(crate) terminal: bool,
-}
-
-/// Where things are in a run's folder.
-#[derive(Clone, Debug)]
-pub(crate) struct RunFolder {
-    pub(crate) path: PathBuf,
-}
-
-impl RunFolder {
-    pub(crate) fn task(&self) -> PathBuf {
-        self.path.join("task.json")
-    }
-
-    pub(crate) fn refusal(&self) -> PathBuf {
-        self.path.join("refusal.json")
-    }
-
-    pub(crate) fn log(&self) -> PathBuf {
-        self.path.join("log")
-    }
-
-    pub(crate) fn runc_state(&self) -> PathBuf {
-        self.path.join("runc")
-    }
-
-    /// After a step that changed something: the tree of its layer, as `fs` in here.
-    pub(crate) fn scratch(&self) -> PathBuf {
-        self.path.join("scratch")
-    }
-
-    fn upper(&self) -> PathBuf {
-        self.scratch().join("fs")
-    }
-
-    fn work(&self) -> PathBuf {
-        self.scratch().join("work")
-    }
-
-    fn merged(&self) -> PathBuf {
-        self.path.join("merged")
-    }
-
-    fn bundle(&self) -> PathBuf {
-        self.path.join("bundle")
-    }
-
-    fn started(&self) -> PathBuf {
-        self.path.join("started")
-    }
 }
 
 /// The helper: does a task and returns the process's exit status, a container's being the container's own.
