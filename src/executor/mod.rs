@@ -11,6 +11,7 @@ mod documents;
 mod files;
 mod forecast;
 mod layers;
+mod links;
 mod mounts;
 mod reasons;
 mod schedule;

@@ -1,0 +1,60 @@
+//! What is known of the image below a layer: which of its paths are links, and how its folders are. What a layer holds
+//! is read once, and recorded by the layer's digest.
+
+use super::{BuildError, Executor};
+use crate::image::{Image, Layer};
+use crate::layer::{BaseLinks, Below, LayerLinks, Look};
+use crate::source::{At, Place};
+use crate::stage::base::BaseImage;
+use crate::store::Shelf;
+
+/// What is a link in the layer with this digest, and whose its folders are.
+pub(super) const LINKS: Shelf<LayerLinks> = Shelf::new("folders", 1);
+
+impl Executor<'_> {
+    /// True if it is known what is a link in this layer, or the layer is here, whole.
+    pub(super) fn can_read_links(&self, layer: &Layer) -> Result<bool, BuildError> {
+        let digest = &layer.descriptor.digest;
+        let is_known = layer.descriptor.is_foreign() || LINKS.recall(self.store, digest)?.is_some();
+        Ok(is_known || self.store.verify(digest)?)
+    }
+
+    /// What is known of the image below, whose first layers are those of its base from elsewhere, if there is
+    /// one. The layers that are looked into are here, or were once; the place is to blame where they cannot be
+    /// read.
+    pub(super) fn look(
+        &self,
+        look: Look,
+        place: &Place,
+        (image, base): (&Image, Option<&BaseImage>),
+    ) -> Result<Below, BuildError> {
+        let elsewhere = base.map_or(0, |base| base.image.layers.len());
+        let start = if look == Look::Everywhere { 0 } else { elsewhere };
+        let links = image.layers[start..].iter().map(|layer| self.layer_links(place, layer));
+        let links = links.collect::<Result<Vec<_>, _>>()?;
+        Ok(below(&links, elsewhere - start))
+    }
+
+    pub(super) fn layer_links(&self, place: &Place, layer: &Layer) -> Result<LayerLinks, BuildError> {
+        // Of foreign layers nothing is known, wherever they are.
+        if layer.descriptor.is_foreign() {
+            return Ok(LayerLinks::default());
+        }
+        let digest = layer.descriptor.digest;
+        if let Some(known) = LINKS.recall(self.store, &digest)? {
+            return Ok(known);
+        }
+        let path = self.store.blob_path(&digest);
+        let file = std::fs::File::open(&path).map_err(|error| crate::fs::FileError::new("read", &path, error))?;
+        let found = LayerLinks::read(std::io::BufReader::new(file), &layer.descriptor.media_type)
+            .map_err(|error| BuildError::Links(At::new(error, place, "")))?;
+        LINKS.record(self.store, &digest, &found)?;
+        Ok(found)
+    }
+}
+
+/// What layers make together, the first of which are a base's from elsewhere.
+pub(super) fn below(links: &[LayerLinks], elsewhere: usize) -> Below {
+    let made = links.get(elsewhere..).unwrap_or_default();
+    Below { all: BaseLinks::stack(links), made: BaseLinks::stack(made) }
+}
