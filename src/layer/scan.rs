@@ -1,7 +1,7 @@
 //! From packages to the entries of a layer, by looking at names and stats alone, and at what archives hold.
 //!
 //! Each package is looked at by itself, all problems are gathered, and [`Tree::assemble`] makes one
-//! tree of what was found. Folders are read by [`super::walk`].
+//! tree of what was found. What is in folders is found by [`super::folder`].
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -12,12 +12,11 @@ use std::sync::Arc;
 use rustix::fs::FileType;
 
 use crate::fs::host::LastLink;
-use crate::layer::glob::{self, Filter, Globs, Selection, names_own};
+use crate::layer::glob::{self, Globs};
 use crate::layer::host::{Named, normal};
 use crate::layer::ignore::Ignores;
 use crate::layer::path::LayerPath;
 use crate::layer::tree::{Claim, Entry, HostFile, Kind, Origin, Stamp, folder_mode};
-use crate::layer::walk::Walk;
 use crate::layer::{ImageTree, LayerError, Tree};
 use crate::manifest::package::{IgnoreFile, Mode, Owner, expand};
 use crate::manifest::{Package, PackageContent};
@@ -104,8 +103,8 @@ pub(super) struct PackageScan<'a> {
     pub(super) request: &'a ScanRequest<'a>,
     pub(super) package: &'a Package,
     pub(super) origin: usize,
-    project: &'a Globs,
-    ignores: &'a Ignores,
+    pub(super) project: &'a Globs,
+    pub(super) ignores: &'a Ignores,
     pub(super) entries: Vec<Entry>,
 }
 
@@ -217,100 +216,6 @@ impl PackageScan<'_> {
         }
     }
 
-    /// What a glob matches.
-    fn selection(
-        &mut self,
-        written: &Placed<String>,
-        to: Option<&Placed<String>>,
-        problems: &mut Vec<Problem>,
-    ) -> Result<bool, Problem> {
-        let selection = Selection::compile(written)?;
-        let root = match to {
-            Some(to) => self.destination_root(to)?,
-            None if Path::new(&written.value).is_absolute() => {
-                return Err(At::new(LayerError::NoDestination { path: sanitize::name(written) }, &written.place, ""));
-            }
-            None => LayerPath::root(),
-        };
-        let before = self.entries.len();
-        let found = match self.find(written, &selection.folder, LastLink::Follow) {
-            Ok(Some(folder)) if folder.found.kind() == FileType::Directory => {
-                self.walk(written, folder, &root, Some(&selection), problems)?
-            }
-            Ok(_) => false,
-            Err(problem) if matches!(problem.error(), LayerError::NotFound { .. }) => false,
-            Err(problem) => return Err(problem),
-        };
-        if !found && !self.package.optional {
-            let pattern = sanitize::name(written);
-            let is_filtered = !self.package.include.is_empty() || !self.package.exclude.is_empty();
-            let error = match is_filtered {
-                true => LayerError::NothingLeft { path: pattern },
-                false => LayerError::NoMatch { pattern },
-            };
-            return Err(At::new(error, &written.place, ""));
-        }
-        let files = self.entries[before..].iter().all(|entry| !matches!(entry.kind, Kind::Folder(Claim::Packed)));
-        Ok(files)
-    }
-
-    /// Packs what is in the folder; true if there was something to pack, or to complain of.
-    fn walk(
-        &mut self,
-        written: &Placed<String>,
-        folder: Named,
-        root: &LayerPath,
-        selection: Option<&Selection>,
-        problems: &mut Vec<Problem>,
-    ) -> Result<bool, Problem> {
-        let Named { host, found } = folder;
-        let below = host.strip_prefix(self.request.folder).unwrap_or(Path::new(""));
-        let names = |is_named: fn(&str) -> bool| {
-            is_named(written) || self.package.include.iter().any(|pattern| is_named(pattern))
-        };
-        let filter = Filter {
-            include: Globs::compile(&self.package.include)?,
-            exclude: Globs::compile(&self.package.exclude)?,
-            project: self.project,
-            below: below.as_os_str().as_bytes().to_vec(),
-            selection,
-            packs_git: names(names_git),
-            leaves_out_own: found.inside.as_deref() == Some(Path::new("")) && !names(names_own),
-        };
-        let ignored = self.ignores.in_package(self.request.folder, found.inside.as_deref());
-        let ignored = ignored.map_err(|error| At::new(error, &self.package.place, ""))?;
-        let walk = Walk {
-            filter,
-            ignores: self.ignores,
-            inside: found.inside.unwrap_or_default().into_os_string().into_encoded_bytes(),
-            follow: self.package.follow,
-            root: root.clone(),
-            folder: self.request.folder,
-            place: &self.package.place,
-        };
-        let (found, walked) = walk.run(found.folder, &host, ignored);
-        let has_problems = !walked.is_empty();
-        problems.extend(walked);
-        let mut found = found.peekable();
-        let is_found = found.peek().is_some();
-        if is_found {
-            // Before what is in them, so that all is in its order already.
-            let above = if selection.is_some() { Some(root.clone()) } else { root.parent() };
-            let folders = std::iter::successors(above, LayerPath::parent).take_while(|path| !path.is_root());
-            let folders: Vec<Entry> = folders.map(|path| Entry::implied(path, self.origin)).collect();
-            self.entries.extend(folders.into_iter().rev());
-        }
-        for found in found {
-            let default = match found.kind {
-                Kind::Folder(_) => folder_mode(&found.path),
-                Kind::Link(_) => LINK_MODE,
-                _ => file_mode(found.mode),
-            };
-            self.push(found.path, found.kind, default);
-        }
-        Ok(is_found || has_problems)
-    }
-
     /// Adds one thing and the folders above it.
     fn add(&mut self, path: LayerPath, kind: Kind, default: Mode) {
         let origin = self.origin;
@@ -318,7 +223,7 @@ impl PackageScan<'_> {
         self.push(path, kind, default);
     }
 
-    fn push(&mut self, path: LayerPath, kind: Kind, default: Mode) {
+    pub(super) fn push(&mut self, path: LayerPath, kind: Kind, default: Mode) {
         let asked = match kind {
             Kind::Link(_) => None,
             Kind::Folder(Claim::Packed) => self.package.folder_mode,
@@ -353,7 +258,7 @@ impl PackageScan<'_> {
 pub(super) const LINK_MODE: Mode = Mode(0o777);
 
 /// 0755 if the owner may execute it, else 0644: the other bits depend on a umask.
-fn file_mode(mode: u32) -> Mode {
+pub(super) fn file_mode(mode: u32) -> Mode {
     Mode(if mode & 0o100 == 0 { 0o644 } else { 0o755 })
 }
 
@@ -373,10 +278,6 @@ pub(super) fn kind_of_special(kind: FileType) -> &'static str {
         FileType::CharacterDevice => "character device",
         _ => "special file",
     }
-}
-
-fn names_git(pattern: &str) -> bool {
-    pattern.split('/').any(|component| component == ".git")
 }
 
 #[cfg(test)]

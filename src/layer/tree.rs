@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::layer::LayerError;
 use crate::layer::archive::{Archived, Identity};
+use crate::layer::conflict::Conflicts;
 use crate::layer::path::LayerPath;
 use crate::manifest::package::{Mode, Owner};
 use crate::model::{Digest, Platform};
@@ -154,7 +155,7 @@ impl Entry {
         Self::new(path, Kind::Folder(Claim::Implied), mode, Owner::default(), origin)
     }
 
-    fn claim(&self) -> Option<Claim> {
+    pub(super) fn claim(&self) -> Option<Claim> {
         match self.kind {
             Kind::Folder(claim) => Some(claim),
             _ => None,
@@ -162,7 +163,7 @@ impl Entry {
     }
 
     /// Whether both would put the same thing there. The same name of a file decides, not its content.
-    fn writes_the_same(&self, other: &Self) -> bool {
+    pub(super) fn writes_the_same(&self, other: &Self) -> bool {
         (self.mode, self.owner, &self.attributes) == (other.mode, other.owner, &other.attributes)
             && match (&self.kind, &other.kind) {
                 (Kind::Folder(_), Kind::Folder(_)) => true,
@@ -171,7 +172,7 @@ impl Entry {
     }
 
     /// Whether the two entries of one path cannot both be meant.
-    fn contradicts(&self, other: &Self) -> bool {
+    pub(super) fn contradicts(&self, other: &Self) -> bool {
         match (self.claim(), other.claim()) {
             (Some(one), Some(other_claim)) if one != other_claim || one <= Claim::AsThere => false,
             _ => !self.writes_the_same(other),
@@ -290,79 +291,12 @@ impl Entry {
     }
 }
 
-/// Makes the layers of one build agree, lowest first.
-///
-/// A folder gets the mode and owner that the greatest claim to it gives, in every layer, so that no
-/// layer takes back what another says. Paths that two layers write differently are the errors.
-pub(crate) fn reconcile(trees: &mut [&mut Tree]) -> Vec<At<LayerError>> {
-    if trees.len() < 2 {
-        return Vec::new();
-    }
-    let mut all: Vec<(&LayerPath, usize, usize)> = Vec::new();
-    for (tree, entries) in trees.iter().enumerate() {
-        all.extend(entries.entries.iter().enumerate().map(|(index, entry)| (&entry.path, tree, index)));
-    }
-    // Stable, and quick on runs that are sorted already.
-    all.sort_by(|one, other| one.0.cmp(other.0));
-    let mut conflicts = Conflicts::default();
-    let mut changes = Vec::new();
-    for group in all.chunk_by(|one, other| one.0 == other.0).filter(|group| group.len() > 1) {
-        let entry = |(_, tree, index): &(&LayerPath, usize, usize)| &trees[*tree].entries[*index];
-        let place = |at: &(&LayerPath, usize, usize)| &trees[at.1].origins[entry(at).origin].place;
-        // The first of the greatest claim; what is no folder comes before all folders.
-        let Some(winner) = group.iter().rev().max_by_key(|at| entry(at).claim().map_or(Claim::Declared, |claim| claim))
-        else {
-            continue;
-        };
-        for at in group {
-            if entry(winner).contradicts(entry(at)) {
-                let (first, second) = if at.1 < winner.1 { (at, winner) } else { (winner, at) };
-                conflicts.add(winner.0, place(first), place(second));
-            } else if entry(at).claim() < entry(winner).claim() || !entry(at).writes_the_same(entry(winner)) {
-                changes.push((at.1, at.2, entry(winner).clone()));
-            }
-        }
-    }
-    for (tree, index, winner) in changes {
-        let entry = &mut trees[tree].entries[index];
-        (entry.mode, entry.owner, entry.attributes) = (winner.mode, winner.owner, winner.attributes);
-    }
-    conflicts.into_errors()
-}
-
-/// Paths that two packages write differently, gathered so that each pair is one error.
-#[derive(Default)]
-struct Conflicts(BTreeMap<(usize, usize), Conflict>);
-
-struct Conflict {
-    path: LayerPath,
-    more: usize,
-    first: Place,
-    second: Place,
-}
-
-impl Conflicts {
-    fn add(&mut self, path: &LayerPath, first: &Place, second: &Place) {
-        self.0
-            .entry((first.span.start, second.span.start))
-            .and_modify(|conflict| conflict.more += 1)
-            .or_insert_with(|| Conflict { path: path.clone(), more: 0, first: first.clone(), second: second.clone() });
-    }
-
-    fn into_errors(self) -> Vec<At<LayerError>> {
-        let error = |conflict: Conflict| {
-            let error = LayerError::Conflict { path: conflict.path, more: conflict.more };
-            At::new(error, &conflict.first, "written here").also(&conflict.second, "and here")
-        };
-        self.0.into_values().map(error).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use miette::Diagnostic as _;
 
     use super::*;
+    use crate::layer::reconcile;
     use crate::layer::testing::{Project, folder, link, listing, path, path_to, placed, text};
     use crate::manifest::{Package, PackageContent};
 

@@ -4,6 +4,9 @@
 //! package follows links. So a folder that is swapped for a link meanwhile is an error, and what is outside
 //! of the package never gets in.
 
+mod listed;
+mod pending;
+
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -12,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, fstat, openat, readlinkat, statat};
+use rustix::fs::{FileType, RawDir, readlinkat};
 use rustix::io::Errno;
 
 use crate::layer::glob::Filter;
@@ -20,6 +23,8 @@ use crate::layer::ignore::{Ignores, InFolder, Verdict};
 use crate::layer::path::LayerPath;
 use crate::layer::scan::{check_name, kind_of_special};
 use crate::layer::tree::{Claim, HostFile, Kind, Stamp};
+use crate::layer::walk::listed::{Listed, leaves};
+use crate::layer::walk::pending::{Loop, Opener, Pending};
 use crate::layer::{LayerError, error};
 use crate::parallel;
 use crate::sanitize;
@@ -33,19 +38,16 @@ pub(super) struct Found {
     pub(super) mode: u32,
 }
 
-/// So many folders to be read are worth several threads.
+/// From this many folders on, several threads read them.
 const MANY: usize = 16;
 
-/// More threads than this get in each other's way in the kernel.
+/// The most threads: more of them get in each other's way in the kernel.
 const THREADS: usize = 4;
-
-/// Below so many levels only one in so many is kept open: there is a limit of open files.
-const OPEN_LEVELS: usize = 32;
 
 /// The longest path that Linux takes, in bytes.
 const LONGEST: usize = 4095;
 
-/// So many characters of a path that is too long are shown.
+/// How many characters are shown of a path that is too long.
 const SHOWN: usize = 60;
 
 /// One pass over a folder and what is in it.
@@ -71,45 +73,6 @@ struct Reader<'w, 'a> {
     buffer: Vec<u8>,
 }
 
-/// A folder that is still to be read.
-struct Pending {
-    /// For messages.
-    host: Arc<Path>,
-    /// A folder above it: the one that it is in, or for very deep ones one further up.
-    above: Arc<OwnedFd>,
-    /// Where in `relative` its path from there begins.
-    start: usize,
-    /// From the package's folder; empty for that itself.
-    relative: Vec<u8>,
-    /// Where it goes. Within a glob without `**`, nothing until something matches.
-    path: Option<LayerPath>,
-    /// The glob matched it or a folder above, or there is none.
-    is_selected: bool,
-    /// `include` matched it or a folder above, or there is none.
-    is_included: bool,
-    /// It has its entry.
-    is_packed: bool,
-    /// What ignore files above it say of what is in it.
-    ignored: InFolder,
-    /// The folders above by device and inode, known only where links are followed.
-    trail: Option<Arc<Trail>>,
-}
-
-/// A name in the folder that is read.
-struct Listed<'n> {
-    fd: &'n Arc<OwnedFd>,
-    name: &'n [u8],
-    /// From the package's folder.
-    relative: &'n [u8],
-    /// What the folder says that it is.
-    kind: FileType,
-}
-
-struct Trail {
-    folder: (u64, u64),
-    above: Option<Arc<Trail>>,
-}
-
 impl Walk<'_> {
     /// Everything to pack of the folder `host`, sorted, and all that stands in the way.
     ///
@@ -124,8 +87,7 @@ impl Walk<'_> {
         let selection = self.filter.selection;
         let mut root = Pending {
             host: host.into(),
-            above: Arc::new(folder),
-            start: 0,
+            opener: Opener::of_root(folder),
             relative: Vec::new(),
             path: selection.is_none_or(|selection| selection.is_deep).then(|| self.root.clone()),
             is_selected: selection.is_none(),
@@ -154,7 +116,7 @@ impl Walk<'_> {
         let mut problems: Vec<_> = problems.into_iter().flatten().collect();
         // Folders are not read in an order that anyone could count on.
         problems.sort_by_cached_key(ToString::to_string);
-        // Of everything that is too deep in one place one is enough.
+        // One error is enough for all that is too deep in one folder.
         problems.dedup_by(|one, other| {
             matches!(one.error(), LayerError::TooDeep { .. }) && one.to_string() == other.to_string()
         });
@@ -177,7 +139,7 @@ impl<'w, 'a> Reader<'w, 'a> {
 
     /// Sorts what was found, on the thread that found it.
     fn sorted(mut self) -> Self {
-        // What is there twice is the same: a folder that several matches of a glob are in.
+        // Two entries of one path are equal: a folder that several matches of a glob are in.
         self.found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         self
     }
@@ -215,32 +177,16 @@ impl<'w, 'a> Reader<'w, 'a> {
         self.buffer = buffer;
     }
 
-    fn open(&self, folder: &Pending) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let flags = if self.walk.follow { flags } else { flags | OFlags::NOFOLLOW };
-        let mut names = folder.relative[folder.start..].split(|byte| *byte == b'/');
-        let first = names.next().filter(|name| !name.is_empty()).unwrap_or(b".");
-        let reached = openat(&folder.above, first, flags, Mode::empty())?;
-        names.try_fold(reached, |reached, name| openat(&reached, name, flags, Mode::empty()))
-    }
-
     fn names(
         &mut self,
         folder: &mut Pending,
         pending: &mut Vec<Pending>,
         buffer: &mut [MaybeUninit<u8>],
     ) -> Result<(), Errno> {
-        let fd = Arc::new(self.open(folder)?);
-        if self.walk.follow {
-            let stat = Stamp::of(&fstat(&fd)?);
-            let this = (stat.device, stat.inode);
-            if std::iter::successors(folder.trail.as_deref(), |trail| trail.above.as_deref())
-                .any(|trail| trail.folder == this)
-            {
-                self.problem(LayerError::LinkLoop { path: error::shown(&folder.host, self.walk.folder) });
-                return Ok(());
-            }
-            folder.trail = Some(Arc::new(Trail { folder: this, above: folder.trail.take() }));
+        let fd = Arc::new(folder.open(self.walk.follow)?);
+        if self.walk.follow && folder.note_trail(&fd)? == Loop::Found {
+            self.problem(LayerError::LinkLoop { path: error::shown(&folder.host, self.walk.folder) });
+            return Ok(());
         }
         if !self.walk.ignores.is_empty() {
             match self.walk.ignores.entered(&folder.ignored, &*fd, &self.walk.path_in_project(&folder.relative)) {
@@ -308,15 +254,9 @@ impl<'w, 'a> Reader<'w, 'a> {
                 if self.is_too_deep(folder, name, path.as_ref()) {
                     return Ok(());
                 }
-                let depth = memchr::memchr_iter(b'/', relative).count();
-                let (above, start) = match depth < OPEN_LEVELS || depth.is_multiple_of(OPEN_LEVELS) {
-                    true => (Arc::clone(fd), relative.len() - name.len()),
-                    false => (Arc::clone(&folder.above), folder.start),
-                };
                 let mut within = Pending {
                     host: host().into(),
-                    above,
-                    start,
+                    opener: folder.opener_of(fd, name.as_bytes(), relative),
                     relative: relative.to_vec(),
                     path,
                     is_selected,
@@ -371,34 +311,9 @@ impl<'w, 'a> Reader<'w, 'a> {
         self.found.push(Found { path, kind, mode });
         Ok(())
     }
-
-    /// What the name stands for, with its stat if that was needed; nothing if it is not to be packed.
-    fn kind(&mut self, folder: &Pending, listed: &Listed<'_>) -> Option<(FileType, Option<Stat>)> {
-        let Listed { fd, name, relative, kind: listed } = *listed;
-        // Most file systems list a name's kind with it. Only of a file more must be known.
-        if listed == FileType::Directory || (listed == FileType::Symlink && !self.walk.follow) {
-            return Some((listed, None));
-        }
-        let flags = if self.walk.follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
-        match statat(fd, name, flags) {
-            Ok(stat) => Some((FileType::from_raw_mode(stat.st_mode), Some(stat))),
-            // It went away since the folder was listed.
-            Err(Errno::NOENT) if listed != FileType::Symlink => None,
-            Err(_) if self.walk.filter.excludes(relative, name, listed) => None,
-            Err(errno) => {
-                let path = error::shown(&folder.host.join(OsStr::from_bytes(name)), self.walk.folder);
-                self.problem(match errno {
-                    Errno::LOOP => LayerError::LinkLoop { path },
-                    Errno::NOENT => LayerError::NotFound { path, help: Some("it is a link to nothing".to_owned()) },
-                    errno => LayerError::Unreadable { path, source: errno.into() },
-                });
-                None
-            }
-        }
-    }
 }
 
-/// All that is in runs that are sorted, sorted.
+/// Merges sorted runs into one sorted iterator.
 fn merged(runs: Vec<Vec<Found>>) -> impl Iterator<Item = Found> {
     let mut runs: Vec<_> = runs.into_iter().map(|run| run.into_iter().peekable()).collect();
     std::iter::from_fn(move || {
@@ -406,25 +321,6 @@ fn merged(runs: Vec<Vec<Found>>) -> impl Iterator<Item = Found> {
         let (_, least) = heads.min()?;
         runs[least].next()
     })
-}
-
-/// Whether a link in the folder `relative` of a package points out of the package.
-///
-/// By its text alone: where it leads on this machine is of no interest in an image.
-fn leaves(relative: &[u8], target: &[u8]) -> bool {
-    let mut depth = relative.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).count();
-    if target.starts_with(b"/") {
-        return true;
-    }
-    for name in target.split(|byte| *byte == b'/') {
-        match name {
-            b"" | b"." => {}
-            b".." if depth == 0 => return true,
-            b".." => depth -= 1,
-            _ => depth += 1,
-        }
-    }
-    false
 }
 
 #[cfg(test)]

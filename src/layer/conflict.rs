@@ -1,0 +1,35 @@
+//! Paths that two packages write differently, as errors.
+
+use std::collections::BTreeMap;
+
+use crate::layer::LayerError;
+use crate::layer::path::LayerPath;
+use crate::source::{At, Place};
+
+/// Paths that two packages write differently, gathered so that each pair is one error.
+#[derive(Default)]
+pub(super) struct Conflicts(BTreeMap<(usize, usize), Conflict>);
+
+struct Conflict {
+    path: LayerPath,
+    more: usize,
+    first: Place,
+    second: Place,
+}
+
+impl Conflicts {
+    pub(super) fn add(&mut self, path: &LayerPath, first: &Place, second: &Place) {
+        self.0
+            .entry((first.span.start, second.span.start))
+            .and_modify(|conflict| conflict.more += 1)
+            .or_insert_with(|| Conflict { path: path.clone(), more: 0, first: first.clone(), second: second.clone() });
+    }
+
+    pub(super) fn into_errors(self) -> Vec<At<LayerError>> {
+        let error = |conflict: Conflict| {
+            let error = LayerError::Conflict { path: conflict.path, more: conflict.more };
+            At::new(error, &conflict.first, "written here").also(&conflict.second, "and here")
+        };
+        self.0.into_values().map(error).collect()
+    }
+}
