@@ -145,6 +145,12 @@ fn a_policy_that_is_not_there_or_none() {
     assert_eq!(registry.requests().len(), asked);
     write_policy(&context, &json!({ "default": [{ "type": "sign me" }] }));
     assert_outcome!(context.run(["fetch"]).failure(1));
+    // Skopeo would wait for such a key for ever.
+    write_policy(
+        &context,
+        &json!({ "default": [{ "type": "signedBy", "keyType": "GPGKeys", "keyPath": "/dev/zero" }] }),
+    );
+    assert_outcome!(context.run(["build"]).failure(2));
 }
 
 /// What is on the disk is pinned, and came from no registry.
