@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use lock::Lock;
 pub(crate) use named::{write_project_file, write_where_asked};
 pub(crate) use own::{create_own_folder, is_foreign, is_real_folder, lies_in, open_own, read_own, refuse_links};
-pub(crate) use read::{LARGEST_TEXT, open, read, read_given, read_text};
+pub(crate) use read::{LARGEST_TEXT, open, read, read_bounded, read_given, read_text};
 pub(crate) use room::{Room, WithinRoom};
 pub(crate) use unnamed::{TEMPORARY_PREFIX, Unnamed, sweep};
 

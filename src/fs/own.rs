@@ -2,11 +2,11 @@
 //! something else.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::fs::{FileContext as _, FileError, create_folder};
+use crate::fs::{FileContext as _, FileError, create_folder, read_bounded};
 
 /// Opens a regular file to be read. The last name is not followed if it is a symbolic link, and a pipe or a device
 /// is not waited for: both are errors, as [`is_foreign`] says.
@@ -20,15 +20,7 @@ pub(crate) fn open_own(path: &Path) -> io::Result<File> {
 /// Reads a regular file of at most `limit` bytes, as [`open_own`] opens it. A longer one is an error of the
 /// kind [`io::ErrorKind::FileTooLarge`].
 pub(crate) fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = open_own(path)?;
-    let length = file.metadata()?.len();
-    if length > limit {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    // A file that grows meanwhile is none of ours.
-    file.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    read_bounded(open_own(path)?, limit)
 }
 
 /// True if something other than a regular file has the name.

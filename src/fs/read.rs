@@ -27,14 +27,18 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 
 /// The whole content of a regular file, which has at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut file = open(path)?;
+    read_bounded(open(path)?, limit)
+}
+
+/// The rest of an open file. More than `limit` bytes are an error of the kind [`io::ErrorKind::FileTooLarge`].
+pub(crate) fn read_bounded(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let size = file.metadata()?.len();
     if size > limit {
         return Err(too_large(limit));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     // The file may grow meanwhile, and files of the kernel have no size.
-    file.by_ref().take(limit + 1).read_to_end(&mut bytes)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
 }
 

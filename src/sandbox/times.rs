@@ -8,12 +8,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{RawPath, canonical_json};
 use crate::sandbox::Container;
+use crate::sandbox::root::Root;
 
 /// A modification time: seconds since 1970, and nanoseconds.
 pub(crate) type Moment = (i64, i64);
@@ -145,19 +146,18 @@ pub(super) fn settle(container: &Container, made: &[PathBuf], root: &Path) -> io
 
 /// Sets the times of paths within a root, links on the way followed in there. What is not there has none.
 fn set_within<'a>(root: &Path, paths: impl Iterator<Item = (&'a RawPath, Moment)>) -> io::Result<()> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::open(root, flags, Mode::empty())?;
+    let root = Root::open(root)?;
     let mut open: Option<(&Path, OwnedFd)> = None;
     for (path, moment) in paths {
         let path = path.as_path();
         let (Some(name), Some(folder)) = (path.file_name(), path.parent()) else {
-            rustix::fs::utimensat(&root, ".", &timestamps(moment), AtFlags::empty())?;
+            let top = root.open_inside(Path::new("."), OFlags::PATH | OFlags::DIRECTORY)?;
+            rustix::fs::utimensat(top, ".", &timestamps(moment), AtFlags::empty())?;
             continue;
         };
         if open.as_ref().is_none_or(|(known, _)| *known != folder) {
             let name = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-            match rustix::fs::openat2(&root, name, flags, Mode::empty(), resolve) {
+            match root.open_inside(name, OFlags::PATH | OFlags::DIRECTORY) {
                 Ok(file) => open = Some((folder, file)),
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
                 Err(error) => return Err(error.into()),

@@ -9,6 +9,7 @@ mod docker;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 
 use crate::fs::host::{self, LastLink, Links};
+use crate::fs::read_bounded;
 use crate::layer::LayerError;
 use crate::layer::glob::is_pattern;
 use crate::manifest::package::{IgnoreFile, expand};
@@ -183,12 +185,9 @@ fn read(folder: impl AsFd, name: &str, shown: &str) -> Result<Option<Vec<u8>>, L
     if FileType::from_raw_mode(fstat(&file).map_err(unreadable)?.st_mode) != FileType::RegularFile {
         return Err(bad("it is no regular file"));
     }
-    let mut text = Vec::new();
-    let file = std::fs::File::from(file);
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, LARGEST + 1), &mut text)
-        .map_err(|source| LayerError::Unreadable { path: shown.to_owned(), source })?;
-    if text.len() as u64 > LARGEST {
-        return Err(bad("it has more than 1 MiB"));
+    match read_bounded(file.into(), LARGEST) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(bad("it has more than 1 MiB")),
+        Err(source) => Err(LayerError::Unreadable { path: shown.to_owned(), source }),
     }
-    Ok(Some(text))
 }

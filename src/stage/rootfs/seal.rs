@@ -1,9 +1,9 @@
 //! A tree that was made: brought to disk, with a record of what is in it, by which a change is found later.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
-use crate::fs::{FileContext as _, FileError, sync_folder, write_private};
+use crate::fs::{FileContext as _, FileError, read_own, sync_folder, write_private};
 use crate::model::{Digest, canonical_json};
 use crate::sandbox::{self, Census, Depth};
 use crate::stage::rootfs::{CENSUS, SIZE, TREE};
@@ -43,8 +43,7 @@ fn recorded(census: &Census) -> Vec<u8> {
 /// What was in a tree when it was made; `None` if there is no record, or not what was written: then nobody knows
 /// what the tree should be.
 pub(super) fn recall(folder: &Path) -> Option<Census> {
-    let mut text = String::new();
-    std::fs::File::open(folder.join(CENSUS)).ok()?.take(LONGEST).read_to_string(&mut text).ok()?;
+    let text = String::from_utf8(read_own(&folder.join(CENSUS), LONGEST).ok()?).ok()?;
     let mut lines = text.lines();
     let (version, json, digest) = (lines.next()?, lines.next()?, lines.next()?);
     let is_whole = version == VERSION && digest == Digest::of(json.as_bytes()).hex();
