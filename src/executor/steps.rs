@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::files::Sources;
 use super::{BuildError, Executor, Tally};
-use crate::image::{AddedLayer, Image, Layer};
+use crate::image::{AddedLayer, Image};
 use crate::manifest::Build;
 use crate::model::{Digest, Platform};
 use crate::source::At;
 use crate::stage::base::BaseImage;
-use crate::stage::step::{StepError, StepRequest, Stepped, Steps};
+use crate::stage::step::{Recorded, StepError, StepRequest, Stepped, Steps};
 use crate::tools::{IdMap, Umoci};
 
 /// The image that the steps of a build are for, and what it stands on.
@@ -43,23 +43,24 @@ impl Executor<'_> {
         let ran = self.each_step(stack, layers, Make::Missing, |steps, request| {
             let Stepped { layer, is_new } = steps.run(request)?;
             tally.count(is_new);
-            Ok(Some(layer))
+            Ok(layer.map_or(Recorded::NoChange, Recorded::Layer))
         });
         (tally, ran.map(drop))
     }
 
-    /// The same as far as it was done before; how many of the steps that are. Nothing is written.
+    /// Reuses recorded results of steps, up to the first step that has none; returns how many steps have one.
+    /// Nothing is written.
     pub(super) fn recall_steps(&self, stack: Stack<'_>, layers: &mut Vec<AddedLayer>) -> Result<usize, BuildError> {
         self.each_step(stack, layers, Make::Nothing, |steps, request| steps.look(request))
     }
 
-    /// Goes on while a step gives a result, which may be no layer; how many did.
+    /// Goes on while steps have a result; returns how many have one.
     fn each_step(
         &self,
         stack: Stack<'_>,
         layers: &mut Vec<AddedLayer>,
         make: Make,
-        mut take: impl FnMut(&Steps<'_>, &StepRequest<'_>) -> Result<Option<Option<Layer>>, At<StepError>>,
+        mut take: impl FnMut(&Steps<'_>, &StepRequest<'_>) -> Result<Recorded, At<StepError>>,
     ) -> Result<usize, BuildError> {
         let Stack { name, build, platform, target, below, base, .. } = stack;
         if build.steps.is_empty() {
@@ -107,9 +108,9 @@ impl Executor<'_> {
                 _ => error.into(),
             })?;
             match taken {
-                None => return Ok(number),
-                Some(None) => {}
-                Some(Some(layer)) => {
+                Recorded::Miss => return Ok(number),
+                Recorded::NoChange => {}
+                Recorded::Layer(layer) => {
                     image.layers.push(layer.clone());
                     layers.push(AddedLayer { layer, created_by: format!("oci: run {}", step.written.trim()) });
                 }

@@ -7,9 +7,9 @@
 //! once: the second one waits for the first and finds it. What an image needs and is not there failed,
 //! and was told when it did.
 
+mod notes;
 mod sources;
 mod tasks;
-mod told;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -23,8 +23,8 @@ mod mounts;
 mod output;
 mod secret;
 pub(super) mod seen;
-mod shown;
 mod surroundings;
+mod times;
 mod unpack;
 
 use std::io::Read;
@@ -103,55 +103,73 @@ pub(crate) struct StepRequest<'a> {
     pub(crate) complete: &'a (dyn Fn() -> Result<(), At<BaseError>> + Sync),
 }
 
+/// What the store has of a step's result.
+pub(crate) enum Recorded {
+    Miss,
+    /// The step changed nothing.
+    NoChange,
+    Layer(Layer),
+}
+
 /// What came of a step.
 pub(crate) struct Stepped {
-    /// None if it changes nothing.
+    /// `None` if it changed nothing.
     pub(crate) layer: Option<Layer>,
-    /// It was run now.
+    /// The step was run, and its result was not in the store.
     pub(crate) is_new: bool,
 }
 
 impl Steps<'_> {
     /// The layer that a step makes, from the store if it has it.
     pub(crate) fn run(&self, request: &StepRequest<'_>) -> Result<Stepped, At<StepError>> {
-        let cached = |layer| Stepped { layer, is_new: false };
         let surroundings = Surroundings::gather(request, self.folder, self.epoch)?;
         let blame = |error| At::new(error, &request.step.place, "");
         let key = key::of(request, &surroundings, self.epoch);
-        if !self.anew
-            && let Some(layer) = self.recall(&key, request.compression).map_err(blame)?
-        {
-            return Ok(cached(layer));
+        if let Some(cached) = self.cached(&key, request.compression).map_err(blame)? {
+            return Ok(cached);
         }
         // Two builds may share a step: the second finds what the first recorded.
         let path = self.store.root().join("locks").join(format!("step-{}", key.hex()));
         let _lock = self.wait(&path, "another `oci` that runs the same step").map_err(blame)?;
-        if !self.anew
-            && let Some(layer) = self.recall(&key, request.compression).map_err(blame)?
-        {
-            return Ok(cached(layer));
+        if let Some(cached) = self.cached(&key, request.compression).map_err(blame)? {
+            return Ok(cached);
         }
         (request.complete)().map_err(|error| At::new(StepError::Base(Box::new(error)), &request.step.place, ""))?;
         let layer = self.perform_on_intact(request, &surroundings, &key).map_err(blame)?;
         STEPS.record(self.store, &key, &layer).map_err(|error| blame(error.into()))?;
-        // Whoever waits for the lock, or makes another, finds the record.
+        // A process that waits for the lock, or makes the file again, finds the record.
         let _ = std::fs::remove_file(&path);
         Ok(Stepped { layer, is_new: true })
     }
 
-    /// What [`Steps::run`] would find; the outer nothing is a miss. Nothing is written.
-    pub(crate) fn look(&self, request: &StepRequest<'_>) -> Result<Option<Option<Layer>>, At<StepError>> {
+    /// The recorded result; `None` if there is none, or if every step is to be run.
+    fn cached(&self, key: &Digest, compression: Compression) -> Result<Option<Stepped>, StepError> {
         if self.anew {
             return Ok(None);
         }
+        let layer = match self.recall(key, compression)? {
+            Recorded::Miss => return Ok(None),
+            Recorded::NoChange => None,
+            Recorded::Layer(layer) => Some(layer),
+        };
+        Ok(Some(Stepped { layer, is_new: false }))
+    }
+
+    /// What [`Steps::run`] would find. Nothing is written: a layer that is here in another compression only is a miss.
+    pub(crate) fn look(&self, request: &StepRequest<'_>) -> Result<Recorded, At<StepError>> {
+        if self.anew {
+            return Ok(Recorded::Miss);
+        }
         let surroundings = Surroundings::gather(request, self.folder, self.epoch)?;
         let key = key::of(request, &surroundings, self.epoch);
-        let found = STEPS.recall(self.store, &key).map_err(StepError::from);
-        let found = found.and_then(|recorded| match recorded {
-            Some(Some(made)) => Ok(self.compressed(&made, request.compression)?.map(Some)),
-            other => Ok(other),
+        let found = STEPS.recall(self.store, &key).and_then(|recorded| match recorded {
+            None => Ok(Recorded::Miss),
+            Some(None) => Ok(Recorded::NoChange),
+            Some(Some(made)) => {
+                Ok(self.compressed(&made, request.compression)?.map_or(Recorded::Miss, Recorded::Layer))
+            }
         });
-        found.map_err(|error| At::new(error, &request.step.place, ""))
+        found.map_err(|error| At::new(error.into(), &request.step.place, ""))
     }
 
     /// The layer in a compression, if it is there.
@@ -160,15 +178,18 @@ impl Steps<'_> {
         Ok(layer.filter(|layer| self.store.has(&layer.descriptor)))
     }
 
-    /// What is recorded for a key, in the compression that is wanted; the outer nothing is a miss.
-    fn recall(&self, key: &Digest, compression: Compression) -> Result<Option<Option<Layer>>, StepError> {
-        let Some(recorded) = STEPS.recall(self.store, key)? else { return Ok(None) };
-        let Some(made) = recorded else { return Ok(Some(None)) };
+    /// What is recorded for a key. A layer that is here in another compression is compressed anew.
+    fn recall(&self, key: &Digest, compression: Compression) -> Result<Recorded, StepError> {
+        let made = match STEPS.recall(self.store, key)? {
+            None => return Ok(Recorded::Miss),
+            Some(None) => return Ok(Recorded::NoChange),
+            Some(Some(made)) => made,
+        };
         if let Some(layer) = self.compressed(&made, compression)? {
-            return Ok(Some(Some(layer)));
+            return Ok(Recorded::Layer(layer));
         }
         if !self.store.verify(&made.descriptor.digest)? {
-            return Ok(None);
+            return Ok(Recorded::Miss);
         }
         let path = self.store.blob_path(&made.descriptor.digest);
         let blob = std::fs::File::open(&path).map_err(|error| FileError::new("read", &path, error))?;
@@ -177,9 +198,9 @@ impl Steps<'_> {
         let written = self.compress(&mut tar, compression, &mut blob)?;
         // What cannot be the same layer is made anew.
         if written.diff_id != made.diff_id {
-            return Ok(None);
+            return Ok(Recorded::Miss);
         }
-        self.keep(blob, &written, compression).map(|layer| Some(Some(layer)))
+        self.keep(blob, &written, compression).map(Recorded::Layer)
     }
 
     fn perform(

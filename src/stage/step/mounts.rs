@@ -12,8 +12,8 @@ use crate::sanitize;
 use crate::stage::rootfs::Rootfs;
 use crate::stage::run::network_mounts;
 use crate::stage::step::seen;
-use crate::stage::step::shown::{HeldCache, Times};
 use crate::stage::step::surroundings::{ContentSource, Surroundings};
+use crate::stage::step::times::{HeldCache, Times};
 use crate::stage::step::{StepError, StepRequest, Steps, lock_of};
 
 /// What nobody else may use, or remove, while a step runs.
