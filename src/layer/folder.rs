@@ -11,19 +11,19 @@ use crate::layer::glob::{Filter, Globs, Selection, names_own};
 use crate::layer::host::Named;
 use crate::layer::path::LayerPath;
 use crate::layer::scan::{LINK_MODE, PackageScan, Problem, file_mode};
-use crate::layer::tree::{Claim, Entry, Kind, folder_mode};
+use crate::layer::tree::{Claim, Entry, Kind, Packed, folder_mode};
 use crate::layer::walk::Walk;
 use crate::sanitize;
 use crate::source::{At, Placed};
 
 impl PackageScan<'_> {
-    /// What a glob matches.
+    /// Packs what a glob matches.
     pub(super) fn selection(
         &mut self,
         written: &Placed<String>,
         to: Option<&Placed<String>>,
         problems: &mut Vec<Problem>,
-    ) -> Result<bool, Problem> {
+    ) -> Result<Packed, Problem> {
         let selection = Selection::compile(written)?;
         let root = match to {
             Some(to) => self.destination_root(to)?,
@@ -50,8 +50,11 @@ impl PackageScan<'_> {
             };
             return Err(At::new(error, &written.place, ""));
         }
-        let files = self.entries[before..].iter().all(|entry| !matches!(entry.kind, Kind::Folder(Claim::Packed)));
-        Ok(files)
+        let is_folder = |entry: &Entry| matches!(entry.kind, Kind::Folder(Claim::Packed));
+        Ok(match self.entries[before..].iter().any(is_folder) {
+            true => Packed::Other,
+            false => Packed::Files,
+        })
     }
 
     /// Packs what is in the folder; true if there was something to pack, or to complain of.

@@ -16,7 +16,7 @@ use crate::layer::glob::{self, Globs};
 use crate::layer::host::{Named, normal};
 use crate::layer::ignore::Ignores;
 use crate::layer::path::LayerPath;
-use crate::layer::tree::{Claim, Entry, HostFile, Kind, Origin, Stamp, folder_mode};
+use crate::layer::tree::{Claim, Entry, HostFile, Kind, Origin, Packed, Stamp, folder_mode};
 use crate::layer::{ImageTree, LayerError, Tree};
 use crate::manifest::package::{IgnoreFile, Mode, Owner, expand};
 use crate::manifest::{Package, PackageContent};
@@ -69,10 +69,10 @@ impl Tree {
         for (origin, package) in request.packages.iter().enumerate() {
             let mut scan = PackageScan::new(request, package, origin, (&project, &ignores));
             match scan.run(&mut problems) {
-                Ok(is_single) => {
+                Ok(packed) => {
                     let foreign = package.foreign || scan.is_foreign_fine();
                     let place = package.place.clone();
-                    origins.push(Origin { place, foreign, is_single, follows: package.follow });
+                    origins.push(Origin { place, foreign, packed, follows: package.follow });
                     if entries.is_empty() {
                         entries = scan.entries;
                     } else {
@@ -84,7 +84,7 @@ impl Tree {
                     origins.push(Origin {
                         place: package.place.clone(),
                         foreign: false,
-                        is_single: false,
+                        packed: Packed::Other,
                         follows: false,
                     });
                     problems.push(problem);
@@ -121,8 +121,8 @@ impl<'a> PackageScan<'a> {
 }
 
 impl PackageScan<'_> {
-    /// Adds the package's entries; true if it is a single file, and not a folder's content.
-    fn run(&mut self, problems: &mut Vec<Problem>) -> Result<bool, Problem> {
+    /// Adds the package's entries.
+    fn run(&mut self, problems: &mut Vec<Problem>) -> Result<Packed, Problem> {
         match &self.package.content {
             PackageContent::Path { path, to } => {
                 let path = self.expanded(path);
@@ -135,7 +135,7 @@ impl PackageScan<'_> {
             }
             PackageContent::Archive { archive, to, strip } => {
                 let (archive, to) = (self.expanded(archive), self.expanded(to));
-                self.archive(&archive, &to, *strip, problems).map(|()| false)
+                self.archive(&archive, &to, *strip, problems).map(|()| Packed::Other)
             }
             PackageContent::Image { image, path, to } => {
                 let (path, to) = (self.expanded(path), to.as_ref().map(|to| self.expanded(to)));
@@ -144,19 +144,19 @@ impl PackageScan<'_> {
             PackageContent::Text { text, to } => {
                 let path = self.destination(&self.expanded(to))?;
                 self.add(path, Kind::Text(text.as_bytes().into()), Mode(0o644));
-                Ok(true)
+                Ok(Packed::Files)
             }
             PackageContent::Link { link, target } => {
                 let path = self.destination(&self.expanded(link))?;
                 let target = expand(target, self.request.platform);
                 self.add(path, Kind::Link(target.into_bytes().into()), LINK_MODE);
-                Ok(false)
+                Ok(Packed::Other)
             }
             PackageContent::Folder { folder } => {
                 let path = self.destination(&self.expanded(folder))?;
                 let mode = folder_mode(&path);
                 self.add(path, Kind::Folder(Claim::Declared), mode);
-                Ok(false)
+                Ok(Packed::Other)
             }
         }
     }
@@ -167,9 +167,9 @@ impl PackageScan<'_> {
         written: &Placed<String>,
         to: Option<&Placed<String>>,
         problems: &mut Vec<Problem>,
-    ) -> Result<bool, Problem> {
+    ) -> Result<Packed, Problem> {
         let last = if self.package.follow { LastLink::Follow } else { LastLink::Keep };
-        let Some(Named { host, found }) = self.find(written, written, last)? else { return Ok(false) };
+        let Some(Named { host, found }) = self.find(written, written, last)? else { return Ok(Packed::Other) };
         let stat = found.stat;
         let relative = Some(normal(Path::new(&written.value))).filter(|path| path.is_relative());
         let name = relative.as_deref().and_then(Path::file_name).map(OsStr::as_bytes);
@@ -191,7 +191,7 @@ impl PackageScan<'_> {
                 let host = HostFile::new(folder.into(), name, &path);
                 let kind = Kind::File { host, stamp: Stamp::of(&stat) };
                 self.add(path, kind, file_mode(stat.st_mode));
-                Ok(true)
+                Ok(Packed::Files)
             }
             FileType::Directory => {
                 let root = match to {
@@ -202,7 +202,7 @@ impl PackageScan<'_> {
                 if !self.walk(written, Named { host, found }, &root, None, problems)? && !self.package.optional {
                     return Err(At::new(LayerError::NothingLeft { path: sanitize::name(written) }, &written.place, ""));
                 }
-                Ok(false)
+                Ok(Packed::Other)
             }
             FileType::Symlink => {
                 let target = sanitize::name(&String::from_utf8_lossy(found.target.as_deref().unwrap_or_default()));

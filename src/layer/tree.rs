@@ -30,10 +30,18 @@ pub(super) struct Origin {
     pub(super) place: Place,
     /// ELF programs for another architecture are fine.
     pub(super) foreign: bool,
-    /// It is one file, and not a folder that happens to hold one.
-    pub(super) is_single: bool,
+    pub(super) packed: Packed,
     /// Its files may be found behind symbolic links.
     pub(super) follows: bool,
+}
+
+/// What a package put into its layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packed {
+    /// Files, each under a name of its own: what the package names is not a folder, even if it holds one file only.
+    Files,
+    /// A folder and what is in it, a link, or nothing.
+    Other,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,7 +233,7 @@ impl Tree {
 
     /// The first package's file, if that package is exactly one file.
     pub(super) fn first_file(&self) -> Option<&Entry> {
-        if !self.origins.first()?.is_single {
+        if self.origins.first()?.packed != Packed::Files {
             return None;
         }
         let is_above = |entry: &Entry| entry.claim().is_some_and(|claim| claim <= Claim::AsThere);

@@ -7,7 +7,7 @@ use crate::layer::ignore::Ignores;
 use crate::layer::merge::ImageTree;
 use crate::layer::path::LayerPath;
 use crate::layer::scan::{PackageScan, Problem};
-use crate::layer::tree::{Entry, Origin};
+use crate::layer::tree::{Entry, Origin, Packed};
 use crate::layer::{LayerError, ScanRequest, Tree};
 use crate::manifest::{Package, PackageContent};
 use crate::sanitize;
@@ -41,7 +41,7 @@ impl Tree {
         } else {
             scan.take_one(image, &found, to).map_err(|error| blame(error.into()))?;
         }
-        let origin = Origin { place: path.place.clone(), foreign: true, is_single: false, follows: false };
+        let origin = Origin { place: path.place.clone(), foreign: true, packed: Packed::Other, follows: false };
         let tree = Self {
             entries: scan.entries,
             origins: vec![origin],

@@ -9,7 +9,7 @@ use crate::layer::merge::find::Lost;
 use crate::layer::merge::{ImageTree, Node, NodeKind, TakeError};
 use crate::layer::path::LayerPath;
 use crate::layer::scan::{LINK_MODE, PackageScan, Problem};
-use crate::layer::tree::{Claim, Entry, Kind};
+use crate::layer::tree::{Claim, Entry, Kind, Packed};
 use crate::manifest::PackageContent;
 use crate::model::ImageName;
 use crate::sanitize;
@@ -17,14 +17,14 @@ use crate::source::{At, Placed};
 use crate::suggest;
 
 impl PackageScan<'_> {
-    /// Adds what the package takes of an image; true if it is a single file.
+    /// Adds what the package takes of an image.
     pub(in crate::layer) fn image(
         &mut self,
         image: &Placed<ImageName>,
         written: &Placed<String>,
         to: Option<&Placed<String>>,
         problems: &mut Vec<Problem>,
-    ) -> Result<bool, Problem> {
+    ) -> Result<Packed, Problem> {
         let blame = |error: TakeError| At::new(error.into(), &written.place, "");
         let shown = || sanitize::name(written);
         let Some(tree) = self.request.images.get(&image.value).map(Arc::clone) else {
@@ -42,7 +42,7 @@ impl PackageScan<'_> {
         let asked = self.destination_root(&path)?;
         let found = match tree.stack.find(&asked, is_folder) {
             Ok(found) if !is_folder || tree.stack.is_folder(&found) => found,
-            Err(Lost::Missing(_) | Lost::NotAFolder(_)) if self.package.optional => return Ok(false),
+            Err(Lost::Missing(_) | Lost::NotAFolder(_)) if self.package.optional => return Ok(Packed::Other),
             _ if selection.is_some() => {
                 return Err(blame(TakeError::NoMatch { image: tree.name.clone(), pattern: shown() }));
             }
@@ -62,7 +62,7 @@ impl PackageScan<'_> {
             None => asked,
         };
         match self.take_folder(&tree, &found, root, selection.as_ref(), problems)? {
-            false if self.package.optional => Ok(false),
+            false if self.package.optional => Ok(Packed::Other),
             false if selection.is_some() => {
                 Err(blame(TakeError::NoMatch { image: tree.name.clone(), pattern: shown() }))
             }
@@ -70,16 +70,17 @@ impl PackageScan<'_> {
             false if !self.package.include.is_empty() => {
                 Err(blame(TakeError::Nothing { image: tree.name.clone(), path: shown() }))
             }
-            _ => Ok(false),
+            _ => Ok(Packed::Other),
         }
     }
 
-    /// Adds what is at a real path, and is no folder; true if it is a file.
-    pub(super) fn take_one(&mut self, tree: &ImageTree, path: &LayerPath, to: LayerPath) -> Result<bool, TakeError> {
+    /// Adds what is at a real path, and is no folder.
+    pub(super) fn take_one(&mut self, tree: &ImageTree, path: &LayerPath, to: LayerPath) -> Result<Packed, TakeError> {
         let node = &tree.stack.nodes[path];
         match self.add_node(tree, path, node, to) {
             Some(error) => Err(error),
-            None => Ok(matches!(node.kind, NodeKind::File { .. })),
+            None if matches!(node.kind, NodeKind::File { .. }) => Ok(Packed::Files),
+            None => Ok(Packed::Other),
         }
     }
 
