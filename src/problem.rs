@@ -90,7 +90,7 @@ pub(crate) struct Problems {
     kept: Vec<Problem>,
     /// How many more there were.
     left_out: usize,
-    /// Where what is wrong was told already.
+    /// Places of which a problem was reported already.
     silenced: BTreeSet<(usize, usize)>,
 }
 
@@ -103,18 +103,17 @@ impl Problems {
         if self.kept.len() < MOST { self.kept.push(problem) } else { self.left_out += 1 }
     }
 
-    /// From now on no problem is added at exactly this place: what is there was found to be wrong, and all else
-    /// that could be said of it follows from that.
+    /// From now on no problem is added at exactly this place: it has one already, and any other would follow from it.
     pub(crate) fn silence(&mut self, place: &Place) {
         self.silenced.insert((place.span.start, place.span.end));
     }
 
-    /// True if one more would only be counted, so that nobody needs to make it.
+    /// True if one more problem would only be counted: the caller need not make it.
     pub(crate) fn is_full(&self) -> bool {
         self.kept.len() >= MOST
     }
 
-    /// Counts a problem that is not told.
+    /// Counts a problem without keeping it.
     pub(crate) fn leave_out(&mut self) {
         self.left_out += 1;
     }

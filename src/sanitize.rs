@@ -24,8 +24,8 @@ pub(crate) fn name(text: &str) -> String {
 }
 
 /// Removes what a terminal would obey or not show, and nothing else: of an escape sequence its visible rest stays. This
-/// is for text that is partly ours: a sequence that one foreign name begins cannot swallow our words up to where another
-/// ends it. Line feeds and tabs stay.
+/// is for text that is partly ours: a sequence that one foreign name begins cannot swallow our words up to where
+/// another ends it. Line feeds and tabs stay.
 pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     match text.contains(is_hidden) {
         true => Cow::Owned(text.chars().filter(|character| !is_hidden(*character)).collect()),
@@ -38,7 +38,7 @@ pub(crate) fn composed_line(text: &str) -> String {
     composed(text).replace(['\n', '\t'], " ")
 }
 
-/// JSON text with all that a terminal would obey or not show as JSON's own escapes: it means the same.
+/// JSON text in which everything that a terminal would obey or not show is escaped. Its value does not change.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
     use std::fmt::Write;
 

@@ -1,9 +1,9 @@
-//! Credentials that this process knows, struck out of all that is shown or logged.
+//! Credentials that this process knows are struck out of all that is shown or logged.
 //!
 //! A registry that answers with the request's `Authorization` header, or a tool that quotes it, would else show a
-//! password to everyone who reads a CI job's log. A credential is struck out in each form in which it travels: as it is,
-//! in base64 with its user, and as URLs and JSON texts write it. What looks like the value of such a header is struck out
-//! also where it is not known: tokens that skopeo was given are never seen here.
+//! password to everyone who reads a CI job's log. A credential is struck out in each form in which it travels: as it
+//! is, in base64 with its user, and as URLs and JSON texts write it. What looks like the value of such a header is
+//! struck out also where it is not known: tokens that skopeo was given are never seen here.
 
 use std::borrow::Cow;
 use std::sync::{PoisonError, RwLock};
@@ -11,7 +11,7 @@ use std::sync::{PoisonError, RwLock};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
-/// What is shown for one.
+/// What is shown in place of a credential.
 pub(crate) const STRUCK_OUT: &str = "***";
 /// The fewest bytes that are looked for: less would be found everywhere.
 const SHORTEST: usize = 4;
@@ -72,7 +72,7 @@ pub(crate) fn strike_out(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Nothing if no header's value stands in the text.
+/// `None` if no header's value stands in the text.
 fn headers_struck_out(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let mut clean = String::new();

@@ -1,9 +1,9 @@
-//! How registries are talked to, as the manifest and the user's settings say together, and what of it a project may not
+//! How registries are talked to. The manifest and the user's settings decide it together; some of it a project may not
 //! decide.
 //!
-//! A project may name a file with credentials and a folder with certificates. skopeo is handed both by path, so they are
-//! looked at first: what is no regular file would have it wait for ever, and a credentials file can name programs, which
-//! skopeo would start.
+//! A project may name a file with credentials and a folder with certificates. skopeo is handed both by path, so they
+//! are looked at first: what is no regular file would have it wait for ever, and a credentials file can name programs,
+//! which skopeo would start.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -101,7 +101,8 @@ fn check_credentials(registry: &str, file: &Placed<std::path::PathBuf>) -> Resul
     Ok(())
 }
 
-/// A key as skopeo compares it: Go ignores case in the keys of JSON, also that of two letters that look like `s` and `k`.
+/// A key as skopeo compares it: Go ignores case in the keys of JSON, also that of two letters that look like `s` and
+/// `k`.
 fn folded(key: &str) -> String {
     key.to_lowercase().replace('\u{17f}', "s").replace('\u{212a}', "k")
 }

@@ -26,7 +26,7 @@ pub(super) fn run(global: &Global, command: &CacheCommand) -> Result<(), Failure
     let settings = project::settings(global)?.cache;
     let folder = settings::cache_folder(&settings)?;
     let folder = std::path::absolute(&folder).context("find", &folder)?;
-    // The folder itself is told whatever is wrong with it.
+    // `cache dir` prints the folder whatever is wrong with it.
     if !matches!(command, CacheCommand::Dir(_)) {
         settings::look_into_cache(&settings)?;
     }

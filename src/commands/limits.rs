@@ -5,11 +5,11 @@ use crate::model::ByteSize;
 use crate::sandbox::Limits;
 use crate::sanitize;
 
-/// More no kernel takes.
+/// The kernel takes no higher number.
 const MOST_PROCESSES: u32 = 1 << 22;
 const MOST_PROCESSORS: u64 = 8192;
 
-/// What is no limit.
+/// A text that is no limit.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("`{written}` is no limit for `{option}`")]
 #[diagnostic(code(oci::cli::bad_limit), help("{form}"))]

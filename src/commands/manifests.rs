@@ -18,7 +18,8 @@ pub(super) enum Choice {
     Nearest,
     /// Where there is none, those that git tracks below the current folder.
     NearestOrBelow,
-    /// Those whose `oci.toml` or `oci.lock` the commit changes; where it is not known to change any, all that git tracks.
+    /// Those whose `oci.toml` or `oci.lock` the commit changes; where it is not known to change any, all that git
+    /// tracks.
     Changed,
 }
 
@@ -41,7 +42,7 @@ struct ChangedError {
 const FROM: &str = "PRE_COMMIT_FROM_REF";
 const TO: &str = "PRE_COMMIT_TO_REF";
 
-/// Does a task for each manifest, whatever became of the others. Messages of several say which manifest they are about.
+/// Does a task for each manifest, also after one that failed. Messages of several say which manifest they are about.
 pub(super) fn each(
     global: &Global,
     choice: Choice,

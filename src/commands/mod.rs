@@ -71,7 +71,8 @@ fn no() -> Failure {
     Failure { reports: Vec::new(), status: Status::Failed }
 }
 
-/// Writes results. What of them others wrote is made safe for a terminal, in JSON by its own escapes. A reader that has gone away, as `head` does, is no failure; a full disk is one.
+/// Writes results. Control characters and the like are removed, or in JSON escaped, so that they are safe for a
+/// terminal. A reader that has gone away, as `head` does, is no failure; a full disk is one.
 fn print(text: &str) -> Result<(), FileError> {
     let text = secrets::strike_out(text);
     let text = if text.starts_with(['{', '[']) { sanitize::json(&text) } else { sanitize::composed(&text) };

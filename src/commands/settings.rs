@@ -82,13 +82,13 @@ fn on_mirror(reporter: Arc<dyn Reporter>) -> OnMirror {
     })
 }
 
-/// The environment's word on a tool, the manifest's, or its plain name.
+/// The program of a tool: from its variable, else from the manifest or the user's settings, else its plain name.
 pub(super) fn tool(variable: &str, written: Option<&Path>, name: &str) -> PathBuf {
     let from_environment = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     from_environment.or_else(|| written.map(Path::to_owned)).unwrap_or_else(|| name.into())
 }
 
-/// The same for runc, for which crun stands in where it is there alone and nobody said which.
+/// The program for runc: crun, if only that is installed and nothing names one.
 pub(super) fn runtime(written: Option<&Path>) -> PathBuf {
     let runc = tool("OCI_RUNC", written, "runc");
     let crun = Path::new("crun");
@@ -155,7 +155,7 @@ pub(super) fn look_into_cache(cache: &Cache) -> Result<Store, Failure> {
     blame(cache, Store::look(&cache_folder(cache)?))
 }
 
-/// Says who named the folder, where it cannot be used.
+/// Adds to the error for a cache folder where its path was set.
 fn blame(cache: &Cache, opened: Result<Store, OpenError>) -> Result<Store, Failure> {
     opened.map_err(|error| match (&cache.folder, Store::named_root()) {
         (_, Some(_)) if error.is_about_what_is_there() => {

@@ -1,8 +1,8 @@
 //! The part of a file that an error shows: the lines around its labels, safe for a terminal, none of them wide.
 //!
 //! A line of `oci.toml` may be 100 kB long, and hold anything. The renderer is given a text of its own that has as many
-//! lines as the file, so that their numbers are right; of wide lines it has the stretches around what is underlined, and
-//! lines that are not shown are empty in it.
+//! lines as the file, so that their numbers are right; of wide lines it has the stretches around what is underlined,
+//! and lines that are not shown are empty in it.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ const AROUND: usize = 40;
 const OF_LABEL: usize = 60;
 /// How many lines away from a label may be shown.
 const NEAR: usize = 3;
-/// Of a label over more lines than this the first alone is shown.
+/// Of a label that spans more lines than this only the first line is shown.
 const TALLEST: usize = 20;
 /// What stands for what was cut.
 const CUT: char = '…';

@@ -19,7 +19,7 @@ const LONGEST: usize = 2000;
 pub(super) enum Snippets {
     /// Lines are shown, cut around what is underlined.
     Cut,
-    /// Only places are told, as they are in the whole text.
+    /// No lines are shown: labels keep their offsets in the whole file.
     Places,
 }
 

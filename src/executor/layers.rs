@@ -84,13 +84,13 @@ pub(super) struct Record {
     pub(super) layer: Layer,
     /// What its programs run on, but for those that may be foreign.
     programs: BTreeSet<Machine>,
-    /// Its first package is a program that nobody may execute.
+    /// Its first package is a program without an executable bit.
     #[serde(default)]
     pub(super) is_first_inert: bool,
 }
 
 impl Record {
-    /// True if no program in it is for another platform. Whoever makes it for that one is told which is.
+    /// True if no program in it is for another platform. Where one is, the layer is made anew, and the error names it.
     pub(super) fn fits(&self, platform: &Platform) -> bool {
         self.programs.iter().all(|machine| machine.fits(platform))
     }
@@ -184,7 +184,7 @@ impl Executor<'_> {
         Ok(recorded.filter(|record| record.fits(platform) && self.store.has(&record.layer.descriptor)))
     }
 
-    /// The same, whether or not its blob is there, for whatever platform.
+    /// The layer that was made for a key before, for any platform, even if its blob is gone.
     pub(super) fn recorded_layer(&self, key: &Digest) -> Result<Option<Record>, BuildError> {
         Ok(LAYERS.recall(self.store, key)?)
     }
@@ -235,7 +235,7 @@ impl Executor<'_> {
     }
 }
 
-/// What has to be known of the image below.
+/// How much these parts need to know of the image below.
 pub(super) fn look(parts: &[Part]) -> Look {
     Look::of(parts.iter().map(|part| &part.tree))
 }
@@ -245,7 +245,8 @@ pub(super) fn program(parts: &[Part]) -> Option<String> {
     parts.iter().find(|part| !part.shared).and_then(|part| part.tree.entrypoint())
 }
 
-/// Puts the parts on an image: where its links lead, and with the folders above them as it has them.
+/// Puts the parts on an image: moves entries to where its links lead, and gives the folders above them the mode and
+/// owner that they have in it.
 pub(super) fn resolve(parts: Vec<Part>, below: &Below) -> Result<Vec<Part>, Vec<BuildError>> {
     let mut resolved = Vec::new();
     let mut errors = Vec::new();

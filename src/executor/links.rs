@@ -8,20 +8,19 @@ use crate::source::{At, Place};
 use crate::stage::base::BaseImage;
 use crate::store::Shelf;
 
-/// What is a link in the layer with this digest, and whose its folders are.
+/// The links of the layer with this digest, and the modes and owners of its folders.
 pub(super) const LINKS: Shelf<LayerLinks> = Shelf::new("folders", 1);
 
 impl Executor<'_> {
-    /// True if it is known what is a link in this layer, or the layer is here, whole.
+    /// True if the links of this layer are recorded, or its blob is in the store and undamaged.
     pub(super) fn can_read_links(&self, layer: &Layer) -> Result<bool, BuildError> {
         let digest = &layer.descriptor.digest;
         let is_known = layer.descriptor.is_foreign() || LINKS.recall(self.store, digest)?.is_some();
         Ok(is_known || self.store.verify(digest)?)
     }
 
-    /// What is known of the image below, whose first layers are those of its base from elsewhere, if there is
-    /// one. The layers that are looked into are here, or were once; the place is to blame where they cannot be
-    /// read.
+    /// What is known of the image below. Its first layers are those of `base`, if it stands on a base from elsewhere.
+    /// A layer that has no record is read from the store. An error points at `place`.
     pub(super) fn look(
         &self,
         look: Look,
@@ -36,7 +35,7 @@ impl Executor<'_> {
     }
 
     pub(super) fn layer_links(&self, place: &Place, layer: &Layer) -> Result<LayerLinks, BuildError> {
-        // Of foreign layers nothing is known, wherever they are.
+        // A foreign layer is never read, even if its bytes are here: registries need not have them.
         if layer.descriptor.is_foreign() {
             return Ok(LayerLinks::default());
         }
@@ -53,7 +52,7 @@ impl Executor<'_> {
     }
 }
 
-/// What layers make together, the first of which are a base's from elsewhere.
+/// What these layers make together. The first `elsewhere` of them belong to a base from elsewhere.
 pub(super) fn below(links: &[LayerLinks], elsewhere: usize) -> Below {
     let made = links.get(elsewhere..).unwrap_or_default();
     Below { all: BaseLinks::stack(links), made: BaseLinks::stack(made) }

@@ -1,11 +1,11 @@
 //! Finds a path of the manifest on this machine, and refuses links that lead out of the project.
 //!
-//! What a path says by its own text is its author's wish: `../shared` and `/opt/tool` may be outside. A
-//! symbolic link on the way is not read as easily, and a checkout may hold any. So a link in the project
-//! has to lead to something in the project, unless the caller says that links may leave.
+//! A path may lead out by its own text: `../shared` and `/opt/tool` are plain to see in the manifest. A symbolic link
+//! on the way is not, and a checkout may hold any link. So a link in the project has to lead to something in the
+//! project, unless the caller allows links that leave.
 //!
-//! The path is walked by descriptor, one name after the other. What is found is what was checked, whoever
-//! swaps a folder for a link meanwhile.
+//! The path is walked by descriptor, one name after the other. So the file that is found is the one that was checked,
+//! even if a folder is swapped for a link meanwhile.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use crate::sanitize;
 
-/// As many links, one after the other, as the kernel follows.
+/// How many links are followed one after the other: as many as the kernel follows.
 const MOST_LINKS: usize = 40;
 
 /// Where symbolic links may lead.
@@ -141,9 +141,10 @@ const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEX
 
 /// A path on its way.
 struct Walk {
-    /// Device and inode of the project's folder, which may be come back to.
+    /// Device and inode of the project's folder, to notice when the path comes back to it.
     root: (u64, u64),
-    /// The folders from the project's own, which has no name, to the one that was reached; empty outside.
+    /// The folders from the project's folder, whose name is empty, to the one that was reached; none outside the
+    /// project.
     inside: Vec<(Vec<u8>, OwnedFd)>,
     /// The folder that was reached, outside the project.
     outside: Option<OwnedFd>,
@@ -171,7 +172,7 @@ impl Walk {
         (!self.inside.is_empty()).then_some(path)
     }
 
-    /// Has a path walked before what is left.
+    /// Puts the names of a path before those that are left.
     fn push(&mut self, path: &[u8]) -> Result<(), Errno> {
         if path.starts_with(b"/") {
             let top = open("/", FOLDER, Mode::empty())?;

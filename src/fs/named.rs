@@ -1,7 +1,7 @@
-//! Files that have their names from people: those of a project, and those that a command line asks for.
+//! Writing files that people name: those of a project, and those that a command line asks for.
 //!
 //! A checkout may hold a link under such a name. One that leads to a file of the project stays a link, and its file is
-//! written; one that leads out of the project is an error, for a checkout decides over nothing else.
+//! written; one that leads out of the project is an error, since a checkout may change nothing outside itself.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};

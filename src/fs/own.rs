@@ -1,5 +1,5 @@
-//! Files and folders of our own: what has one of our names has to be what we made of it, and no link to
-//! something else.
+//! Files and folders that `oci` made itself, in the cache and in `.oci/`. Under one of their names only a regular file
+//! or a real folder is accepted, and never a symbolic link.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -23,7 +23,7 @@ pub(crate) fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_bounded(open_own(path)?, limit)
 }
 
-/// True if something other than a regular file has the name.
+/// True if an error of [`open_own`] means that the name belongs to something other than a regular file.
 pub(crate) fn is_foreign(error: &io::Error) -> bool {
     let link_or_socket = [libc::ELOOP, libc::ENXIO].map(Some).contains(&error.raw_os_error());
     link_or_socket || error.kind() == io::ErrorKind::IsADirectory || error.to_string() == NOT_A_FILE

@@ -45,7 +45,7 @@ impl Room {
 /// How much is written before the disk is looked at again.
 const UNSEEN: usize = 8 << 20;
 
-/// What writes only as long as the room is kept: then with [`StorageFull`](io::ErrorKind::StorageFull).
+/// Writes as long as the room stays free, and then fails with [`StorageFull`](io::ErrorKind::StorageFull).
 pub(crate) struct WithinRoom<W> {
     inner: W,
     room: Room,

@@ -1,5 +1,5 @@
-//! What layers hold, path by path, with a digest of each entry: what tells whether an entry is the one that was
-//! seen before, whatever its time is.
+//! What layers hold, path by path, with a digest of each entry. The digest leaves out the time, so that an entry that
+//! was seen before is recognised at any time.
 //!
 //! [`Contents`] is one layer's, read from its blob once. [`stack`] puts the contents of several layers together as
 //! an overlay of them shows them.
@@ -173,7 +173,7 @@ fn remove_within(folder: &RawPath, paths: &mut BTreeMap<RawPath, Option<Shown>>)
     }
 }
 
-/// The path without what leads nowhere.
+/// The path without `.` and doubled slashes.
 fn normal(path: &[u8]) -> RawPath {
     let names: Vec<&[u8]> = path.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b".")).collect();
     RawPath(names.join(&b'/'))

@@ -13,7 +13,7 @@ pub(super) const START: usize = 8;
 /// What an archive may ask of the memory, in KiB, to be decompressed: what `xz -9` does, with room.
 const MEMORY_LIMIT: u32 = 96 << 10;
 
-/// What compressed an archive, told by how it begins and not by its name.
+/// What compressed an archive. Its first bytes decide, and not its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Plain,
@@ -36,7 +36,7 @@ impl Format {
         }
     }
 
-    /// The format of what the file holds. The file stands at its start before and wherever afterwards.
+    /// The format of the file's content. The file has to be at its start; afterwards it is some bytes further.
     pub(crate) fn read(file: &mut impl Read) -> io::Result<Self> {
         let mut start = Vec::new();
         file.take(START as u64).read_to_end(&mut start)?;
@@ -55,7 +55,7 @@ impl Format {
     }
 }
 
-/// The plain bytes of a layer's blob. Of the media type only counts that it is a layer's.
+/// The plain bytes of a layer's blob. The media type has to be a layer's; which compression it names does not matter.
 pub(crate) fn decompressed<'a>(mut blob: impl Read + 'a, media_type: &str) -> Result<Box<dyn Read + 'a>, LinkError> {
     let kind = media_type::oci_layer(media_type);
     let is_layer = kind.ends_with(".tar") || kind.rsplit_once(".tar+").is_some_and(|(_, how)| !how.contains('+'));

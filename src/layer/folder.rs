@@ -57,7 +57,7 @@ impl PackageScan<'_> {
         })
     }
 
-    /// Packs what is in the folder; true if there was something to pack, or to complain of.
+    /// Packs what is in the folder; false if it holds nothing to pack and nothing that is an error.
     pub(super) fn walk(
         &mut self,
         written: &Placed<String>,

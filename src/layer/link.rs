@@ -4,7 +4,7 @@
 //! replace that link by a folder. So the base's layers are looked through, once each: what a layer
 //! says of the few paths that matter is its [`LayerLinks`], small and worth caching by the layer's
 //! digest. Stacked, they are the image's [`BaseLinks`]. They also say whose every folder is: folders above a
-//! package's files are made like them ([`super::above`]), and a package that changes one is told so
+//! package's files are made like them ([`super::above`]), and a package that changes one gets a warning
 //! ([`super::difference`]).
 
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ impl LayerLinks {
         if *name == OPAQUE {
             self.opaque.push(folders.join("/"));
         } else if let Some(deleted) = name.strip_prefix(".wh.") {
-            // What the same layer makes anew stays, whichever comes first in it, but without what was in it.
+            // An entry that this layer has for the path stays, whether it comes before or after the whiteout.
             let deleted = below(deleted);
             self.opaque.push(deleted.clone());
             self.entries.entry(deleted).or_insert(Said::Other);

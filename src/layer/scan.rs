@@ -31,14 +31,14 @@ pub(crate) struct ScanRequest<'a> {
     pub(crate) packages: &'a [Package],
     /// The manifest's folder.
     pub(crate) folder: &'a Path,
-    /// Globs of what no folder package packs, relative to the manifest's folder.
+    /// Globs of what stays out of folder packages, relative to the manifest's folder.
     pub(crate) exclude: &'a [Placed<String>],
-    /// Files whose patterns no folder package packs either.
+    /// Kinds of files whose patterns stay out of folder packages too.
     pub(crate) ignore: &'a [IgnoreFile],
     pub(crate) platform: &'a Platform,
-    /// Knows what is in archives that were read before.
+    /// Has the listings of archives that were read before.
     pub(crate) store: &'a Store,
-    /// What is read of an archive now is known from then on.
+    /// Listings of archives that are read are recorded in the store.
     pub(crate) records: bool,
     /// Every image that the packages take files from.
     pub(crate) images: &'a BTreeMap<ImageName, Arc<ImageTree>>,
@@ -47,10 +47,9 @@ pub(crate) struct ScanRequest<'a> {
 pub(super) type Problem = At<LayerError>;
 
 impl Tree {
-    /// Looks at everything that the packages put in; no file is opened but an archive that the store does not
-    /// know.
+    /// Looks at everything that the packages put in. No file is opened but an archive that the store does not know.
     ///
-    /// The errors are those of all packages.
+    /// Returns the errors of all packages.
     pub(crate) fn scan(request: &ScanRequest<'_>) -> Result<Self, Vec<Problem>> {
         let mut entries = Vec::new();
         let mut problems = Vec::new();

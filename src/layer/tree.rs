@@ -113,7 +113,7 @@ impl HostFile {
 pub(super) enum Claim {
     /// Something is below it.
     Implied,
-    /// The same, and it is as an image has it that something is taken from.
+    /// Something is below it, and its mode and owner are those of the image that the package takes files from.
     AsThere,
     /// It is a folder of a package.
     Packed,
@@ -121,7 +121,7 @@ pub(super) enum Claim {
     Declared,
 }
 
-/// What tells a file from the same file after a change.
+/// By which a change of a file is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) device: u64,
@@ -225,8 +225,7 @@ impl Tree {
         self.first_file().filter(|entry| entry.is_executable()).and_then(Entry::absolute)
     }
 
-    /// Where the first package's file is, absolute, if that package is exactly one file, and nobody may execute
-    /// it.
+    /// Where the first package's file is, absolute, if that package is exactly one file without an executable bit.
     pub(crate) fn not_executable(&self) -> Option<String> {
         self.first_file().filter(|entry| !entry.is_executable()).and_then(Entry::absolute)
     }
@@ -278,7 +277,7 @@ impl Tree {
 }
 
 impl Entry {
-    /// Whether somebody may execute it.
+    /// Whether it has an executable bit.
     pub(super) fn is_executable(&self) -> bool {
         self.mode.0 & 0o111 != 0
     }

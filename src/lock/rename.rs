@@ -2,8 +2,8 @@
 //! never moves a pin.
 //!
 //! An entry is left over if the manifest asks for nothing under its name. A name is open if the lock has no
-//! entry for it, or one that is not current. A left-over entry that says what an open name asks for (the same
-//! repository and tag or digest, the same layout) is that name's entry.
+//! entry for it, or one that is not current. A left-over entry becomes the entry of an open name if that name asks for
+//! its repository and its tag or digest, or for its layout.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ type Named<'a> = (&'a str, &'a Entry);
 pub(crate) type Renames = BTreeMap<String, String>;
 
 impl Entry {
-    /// True if the entry is what the manifest asks for. Asks nobody.
+    /// True if the entry is what the manifest asks for. No registry is asked.
     pub(crate) fn answers(&self, asked: &Asked<'_>) -> bool {
         self.is_current(asked.origin, asked.tag, asked.digest)
     }

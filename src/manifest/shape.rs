@@ -94,8 +94,8 @@ fn check_value(
     }
 }
 
-/// Whether a text has templates, each of which is a problem: its key knows none. Nothing else is told of the
-/// text then.
+/// Adds a problem for each template in a text whose key knows no templates. True if there is one: the text is not
+/// checked any further then.
 fn refuse_templates(place: &Place, text: &str, path: &[&str], problems: &mut Problems) -> bool {
     if !text.contains('{') {
         return false;

@@ -16,7 +16,7 @@ pub(super) struct Planner<'a> {
     pub(super) images: Vec<PlannedImage<'a>>,
     /// By name: the place in `images`.
     planned: BTreeMap<&'a str, usize>,
-    /// By name: what an image is for, if nobody says otherwise.
+    /// By name: the platforms of an image, unless the command line names others.
     platforms: BTreeMap<&'a str, Vec<Platform>>,
     /// The stages for this machine that are made for each target.
     telling: BTreeSet<&'a str>,

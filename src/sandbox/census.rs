@@ -25,7 +25,7 @@ pub(crate) struct Census {
     root: u64,
     /// Of paths, kinds, modes, owners, sizes, devices and modification times.
     stats: Digest,
-    /// Of the times of the last change, which nobody can set. They are other times in a copy of the tree.
+    /// Of the times of the last change, which cannot be set. In a copy of the tree they differ.
     changes: Digest,
     /// Of the content of all files; `None` if it was not read.
     content: Option<Digest>,
@@ -58,8 +58,8 @@ impl Census {
         })
     }
 
-    /// Whether what was found later is what this says. Content counts if it was read both times. Times of changes
-    /// count as long as the tree is where it was made: those of a cache that was restored are other ones.
+    /// Whether a later census found nothing else. Content is compared if both read it. Times of the last change are
+    /// compared only if the tree is still where it was made: restoring a cache from a copy changes them.
     pub(crate) fn agrees_with(&self, later: &Self) -> bool {
         let is_same_content = match (&self.content, &later.content) {
             (Some(before), Some(now)) => before == now,
@@ -81,7 +81,7 @@ struct Walk {
 }
 
 impl Walk {
-    /// In the order of names, so that the digests of one tree are always the same.
+    /// In the order of names, so that a tree always has one digest.
     fn inside(&mut self, folder: &Path, relative: &Path) -> io::Result<()> {
         if signal::pending().is_some() {
             return Err(io::ErrorKind::Interrupted.into());

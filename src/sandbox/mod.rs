@@ -4,8 +4,8 @@
 //! ordinary user, in a user namespace whose root it is there ([`crate::tools::Namespaces`]). What a run
 //! keeps on the disk is in its folder ([`run_folder`]).
 //!
-//! The flow: mount the overlay on the unpacked layers, or copy them ([`ground`]); look in it for the user and the program, so
-//! that what is wrong is said before anything starts; make what is to be mounted on; write the runtime
+//! The flow: mount the overlay on the unpacked layers, or copy them ([`ground`]); look in it for the user and the
+//! program, so that what is wrong is said before anything starts; make what is to be mounted on; write the runtime
 //! configuration; have runc run it. Then a step's changes are written as a layer's tar on standard
 //! output ([`step`]), and a run's are removed, since outside they would belong to others. Kills go down
 //! from parent to child all the way, so that killing `oci` ends everything, and the mounts go with the
@@ -188,7 +188,7 @@ fn load(task: &Path) -> io::Result<Task> {
         bytes
     } else {
         let bytes = std::fs::read(task)?;
-        // It may hold what nobody else may read, and nobody reads it again.
+        // It may hold secrets, and it is read only once.
         let _ = std::fs::remove_file(task);
         bytes
     };

@@ -36,7 +36,7 @@ impl RunFolder {
         self.path.join("runc")
     }
 
-    /// After a step that changed something: the tree of its layer, as `fs` in here.
+    /// After a step that changed something, `fs` in this folder is the tree of its layer.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.path.join("scratch")
     }

@@ -19,10 +19,10 @@ use crate::sandbox::root::Root;
 /// A modification time: seconds since 1970, and nanoseconds.
 pub(crate) type Moment = (i64, i64);
 
-/// What to do about the times in a tree. Everything in a folder is the folder itself, too.
+/// What to do about the times in a tree. The tree's root folder counts, unless it says otherwise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Dating {
-    /// Find the newest time below a folder, which does not count itself.
+    /// Find the newest time below a folder; the folder itself does not count.
     Newest(PathBuf),
     /// Give everything in a base's tree a time that the base can have.
     Base(BaseDating),
@@ -44,7 +44,7 @@ pub(crate) struct BaseDating {
     pub(crate) newest: Option<Moment>,
 }
 
-/// Does it. The time is the newest one that was found; `None` where there is nothing or nothing was looked for.
+/// Performs the task. Returns the newest time that was found; `None` if the tree is empty or the task sets times.
 pub(super) fn perform(dating: &Dating) -> io::Result<Option<Moment>> {
     match dating {
         Dating::Newest(folder) => {
@@ -69,7 +69,7 @@ pub(super) fn perform(dating: &Dating) -> io::Result<Option<Moment>> {
     }
 }
 
-/// Does it, and writes what was found for the parent, which reads it as JSON.
+/// Performs the task, and writes the result as JSON to standard output, which the parent reads.
 pub(super) fn answer(dating: &Dating) -> io::Result<()> {
     let found = perform(dating)?;
     io::stdout().write_all(&canonical_json(&found))
@@ -123,8 +123,8 @@ fn each(top: &Path, show: &mut dyn FnMut(&Path, Moment, bool) -> io::Result<()>)
     Ok(())
 }
 
-/// Has a container's root look as old as it should: what is to have another time gets it, and a folder in which
-/// something was made to mount on has the time that it had.
+/// Gives paths of a container's root the times that the task asks for. A folder in which a place to mount on was made
+/// gets its former time back.
 pub(super) fn settle(container: &Container, made: &[PathBuf], root: &Path) -> io::Result<()> {
     let given: BTreeMap<RawPath, Moment> =
         container.times.iter().map(|(path, time)| (path.clone(), (*time, 0))).collect();

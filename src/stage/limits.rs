@@ -1,4 +1,4 @@
-//! Whether the limits that a run asks for can be had on this machine: one that would do nothing is an error.
+//! Whether this machine can set the limits that a run asks for. A limit that would do nothing is an error.
 
 use std::path::{Path, PathBuf};
 

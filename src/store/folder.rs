@@ -1,4 +1,5 @@
-//! The cache folder: made by us, marked as ours, and for nobody else; or refused.
+//! The cache folder. `oci` makes it, marks it, and closes it to other users; a folder that is something else is
+//! refused.
 //!
 //! ```text
 //! CACHEDIR.TAG          what backup programs know a cache by
@@ -182,7 +183,7 @@ fn judge(root: &Path) -> Result<State, OpenError> {
     }
 }
 
-/// True if nothing is in the folder, as in one that was mounted for us, such as a volume of a container.
+/// True if the folder is empty, as a volume of a container is that was mounted for the cache.
 fn is_fresh(root: &Path) -> Result<bool, FileError> {
     Ok(super::names_in(root)?.iter().all(|name| name == NOBODYS))
 }

@@ -243,7 +243,7 @@ fn filters_off(listed: &str) -> Result<BTreeMap<String, String>, GitError> {
         }
     }
     let off = theirs.into_iter().map(|name| {
-        // On the command line the first `=` ends the name; git could not be told which filter is meant.
+        // On the command line the first `=` ends the name, so a filter with `=` in its name cannot be overridden.
         if name.contains(['=', char::REPLACEMENT_CHARACTER]) {
             return Err(GitError::Filter { name: sanitize::name(&name) });
         }

@@ -36,10 +36,10 @@ fn is_path(program: &Path) -> bool {
     program.as_os_str().as_bytes().contains(&b'/')
 }
 
-/// Who said which program a tool is.
+/// Which setting names the program of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Named {
-    /// Nobody: it is looked for under its own name.
+    /// No setting: it is looked for under its own name.
     Nowhere,
     /// The variable `OCI_…`.
     Variable,

@@ -41,7 +41,7 @@ impl Kind {
 }
 
 /// Asks runc or crun for its version. crun looks for a state folder even for that, and an ordinary user without
-/// `XDG_RUNTIME_DIR` has none; so it is told one, in which it makes nothing.
+/// `XDG_RUNTIME_DIR` has none; so `--root` names one, in which it makes nothing.
 pub(crate) fn version_question(program: &Path) -> Invocation {
     Invocation::new(program).arguments(["--root", "/", "--version"]).limit(QUESTION)
 }

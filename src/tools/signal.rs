@@ -11,9 +11,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 /// The last signal that asked the program to end; 0 is none.
 static PENDING: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
-/// Starts noting signals. The one for a file that becomes larger than `ulimit -f` allows ends nothing: the write fails,
-/// and that is told. (It is handled and not ignored, so that the tools that are started have it as always.) A program started with one of them ignored, as `nohup` does with SIGHUP,
-/// keeps ignoring it.
+/// Starts noting signals. SIGXFSZ, for a file that becomes larger than `ulimit -f` allows, does not end the program:
+/// the write fails, and its error is shown. (The signal is handled and not ignored, so that tools start with its
+/// default.) If the program was started with SIGHUP ignored, as `nohup` does, it keeps ignoring it.
 pub(crate) fn install() -> io::Result<()> {
     let pending = PENDING.get_or_init(Arc::default);
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;

@@ -90,7 +90,7 @@ struct Packed {
 struct PackedLayer {
     key: Digest,
     created_by: String,
-    /// The path of the image's first package, if that is one file that nobody may execute.
+    /// The path of the image's first package, if that is one file without an executable bit.
     first: Option<String>,
     /// Taken by whoever makes it.
     part: Mutex<Option<Part>>,
@@ -145,7 +145,7 @@ pub(super) struct Building<'a> {
     made: Mutex<BTreeMap<Digest, Record>>,
     /// By what they came of, in an order that does not depend on who was first.
     errors: Mutex<BTreeMap<(usize, Work), Vec<BuildError>>>,
-    /// Notes and warnings that were given: of several platforms one is enough.
+    /// Notes and warnings that were shown: each is shown for one platform only.
     told: Mutex<BTreeSet<String>>,
 }
 

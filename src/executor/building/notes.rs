@@ -1,4 +1,4 @@
-//! What a build tells of the images that it makes, besides errors.
+//! The warnings and notes of a build about the images that it makes.
 
 use super::{Building, locked};
 use crate::executor::BuiltImage;
@@ -10,21 +10,22 @@ use crate::plan::PlannedImage;
 use crate::sanitize;
 
 impl Building<'_> {
-    /// Warns once, whichever platforms it is of.
+    /// Shows a warning once, also if several platforms give it.
     pub(super) fn warn(&self, text: &str) {
         if locked(&self.told).insert(text.to_owned()) {
             self.executor.reporter.warning(text);
         }
     }
 
-    /// Tells once, whichever platforms it is of.
+    /// Shows a note once, also if several platforms give it.
     pub(super) fn tell_once(&self, text: &str) {
         if locked(&self.told).insert(text.to_owned()) {
             self.executor.reporter.note(text);
         }
     }
 
-    /// Warns that a program is no entrypoint, since nobody may execute it. What stages run matters to nobody.
+    /// Warns that the first package is no entrypoint, since it is a program without its executable bit. Stages are not
+    /// warned about: what they run does not matter.
     pub(super) fn tell_inert(&self, image: &PlannedImage<'_>, path: &str) {
         let name = image.name;
         if image.build.entrypoint == Entrypoint::FirstPackage && self.executor.manifest.builds.contains_key(name) {
@@ -35,7 +36,7 @@ impl Building<'_> {
         }
     }
 
-    /// Tells that the first package runs in place of what the base runs.
+    /// Notes that the first package replaces the base's entrypoint.
     pub(super) fn tell_replaced(&self, image: &PlannedImage<'_>, below: &Image, built: &BuiltImage) {
         let of_base = below.config.execution().entrypoint.filter(|words| !words.is_empty());
         if let (Entrypoint::FirstPackage, Some(program), Some(words)) =
@@ -51,7 +52,7 @@ impl Building<'_> {
         }
     }
 
-    /// Warns of files that say what `docker build` leaves out, where the manifest does not say whether they count.
+    /// Warns of a `.dockerignore` in a packed folder, if the manifest does not say whether ignore files count.
     pub(super) fn tell_unheeded(&self, build: &Build, platform: &Platform) {
         let manifest = self.executor.manifest;
         if manifest.project.ignore_files.is_some() {

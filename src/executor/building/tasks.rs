@@ -214,7 +214,7 @@ impl Building<'_> {
         Ok(())
     }
 
-    /// Tells of an image that Docker cannot pull since it has so many layers; a stage is not pulled by anybody.
+    /// Warns of an image that has more layers than Docker pulls. Stages are never pulled.
     fn warn_of_layers(&self, image: usize, count: Option<usize>) {
         let PlannedImage { name, build, .. } = &self.plan.images[image];
         let Some(count) =

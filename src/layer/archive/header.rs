@@ -13,7 +13,7 @@ const GNU_MAGIC: &[u8] = b"ustar  \0";
 const SPARSE_MAP: Field = 386..482;
 const SPARSE_CONTINUES: usize = 482;
 const SPARSE_SIZE: Field = 483..495;
-/// The same in a block of the map.
+/// Where a block that continues the map has its entries, and says whether the map goes on.
 const MORE_MAP: Field = 0..504;
 const MORE_CONTINUES: usize = 504;
 

@@ -44,7 +44,7 @@ struct Extended {
 }
 
 impl Listing {
-    /// Reads the whole archive. A layer may lack what ends an archive: those who unpack it do not miss that.
+    /// Reads the whole archive. A layer may lack the blocks that end an archive, as engines accept that.
     pub(super) fn read(stream: &mut Stream, is_layer: bool) -> Result<Self, Unlistable> {
         let mut members = Vec::new();
         let mut attributes = 0;
@@ -98,7 +98,7 @@ pub(in crate::layer) fn each(
         let size = header.number(SIZE).ok_or_else(|| damaged("a size is no number"))?;
         match header.kind() {
             b'x' | b'X' => extended.add(&content(stream, size)?)?,
-            // What is said of all members is in the way of nobody, whatever it is.
+            // In a layer a global header is skipped unread, as in all engines.
             b'g' if is_layer => skip(stream, size)?,
             b'g' => general.add(&content(stream, size)?)?,
             b'L' => extended.name = Some(without_nul(content(stream, size)?)),

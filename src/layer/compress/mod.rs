@@ -49,7 +49,7 @@ pub(crate) struct WrittenLayer {
     pub(crate) blocks: Option<BlockList>,
     /// What its programs run on, but for those that may be foreign; of packages only.
     pub(crate) programs: BTreeSet<Machine>,
-    /// The first package is one file, a program by its content, and nobody may execute it.
+    /// The first package is one file, a program by its content, and has no executable bit.
     pub(crate) is_first_inert: bool,
 }
 

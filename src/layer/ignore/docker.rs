@@ -1,8 +1,8 @@
 //! `.dockerignore`, by the rules that Docker documents and its `patternmatcher` carries out.
 //!
-//! Patterns are relative to the project's folder. `*` and `?` do not cross `/`, `**` does. What is within a
-//! folder that matches matches too. The last pattern that matches decides, and one that begins with `!` puts
-//! back in what one before it left out, also within a folder that is left out.
+//! Patterns are relative to the project's folder. `*` and `?` do not cross `/`, `**` does. A pattern that matches a
+//! folder also matches everything in it. The last pattern that matches decides. A pattern that begins with `!` puts
+//! back in what an earlier one left out, also within a folder that is left out.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl Docker {
         vec![false; self.patterns.len()].into()
     }
 
-    /// The same for what is in the folder `path`.
+    /// Which patterns match the folder `path` or one above it.
     pub(super) fn within(&self, above: &Above, path: &[u8]) -> Above {
         self.patterns.iter().zip(above.iter()).map(|(pattern, above)| *above || pattern.regex.is_match(path)).collect()
     }

@@ -111,7 +111,7 @@ impl Node {
         };
         let kind = match member.kind {
             _ if owner.is_none() => NodeKind::Other(Other::Owner),
-            // A folder without them is better than none, of which nothing in it could be told.
+            // A folder is kept without its attributes, so that what is in it can be found.
             MemberKind::Folder => NodeKind::Folder,
             MemberKind::HardLink(_) => NodeKind::Other(Other::HardLink),
             _ if member.attributes.keys().any(is_refused) => NodeKind::Other(Other::Attributes),

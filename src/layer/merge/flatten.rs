@@ -1,7 +1,7 @@
 //! What the layers of an image make together, as one plain tar that any tool reads alike: every path once, folders
 //! before all else, no whiteout, no link on the way to anything, and no kind of entry that only some tools know.
 //!
-//! umoci is given it in place of the layers where it would refuse them or make something else of them.
+//! umoci gets this tar in place of the layers if it would refuse the layers or misread them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -62,7 +62,7 @@ pub(crate) enum FlattenError {
 
 /// Writes the tar of all layers, lowest first, and gives its digest and its size in bytes.
 ///
-/// On an error `out` holds something that nobody may use.
+/// On an error the content of `out` is incomplete and must be thrown away.
 pub(crate) fn flatten(
     layers: &[LayerFile<'_>],
     owners: Owners<'_>,

@@ -16,7 +16,7 @@ const MOST: usize = 100;
 /// How many images of a cycle are named.
 const SHOWN: usize = 10;
 
-/// From an image to one that it needs, and where it says so.
+/// An image, and where it names one that it needs.
 type Edge<'a> = (&'a str, &'a Placed<ImageName>);
 
 /// What each image needs of those that are made here: its base first.

@@ -20,8 +20,9 @@ pub(super) struct WrittenRegistry {
     mirrors: Option<Vec<RegistryMirror>>,
 }
 
-/// What a manifest and a user say of registries together. The manifest's word counts, but where files of the machine are
-/// named: there it is the user's. Whether a registry may be insecure either can say; where credentials go, only the user.
+/// The settings of registries of the manifest and of the user, merged. The manifest's count first, except for files of
+/// this machine, where the user's do. Either may say that a registry is insecure; only the user's allow credentials to
+/// go there.
 pub(super) fn settings(
     mut manifest: BTreeMap<String, WrittenRegistry>,
     user: &BTreeMap<String, WrittenRegistry>,

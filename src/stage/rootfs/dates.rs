@@ -21,7 +21,7 @@ use crate::tools::IdMap;
 /// The name of the file that says what the newest time in a base's tree is.
 const NEWEST: &str = "newest";
 /// 1980-01-01: zip files know no earlier time. A base that says that it was made before the day after does not
-/// know when it was: tools that make the same image again write such times.
+/// know when it was made: tools for reproducible images write such times.
 const EARLIEST: i64 = 315_532_800;
 const DAY: i64 = 86_400;
 

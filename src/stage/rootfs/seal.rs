@@ -1,4 +1,4 @@
-//! A tree that was made: brought to disk, with a record of what is in it, by which a change is found later.
+//! Finishes a tree: brings it to disk, and records what is in it, so that a later change is found.
 
 use std::io;
 use std::path::Path;
@@ -18,7 +18,7 @@ const VERSION: &str = "oci tree 1";
 /// The longest record that is read.
 const LONGEST: u64 = 4096;
 
-/// Notes what a tree takes and what is in it, and has all of it on disk. Nothing in the tree may change
+/// Records the tree's size and its census, and writes everything to disk. Nothing in the tree may change
 /// afterwards, times included.
 pub(in crate::stage) fn seal(folder: &Path, map: &IdMap) -> Result<(), FileError> {
     let size = disk_usage(folder).context("look through", folder)?;
@@ -40,8 +40,7 @@ fn recorded(census: &Census) -> Vec<u8> {
     [VERSION.as_bytes(), b"\n", &json, b"\n", digest.hex().as_bytes(), b"\n"].concat()
 }
 
-/// What was in a tree when it was made; `None` if there is no record, or not what was written: then nobody knows
-/// what the tree should be.
+/// What was in a tree when it was made; `None` if there is no record, or a damaged one.
 pub(super) fn recall(folder: &Path) -> Option<Census> {
     let text = String::from_utf8(read_own(&folder.join(CENSUS), LONGEST).ok()?).ok()?;
     let mut lines = text.lines();

@@ -1,14 +1,14 @@
-//! umoci unpacks the layers of a tree, and is given something else where it would not make of them what engines do.
+//! Unpacks the layers of a tree by umoci. Where umoci would misread layers, it gets one plain tar of them instead.
 //!
 //! Layers go to umoci as they are where it reads them as they are meant: that costs nothing. They are made one
 //! plain tar first ([`flatten`]) where
 //!
 //! - a blob is compressed with something that umoci 0.4.7 does not know: zstd, xz or bzip2;
 //! - umoci would take a whiteout for something else than it is. Which layers have such whiteouts is looked at while
-//!   umoci is at work, so that nobody waits for it; the lowest layer deletes nothing, and is not looked at;
+//!   umoci is at work, so that it costs no time; the lowest layer deletes nothing, and is not looked at;
 //! - umoci failed, as it does at a pax global header, or at an entry below what is no folder.
 //!
-//! The media type that umoci is told is the one of the blob's first bytes, whatever the image says.
+//! The first bytes of a blob decide which media type umoci gets for it, and not the image's manifest.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! Whether the trees that a step stands on are what was unpacked: looked at while it runs, so that it costs
-//! little, and before its result is recorded.
+//! Checks that the trees below a step are what was unpacked. It is done while the step runs, so that it costs little,
+//! and before the result is recorded.
 
 use std::path::PathBuf;
 
@@ -61,7 +61,7 @@ pub(super) fn beside<'a, T>(
     })
 }
 
-/// Has the next step that needs the trees find them unpacked anew.
+/// Sets the trees aside, so that the next step that needs them unpacks them anew.
 pub(super) fn set_aside(folders: &[PathBuf], map: &IdMap) -> Result<(), FileError> {
     folders.iter().try_for_each(|folder| rootfs::set_aside(folder, map))
 }

@@ -70,7 +70,7 @@ impl Steps<'_> {
         Ok((mounts, InUse { caches, trees }))
     }
 
-    /// The cache folders of a step, which nobody else uses or removes meanwhile.
+    /// Locks the cache folders of a step: no other process uses or removes them meanwhile.
     pub(super) fn caches(
         &self,
         request: &StepRequest<'_>,
@@ -78,7 +78,7 @@ impl Steps<'_> {
     ) -> Result<Vec<HeldCache>, StepError> {
         let mut wanted: Vec<(PathBuf, &String)> =
             surroundings.caches.iter().map(|target| (self.cache_folder(request, target), target)).collect();
-        // In one order for everybody, so that no two steps wait for each other.
+        // Every process locks them in one order, so that no two steps wait for each other.
         wanted.sort();
         wanted.dedup();
         let mut held = Vec::new();

@@ -1,7 +1,7 @@
 //! With which times a step sees what is below it.
 //!
-//! Without cache folders it sees the times that trees have ([`dates`](crate::stage::rootfs::dates)), everywhere
-//! the same. With some, what they have seen decides ([`seen`]).
+//! A step without cache folders sees the times that trees have ([`dates`](crate::stage::rootfs::dates)), which are
+//! equal on every machine. With cache folders, what these have seen decides ([`seen`]).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -101,7 +101,8 @@ pub(in crate::tools) fn learn_all() {
     });
 }
 
-/// The same for one file, which may have any of the formats. One that cannot be read teaches nothing.
+/// Has the credentials of a file, in any of the formats, struck out of what is shown. A file that cannot be read has
+/// none.
 pub(crate) fn learn(path: &Path) {
     if let Ok(text) = fs::read(path, fs::LARGEST_TEXT)
         && let Ok(document) = serde_json::from_slice(&text)
