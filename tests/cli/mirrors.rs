@@ -6,9 +6,7 @@ use serde_json::json;
 
 use crate::support::faults::FaultyRegistry;
 use crate::support::images::{self, Base};
-use crate::support::registry::skopeo_copy;
 use crate::support::snapshot::assert_outcome;
-use crate::support::tools::succeed;
 use crate::support::{Outcome, Registry, TestContext};
 
 const NAME: &str = "library/busybox";
@@ -171,20 +169,13 @@ fn that_all_fail_leave_the_error_to_the_registry() {
 /// A mirror is talked to as its own table says, and the registry's credentials are not for it.
 #[test]
 fn have_settings_of_their_own() {
-    let (open, registry, mirror) = (Registry::start(), Registry::start(), Registry::start_with_accounts());
-    images::push(&open, Base::Busybox, NAME, "1");
+    let (registry, mirror) = (Registry::start(), Registry::start_with_accounts());
     let secured = FaultyRegistry::with_tls(&mirror);
     let at = secured.strict_repository("hub");
     let context = context(&registry.repository(NAME), &[&at]);
     let credentials = context.project().join("auth.json");
     mirror.write_credentials(&credentials);
-    succeed(
-        skopeo_copy()
-            .arg("--dest-authfile")
-            .arg(&credentials)
-            .arg(format!("docker://{}:1", open.repository(NAME)))
-            .arg(format!("docker://{}:1", mirror.repository(&format!("hub/{NAME}")))),
-    );
+    images::push_with_credentials(&mirror, Base::Busybox, &format!("hub/{NAME}"), "1", &credentials);
     context.write("auth.json", context.read("auth.json").replace(&mirror.host(), host(&at)));
     fs::create_dir(context.project().join("certificates")).unwrap();
     fs::copy(secured.authority(), context.project().join("certificates/ca.crt")).unwrap();

@@ -4,8 +4,7 @@ use std::fs;
 
 use crate::support::faults::FaultyRegistry;
 use crate::support::images::{self, Base};
-use crate::support::registry::{PASSWORD, skopeo_copy};
-use crate::support::tools::succeed;
+use crate::support::registry::PASSWORD;
 use crate::support::{Registry, TestContext};
 
 /// A base in `from`, a build on it that is published to `to`, and how registries are talked to.
@@ -46,22 +45,15 @@ fn an_insecure_one_is_read_and_written_over_plain_http() {
 
 #[test]
 fn a_certificate_and_credentials_of_its_own() {
-    let (open, registry) = (Registry::start(), Registry::start_with_accounts());
+    let registry = Registry::start_with_accounts();
     let proxy = FaultyRegistry::with_tls(&registry);
-    images::push(&open, Base::Busybox, "library/busybox", "1");
     let (from, to) = (proxy.strict_repository("library/busybox"), registry.repository("acme/app"));
     let context = context("");
     let (certificates, credentials) = (context.project().join("certificates"), context.project().join("auth.json"));
     fs::create_dir(&certificates).unwrap();
     fs::copy(proxy.authority(), certificates.join("ca.crt")).unwrap();
     registry.write_credentials(&credentials);
-    succeed(
-        skopeo_copy()
-            .arg("--dest-authfile")
-            .arg(&credentials)
-            .arg(format!("docker://{}:1", open.repository("library/busybox")))
-            .arg(format!("docker://{}:1", registry.repository("library/busybox"))),
-    );
+    images::push_with_credentials(&registry, Base::Busybox, "library/busybox", "1", &credentials);
     let known = context.read("auth.json");
     context.write("both.json", known.replace(&registry.host(), host(&from)));
 

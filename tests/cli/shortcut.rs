@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::faults::FaultyRegistry;
 use crate::support::images::{self, Base};
-use crate::support::registry::{PASSWORD, USER, skopeo_copy};
+use crate::support::registry::{PASSWORD, USER};
 use crate::support::tools::{succeed, tool};
 use crate::support::{Outcome, Registry, TestContext, project};
 
@@ -53,17 +53,10 @@ fn log_in(context: &TestContext, host: &str) {
 
 /// The base in a registry with accounts.
 fn private() -> Registry {
-    let (open, private) = (Registry::start(), Registry::start_with_accounts());
-    images::push(&open, Base::Busybox, NAME, "1");
+    let private = Registry::start_with_accounts();
     let folder = tempfile::tempdir().unwrap();
     private.write_credentials(&folder.path().join("auth.json"));
-    succeed(
-        skopeo_copy()
-            .arg("--dest-authfile")
-            .arg(folder.path().join("auth.json"))
-            .arg(format!("docker://{}:1", open.repository(NAME)))
-            .arg(format!("docker://{}:1", private.repository(NAME))),
-    );
+    images::push_with_credentials(&private, Base::Busybox, NAME, "1", &folder.path().join("auth.json"));
     private
 }
 
@@ -234,7 +227,6 @@ fn a_token_is_fetched_where_the_registry_says() {
 #[test]
 fn no_credentials_go_where_an_answer_sends_us() {
     let open = Registry::start();
-    images::push(&open, Base::Busybox, NAME, "1");
     let registry = private();
     let (elsewhere, proxy) = (FaultyRegistry::in_front_of(&open), FaultyRegistry::in_front_of(&registry));
     elsewhere.set_faults(&json!([{ "match": ".", "unless": "^$", "do": "status", "argument": 403 }]));

@@ -13,8 +13,8 @@ use serde_json::json;
 
 use crate::support::faults::FaultyRegistry;
 use crate::support::images::{self, Base};
-use crate::support::registry::{PASSWORD, skopeo_copy};
-use crate::support::tools::{search_path, succeed};
+use crate::support::registry::PASSWORD;
+use crate::support::tools::search_path;
 use crate::support::{Registry, TestContext, project};
 
 fn fifo(path: &Path) {
@@ -287,19 +287,12 @@ fn credentials_that_a_registry_echoes_are_not_shown() {
 
 #[test]
 fn where_oci_toml_alone_says_insecure_no_credentials_are_sent() {
-    let (open, registry) = (Registry::start(), Registry::start_with_accounts());
+    let registry = Registry::start_with_accounts();
     let proxy = FaultyRegistry::in_front_of(&registry);
-    images::push(&open, Base::Busybox, "library/busybox", "1");
     let context = TestContext::new();
     let credentials = context.root().join("auth.json");
     registry.write_credentials(&credentials);
-    succeed(
-        skopeo_copy()
-            .arg("--dest-authfile")
-            .arg(&credentials)
-            .arg(format!("docker://{}:1", open.repository("library/busybox")))
-            .arg(format!("docker://{}:1", registry.repository("library/busybox"))),
-    );
+    images::push_with_credentials(&registry, Base::Busybox, "library/busybox", "1", &credentials);
     let repository = proxy.strict_repository("library/busybox");
     let host = repository.split('/').next().unwrap();
     let known = fs::read_to_string(&credentials).unwrap().replace(&registry.host(), host);

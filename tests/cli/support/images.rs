@@ -71,6 +71,13 @@ pub(crate) fn push_schema2(registry: &Registry, base: Base, repository: &str, ta
     copy(registry, base, repository, tag, &["--format", "v2s2"])
 }
 
+/// Pushes a base for this machine's platform to a registry with accounts, by the credentials in a file.
+pub(crate) fn push_with_credentials(registry: &Registry, base: Base, repository: &str, tag: &str, credentials: &Path) {
+    let source = format!("oci:{}:{}", layout().display(), base.tag());
+    let destination = format!("docker://{}:{tag}", registry.repository(repository));
+    succeed(skopeo_copy().arg("--dest-authfile").arg(credentials).args([source, destination]));
+}
+
 /// Copies a base to a path, such as `oci:FOLDER:NAME` or `docker-archive:FILE`, as skopeo names it.
 pub(crate) fn save(base: Base, destination: &str) {
     let options: &[&str] =
