@@ -133,7 +133,8 @@ fn a_damaged_file_makes_no_image_and_is_found_and_made_again() {
         .iter()
         .map(|files| files[0].parent().unwrap().file_name().unwrap().to_owned())
         .collect::<Vec<_>>();
-    for kind in ["archive", "blocks", "inputs", "last", "layer", "folders", "overlays", "step", "step-layer", "sha256"] {
+    for kind in ["archive", "blocks", "inputs", "last", "layer", "folders", "overlays", "step", "step-layer", "sha256"]
+    {
         assert!(names.iter().any(|name| name == kind), "{kind} is not among {names:?}");
     }
     let digests = || (context.built("app"), context.built("zstd"));
