@@ -227,6 +227,7 @@ fn a_token_is_fetched_where_the_registry_says() {
 #[test]
 fn no_credentials_go_where_an_answer_sends_us() {
     let open = Registry::start();
+    images::push(&open, Base::Busybox, NAME, "1");
     let registry = private();
     let (elsewhere, proxy) = (FaultyRegistry::in_front_of(&open), FaultyRegistry::in_front_of(&registry));
     elsewhere.set_faults(&json!([{ "match": ".", "unless": "^$", "do": "status", "argument": 403 }]));

@@ -61,6 +61,8 @@ impl Request {
         }
         let map = IdMap::detect();
         let runc = self.runc.as_deref().unwrap_or(Path::new("runc"));
+        // As a store that is opened does: a look through a tree has its task in a file, which stays if it is killed.
+        crate::fs::sweep(&self.cache.join("rootfs"));
         trees::sweep(&self.cache, &map).unwrap();
         runs::sweep(&self.cache.join("runs"), runc, &map).unwrap();
         let rootfs = prepare(&RootfsRequest {
