@@ -40,12 +40,15 @@ pub(super) fn skopeo(
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Skopeo, Failure> {
     let timeout = global.network_timeout.map(|seconds| Duration::from_secs(seconds.into()));
+    let registries = access::of_registries(manifest)?;
+    let insecure = registries.iter().filter(|(_, access)| access.insecure && !access.withholds_credentials);
+    let insecure = insecure.map(|(registry, _)| registry.clone()).collect();
     let settings = Settings {
         cache: store.tool_state(),
         logs: store.logs(),
-        registries: access::of_registries(manifest)?,
+        registries,
         timeout,
-        shortcut: Some(Client::new(timeout)),
+        shortcut: Some(Client::new(timeout, insecure)),
         on_retry: on_retry(Arc::clone(reporter)),
         on_mirror: on_mirror(Arc::clone(reporter)),
     };

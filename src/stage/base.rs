@@ -15,7 +15,7 @@ use crate::sanitize;
 use crate::source::Place;
 use crate::stage::trust::Trust;
 use crate::store::{BlobError, Store};
-use crate::tools::skopeo::{Access, Skopeo};
+use crate::tools::skopeo::{Access, Skopeo, Wanted};
 use crate::tools::{Cause, ToolError};
 
 /// Why a base could not be had.
@@ -264,7 +264,8 @@ impl Bases<'_> {
         let scratch = self.store.scratch()?;
         meter.expect(base.manifest.layers.iter().map(|layer| layer.size).sum());
         meter.watch(scratch.path());
-        let files = self.skopeo.fetch(reference.repository(), &base.digest, &present, scratch.path(), access)?;
+        let wanted = Wanted { repository: reference.repository(), digest: &base.digest, manifest: &base.manifest };
+        let files = self.skopeo.fetch(wanted, &present, scratch.path(), access)?;
         for (digest, path) in files {
             if base.manifest.layers.iter().any(|layer| layer.digest == digest) {
                 self.store.adopt(&path, &digest)?;

@@ -37,6 +37,14 @@ pub(crate) enum Cause {
     Stalled {
         limit: Duration,
     },
+    /// More came than there may be: more of a layer than the bytes that its descriptor promises, if it is known of which.
+    TooMuch {
+        layer: Option<(Digest, u64)>,
+    },
+    /// It names a server for tokens to which no credentials may go.
+    TokenServer {
+        realm: String,
+    },
     /// The registry's certificate was not accepted.
     Certificate,
     /// The registry speaks HTTP where HTTPS was expected.
@@ -106,7 +114,8 @@ impl Cause {
 
     /// True if whoever was asked would not have answered another question either.
     pub(crate) fn is_of_connection(&self) -> bool {
-        self.is_transient() || matches!(self, Self::UnknownHost { .. } | Self::Certificate | Self::PlainHttp)
+        self.is_transient()
+            || matches!(self, Self::UnknownHost { .. } | Self::Certificate | Self::PlainHttp | Self::TokenServer { .. })
     }
 
     /// True if the same call may well succeed a moment later.

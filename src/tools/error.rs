@@ -95,6 +95,10 @@ impl ToolError {
                 failure.cause = Cause::Stalled { limit };
                 failure.hear(&stderr, task.logs);
             }
+            ProcessError::TooMuch { stderr } => {
+                failure.cause = Cause::TooMuch { layer: None };
+                failure.hear(&stderr, task.logs);
+            }
         }
         failure.seal()
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use miette::Diagnostic;
 
 use crate::model::{Reference, Repository};
+use crate::sanitize;
 use crate::tools::error::Failure;
 use crate::tools::process::seconds;
 use crate::tools::program::Absence;
@@ -40,6 +41,16 @@ impl Display for Failure {
                 write!(formatter, "could not {stage} `{subject}`: nothing moved for {}", seconds(*limit))
             }
             Cause::TimedOut { limit: None } => write!(formatter, "`{registry}` did not answer in time"),
+            Cause::TooMuch { layer: Some((digest, size)) } => write!(
+                formatter,
+                "`{registry}` sends more for the layer `{digest}` of `{subject}` than the {size} bytes that the manifest promises"
+            ),
+            Cause::TooMuch { layer: None } => {
+                write!(formatter, "`{registry}` sends more for `{subject}` than there can be")
+            }
+            Cause::TokenServer { realm } => {
+                write!(formatter, "`{registry}` wants your credentials to be sent to `{}`", sanitize::name(realm))
+            }
             Cause::Certificate => write!(formatter, "could not verify that `{registry}` is what it says it is"),
             Cause::PlainHttp => write!(formatter, "`{registry}` speaks plain HTTP, not HTTPS"),
             Cause::Unauthorised => write!(formatter, "`{registry}` wants to know who asks for `{subject}`"),
@@ -93,6 +104,8 @@ fn code(cause: &Cause) -> &'static str {
         Cause::Reset => "oci::registry::reset",
         Cause::TimedOut { .. } => "oci::registry::timed_out",
         Cause::Stalled { .. } => "oci::registry::stalled",
+        Cause::TooMuch { .. } => "oci::registry::too_much",
+        Cause::TokenServer { .. } => "oci::registry::token_server",
         Cause::Certificate => "oci::registry::tls",
         Cause::PlainHttp => "oci::registry::plain_http",
         Cause::Unauthorised => "oci::registry::unauthorised",
@@ -151,6 +164,18 @@ impl Failure {
             Cause::TimedOut { limit: Some(_) } | Cause::Stalled { .. } => format!(
                 "see whether it answers, and how fast: `{}`; if it is only slow, wait longer: `--network-timeout SECONDS`",
                 self.ping()
+            ),
+            Cause::TooMuch { layer: Some(_) } => {
+                "nothing of it was kept; the registry, or a proxy in between, is damaged or means harm: tell who runs it"
+                    .to_owned()
+            }
+            Cause::TooMuch { layer: None } => {
+                format!("nothing of it was kept; see what answers there: `{}`", self.ping())
+            }
+            Cause::TokenServer { realm } => format!(
+                "they were not sent, because the way there is not verified; if it is right, set `insecure = true` under \
+                 `[registry.\"{}\"]` in `~/.config/oci/config.toml`; for a public image, set `anonymous = true`",
+                sanitize::name(authority(realm))
             ),
             Cause::Certificate => format!(
                 "give the folder with its certificate authority's `ca.crt`: `cert-dir = \"…\"` under `[registry.\"{registry}\"]`"
@@ -232,6 +257,13 @@ impl Failure {
     }
 }
 
+/// The `host[:port]` of a URL, as settings name a registry.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
@@ -278,6 +310,11 @@ mod tests {
         ToolError::untrue(&task, &Invocation::new("skopeo").argument("inspect"), Cause::DigestMismatch, evidence)
     }
 
+    fn refused(cause: Cause) -> ToolError {
+        let task = Task { tool: "skopeo", stage: "fetch", subject: app(), logs: Path::new("/nonexistent") };
+        ToolError::unanswered(&task, &Invocation::new("skopeo").argument("copy"), cause, "it says so".to_owned())
+    }
+
     #[test]
     fn every_cause_has_a_message_a_code_and_a_next_step() {
         let folder = tempfile::Builder::new().prefix("oci-logs-").tempdir_in("/tmp").unwrap();
@@ -317,6 +354,10 @@ mod tests {
             failed("fetch", app(), r#"Get "https://registry.example.com/v2/": dial tcp 10.0.0.1:443: i/o timeout"#),
             not_finished(ProcessError::TimedOut { limit: seen, stderr: Vec::new() }),
             not_finished(ProcessError::Stalled { limit: seen, stderr: Vec::new() }),
+            not_finished(ProcessError::TooMuch { stderr: Vec::new() }),
+            not_finished(ProcessError::TooMuch { stderr: Vec::new() })
+                .because(Cause::TooMuch { layer: Some((Digest::of(b""), 31_457_280)) }),
+            refused(Cause::TokenServer { realm: "http://user@auth.example.com:8080/token?service=x".to_owned() }),
             failed(
                 "resolve",
                 app(),

@@ -19,6 +19,7 @@ mod disk;
 mod doctor;
 mod dry_run;
 mod emulated;
+mod endless;
 mod environment;
 mod errors;
 mod example;

@@ -8,6 +8,8 @@
 //! their own ([`namespace`]).
 
 mod attach;
+pub(crate) mod bounds;
+mod capture;
 pub(crate) mod namespace;
 mod stall;
 mod stream;
@@ -27,11 +29,9 @@ use rustix::process::{Pid, Signal};
 use crate::fs::Room;
 use crate::tools::program::search_path;
 use crate::tools::signal;
+use bounds::Bounds;
 use namespace::{NamespaceError, Namespaces};
-use stall::Watch;
 
-/// How long a tool has to end after SIGTERM before it is killed.
-const GRACE: Duration = Duration::from_secs(3);
 /// How often a wait looks for an interrupt and the time limit.
 pub(crate) const TICK: Duration = Duration::from_millis(40);
 
@@ -45,6 +45,7 @@ pub(crate) struct Invocation {
     limit: Option<Duration>,
     stall: Option<Duration>,
     room: Option<Room>,
+    bounds: Option<Bounds>,
     namespaces: Option<Namespaces>,
     own_proc: bool,
     for_log: bool,
@@ -70,6 +71,8 @@ pub(crate) enum ProcessError {
     TimedOut { limit: Duration, stderr: Vec<u8> },
     #[error("nothing moved for {}", crate::tools::process::seconds(*limit))]
     Stalled { limit: Duration, stderr: Vec<u8> },
+    #[error("it took in more than it may")]
+    TooMuch { stderr: Vec<u8> },
     #[error("the disk is nearly full")]
     NoRoom { room: Room },
     #[error("interrupted")]
@@ -113,6 +116,7 @@ impl Invocation {
             limit: None,
             stall: None,
             room: None,
+            bounds: None,
             namespaces: None,
             own_proc: false,
             for_log: false,
@@ -161,7 +165,7 @@ impl Invocation {
         self
     }
 
-    /// Ends it when it has neither read nor written anything for this time, however long it runs.
+    /// Ends it when it has read and written (next to) nothing for this time, however long it runs.
     pub(crate) fn stall(mut self, limit: Duration) -> Self {
         self.stall = Some(limit);
         self
@@ -170,6 +174,12 @@ impl Invocation {
     /// Ends it before it takes what has to stay free on a file system.
     pub(crate) fn leave(mut self, room: Room) -> Self {
         self.room = Some(room);
+        self
+    }
+
+    /// Ends it when it takes in more than that.
+    pub(crate) fn within(mut self, bounds: Bounds) -> Self {
+        self.bounds = Some(bounds);
         self
     }
 
@@ -202,51 +212,6 @@ impl Invocation {
     pub(crate) fn despite_interrupts(mut self) -> Self {
         self.despite_interrupts = true;
         self
-    }
-
-    /// Runs it to its end with nothing on standard input; both outputs are drained meanwhile.
-    ///
-    /// On an interrupt or at a time limit the whole process group is ended and waited for.
-    pub(crate) fn capture(&self) -> Result<Finished, ProcessError> {
-        let is_interrupted = || signal::pending().is_some() && !self.despite_interrupts;
-        if is_interrupted() {
-            return Err(ProcessError::Interrupted);
-        }
-        let expression = self.expression().stdin_null().stdout_capture().stderr_capture();
-        let child = self.start(expression.before_spawn(|command| {
-            command.process_group(0);
-            Ok(())
-        }))?;
-        let started = Instant::now();
-        let tick = if self.room.is_some() { TICK / 5 } else { TICK };
-        let watched = self.stall.zip(child.pids().first().copied());
-        let mut watch = watched.map(|(limit, process)| Watch::new(process, limit));
-        let failed = loop {
-            if let Some(room) = self.room.as_ref().filter(|room| room.is_short_of(0)) {
-                break Some(ProcessError::NoRoom { room: room.clone() });
-            }
-            match child.wait_timeout(tick).map_err(|error| self.start_error(error))? {
-                Some(_) => break None,
-                None if is_interrupted() => break Some(ProcessError::Interrupted),
-                None => {}
-            }
-            if let Some(limit) = self.limit.filter(|limit| started.elapsed() >= *limit) {
-                break Some(ProcessError::TimedOut { limit, stderr: Vec::new() });
-            }
-            if let Some(limit) = self.stall.filter(|_| watch.as_mut().is_some_and(Watch::is_stalled)) {
-                break Some(ProcessError::Stalled { limit, stderr: Vec::new() });
-            }
-        };
-        if failed.is_some() {
-            end_group(&child);
-        }
-        let output = child.into_output().map_err(|error| self.start_error(error))?;
-        match failed {
-            Some(ProcessError::TimedOut { limit, .. }) => Err(ProcessError::TimedOut { limit, stderr: output.stderr }),
-            Some(ProcessError::Stalled { limit, .. }) => Err(ProcessError::Stalled { limit, stderr: output.stderr }),
-            Some(error) => Err(error),
-            None => Ok(Finished { status: output.status, stdout: output.stdout, stderr: output.stderr }),
-        }
     }
 
     /// Starts it, in its namespaces if it has any.
@@ -314,16 +279,6 @@ fn die_with(parent: Pid) -> rustix::io::Result<()> {
     match rustix::process::getppid().is_some_and(|now| now != parent) {
         true => Err(rustix::io::Errno::SRCH),
         false => Ok(()),
-    }
-}
-
-/// SIGTERM, some grace, SIGKILL: to the group, since a grandchild may hold our pipes open.
-fn end_group(child: &duct::Handle) {
-    let group = child.pids().first().and_then(|pid| Pid::from_raw(i32::try_from(*pid).ok()?));
-    let Some(group) = group else { return };
-    let _ = rustix::process::kill_process_group(group, Signal::TERM);
-    if !matches!(child.wait_timeout(GRACE), Ok(Some(_))) {
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Whether a process still moves bytes: what tells a large and slow transfer from one that hangs.
 //!
 //! The kernel counts what a process reads and writes, sockets and files alike. A transfer in which
-//! neither grows waits for someone who has gone silent.
+//! neither grows waits for someone who has gone silent; one that grows by a few bytes a second waits for someone who
+//! wants it to wait.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,11 +10,15 @@ use std::time::{Duration, Instant};
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_millis(250);
 
+/// Less than this many bytes in each second of the limit is nothing.
+const LEAST: u64 = 128;
+
 /// A watch over one process.
 pub(super) struct Watch {
     limit: Duration,
     /// `/proc/PID/io`.
     account: PathBuf,
+    /// What had moved at `since`.
     moved: Option<u64>,
     since: Instant,
     looked: Instant,
@@ -26,12 +31,13 @@ impl Watch {
         Self { limit, moved: moved(&account), account, since: now, looked: now }
     }
 
-    /// True once nothing has moved for the whole limit. Where the kernel does not tell, it never is.
+    /// True once next to nothing has moved for the whole limit. Where the kernel does not tell, it never is.
     pub(super) fn is_stalled(&mut self) -> bool {
         if self.looked.elapsed() >= INTERVAL {
             self.looked = Instant::now();
             let moved = moved(&self.account);
-            if moved.is_none() || moved != self.moved {
+            let least = LEAST * self.limit.as_secs().max(1);
+            if moved.zip(self.moved).is_none_or(|(now, then)| now.saturating_sub(then) >= least) {
                 self.moved = moved;
                 self.since = self.looked;
             }
@@ -65,7 +71,16 @@ mod tests {
     /// It takes longer than the limit, but is never silent for so long.
     #[test]
     fn leaves_alone_what_is_slow() {
-        let finished = shell("for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.4; done").capture().unwrap();
-        assert!(finished.status.success());
+        let script = "for i in 1 2 3 4 5 6 7 8 9 10; do printf %300s $i; sleep 0.4; done";
+        assert!(shell(script).capture().unwrap().status.success());
+    }
+
+    #[test]
+    fn ends_what_moves_next_to_nothing() {
+        // A shell would count what the programs that it waits for read to start.
+        let script = "import os, time\nfor _ in range(60): os.write(1, b'x'); time.sleep(0.4)";
+        let dripping = Invocation::new("python3").arguments(["-c", script]).stall(Duration::from_secs(3));
+        let result = dripping.capture();
+        assert!(matches!(result, Err(ProcessError::Stalled { .. })), "{result:?}");
     }
 }

@@ -33,12 +33,14 @@ const REGISTRIES: &str = "containers/registries.conf";
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
 
 /// Why there is no reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// The connection ended before the answer did.
     Reset,
     /// Whoever asks is not let in here, which is known from before.
     Stranger,
+    /// It names a server for tokens, by this URL, to which the credentials may not go.
+    TokenServer(String),
     Unclear,
 }
 
@@ -99,6 +101,27 @@ pub(super) fn server(registry: &str) -> &str {
 pub(super) fn is_loopback(url: &str) -> bool {
     let host = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
     host.is_some_and(|host| Repository::parse(&format!("{host}/any")).is_ok_and(|any| any.is_loopback()))
+}
+
+/// The server that a URL names.
+pub(super) struct Server {
+    pub(super) host: String,
+    /// `host[:port]`.
+    pub(super) authority: String,
+    pub(super) is_https: bool,
+}
+
+/// `None` for what is no URL of a web server.
+pub(super) fn server_of(url: &str) -> Option<Server> {
+    let url = url.parse::<ureq::http::Uri>().ok()?;
+    let is_https = match url.scheme_str()? {
+        "https" => true,
+        "http" => false,
+        _ => return None,
+    };
+    let host = url.host()?.to_ascii_lowercase();
+    let authority = url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+    Some(Server { host, authority, is_https })
 }
 
 fn variable(name: &str) -> Option<PathBuf> {

@@ -4,7 +4,7 @@
 //! TLS, and whether it works at all. The first question to each repository that is asked for credentials
 //! brings them in the same way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,6 +17,7 @@ use super::Access;
 use super::authorization::{self, Challenge};
 use super::connection::{self, Trouble};
 use super::credentials::{Basic, Places};
+use super::token_server;
 use crate::model::document::media_type;
 use crate::model::{Reference, Repository};
 
@@ -32,6 +33,8 @@ pub(super) enum Method {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// The registry itself: whether it is one, and what it asks of who asks.
+    Base,
     Manifest,
     Blob,
 }
@@ -55,8 +58,14 @@ impl Request {
         Self { method, kind, repository: reference.repository().path().to_owned(), name }
     }
 
+    /// The question that skopeo begins with, too (distribution spec, "Determining Support").
+    fn base() -> Self {
+        Self { method: Method::Get, kind: Kind::Base, repository: String::new(), name: String::new() }
+    }
+
     fn path(&self) -> String {
         let kind = match self.kind {
+            Kind::Base => return "/v2/".to_owned(),
             Kind::Manifest => "manifests",
             Kind::Blob => "blobs",
         };
@@ -107,6 +116,8 @@ pub(super) struct Host {
     /// One of its repositories.
     repository: Repository,
     access: Access,
+    /// The registries, as `host[:port]`, of which the user says that they need no certificate.
+    insecure: Arc<BTreeSet<String>>,
     /// How long a request may take.
     limit: Duration,
     /// Nothing if it is not known how skopeo would reach it.
@@ -115,6 +126,8 @@ pub(super) struct Host {
     scheme: Mutex<Option<Scheme>>,
     /// By repository; each is held while its credentials are brought.
     sessions: Mutex<BTreeMap<String, Arc<Mutex<Session>>>>,
+    /// Once it is known: the token server that it names, if credentials may not go there.
+    refused_realm: OnceLock<Option<String>>,
     lost: AtomicBool,
 }
 
@@ -127,14 +140,21 @@ impl fmt::Debug for Host {
 
 impl Host {
     /// The registry of this repository. Nothing is read or asked yet.
-    pub(super) fn new(repository: &Repository, access: Access, limit: Duration) -> Self {
+    pub(super) fn new(
+        repository: &Repository,
+        access: Access,
+        insecure: Arc<BTreeSet<String>>,
+        limit: Duration,
+    ) -> Self {
         Self {
             repository: repository.clone(),
             access,
+            insecure,
             limit,
             agent: OnceLock::new(),
             scheme: Mutex::default(),
             sessions: Mutex::default(),
+            refused_realm: OnceLock::new(),
             lost: AtomicBool::new(false),
         }
     }
@@ -172,7 +192,7 @@ impl Host {
         match &reply {
             Ok(_) => *known = Some(scheme),
             Err(Trouble::Unclear) => self.lose(),
-            Err(Trouble::Reset | Trouble::Stranger) => {}
+            Err(Trouble::Reset | Trouble::Stranger | Trouble::TokenServer(_)) => {}
         }
         reply
     }
@@ -214,8 +234,8 @@ impl Host {
         let header = match challenge {
             Challenge::Basic => credentials.map(Basic::into_header),
             Challenge::Bearer { realm, service } => {
-                if !self.may_ask(realm, scheme) {
-                    return Err(Trouble::Unclear);
+                if credentials.is_some() && !self.may_have_credentials(realm, scheme) {
+                    return Err(Trouble::TokenServer(realm.clone()));
                 }
                 let agent = self.agent()?;
                 Some(authorization::token(agent, realm, service.as_deref(), repository, credentials)?)
@@ -229,11 +249,29 @@ impl Host {
         places.find(self.repository.registry(), repository).map_err(|_| Trouble::Unclear)
     }
 
-    /// Whether who gives tokens may be asked. He is another host, and being lax with the registry says
-    /// nothing about him, unless it is the manifest that says so.
-    fn may_ask(&self, realm: &str, scheme: Scheme) -> bool {
-        let is_verified = scheme == Scheme::Https && !self.is_insecure() && realm.starts_with("https://");
-        is_verified || self.access.insecure || connection::is_loopback(realm)
+    /// True if the server that gives tokens may be sent credentials.
+    fn may_have_credentials(&self, realm: &str, scheme: Scheme) -> bool {
+        let is_verified = scheme == Scheme::Https && !self.is_insecure();
+        token_server::may_have_credentials(realm, &self.repository, is_verified, &self.insecure)
+    }
+
+    /// The token server that the registry names, if credentials may not go there. skopeo, which asks the registry in the same way, would
+    /// send them.
+    pub(super) fn refused_realm(&self) -> Result<Option<String>, Trouble> {
+        if let Some(known) = self.refused_realm.get() {
+            return Ok(known.clone());
+        }
+        let known = *lock(&self.scheme);
+        let ask = |scheme| (scheme, self.exchange(scheme, &Request::base(), &Session::Stranger));
+        let (scheme, reply) = match known.map_or_else(|| ask(Scheme::Https), ask) {
+            (_, Err(_)) if known.is_none() && self.is_insecure() => ask(Scheme::Http),
+            answered => answered,
+        };
+        let refused = match reply?.challenge {
+            Some(Challenge::Bearer { realm, .. }) if !self.may_have_credentials(&realm, scheme) => Some(realm),
+            _ => None,
+        };
+        Ok(self.refused_realm.get_or_init(|| refused).clone())
     }
 
     fn is_insecure(&self) -> bool {

@@ -19,8 +19,9 @@ mod authorization;
 mod connection;
 pub(super) mod credentials;
 mod host;
+mod token_server;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,7 @@ use crate::model::{Digest, Document, Reference, RegistryMirror, Repository};
 use crate::tools::process::TICK;
 use crate::tools::{Cause, signal};
 use connection::Trouble;
+use credentials::Places;
 pub(crate) use credentials::learn as learn_credentials;
 use host::{Host, Kind, Method, Reply, Request};
 
@@ -62,6 +64,8 @@ pub(crate) enum Answer {
     Bytes(Vec<u8>),
     /// The registry could not answer; a moment later it may. With what it did.
     Fault(Cause, String),
+    /// What skopeo would do is not to be done.
+    Refused(Cause),
     /// Nothing plain. It is for skopeo to ask.
     Unclear,
 }
@@ -70,14 +74,18 @@ pub(crate) enum Answer {
 #[derive(Debug)]
 pub(crate) struct Client {
     limit: Duration,
+    /// The registries, as `host[:port]`, of which the user says that they need no certificate.
+    insecure: Arc<BTreeSet<String>>,
     /// By registry, and whether credentials stay out of it.
     hosts: Mutex<BTreeMap<(String, bool), Arc<Host>>>,
 }
 
 impl Client {
-    /// `limit` is how long a registry may be silent, if that is less than it may be anyway.
-    pub(crate) fn new(limit: Option<Duration>) -> Self {
-        Self { limit: limit.map_or(LIMIT, |limit| limit.min(LIMIT)), hosts: Mutex::default() }
+    /// `limit` is how long a registry may be silent, if that is less than it may be anyway; `insecure` has the registries,
+    /// as `host[:port]`, of which the user says that they need no certificate.
+    pub(crate) fn new(limit: Option<Duration>, insecure: BTreeSet<String>) -> Self {
+        let limit = limit.map_or(LIMIT, |limit| limit.min(LIMIT));
+        Self { limit, insecure: Arc::new(insecure), hosts: Mutex::default() }
     }
 
     /// The exact bytes of the manifest or index (OCI distribution spec, "Pulling manifests"). Those of a
@@ -110,6 +118,20 @@ impl Client {
         })
     }
 
+    /// Why skopeo is not to be run with this access, if there is a reason: it would send credentials where they may not
+    /// go. Where there are none, nothing is asked.
+    pub(crate) fn refusal(&self, repository: &Repository, access: &Access) -> Option<Cause> {
+        if access.anonymous {
+            return None;
+        }
+        let places = Places::of_environment(access.credentials.as_deref());
+        if matches!(places.find(repository.registry(), repository.path()), Ok(None)) {
+            return None;
+        }
+        let answer = self.ask(repository, access, Host::refused_realm)?;
+        answer.ok().flatten().map(|realm| Cause::TokenServer { realm })
+    }
+
     fn get(
         &self,
         kind: Kind,
@@ -129,6 +151,7 @@ impl Client {
             Some(Err(Trouble::Reset)) => {
                 Answer::Fault(Cause::Reset, format!("it ended the connection on which it was asked `{asked}`"))
             }
+            Some(Err(Trouble::TokenServer(realm))) => Answer::Refused(Cause::TokenServer { realm }),
             Some(Err(Trouble::Stranger | Trouble::Unclear)) | None => Answer::Unclear,
         }
     }
@@ -170,7 +193,7 @@ impl Client {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let host = hosts
             .entry((repository.registry().to_owned(), access.anonymous))
-            .or_insert_with(|| Arc::new(Host::new(repository, access.clone(), self.limit)));
+            .or_insert_with(|| Arc::new(Host::new(repository, access.clone(), Arc::clone(&self.insecure), self.limit)));
         Arc::clone(host)
     }
 }

@@ -1,29 +1,17 @@
-//! Moving images: from a registry into a private folder, from a layout to a registry, and between two.
-//!
-//! skopeo trusts a blob file by its name alone, rewrites `index.json` without a lock, and leaves pieces
-//! behind when it is killed. So it never writes into the store: [`Skopeo::fetch`] gives it a folder of
-//! its own, and the store verifies what is in there before it takes it over. Layers that the store
-//! already has are linked into that folder first, which keeps skopeo from downloading them.
-//!
-//! ```text
-//! SCRATCH/image/blobs/sha256/HEX     what was linked, and what came
-//! SCRATCH/image/{index.json,oci-layout,oci-put-blob…}   skopeo's own, removed with the folder
-//! ```
+//! Copying images: from a layout to a registry, and between two. For bringing them here there is [`fetch`](super::fetch).
 //!
 //! skopeo takes everything behind the first `:` of a layout's path for a tag. It is therefore started in
 //! the layout's folder and given a relative path there, so that any path will do. All others that it is
 //! given must be absolute.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Access, STALL_LIMIT, Skopeo};
 use crate::fs::{self, FileContext};
-use crate::model::{Digest, Reference, Repository};
+use crate::model::{Digest, Reference};
 use crate::tools::error::ToolError;
+use crate::tools::process::bounds::Bounds;
 use crate::tools::{Cause, Invocation, Subject};
-
-/// A file that should hold the blob that its digest names.
-pub(crate) type Blob = (Digest, PathBuf);
 
 /// An image in an OCI layout.
 #[derive(Clone, Copy, Debug)]
@@ -36,47 +24,6 @@ pub(crate) struct Layout<'a> {
 }
 
 impl Skopeo {
-    /// Downloads the manifest, config and layers of one platform's image. Its bytes are kept as they are,
-    /// whether OCI or Docker schema 2, compressed or not.
-    ///
-    /// `scratch` is an empty folder for this call alone. Blobs in `present`, which must be verified, are
-    /// not downloaded if they are on the file system of `scratch`. On `Ok` the files returned are all
-    /// others of the image; nobody has verified or synced them.
-    pub(crate) fn fetch(
-        &self,
-        repository: &Repository,
-        manifest: &Digest,
-        present: &[Blob],
-        scratch: &Path,
-        access: &Access,
-    ) -> Result<Vec<Blob>, ToolError> {
-        let blobs = scratch.join("image/blobs/sha256");
-        fs::create_folder(&blobs)?;
-        let mut linked = Vec::new();
-        for (digest, path) in present {
-            // Where there can be no link, it is downloaded.
-            if std::fs::hard_link(path, blobs.join(digest.hex())).is_ok() {
-                linked.push(*digest);
-            }
-        }
-        // What a mirror that failed half-way did bring is not downloaded again.
-        self.read(repository, access, |source| {
-            let reference = Reference::Digest(source.repository.clone(), *manifest);
-            let task = self.task("fetch", Subject::Image(reference.clone()));
-            let invocation = self.prepared(self.fetch_command(&reference, &source.access).folder(scratch))?;
-            self.run_at(source, &task, &invocation)
-        })?;
-        let mut fetched = files(&blobs)?;
-        fetched.retain(|(digest, _)| !linked.contains(digest));
-        Ok(fetched)
-    }
-
-    /// The command of [`Skopeo::fetch`]; it is run in a folder of its own.
-    pub(crate) fn fetch_command(&self, image: &Reference, access: &Access) -> Invocation {
-        let copy = self.copy().arguments(access.flags(image.repository(), "src-"));
-        copy.arguments([format!("docker://{image}"), "oci:image:fetched".to_owned()])
-    }
-
     /// Uploads an image, or with `all` an index and every image in it, and gives the digest that it has
     /// there. Blobs that the destination has need not be in the layout. Its manifests must be OCI's: of a
     /// Docker image in a layout skopeo says that it is not there.
@@ -95,7 +42,7 @@ impl Skopeo {
         }
         let invocation = invocation.arguments(access.flags(destination.repository(), "dest-"));
         let source = format!("oci:.:{}", layout.name);
-        self.publish("push", invocation.folder(layout.folder), source, destination)
+        self.publish("push", invocation.folder(layout.folder), source, destination, &[(destination, access)])
     }
 
     /// Copies an image, or with `all` an index and every image in it, from registry to registry, and
@@ -112,7 +59,9 @@ impl Skopeo {
             .arguments(all.then_some("--all"))
             .arguments(source_access.flags(source.repository(), "src-"))
             .arguments(destination_access.flags(destination.repository(), "dest-"));
-        self.publish("mirror", invocation, format!("docker://{source}"), destination).map_err(|error| match &error {
+        let sides = [(source, source_access), (destination, destination_access)];
+        let copied = self.publish("mirror", invocation, format!("docker://{source}"), destination, &sides);
+        copied.map_err(|error| match &error {
             ToolError::Tool(failure) if failure.said.as_deref().is_some_and(is_about_source) => {
                 error.about(Subject::Image(source.clone()))
             }
@@ -120,13 +69,14 @@ impl Skopeo {
         })
     }
 
-    /// Copies to a registry; the digest comes from the digest file, never from what skopeo prints.
+    /// Copies to a registry, where `sides` are the registries of the copy; the digest comes from the digest file, never from what skopeo prints.
     fn publish(
         &self,
         stage: &'static str,
         invocation: Invocation,
         source: String,
         destination: &Reference,
+        sides: &[(&Reference, &Access)],
     ) -> Result<Digest, ToolError> {
         let task = self.task(stage, Subject::Image(destination.clone()));
         fs::create_folder(&self.settings.cache)?;
@@ -135,7 +85,10 @@ impl Skopeo {
             .argument("--digestfile")
             .argument(digest_file.path())
             .arguments([source, format!("docker://{destination}")]);
-        let invocation = self.prepared(command)?;
+        let invocation = self.prepared(command.within(Bounds::of_memory()))?;
+        for (image, access) in sides {
+            self.admit(&task, &invocation, image.repository(), access)?;
+        }
         self.run(&task, &invocation).map_err(|error| match error.cause() {
             // It is not the tag that is missing where one is made.
             Some(Cause::TagNotFound { .. } | Cause::DigestNotFound) => error.because(Cause::NoSuchRepository),
@@ -156,7 +109,7 @@ impl Skopeo {
 
     /// `copy`, quiet, and without the right to change a digest: left to itself skopeo compresses layers
     /// that are not, and swaps others for equivalent ones.
-    fn copy(&self) -> Invocation {
+    pub(super) fn copy(&self) -> Invocation {
         self.copy_by(self.command())
     }
 
@@ -172,18 +125,4 @@ fn is_about_source(said: &str) -> bool {
     ["initializing source", "reading manifest", "reading blob", "fetching blob", "during read"]
         .iter()
         .any(|wording| said.contains(wording))
-}
-
-/// The blob files of a folder, sorted; what is not named by a digest is no blob.
-fn files(blobs: &Path) -> Result<Vec<Blob>, ToolError> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(blobs).context("list", blobs)? {
-        let path = entry.context("list", blobs)?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        if let Some(digest) = name.and_then(|name| Digest::parse_hex(name).ok()) {
-            found.push((digest, path));
-        }
-    }
-    found.sort();
-    Ok(found)
 }

@@ -9,11 +9,15 @@ use super::source::Source;
 use super::{Access, QUESTION_LIMIT, Skopeo};
 use crate::model::{Digest, Document, Reference, Repository};
 use crate::tools::error::ToolError;
+use crate::tools::process::bounds::Bounds;
 use crate::tools::registry::Client;
 use crate::tools::{Cause, Invocation, Subject, Task};
 
 /// For a question that only an explanation needs.
 const EXPLANATION_LIMIT: Duration = Duration::from_secs(10);
+/// What skopeo may read for a question. Its own certificates and settings are less than a megabyte of it, and a list of
+/// 100 000 tags a few.
+const LARGEST: u64 = 64 << 20;
 /// How many tags are proposed for one that does not exist.
 const PROPOSALS: usize = 5;
 
@@ -76,6 +80,7 @@ impl Skopeo {
             let command = self.question("list-tags", &source.repository, &source.access);
             let command = command.limit(source.limit(limit)).argument(format!("docker://{}", source.repository));
             let invocation = self.prepared(command)?;
+            self.admit(&task, &invocation, &source.repository, &source.access)?;
             // Nobody waits for an explanation.
             let bytes = self.run_once(&task, &invocation)?;
             let answer: Answer = serde_json::from_slice(&bytes)
@@ -97,7 +102,8 @@ impl Skopeo {
     }
 
     fn question(&self, command: &str, repository: &Repository, access: &Access) -> Invocation {
-        self.command().argument(command).arguments(access.flags(repository, ""))
+        let command = self.command().argument(command).arguments(access.flags(repository, ""));
+        command.within(Bounds::of_reading(LARGEST))
     }
 
     fn question_limit(&self, source: &Source) -> Duration {

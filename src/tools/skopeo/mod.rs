@@ -20,6 +20,7 @@
 //! the machine could read them: skopeo finds them in the files and helpers that the person configured.
 
 mod copy;
+mod fetch;
 mod inspect;
 mod retry;
 mod shortcut;
@@ -41,6 +42,7 @@ use crate::tools::{Cause, Invocation, Subject, Task, Version, environment};
 
 pub(crate) use crate::tools::registry::Access;
 pub(crate) use copy::Layout;
+pub(crate) use fetch::Wanted;
 pub(crate) use retry::OnRetry;
 use retry::Patience;
 pub(crate) use source::OnMirror;

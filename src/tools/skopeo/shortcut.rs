@@ -3,10 +3,10 @@
 
 use super::Skopeo;
 use super::source::Source;
-use crate::model::{Digest, Reference};
+use crate::model::{Digest, Reference, Repository};
 use crate::tools::error::ToolError;
 use crate::tools::registry::{Access, Answer, Client};
-use crate::tools::{Invocation, Task};
+use crate::tools::{Cause, Invocation, Task};
 
 impl Skopeo {
     /// True if whoever is asked first plainly says that the tag stands for this digest. Where it is false,
@@ -45,8 +45,30 @@ impl Skopeo {
             Some(Answer::Fault(cause, found)) if !source.is_mirror => {
                 Err(ToolError::unanswered(task, invocation, cause, found))
             }
-            _ => self.run_once(task, invocation),
+            Some(Answer::Refused(cause)) => Err(refused(task, invocation, cause)),
+            _ => {
+                self.admit(task, invocation, &source.repository, &source.access)?;
+                self.run_once(task, invocation)
+            }
         };
         if source.is_mirror { call() } else { self.persist(task, invocation, call) }
     }
+
+    /// An error if skopeo, were it run with this access, would send credentials where they may not go. Where the registry
+    /// cannot be asked in process, nothing is known of that.
+    pub(super) fn admit(
+        &self,
+        task: &Task,
+        invocation: &Invocation,
+        repository: &Repository,
+        access: &Access,
+    ) -> Result<(), ToolError> {
+        let refusal = self.settings.shortcut.as_ref().and_then(|client| client.refusal(repository, access));
+        refusal.map_or(Ok(()), |cause| Err(refused(task, invocation, cause)))
+    }
+}
+
+fn refused(task: &Task, invocation: &Invocation, cause: Cause) -> ToolError {
+    let said = "it says so in the header `WWW-Authenticate` of its answer".to_owned();
+    ToolError::unanswered(task, invocation, cause, said)
 }

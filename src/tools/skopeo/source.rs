@@ -113,9 +113,16 @@ impl Skopeo {
         (reference.of(source.repository), source.access)
     }
 
-    /// Runs it: at a registry again if what went wrong may pass, at a mirror once.
-    pub(super) fn run_at(&self, source: &Source, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
-        if source.is_mirror { self.run_once(task, invocation) } else { self.run(task, invocation) }
+    /// Runs it: at a registry again if what went wrong may pass, at a mirror once. `prepare` is called before each time.
+    pub(super) fn run_at(
+        &self,
+        source: &Source,
+        task: &Task,
+        invocation: &Invocation,
+        prepare: impl Fn() -> Result<(), ToolError>,
+    ) -> Result<Vec<u8>, ToolError> {
+        let call = || prepare().and_then(|()| self.run_once(task, invocation));
+        if source.is_mirror { call() } else { self.persist(task, invocation, call) }
     }
 
     fn pass_over(&self, mirror: &RegistryMirror, error: &ToolError) {

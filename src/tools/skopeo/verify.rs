@@ -19,7 +19,11 @@ use super::{Access, Skopeo};
 use crate::fs;
 use crate::model::{Digest, Reference};
 use crate::tools::error::ToolError;
+use crate::tools::process::bounds::Bounds;
 use crate::tools::{Invocation, Subject};
+
+/// What skopeo may read for it: documents, keys and signatures.
+const LARGEST: u64 = 256 << 20;
 
 /// A policy to judge by.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +56,9 @@ impl Skopeo {
         fs::write_private(&file, policy.text)?;
         let task = self.task("verify", Subject::Image(image.clone()));
         let command = self.verify_command(image, &file, &layout, access).folder(policy.folder);
-        self.run(&task, &self.prepared(command)?)?;
+        let invocation = self.prepared(command.within(Bounds::of_reading(LARGEST)))?;
+        self.admit(&task, &invocation, image.repository(), access)?;
+        self.run(&task, &invocation)?;
         Ok(())
     }
 

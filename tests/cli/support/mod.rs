@@ -10,6 +10,7 @@ pub(crate) mod faults;
 pub(crate) mod forms;
 pub(crate) mod images;
 pub(crate) mod kills;
+pub(crate) mod odd;
 pub(crate) mod ordinary;
 pub(crate) mod podman;
 pub(crate) mod project;

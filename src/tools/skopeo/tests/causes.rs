@@ -153,8 +153,7 @@ fn downloads_that_go_wrong() {
     at_once(cases, |number, (rule, cause)| {
         let proxy = Proxy::start(&registry, json!([rule]));
         let scratch = bench.scratch(&number.to_string());
-        let error =
-            bench.skopeo.fetch(&proxy.repository("app"), &image.manifest, &[], &scratch, &access()).unwrap_err();
+        let error = bench.skopeo.fetch(image.wanted(&proxy.repository("app")), &[], &scratch, &access()).unwrap_err();
         assert_eq!(error.cause(), Some(&cause), "{rule}: {error:?}");
     });
 }
@@ -243,7 +242,7 @@ fn a_full_disk() {
     let disk = bench.scratch("disk");
     // It goes with the namespace.
     rustix::mount::mount("tmpfs", &disk, "tmpfs", rustix::mount::MountFlags::empty(), c"size=1m").unwrap();
-    let error = bench.skopeo.fetch(&registry.repository("app"), &image.manifest, &[], &disk, &access()).unwrap_err();
+    let error = bench.skopeo.fetch(image.wanted(&registry.repository("app")), &[], &disk, &access()).unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::DiskFull), "{error:?}");
     assert_eq!(code(&error), "oci::fs::disk_full");
 }

@@ -57,7 +57,7 @@ fn fetches_every_kind_of_image_bit_by_bit() {
     for (name, image) in [("oci", oci), ("docker", docker)] {
         let repository = registry.repository(name);
         let scratch = bench.scratch(name);
-        let fetched = bench.skopeo.fetch(&repository, &image.manifest, &[], &scratch, &Access::default()).unwrap();
+        let fetched = bench.skopeo.fetch(image.wanted(&repository), &[], &scratch, &Access::default()).unwrap();
         for (digest, path) in &fetched {
             assert_eq!(Digest::of(&std::fs::read(path).unwrap()), *digest, "{name}");
         }
@@ -80,7 +80,7 @@ fn does_not_download_what_is_present() {
     let present = [(layer, kept.clone())];
     let repository = proxy.repository("app");
     let fetched =
-        bench.skopeo.fetch(&repository, &image.manifest, &present, &bench.scratch("with"), &Access::default()).unwrap();
+        bench.skopeo.fetch(image.wanted(&repository), &present, &bench.scratch("with"), &Access::default()).unwrap();
     assert_eq!(fetched.len(), 2);
     assert!(fetched.iter().all(|(digest, _)| *digest != layer));
     let after = std::fs::metadata(&kept).unwrap();
@@ -89,7 +89,7 @@ fn does_not_download_what_is_present() {
     let gone = [(layer, bench.folder.path().join("gone"))];
     let error = bench
         .skopeo
-        .fetch(&repository, &image.manifest, &gone, &bench.scratch("without"), &Access::default())
+        .fetch(image.wanted(&repository), &gone, &bench.scratch("without"), &Access::default())
         .unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::ServerError { status: 500 }));
 }
@@ -172,7 +172,7 @@ fn works_from_many_threads() {
                 let repository = registry.repository(&format!("app{number}"));
                 assert_eq!(bench.publish(&image, &repository, "v1"), image.manifest);
                 let scratch = bench.scratch(&number.to_string());
-                let fetched = bench.skopeo.fetch(&repository, &image.manifest, &[], &scratch, &Access::default());
+                let fetched = bench.skopeo.fetch(image.wanted(&repository), &[], &scratch, &Access::default());
                 assert_eq!(fetched.unwrap().len(), 3);
             });
         }

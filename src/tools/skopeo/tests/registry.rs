@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::model::document::{Descriptor, ImageManifest, Index, media_type};
 use crate::model::{Digest, Reference, Repository, Tag};
-use crate::tools::skopeo::{Access, Settings, Skopeo};
+use crate::tools::skopeo::{Access, Settings, Skopeo, Wanted};
 
 /// Debian's docker-registry; it ends with the value.
 pub(super) struct Registry {
@@ -206,6 +206,8 @@ pub(super) fn tag(repository: &Repository, name: &str) -> Reference {
 /// A layout of one image, named `made`, written here.
 pub(super) struct Image {
     pub(super) manifest: Digest,
+    /// What the manifest says; for an index, the first one in it.
+    pub(super) document: ImageManifest,
     pub(super) config: Vec<u8>,
     pub(super) layer: Digest,
     folder: TempDir,
@@ -235,10 +237,11 @@ impl Image {
             Default::default(),
         );
         manifest.media_type = Some(manifest_type.to_owned());
+        let document = manifest.clone();
         let manifest = serde_json::to_vec(&manifest).unwrap();
         let mut descriptor = Descriptor::of(manifest_type, &manifest);
         descriptor.annotations.insert("org.opencontainers.image.ref.name".to_owned(), "made".to_owned());
-        let image = Self { manifest: Digest::of(&manifest), config, layer: Digest::of(layer), folder };
+        let image = Self { manifest: Digest::of(&manifest), document, config, layer: Digest::of(layer), folder };
         for bytes in [layer, &image.config, &manifest] {
             image.write(bytes);
         }
@@ -262,7 +265,8 @@ impl Image {
         let index = serde_json::to_vec(&Index::new(manifests, Default::default())).unwrap();
         let mut descriptor = Descriptor::of(media_type::INDEX, &index);
         descriptor.annotations.insert("org.opencontainers.image.ref.name".to_owned(), "made".to_owned());
-        let whole = Self { manifest: Digest::of(&index), config: Vec::new(), layer: Digest::of(b""), folder };
+        let document = images[0].1.document.clone();
+        let whole = Self { manifest: Digest::of(&index), document, config: Vec::new(), layer: Digest::of(b""), folder };
         for (_, image) in images {
             for file in std::fs::read_dir(image.folder.path().join("blobs/sha256")).unwrap() {
                 whole.write(&std::fs::read(file.unwrap().path()).unwrap());
@@ -287,6 +291,11 @@ impl Image {
 
     pub(super) fn blob(&self, digest: &Digest) -> PathBuf {
         self.folder.path().join("blobs/sha256").join(digest.hex())
+    }
+
+    /// The image in this repository.
+    pub(super) fn wanted<'a>(&'a self, repository: &'a Repository) -> Wanted<'a> {
+        Wanted { repository, digest: &self.manifest, manifest: &self.document }
     }
 
     pub(super) fn layout(&self) -> crate::tools::skopeo::Layout<'_> {

@@ -1,0 +1,171 @@
+//! Bringing an image's blobs from a registry into a private folder.
+//!
+//! skopeo trusts a blob file by its name alone, rewrites `index.json` without a lock, and leaves pieces
+//! behind when it is killed. So it never writes into the store: [`Skopeo::fetch`] gives it a folder of
+//! its own, and the store verifies what is in there before it takes it over. Layers that the store
+//! already has are linked into that folder first, which keeps skopeo from downloading them.
+//!
+//! ```text
+//! SCRATCH/image/blobs/sha256/HEX     what was linked, and what came
+//! SCRATCH/image/{index.json,oci-layout,oci-put-blob…}   skopeo's own, removed with the folder
+//! SCRATCH/alone/…                    the same while layers are fetched one by one
+//! ```
+//!
+//! skopeo downloads until the registry has no more to send, and looks at sizes and digests afterwards. So the folder is
+//! watched, and skopeo is ended when there is more in it than the manifest promises. Which layer a file is to become skopeo
+//! says only at its end. Where it matters, the layers that are missing are fetched one by one, until one of them
+//! is too long again: the error names it.
+
+use std::path::{Path, PathBuf};
+
+use super::source::Source;
+use super::{Access, Skopeo};
+use crate::fs::{self, FileContext};
+use crate::model::{Descriptor, Digest, ImageManifest, Reference, Repository};
+use crate::tools::error::ToolError;
+use crate::tools::process::bounds::Bounds;
+use crate::tools::{Cause, Invocation, Subject};
+
+/// A file that should hold the blob that its digest names.
+pub(crate) type Blob = (Digest, PathBuf);
+
+/// What skopeo may read in a copy besides the blobs themselves: its certificates, tokens, errors.
+const BESIDES: u64 = 64 << 20;
+/// What skopeo writes besides blobs: `index.json` and `oci-layout`.
+const OWN_FILES: [u64; 2] = [64 << 10, 4 << 10];
+
+/// One platform's image in a registry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) repository: &'a Repository,
+    /// Of its manifest.
+    pub(crate) digest: &'a Digest,
+    pub(crate) manifest: &'a ImageManifest,
+}
+
+impl Skopeo {
+    /// Downloads the manifest, config and layers of one platform's image. Its bytes are kept as they are,
+    /// whether OCI or Docker schema 2, compressed or not.
+    ///
+    /// `scratch` is an empty folder for this call alone. Blobs in `present`, which must be verified, are
+    /// not downloaded if they are on the file system of `scratch`. On `Ok` the files returned are the others
+    /// of the image; nobody has verified or synced them. A download is ended when more comes than
+    /// the manifest's descriptors promise.
+    pub(crate) fn fetch(
+        &self,
+        wanted: Wanted<'_>,
+        present: &[Blob],
+        scratch: &Path,
+        access: &Access,
+    ) -> Result<Vec<Blob>, ToolError> {
+        let blobs = scratch.join("image/blobs/sha256");
+        fs::create_folder(&blobs)?;
+        let mut linked = Vec::new();
+        for (digest, path) in present {
+            // Where there can be no link, it is downloaded.
+            if std::fs::hard_link(path, blobs.join(digest.hex())).is_ok() {
+                linked.push(*digest);
+            }
+        }
+        // What a mirror that failed half-way did bring is not downloaded again.
+        self.read(wanted.repository, access, |source| match self.fetch_into(scratch, source, wanted) {
+            Err(error) if matches!(error.cause(), Some(Cause::TooMuch { .. })) => {
+                self.fetch_one_by_one(scratch, source, wanted, error)
+            }
+            fetched => fetched,
+        })?;
+        let mut fetched = files(&blobs)?;
+        fetched.retain(|(digest, _)| !linked.contains(digest));
+        Ok(fetched)
+    }
+
+    /// The command of [`Skopeo::fetch`]; it is run in a folder of its own.
+    pub(crate) fn fetch_command(&self, image: &Reference, access: &Access) -> Invocation {
+        let copy = self.copy().arguments(access.flags(image.repository(), "src-"));
+        copy.arguments([format!("docker://{image}"), "oci:image:fetched".to_owned()])
+    }
+
+    /// Has skopeo fill `image` in this folder.
+    fn fetch_into(&self, folder: &Path, source: &Source, wanted: Wanted<'_>) -> Result<(), ToolError> {
+        let layout = folder.join("image");
+        let reference = Reference::Digest(source.repository.clone(), *wanted.digest);
+        let task = self.task("fetch", Subject::Image(reference.clone()));
+        // The manifest is in the folder as it is in the registry; how long it is, is bounded by skopeo itself.
+        let documents = [4 << 20, wanted.manifest.config.size];
+        let layers = wanted.manifest.layers.iter().filter(|layer| !layer.is_foreign()).map(|layer| layer.size);
+        let sizes: Vec<u64> = layers.chain(documents).chain(OWN_FILES).collect();
+        let all = sizes.iter().fold(BESIDES, |all, size| all.saturating_add(*size).saturating_add(*size));
+        let bounds = Bounds::of_reading(all).with_files(vec![layout.join("blobs/sha256"), layout.clone()], sizes);
+        let command = self.fetch_command(&reference, &source.access).folder(folder).within(bounds);
+        let invocation = self.prepared(command)?;
+        self.admit(&task, &invocation, &source.repository, &source.access)?;
+        self.run_at(source, &task, &invocation, || remove_pieces(&layout)).map(drop)
+    }
+
+    /// Fetches what is missing layer by layer, after more than there is came of one of them. `error` says so, and is
+    /// returned with the layer's name.
+    fn fetch_one_by_one(
+        &self,
+        scratch: &Path,
+        source: &Source,
+        wanted: Wanted<'_>,
+        error: ToolError,
+    ) -> Result<(), ToolError> {
+        let blobs = scratch.join("image/blobs/sha256");
+        let is_missing = |layer: &&Descriptor| !layer.is_foreign() && !blobs.join(layer.digest.hex()).exists();
+        let missing: Vec<&Descriptor> = wanted.manifest.layers.iter().filter(is_missing).collect();
+        let named = |error: ToolError, layer: &Descriptor| {
+            error.because(Cause::TooMuch { layer: Some((layer.digest, layer.size)) })
+        };
+        match missing.as_slice() {
+            [] => return Err(error),
+            [only] => return Err(named(error, only)),
+            _ => {}
+        }
+        for layer in missing {
+            let alone = tempfile::Builder::new().prefix("alone-").tempdir_in(scratch);
+            let alone = alone.context("create a folder in", scratch)?;
+            let folder = alone.path().join("image/blobs/sha256");
+            fs::create_folder(&folder)?;
+            for other in wanted.manifest.layers.iter().filter(|other| other.digest != layer.digest) {
+                // skopeo takes a blob for there when a file has its name.
+                fs::write_private(&folder.join(other.digest.hex()), b"")?;
+            }
+            let layers = vec![layer.clone()];
+            let manifest = ImageManifest { layers, ..wanted.manifest.clone() };
+            let fetched = self.fetch_into(alone.path(), source, Wanted { manifest: &manifest, ..wanted });
+            fetched.map_err(|error| match error.cause() {
+                Some(Cause::TooMuch { .. }) => named(error, layer),
+                _ => error,
+            })?;
+            let (from, to) = (folder.join(layer.digest.hex()), blobs.join(layer.digest.hex()));
+            std::fs::rename(&from, &to).context("move", &from)?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes what a skopeo that was ended left half: it would count as more than there may be.
+fn remove_pieces(layout: &Path) -> Result<(), ToolError> {
+    for entry in std::fs::read_dir(layout).context("list", layout)? {
+        let path = entry.context("list", layout)?.path();
+        if path.is_file() {
+            std::fs::remove_file(&path).context("remove", &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The blob files of a folder, sorted; what is not named by a digest is no blob.
+fn files(blobs: &Path) -> Result<Vec<Blob>, ToolError> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(blobs).context("list", blobs)? {
+        let path = entry.context("list", blobs)?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        if let Some(digest) = name.and_then(|name| Digest::parse_hex(name).ok()) {
+            found.push((digest, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
