@@ -120,6 +120,7 @@ pub(super) const STAGE: &[Key] = &[
     LABELS,
     LAYERS,
     PACKAGES_KEY,
+    key("per-target", BOOLEAN, "`false`, with `platform = \"host\"`: it runs once, and its steps see no target."),
     key("platform", &Shape::OneOf(&["host"]), "`host`: it runs on this machine's platform for every target."),
     PLATFORMS,
     PORTS,

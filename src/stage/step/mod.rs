@@ -92,6 +92,8 @@ pub(crate) struct StepRequest<'a> {
     /// What it runs on, and what is built.
     pub(crate) platform: &'a Platform,
     pub(crate) target: &'a Platform,
+    /// Its variables say what is built.
+    pub(crate) is_told_target: bool,
     /// The layers so far, lowest first.
     pub(crate) below: &'a [Layer],
     /// How many of them came from elsewhere.

@@ -106,12 +106,14 @@ impl Surroundings {
 fn environment(request: &StepRequest<'_>, epoch: i64) -> Result<Environment, At<StepError>> {
     let mut environment = request.config.environment();
     environment.set_default("PATH", DEFAULT_PATH);
-    let target = request.target;
     environment.set("SOURCE_DATE_EPOCH", &epoch.max(EARLIEST_EPOCH).to_string());
-    environment.set("TARGETPLATFORM", &target.to_string());
-    environment.set("TARGETOS", target.os());
-    environment.set("TARGETARCH", target.architecture());
-    environment.set("TARGETVARIANT", target.variant().unwrap_or_default());
+    if request.is_told_target {
+        let target = request.target;
+        environment.set("TARGETPLATFORM", &target.to_string());
+        environment.set("TARGETOS", target.os());
+        environment.set("TARGETARCH", target.architecture());
+        environment.set("TARGETVARIANT", target.variant().unwrap_or_default());
+    }
     let before = environment.clone();
     for (name, value) in &request.step.env {
         match &value.value {
