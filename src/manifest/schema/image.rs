@@ -159,6 +159,7 @@ const MOUNT_RULES: &[Rule] =
 const SECRET: &[Key] = &[
     key("env", TEXT, "A variable of the environment."),
     key("file", TEXT, "A file.").templated(),
+    key("optional", BOOLEAN, "The step runs without it where there is none."),
     key("to", TEXT, "Where the file is seen.").templated(),
 ];
 
