@@ -1,6 +1,7 @@
 //! The command line, as typed.
 
 mod run;
+mod words;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use run::{Network, RunArguments};
+pub(crate) use words::explain;
 
 use crate::model::ByteSize;
 

@@ -58,7 +58,10 @@ pub fn main() -> ExitCode {
 
 /// Parses the command line, does what it says, and renders what went wrong.
 fn program() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::try_parse().unwrap_or_else(|error| {
+        let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+        cli::explain(error, &arguments.collect::<Vec<_>>()).exit()
+    });
     let colour = match cli.global.color {
         cli::When::Auto => None,
         cli::When::Always => Some(true),

@@ -1,7 +1,10 @@
 //! `oci check`: whether `oci.toml` and `oci.lock` are in order. Asks nobody, starts nothing, writes
 //! nothing, and looks at no other file: a hook can afford it before every commit. Only where it has to find
 //! the manifests that a commit changes, or those below the current folder, it starts git. With `--locked` an entry
-//! that `oci lock` would change is an error.
+//! that `oci lock` would change is an error. A platform that a build asks for, and that its base does not have by the
+//! lockfile, always is one.
+
+use std::collections::BTreeSet;
 
 use miette::{Diagnostic, Report};
 
@@ -9,6 +12,8 @@ use super::manifests::{self, Choice, Chosen};
 use super::project::{self, Difference, Project};
 use crate::cli::{CheckArguments, Global};
 use crate::diagnostic::{Failure, Status};
+use crate::executor;
+use crate::plan::Plan;
 use crate::source::At;
 
 /// An entry that `oci lock` would change: nothing is wrong yet.
@@ -37,19 +42,42 @@ fn check(chosen: &Chosen) -> Result<(), Failure> {
     let project = Project::open(global)?;
     let differences = project::differences(&project.manifest, &project.lock);
     let locked = global.locked || global.frozen;
+    let missing = missing_platforms(&project, &differences)?;
     if global.json {
         super::print(&format!("{}\n", project::as_json(&differences, chosen.name.as_deref())))?;
-        return if locked && !differences.is_empty() { Err(super::no()) } else { Ok(()) };
+        return match (missing, locked && !differences.is_empty()) {
+            (Some(failure), _) => Err(failure),
+            (None, true) => Err(super::no()),
+            (None, false) => Ok(()),
+        };
     }
     if differences.is_empty() {
-        return Ok(());
+        return missing.map_or(Ok(()), Err);
     }
     // Warnings are shown as errors are, and the program returns 0 all the same.
     let (report, status): (fn(&Difference<'_>) -> Report, _) = match locked {
         true => (error, Status::Failed),
         false => (warning, Status::Done),
     };
-    Err(Failure { reports: differences.iter().map(report).collect(), status })
+    let drifted = Failure { reports: differences.iter().map(report).collect(), status };
+    Err(match missing {
+        Some(missing) => Failure { reports: drifted.reports.into_iter().chain(missing.reports).collect(), ..missing },
+        None => drifted,
+    })
+}
+
+/// An error for each platform of a build that a base does not have, by an entry of the lockfile that is current.
+fn missing_platforms(project: &Project, differences: &[Difference<'_>]) -> Result<Option<Failure>, Failure> {
+    let Project { manifest, lock, .. } = project;
+    if manifest.builds.is_empty() {
+        return Ok(None);
+    }
+    let plan = Plan::new(manifest, &[], &[]).map_err(super::invalid)?;
+    let mut current = lock.clone();
+    let drifted: BTreeSet<&str> = differences.iter().map(|difference| difference.name.as_str()).collect();
+    current.entries.retain(|name, _| !drifted.contains(name.as_str()));
+    let missing = executor::missing_platforms(manifest, &current, &plan);
+    Ok(Failure::all(missing.into_iter().map(Failure::from)))
 }
 
 fn warning(difference: &Difference<'_>) -> Report {

@@ -61,6 +61,7 @@ fn machines_that_run_no_container() {
         &Refusal::Runtime { message: "runc run failed: no \u{1b}[31mspace left".to_owned() },
         &Refusal::Copy { cause: std::io::Error::from(std::io::ErrorKind::StorageFull).into() },
         &Refusal::Foreign { program: "server".to_owned(), machine: "aarch64".to_owned() },
+        &Refusal::LineEnds { script: "/start.sh".to_owned(), wanted: "/bin/sh".to_owned() },
         &Refusal::Interrupted,
         &Unstarted::Sandbox { source: ProcessError::Start { program: "oci".to_owned(), source: denied() } },
         &RootfsError::Colon { path: "/cache/a:b".into() },

@@ -6,6 +6,7 @@
 //! on top of them ([`steps`]), config, manifest and index put together ([`documents`]). An image that fails does not stop the others; those
 //! that stand on it are left out. What comes out does not depend on how many threads there are.
 
+mod beforehand;
 mod building;
 mod documents;
 mod files;
@@ -20,6 +21,7 @@ mod steps;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub(crate) use beforehand::missing_platforms;
 pub(crate) use forecast::{Foreseen, State};
 
 use crate::fs::FileError;
@@ -148,9 +150,14 @@ pub(crate) enum BuildError {
 }
 
 impl Executor<'_> {
-    /// Builds everything in the plan that can be built.
+    /// Builds everything in the plan that can be built; nothing, if it is known beforehand that something cannot.
     pub(crate) fn run(&self, plan: &Plan<'_>) -> Outcome {
-        building::Building::new(self, plan).run()
+        let building = building::Building::new(self, plan);
+        let errors = self.beforehand(plan, building.graph());
+        if !errors.is_empty() {
+            return Outcome { errors, ..Outcome::default() };
+        }
+        building.run()
     }
 
     pub(crate) fn bases(&self) -> Bases<'_> {
@@ -220,24 +227,28 @@ impl Executor<'_> {
 
     /// A platform that is missing is the fault of the line that asks for it, all else of the base's.
     fn blame(&self, asked: &Placed<ImageName>, build: &Build, platform: &Platform, error: BaseError) -> At<BaseError> {
-        let asks = build.platforms.iter().flatten().find(|written| written.value == *platform);
-        let error = match (error, &build.host) {
-            (BaseError::NoPlatform { name, platform: lacking, has, .. }, Some(place)) => {
-                let help = format!("{has}; take a base for {lacking}, or leave out `platform = \"host\"`");
-                let error = BaseError::NoPlatform { name, platform: lacking, has, help };
-                return At::new(error, place, format!("this machine is {platform}"));
-            }
-            (error, _) => error,
-        };
-        match (&error, asks, self.manifest.pin(asked)) {
-            (BaseError::NoPlatform { .. }, Some(written), _) => At::new(error, &written.place, "asked for here"),
-            (BaseError::NoPlatform { .. }, None, _) | (_, _, None) => {
-                At::new(error, &asked.place, format!("wanted for {platform}"))
-            }
-            (_, _, Some((base, pin))) => {
+        match (&error, self.manifest.pin(asked)) {
+            (BaseError::NoPlatform { .. }, _) => no_platform_at(asked, build, platform, error),
+            (_, None) => At::new(error, &asked.place, format!("wanted for {platform}")),
+            (_, Some((base, pin))) => {
                 let place = if error.is_about_reference() { &pin.place } else { &base.origin.place };
                 self.bases().blame(error, place)
             }
         }
+    }
+}
+
+/// The error of a platform that is missing, at the line that asks for it.
+fn no_platform_at(asked: &Placed<ImageName>, build: &Build, platform: &Platform, error: BaseError) -> At<BaseError> {
+    match (error, &build.host) {
+        (BaseError::NoPlatform { name, platform: lacking, has, .. }, Some(place)) => {
+            let help = format!("{has}; take a base for {lacking}, or leave out `platform = \"host\"`");
+            let error = BaseError::NoPlatform { name, platform: lacking, has, help };
+            At::new(error, place, format!("this machine is {platform}"))
+        }
+        (error, _) => match build.platforms.iter().flatten().find(|written| written.value == *platform) {
+            Some(written) => At::new(error, &written.place, "asked for here"),
+            None => At::new(error, &asked.place, format!("wanted for {platform}")),
+        },
     }
 }

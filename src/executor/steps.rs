@@ -97,6 +97,7 @@ impl Executor<'_> {
                 user: user.as_deref(),
                 platform,
                 target,
+                is_told_target: build.per_target,
                 below: &image.layers,
                 from_elsewhere: base.map_or(0, |base| base.image.layers.len()),
                 base_created: base.and_then(|base| base.image.config.created()),

@@ -131,6 +131,8 @@ pub(crate) struct Build {
     pub(crate) base: Placed<ImageName>,
     /// It runs on this machine's platform, whatever it is for: where a stage says so.
     pub(crate) host: Option<Place>,
+    /// Such a stage is made for each target, and its steps are told which.
+    pub(crate) per_target: bool,
     /// Names in [`Manifest::layers`].
     pub(crate) layers: Vec<Placed<String>>,
     pub(crate) packages: Vec<Package>,
@@ -197,10 +199,10 @@ impl Manifest {
         layers.flat_map(|layer| &layer.needs.images).chain(&build.needs.images)
     }
 
-    /// The stages that run on this machine's platform and may differ with what they are for: a step can tell, of the
-    /// stage or of a stage that it needs.
+    /// The stages that run on this machine's platform and may differ with what they are for: unless they say that they
+    /// do not, a step can tell, of the stage or of a stage that it needs.
     pub(crate) fn stages_telling_targets(&self) -> BTreeSet<&str> {
-        let host = || self.stages.iter().filter(|(_, stage)| stage.host.is_some());
+        let host = || self.stages.iter().filter(|(_, stage)| stage.host.is_some() && stage.per_target);
         let mut needed_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (name, stage) in host() {
             for needed in self.images_needed(stage) {

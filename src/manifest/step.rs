@@ -27,7 +27,7 @@ pub(crate) struct Step {
     pub(crate) network_host: bool,
     /// Folders that are kept between builds; may hold placeholders.
     pub(crate) cache: Vec<Placed<String>>,
-    pub(crate) secrets: Vec<Placed<Secret>>,
+    pub(crate) secrets: Vec<Placed<StepSecret>>,
     pub(crate) mounts: Vec<Placed<StepMount>>,
 }
 
@@ -41,6 +41,14 @@ impl Step {
 }
 
 /// What only a step sees, and nothing keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StepSecret {
+    pub(crate) secret: Secret,
+    /// Without it the step runs all the same.
+    pub(crate) is_optional: bool,
+}
+
+/// Where the value of a secret comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Secret {
     /// A variable of our environment, under its own name.

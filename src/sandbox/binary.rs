@@ -46,6 +46,25 @@ impl<'a> Binary<'a> {
         Self { head, kind }
     }
 
+    /// Of a script whose first line ends with a carriage return, as on Windows, the name that the kernel, or `env`,
+    /// looks for with that character at its end; `None` if nothing is looked for so.
+    pub(super) fn name_before_carriage_return(&self) -> Option<String> {
+        let Kind::Script { .. } = self.kind else { return None };
+        let line = self.head.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?.strip_suffix(b"\r")?;
+        let text = String::from_utf8_lossy(line);
+        let (program, argument) = match text.trim_matches([' ', '\t']).split_once([' ', '\t']) {
+            Some((program, argument)) => (program, Some(argument.trim_matches([' ', '\t']))),
+            None => (text.trim_matches([' ', '\t']), None),
+        };
+        match argument {
+            None => Some(program.to_owned()),
+            // `env -S` takes the character for a space.
+            Some(name) if Path::new(program).ends_with("env") && !name.starts_with('-') => Some(name.to_owned()),
+            Some(_) => None,
+        }
+        .filter(|name| !name.is_empty())
+    }
+
     pub(super) fn judge(self) -> Verdict {
         match self.kind {
             Kind::Elf { machine, interpreter } if executes(machine) => Verdict::Fine { interpreter },
@@ -206,6 +225,23 @@ mod tests {
             let mut head = b"\x7fELF\x02\x01".to_vec();
             head.resize(length.max(6), 0xff);
             Binary::read(&head);
+        }
+    }
+
+    #[test]
+    fn knows_scripts_with_the_line_ends_of_windows() {
+        for (head, name) in [
+            ("#!/bin/sh\r\necho\r\n", Some("/bin/sh")),
+            ("#! /bin/sh \r\n", Some("/bin/sh")),
+            ("#!/bin/sh\r", Some("/bin/sh")),
+            ("#!/usr/bin/env bash\r\n", Some("bash")),
+            ("#!/usr/bin/env -S bash -e\r\n", None),
+            ("#!/bin/sh -e\r\n", None),
+            ("#!/bin/sh\necho\r\n", None),
+            ("#!\r\n", None),
+            ("echo\r\n", None),
+        ] {
+            assert_eq!(Binary::read(head.as_bytes()).name_before_carriage_return().as_deref(), name, "{head:?}");
         }
     }
 

@@ -23,9 +23,13 @@ pub(super) fn check(process: &Process, account: &Account, view: &View<'_>, image
     let name = process.arguments.first().map(String::as_str).unwrap_or_default();
     let shown = sanitize::name(name);
     let mut place = find(name, process, account, view, image)?;
+    // The file that is looked at, as it was named.
+    let mut script = shown.clone();
     for depth in 0..MOST_INTERPRETERS {
         let head = view.read(&place, HEAD).attempt("read", place.absolute())?;
-        let interpreter = match Binary::read(&head).judge() {
+        let binary = Binary::read(&head);
+        let misnamed = binary.name_before_carriage_return();
+        let interpreter = match binary.judge() {
             Verdict::Fine { interpreter: None } => return Ok(()),
             Verdict::Fine { interpreter: Some(interpreter) } => interpreter,
             // Of this machine's files, and of what programs need, more is not known.
@@ -38,10 +42,17 @@ pub(super) fn check(process: &Process, account: &Account, view: &View<'_>, image
                 });
             }
         };
-        place = match view.find(&process.workdir.join(&interpreter)) {
-            Ok(place) if place.stat.is_some() => place,
-            _ => return Err(Refusal::NoInterpreter { program: shown, interpreter: sanitize::name(&interpreter) }),
+        let found = view.find(&process.workdir.join(&interpreter)).ok().filter(|place| place.stat.is_some());
+        place = match (found, misnamed) {
+            (Some(place), None) => place,
+            // For an interpreter of that very name; if it is there, it is what was meant.
+            (Some(place), Some(_)) if interpreter.ends_with('\r') => place,
+            (_, Some(name)) => return Err(Refusal::LineEnds { script, wanted: sanitize::name(&name) }),
+            (None, None) => {
+                return Err(Refusal::NoInterpreter { program: shown, interpreter: sanitize::name(&interpreter) });
+            }
         };
+        script = sanitize::name(&interpreter);
     }
     Ok(())
 }
@@ -128,6 +139,12 @@ mod tests {
             ("bin/folder/x", 0o644, ""),
             ("proc/self/fd/7/sh", 0o755, "#!/bin/sh\n"),
             ("bin/out", 0o755, "#!/bin/through\n"),
+            ("bin/windows", 0o755, "#!/bin/sh\r\necho\r\n"),
+            ("bin/env", 0o755, "\x7fELF?"),
+            ("bin/by-env", 0o755, "#!/bin/env bash\r\n"),
+            ("bin/odd", 0o755, "#!/bin/sh-\r\n"),
+            ("bin/sh-\r", 0o755, "\x7fELF?"),
+            ("bin/indirectly", 0o755, "#!/bin/windows\n"),
             ("bin/through", 0o755, "#!/proc/self/fd/7/sh\n"),
         ] {
             let path = folder.path().join(path);
@@ -171,6 +188,31 @@ mod tests {
                 0,
                 "the program `/proc/self/fd/7/sh` of `a` leads to `/proc/self/fd/7/sh`, which may be outside of the container",
             ),
+            (
+                "windows",
+                "/bin",
+                0,
+                "`windows` has the line ends of Windows: its first line asks for `/bin/sh` with a carriage return behind it",
+            ),
+            (
+                "by-env",
+                "/bin",
+                0,
+                "`by-env` has the line ends of Windows: its first line asks for `bash` with a carriage return behind it",
+            ),
+            (
+                "indirectly",
+                "/bin",
+                0,
+                "`/bin/windows` has the line ends of Windows: its first line asks for `/bin/sh` with a carriage return behind it",
+            ),
+            (
+                "/mounted/volume/windows",
+                "",
+                0,
+                "`/mounted/volume/windows` has the line ends of Windows: its first line asks for `/bin/sh` with a carriage return behind it",
+            ),
+            ("odd", "/bin", 0, "fine"),
             ("/mounted/volume/none", "", 0, "could not find `/mounted/volume/none` in the image"),
             ("/mounted/one/x", "", 0, "could not find `/mounted/one/x` in the image"),
             (

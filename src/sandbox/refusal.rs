@@ -40,6 +40,17 @@ pub(crate) enum Refusal {
         help("take a base that has it, or link the program statically (for Rust: a `musl` target)")
     )]
     NoInterpreter { program: String, interpreter: String },
+    #[error(
+        "`{script}` has the line ends of Windows: its first line asks for `{wanted}` with a carriage return behind it"
+    )]
+    #[diagnostic(
+        code(oci::run::line_ends),
+        help(
+            "give its lines the ends of Unix: `sed -i 's/\\r$//' FILE`; with `*.sh text eol=lf` in .gitattributes git \
+             checks them out so everywhere"
+        )
+    )]
+    LineEnds { script: String, wanted: String },
     #[error("`{program}` is not executable: {reason}")]
     #[diagnostic(code(oci::run::not_executable))]
     NotExecutable { program: String, reason: String },

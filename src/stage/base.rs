@@ -69,6 +69,22 @@ pub(crate) enum BaseError {
 }
 
 impl BaseError {
+    /// The error of a base that has no image for a platform, with those that it has.
+    pub(crate) fn no_platform(name: &str, entry: &Entry, platform: &Platform) -> Self {
+        let known: Vec<String> = entry.platforms.keys().map(|platform| format!("`{platform}`")).collect();
+        let variants = entry
+            .platforms
+            .keys()
+            .filter(|known| known.os() == platform.os() && known.architecture() == platform.architecture());
+        let near: Vec<String> = variants.map(|platform| format!("`{platform}`")).collect();
+        let has = format!("it has {}", known.join(", "));
+        let help = match near.is_empty() {
+            false => format!("name the variant: it has {}", near.join(", ")),
+            true => format!("{has}; set `platforms` to what all its bases have"),
+        };
+        Self::NoPlatform { name: name.to_owned(), platform: platform.to_string(), has, help }
+    }
+
     /// True if the tag or digest is to blame; else it is the registry or repository.
     pub(crate) fn is_about_reference(&self) -> bool {
         match self {
@@ -162,7 +178,7 @@ impl Bases<'_> {
         platform: &Platform,
     ) -> Result<BaseImage, BaseError> {
         let Some(digest) = entry.platforms.get(platform) else {
-            return Err(no_platform(name, entry, platform));
+            return Err(BaseError::no_platform(name, entry, platform));
         };
         let supply = self.supply(name, base, entry, digest)?;
         let bad = |source| BaseError::Image { reference: supply.to_string(), source };
@@ -297,19 +313,4 @@ impl Bases<'_> {
         }
         Ok(bytes)
     }
-}
-
-fn no_platform(name: &str, entry: &Entry, platform: &Platform) -> BaseError {
-    let known: Vec<String> = entry.platforms.keys().map(|platform| format!("`{platform}`")).collect();
-    let variants = entry
-        .platforms
-        .keys()
-        .filter(|known| known.os() == platform.os() && known.architecture() == platform.architecture());
-    let near: Vec<String> = variants.map(|platform| format!("`{platform}`")).collect();
-    let has = format!("it has {}", known.join(", "));
-    let help = match near.is_empty() {
-        false => format!("name the variant: it has {}", near.join(", ")),
-        true => format!("{has}; set `platforms` to what all its bases have"),
-    };
-    BaseError::NoPlatform { name: name.to_owned(), platform: platform.to_string(), has, help }
 }

@@ -111,7 +111,7 @@ impl RunError {
     pub(crate) fn status(&self) -> i32 {
         let Self::Unstarted(Unstarted::Refused(refusal)) = self else { return 125 };
         match refusal {
-            Refusal::NotFound { .. } | Refusal::NoInterpreter { .. } => 127,
+            Refusal::NotFound { .. } | Refusal::NoInterpreter { .. } | Refusal::LineEnds { .. } => 127,
             Refusal::NotExecutable { .. } | Refusal::Foreign { .. } => 126,
             _ => 125,
         }

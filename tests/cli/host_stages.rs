@@ -83,6 +83,34 @@ fn what_it_holds_is_for_this_machine_unless_that_is_said() {
 }
 
 #[test]
+fn it_runs_once_where_it_says_so() {
+    let registry = Registry::start();
+    let context = cross_compiled(&registry);
+    // The stage below is made for each target, where another one asks for that.
+    let both = "steps = [\"echo $TARGETARCH > /of\"]\n";
+    let once = "env | grep ^TARGET > /out || echo none >> /out; cat /of >> /out";
+    let manifest = context.read("oci.toml");
+    let manifest = manifest.replacen("\"/system\" }]\n", &format!("\"/system\" }}]\n{both}"), 1);
+    let (before, rest) = manifest.split_once("[stage.cross]").unwrap();
+    let (_, rest) = rest.split_once("[build.app]").unwrap();
+    let stage = format!("base = \"system\"\nplatform = \"host\"\nper-target = false\nsteps = [\"{once}\"]\n\n");
+    context.write("oci.toml", format!("{before}[stage.cross]\n{stage}[build.app]{rest}"));
+    let told = context.run(["build"]).success();
+    let here = images::architecture();
+    let seen = format!("none\n{here}");
+    assert_eq!(contents(&context, 0, "out"), [&*seen, &*seen]);
+    let count = |what: &str| told.stderr().lines().filter(|line| line.contains(what)).count();
+    assert_eq!((count("running cross"), count("running system")), (1, 2), "{told}");
+    // Of a variable that is not there nothing can be taken.
+    let stage = stage
+        .replace("steps = [\"", "steps = [{ env = { A = \"${TARGETARCH}\" }, run = \"")
+        .replace("\"]\n\n", "\" }]\n\n");
+    context.write("oci.toml", format!("{before}[stage.cross]\n{stage}[build.app]{rest}"));
+    let told = context.run(["build"]).failure(1);
+    assert!(told.stderr().contains("TARGETARCH") && !told.stderr().contains("running cross"), "{told}");
+}
+
+#[test]
 fn a_base_without_this_machines_platform_is_an_error() {
     let registry = Registry::start();
     let context = cross_compiled(&registry);

@@ -4,6 +4,7 @@
 
 mod add;
 mod archives;
+mod beforehand;
 mod build;
 mod cache;
 mod causes;

@@ -47,6 +47,16 @@ fn a_program_that_is_missing_is_127_and_one_that_cannot_run_126() {
 }
 
 #[test]
+fn a_script_with_the_line_ends_of_windows_is_told_as_such() {
+    let registry = Registry::start();
+    let context = project::script(&registry, "#!/bin/sh\r\necho started\r\n");
+    let told = context.run(["run", "-q", "app"]).failure(127);
+    assert!(told.stderr().contains("oci::run::line_ends") && told.stderr().contains(".gitattributes"), "{told}");
+    assert!(!told.stderr().contains("which the image does not have"), "{told}");
+    nothing_is_left(&context);
+}
+
+#[test]
 fn signals_reach_the_program() {
     let registry = Registry::start();
     let context = project::my_server(&registry);

@@ -8,6 +8,7 @@
 //! and was told when it did.
 
 mod notes;
+mod outcome;
 mod sources;
 mod tasks;
 
@@ -17,7 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::layers::{Part, Record};
 use super::schedule::{Pool, Schedule, Ticket};
-use super::{BuildError, Built, BuiltImage, Executor, Outcome, Tally};
+use super::steps::Make;
+use super::{BuildError, BuiltImage, Executor, Outcome, Tally};
 use crate::image::{Image, Layer};
 use crate::layer::ImageTree;
 use crate::model::{Descriptor, Digest, Platform};
@@ -78,6 +80,8 @@ struct Progress {
     packed: OnceLock<Packed>,
     /// As far as they came.
     steps: OnceLock<Tally>,
+    /// In a rehearsal: the first of its steps that would run.
+    first_step: OnceLock<usize>,
     whole: OnceLock<Whole>,
 }
 
@@ -132,6 +136,8 @@ impl Whole {
 /// See above.
 pub(super) struct Building<'a> {
     executor: &'a Executor<'a>,
+    /// Whether steps are run; an image of which one is not there is not made then.
+    steps: Make,
     plan: &'a Plan<'a>,
     graph: Graph<'a>,
     schedule: Schedule<Work>,
@@ -158,6 +164,7 @@ impl<'a> Building<'a> {
         let graph = Graph::new(plan);
         Self {
             executor,
+            steps: Make::Missing,
             plan,
             schedule: Schedule::new(executor.workers, NETWORK_LIMIT),
             progress: graph.nodes.iter().map(|_| Progress::default()).collect(),
@@ -168,6 +175,10 @@ impl<'a> Building<'a> {
             errors: Mutex::default(),
             told: Mutex::default(),
         }
+    }
+
+    pub(super) fn graph(&self) -> &Graph<'a> {
+        &self.graph
     }
 
     pub(super) fn run(self) -> Outcome {
@@ -303,33 +314,5 @@ impl<'a> Building<'a> {
             Whole::Elsewhere(_) => None,
         });
         whole.collect()
-    }
-
-    fn outcome(self) -> Outcome {
-        let built = self.plan.images.iter().enumerate().filter_map(|(number, image)| {
-            let descriptor = self.indexes[number].get()?.clone();
-            Some((image.name.to_owned(), Built { descriptor, platforms: self.platforms(number)? }))
-        });
-        let built = built.collect();
-        let packed = self.progress.iter().filter_map(|progress| progress.packed.get());
-        let mut layers = Tally::default();
-        let made = packed.flat_map(|packed| &packed.layers).filter_map(|layer| Some(layer.layer.get()?.1));
-        made.for_each(|is_made| layers.count(is_made));
-        let mut steps = Tally::default();
-        for one in self.progress.iter().filter_map(|progress| progress.steps.get()) {
-            steps.made += one.made;
-            steps.cached += one.cached;
-        }
-        let mut told = BTreeSet::new();
-        let mut errors = Vec::new();
-        for ((node, _), failed) in self.errors.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            // The same problem on several platforms is one problem.
-            let image = match self.graph.nodes.get(node).map(|node| node.origin) {
-                Some(Origin::Made(image)) => Some(image),
-                _ => None,
-            };
-            errors.extend(failed.into_iter().filter(|error| told.insert((image, error.to_string()))));
-        }
-        Outcome { built, errors, layers, steps }
     }
 }

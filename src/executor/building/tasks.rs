@@ -7,7 +7,7 @@ use crate::executor::BuildError;
 use crate::executor::layers::{Part, look, program, resolve};
 use crate::executor::reasons::Last;
 use crate::executor::schedule::Pool;
-use crate::executor::steps::Stack;
+use crate::executor::steps::{Make, Stack};
 use crate::image::AddedLayer;
 use crate::layer::{Difference, Look};
 use crate::model::Digest;
@@ -182,6 +182,13 @@ impl Building<'_> {
                 sources: &sources,
                 complete: &complete,
             };
+            if self.steps == Make::Nothing {
+                let done = self.executor.recall_steps(stack, &mut layers.clone()).map_err(|error| vec![error])?;
+                if done < build.steps.len() {
+                    let _ = self.progress[number].first_step.set(done);
+                    return Ok(());
+                }
+            }
             let (steps, ran) = self.executor.run_steps(stack, &mut layers);
             let _ = self.progress[number].steps.set(steps);
             ran.map_err(|error| vec![error])?;

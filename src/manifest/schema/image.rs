@@ -120,6 +120,7 @@ pub(super) const STAGE: &[Key] = &[
     LABELS,
     LAYERS,
     PACKAGES_KEY,
+    key("per-target", BOOLEAN, "`false`, with `platform = \"host\"`: it runs once, and its steps see no target."),
     key("platform", &Shape::OneOf(&["host"]), "`host`: it runs on this machine's platform for every target."),
     PLATFORMS,
     PORTS,
@@ -158,6 +159,7 @@ const MOUNT_RULES: &[Rule] =
 const SECRET: &[Key] = &[
     key("env", TEXT, "A variable of the environment."),
     key("file", TEXT, "A file.").templated(),
+    key("optional", BOOLEAN, "The step runs without it where there is none."),
     key("to", TEXT, "Where the file is seen.").templated(),
 ];
 

@@ -66,6 +66,7 @@ fn image(kind: &str, name: &Placed<String>, table: Table<'_>, checker: &mut Chec
     let steps = step::steps(table, &mut needs, checker);
     Build {
         host: table.key_place("platform"),
+        per_target: per_target(kind, table, checker),
         base: base.unwrap_or_else(|| Placed::new(ImageName::Scratch, name.place.clone())),
         layers: table.texts("layers").unwrap_or_default(),
         packages,
@@ -74,6 +75,23 @@ fn image(kind: &str, name: &Placed<String>, table: Table<'_>, checker: &mut Chec
         entrypoint: config::entrypoint(table, checker),
         ..settings(name, table, checker)
     }
+}
+
+/// `per-target`, which means something beside `platform = "host"` alone.
+fn per_target(kind: &str, table: Table<'_>, checker: &mut Checker) -> bool {
+    let Some(per_target) = table.boolean("per-target") else { return true };
+    // In a build, either is an unknown key.
+    if kind == "stage" && table.get("platform").is_none() {
+        let message = "`per-target` means nothing without `platform = \"host\"`";
+        checker.push(
+            Problem::new("oci::manifest::clash", message, &per_target.place, "the stage is made for each platform")
+                .help(
+                    "add `platform = \"host\"` to run it on this machine's platform, or leave `per-target` out"
+                        .to_owned(),
+                ),
+        );
+    }
+    *per_target
 }
 
 /// `[layer.NAME]`.
@@ -102,6 +120,7 @@ fn settings(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> B
         place: name.place.clone(),
         base: Placed::new(ImageName::Scratch, name.place.clone()),
         host: None,
+        per_target: true,
         layers: Vec::new(),
         packages: Vec::new(),
         steps: Vec::new(),

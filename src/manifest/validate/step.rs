@@ -2,7 +2,7 @@
 
 use crate::manifest::Needs;
 use crate::manifest::read::{Table, Value};
-use crate::manifest::step::{Secret, Step, StepMount};
+use crate::manifest::step::{Secret, Step, StepMount, StepSecret};
 use crate::manifest::validate::{Checker, config, package, value};
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
@@ -123,8 +123,8 @@ fn entries<'a>(table: Table<'a>, key: &str) -> impl Iterator<Item = Value<'a>> {
     table.get(key).and_then(|value| value.list()).unwrap_or_default().into_iter()
 }
 
-/// `{ env = "NAME" }` or `{ file = "…", to = "/…" }`.
-fn secret(value: Value<'_>, checker: &mut Checker) -> Option<Placed<Secret>> {
+/// `{ env = "NAME" }` or `{ file = "…", to = "/…" }`, either with `optional`.
+fn secret(value: Value<'_>, checker: &mut Checker) -> Option<Placed<StepSecret>> {
     let table = value.table()?;
     let secret = match one_of(&value, table, &[("env", &[]), ("file", &["to"])], "a secret", checker)? {
         "env" => {
@@ -145,7 +145,8 @@ fn secret(value: Value<'_>, checker: &mut Checker) -> Option<Placed<Secret>> {
             Secret::File { path: file?.value, to }
         }
     };
-    Some(Placed::new(secret, value.place()))
+    let is_optional = table.boolean("optional").is_some_and(|optional| *optional);
+    Some(Placed::new(StepSecret { secret, is_optional }, value.place()))
 }
 
 /// A folder or file of this machine or of an image, or a folder in memory.

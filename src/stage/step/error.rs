@@ -38,10 +38,22 @@ pub(crate) enum StepError {
     )]
     NoShell { shell: String },
     #[error("the secret `{name}` has no value")]
-    #[diagnostic(code(oci::step::no_secret), help("set it in the environment: `export {name}=…`"))]
+    #[diagnostic(
+        code(oci::step::no_secret),
+        help("set it in the environment: `export {name}=…`; with `optional = true` the step runs without it")
+    )]
     NoVariable { name: String },
+    #[error("there is no file `{path}`, which is a secret of the step")]
+    #[diagnostic(
+        code(oci::step::no_secret),
+        help(
+            "put it there: paths are relative to the folder of oci.toml, and `~/` is the home folder; with \
+             `optional = true` the step runs without it"
+        )
+    )]
+    NoFile { path: String },
     #[error("could not read the secret `{path}`")]
-    #[diagnostic(code(oci::step::secret_file))]
+    #[diagnostic(code(oci::step::secret_file), help("it has to be a regular file that this user may read"))]
     SecretFile { path: String, source: io::Error },
     #[error("the secret `{path}` has more than {limit} bytes")]
     #[diagnostic(code(oci::step::large_secret), help("secrets are kept in memory: mount what is large with `mounts`"))]
@@ -154,6 +166,7 @@ mod tests {
             StepError::failed(1, Heard::default(), false),
             StepError::NoShell { shell: "/bin/sh".to_owned() },
             StepError::NoVariable { name: "TOKEN".to_owned() },
+            StepError::NoFile { path: "~/.npmrc".to_owned() },
             StepError::SecretFile { path: "~/.npmrc".to_owned(), source: denied() },
             StepError::LargeSecret { path: "big".to_owned(), limit: 1 << 20 },
             StepError::Mount { path: "vendor".to_owned(), source: denied() },

@@ -35,7 +35,7 @@ struct Key<'a> {
 pub(super) fn of(request: &StepRequest<'_>, surroundings: &Surroundings, epoch: i64) -> Digest {
     let diff_ids: Vec<_> = request.below.iter().map(|layer| layer.diff_id).collect();
     let process = &surroundings.process;
-    let secrets = request.step.secrets.iter().map(|secret| match &secret.value {
+    let secrets = request.step.secrets.iter().map(|secret| match &secret.value.secret {
         Secret::Variable(name) => format!("variable {name}"),
         Secret::File { path, to } => format!("file {path} to {to}"),
     });
@@ -50,7 +50,7 @@ pub(super) fn of(request: &StepRequest<'_>, surroundings: &Surroundings, epoch: 
         base_created: request.base_created,
         platform: request.platform.to_string(),
         command: &process.arguments,
-        environment: &surroundings.environment,
+        environment: &surroundings.environment.to_list(),
         user: process.user.as_deref(),
         workdir: &process.workdir.to_string_lossy(),
         network_host: request.step.network_host,

@@ -31,6 +31,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub(crate) use error::StepError;
+pub(crate) use secret::missing_secrets;
 
 use crate::fs::{FileError, Lock, Unnamed};
 use crate::image::Layer;
@@ -53,6 +54,7 @@ use crate::tools::process::{self, shell_status};
 use crate::tools::{IdMap, Namespaces, Umoci};
 use intact::Performed;
 use output::Listener;
+use secret::Secret;
 use surroundings::Surroundings;
 
 /// How often a lock that someone else holds is tried.
@@ -92,6 +94,8 @@ pub(crate) struct StepRequest<'a> {
     /// What it runs on, and what is built.
     pub(crate) platform: &'a Platform,
     pub(crate) target: &'a Platform,
+    /// Its variables say what is built.
+    pub(crate) is_told_target: bool,
     /// The layers so far, lowest first.
     pub(crate) below: &'a [Layer],
     /// How many of them came from elsewhere.
@@ -122,12 +126,13 @@ pub(crate) struct Stepped {
 impl Steps<'_> {
     /// The layer that a step makes, from the store if it has it.
     pub(crate) fn run(&self, request: &StepRequest<'_>) -> Result<Stepped, At<StepError>> {
-        let surroundings = Surroundings::gather(request, self.folder, self.epoch)?;
+        let mut surroundings = Surroundings::gather(request, self.folder, self.epoch)?;
         let blame = |error| At::new(error, &request.step.place, "");
         let key = key::of(request, &surroundings, self.epoch);
         if let Some(cached) = self.cached(&key, request.compression).map_err(blame)? {
             return Ok(cached);
         }
+        surroundings.add_secrets(request, self.folder)?;
         // Two builds may share a step: the second finds what the first recorded.
         let path = self.store.root().join("locks").join(format!("step-{}", key.hex()));
         let _lock = self.wait(&path, "another `oci` that runs the same step").map_err(blame)?;
@@ -216,7 +221,8 @@ impl Steps<'_> {
         let (mounts, in_use) = self.mounts(request, surroundings, caches, &times)?;
         let live = LiveRun::new(&self.store.runs(), self.runc, self.map)?;
         let Surroundings { process, secrets, .. } = surroundings;
-        let mut listener = Listener::new(request.subject, secrets, self.reporter, self.store.start_blob()?);
+        let secrets: Vec<Secret> = secrets.iter().flatten().cloned().collect();
+        let mut listener = Listener::new(request.subject, &secrets, self.reporter, self.store.start_blob()?);
         let step = sandbox::Step {
             container: Container {
                 folder: live.folder.path.clone(),
@@ -239,7 +245,7 @@ impl Steps<'_> {
             },
             epoch: self.epoch,
             shown: rootfs.next(),
-            secrets: secrets.iter().cloned().filter_map(secret::Secret::needle).collect(),
+            secrets: secrets.into_iter().filter_map(Secret::needle).collect(),
         };
         let activity =
             self.reporter.begin(Stage::Step, format!("{}: {}", request.subject, sanitize::name(&request.step.title())));

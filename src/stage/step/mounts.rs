@@ -61,7 +61,7 @@ impl Steps<'_> {
             mounts.push(Mount { target: cache.target.clone().into(), source });
         }
         for (secret, known) in request.step.secrets.iter().zip(&surroundings.secrets) {
-            if let Secret::File { to, .. } = &secret.value {
+            if let (Secret::File { to, .. }, Some(known)) = (&secret.value.secret, known) {
                 let target = expand(to, request.target).into();
                 mounts.push(Mount { target, source: MountSource::Secret(known.value.clone()) });
             }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::fs;
-use crate::manifest::step;
+use crate::manifest::step::{self, Step, StepSecret};
 use crate::sanitize;
 use crate::secrets::STRUCK_OUT;
 use crate::source::{At, Placed};
@@ -24,24 +24,30 @@ pub(super) struct Secret {
 }
 
 impl Secret {
-    /// Reads it from the environment or from a file, whose path is relative to `folder`.
-    pub(super) fn read(secret: &Placed<step::Secret>, folder: &Path) -> Result<Self, At<StepError>> {
-        match &secret.value {
+    /// Reads it from the environment or from a file, whose path is relative to `folder`; `None` if it is optional and
+    /// there is none.
+    pub(super) fn read(secret: &Placed<StepSecret>, folder: &Path) -> Result<Option<Self>, At<StepError>> {
+        let StepSecret { secret: origin, is_optional } = &secret.value;
+        let found = match origin {
             step::Secret::Variable(name) => match std::env::var(name) {
                 Ok(value) => Ok(Self { name: name.clone(), value: value.into_bytes() }),
-                Err(_) => Err(at(StepError::NoVariable { name: sanitize::name(name) }, &secret.place)),
+                Err(_) if *is_optional => return Ok(None),
+                Err(_) => Err(StepError::NoVariable { name: sanitize::name(name) }),
             },
             step::Secret::File { path, .. } => {
                 let name = sanitize::name(path);
                 match fs::read(&find(path, folder), LIMIT) {
                     Ok(value) => Ok(Self { name, value }),
+                    Err(error) if *is_optional && error.kind() == ErrorKind::NotFound => return Ok(None),
                     Err(error) if error.kind() == ErrorKind::FileTooLarge => {
-                        Err(at(StepError::LargeSecret { path: name, limit: LIMIT }, &secret.place))
+                        Err(StepError::LargeSecret { path: name, limit: LIMIT })
                     }
-                    Err(source) => Err(at(StepError::SecretFile { path: name, source }, &secret.place)),
+                    Err(error) if error.kind() == ErrorKind::NotFound => Err(StepError::NoFile { path: name }),
+                    Err(source) => Err(StepError::SecretFile { path: name, source }),
                 }
             }
-        }
+        };
+        found.map(Some).map_err(|error| at(error, &secret.place))
     }
 
     /// What a layer may not hold: the value without the space around it, if it is long enough to mean
@@ -55,6 +61,11 @@ impl Secret {
     fn parts(&self) -> impl Iterator<Item = &[u8]> {
         self.value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|part| part.len() >= SHORTEST)
     }
+}
+
+/// An error for each secret without which a step cannot run. What can be read is not kept.
+pub(crate) fn missing_secrets(step: &Step, folder: &Path) -> Vec<At<StepError>> {
+    step.secrets.iter().filter_map(|secret| Secret::read(secret, folder).err()).collect()
 }
 
 fn find(path: &str, folder: &Path) -> PathBuf {

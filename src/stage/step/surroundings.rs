@@ -21,11 +21,13 @@ const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 
 /// Everything about a step but the image.
 pub(super) struct Surroundings {
+    /// Without secrets and proxies in its environment, until [`Surroundings::add_secrets`].
     pub(super) process: Process,
     /// The process's environment as far as it decides the result.
-    pub(super) environment: Vec<String>,
-    /// In the order of the manifest.
-    pub(super) secrets: Vec<Secret>,
+    pub(super) environment: Environment,
+    /// In the order of the manifest; `None` for an optional one that is not there. Empty until
+    /// [`Surroundings::add_secrets`].
+    pub(super) secrets: Vec<Option<Secret>>,
     pub(super) mounts: Vec<MountedContent>,
     /// Paths in the image.
     pub(super) caches: Vec<String>,
@@ -50,11 +52,9 @@ pub(super) enum ContentSource {
 }
 
 impl Surroundings {
-    /// Reads secrets and mounts; `folder` is the manifest's.
+    /// Reads mounts; `folder` is the manifest's. Secrets are not looked for: what is recorded needs none.
     pub(super) fn gather(request: &StepRequest<'_>, folder: &Path, epoch: i64) -> Result<Self, At<StepError>> {
         let step = request.step;
-        let read = |secret| Secret::read(secret, folder);
-        let secrets = step.secrets.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let place = |path: &str| expand(path, request.target).trim_end_matches('/').to_owned();
         let mut mounted = Vec::new();
         let mut layers = request.mounted.iter();
@@ -92,13 +92,21 @@ impl Surroundings {
         let workdir = step.workdir.clone().or(image.working_dir).unwrap_or_default();
         let process = Process {
             arguments: step.command.clone(),
-            environment: with_secrets(request, &environment, &secrets),
+            environment: environment.to_list(),
             user: step.user.clone().or_else(|| request.user.map(str::to_owned)),
             workdir: below_root(&workdir),
             terminal: false,
         };
         let caches = step.cache.iter().map(|folder| place(folder)).collect();
-        Ok(Self { process, environment: environment.to_list(), secrets, mounts: mounted, caches })
+        Ok(Self { process, environment, secrets: Vec::new(), mounts: mounted, caches })
+    }
+
+    /// Reads the secrets, for a step that will run, and gives it what decides nothing.
+    pub(super) fn add_secrets(&mut self, request: &StepRequest<'_>, folder: &Path) -> Result<(), At<StepError>> {
+        let read = |secret| Secret::read(secret, folder);
+        self.secrets = request.step.secrets.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        self.process.environment = with_secrets(request, &self.environment, &self.secrets);
+        Ok(())
     }
 }
 
@@ -106,12 +114,14 @@ impl Surroundings {
 fn environment(request: &StepRequest<'_>, epoch: i64) -> Result<Environment, At<StepError>> {
     let mut environment = request.config.environment();
     environment.set_default("PATH", DEFAULT_PATH);
-    let target = request.target;
     environment.set("SOURCE_DATE_EPOCH", &epoch.max(EARLIEST_EPOCH).to_string());
-    environment.set("TARGETPLATFORM", &target.to_string());
-    environment.set("TARGETOS", target.os());
-    environment.set("TARGETARCH", target.architecture());
-    environment.set("TARGETVARIANT", target.variant().unwrap_or_default());
+    if request.is_told_target {
+        let target = request.target;
+        environment.set("TARGETPLATFORM", &target.to_string());
+        environment.set("TARGETOS", target.os());
+        environment.set("TARGETARCH", target.architecture());
+        environment.set("TARGETVARIANT", target.variant().unwrap_or_default());
+    }
     let before = environment.clone();
     for (name, value) in &request.step.env {
         match &value.value {
@@ -128,7 +138,7 @@ fn environment(request: &StepRequest<'_>, epoch: i64) -> Result<Environment, At<
 }
 
 /// The step's environment with what decides nothing: proxies, where there is a network, and secrets.
-fn with_secrets(request: &StepRequest<'_>, environment: &Environment, secrets: &[Secret]) -> Vec<String> {
+fn with_secrets(request: &StepRequest<'_>, environment: &Environment, secrets: &[Option<Secret>]) -> Vec<String> {
     let mut environment = environment.clone();
     let proxies = PROXIES.into_iter().flat_map(|name| [name.to_owned(), name.to_lowercase()]);
     for name in proxies.filter(|_| request.step.network_host) {
@@ -137,7 +147,7 @@ fn with_secrets(request: &StepRequest<'_>, environment: &Environment, secrets: &
         }
     }
     for (secret, known) in request.step.secrets.iter().zip(secrets) {
-        if let crate::manifest::step::Secret::Variable(name) = &secret.value {
+        if let (crate::manifest::step::Secret::Variable(name), Some(known)) = (&secret.value.secret, known) {
             environment.set(name, &String::from_utf8_lossy(&known.value));
         }
     }

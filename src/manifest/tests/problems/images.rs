@@ -8,6 +8,12 @@ pub(super) const BUILDS: &[Case] = &[
         "[stage.a]\nbase = \"scratch\"\nplatform = \"host\"\nplatforms = [\"linux/amd64\"]\n\
          [build.app]\nbase = \"scratch\"\nplatforms = [\"wasi/wasm\"]\n",
     ),
+    (
+        "a stage for each platform that is to run once",
+        "[stage.a]\nbase = \"scratch\"\nper-target = false\n\
+         [stage.b]\nbase = \"scratch\"\nplatform = \"host\"\nper-target = false\n\
+         [build.app]\nbase = \"scratch\"\nper-target = false\n",
+    ),
     ("no base", "[build.app]\npackages = [\"dist/app\"]\n"),
     (
         "commands",
