@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::image;
 use crate::layout::{Layout, LayoutError, Pinned};
 use crate::lock::{Entry, Lock};
 use crate::manifest::{Base, Pin};
 use crate::model::config::ConfigError;
 use crate::model::document::DocumentError;
-use crate::model::{Digest, Document, ImageConfig, Origin, Reference};
+use crate::model::{Digest, Document, ImageManifest, Origin, Reference};
 use crate::parallel;
 use crate::report::{Reporter, Stage};
 use crate::source::At;
@@ -51,11 +52,12 @@ pub(crate) enum ResolveError {
     )]
     Config { reference: String, source: ConfigError },
     #[error("`{reference}` names no platform that it is for")]
-    #[diagnostic(
-        code(oci::resolve::no_platform),
-        help("if it is an index, pin one of the images in it by its own digest")
-    )]
-    NoPlatform { reference: String },
+    #[diagnostic(code(oci::resolve::no_platform))]
+    NoPlatform {
+        reference: String,
+        #[help]
+        help: String,
+    },
 }
 
 /// What resolves, and remembers.
@@ -201,31 +203,68 @@ impl Resolver<'_> {
         let document =
             Document::parse(&bytes).map_err(|source| ResolveError::Document { reference: shown(), source })?;
         let digest = self.store.put(&bytes)?;
-        let platforms = match &document {
-            Document::Index(index) => index.platforms(),
-            Document::Manifest(manifest) => {
-                let wanted = manifest.config.digest;
-                let config = match self.store.read(&wanted)? {
-                    Some(config) => config,
-                    None => {
-                        let config = self.skopeo.inspect_config(reference.repository(), &digest, &wanted, access)?;
-                        self.store.put(&config)?;
-                        config
-                    }
-                };
-                let parsed = ImageConfig::parse(&config)
-                    .map_err(|source| ResolveError::Config { reference: shown(), source })?;
-                Some(parsed.platform())
-                    .filter(|platform| !platform.is_unknown())
-                    .map(|platform| (platform, digest))
-                    .into_iter()
-                    .collect()
-            }
-        };
+        let platforms = image::platforms(&document, digest, &Asked { resolver: self, question })?;
         if platforms.is_empty() {
-            return Err(ResolveError::NoPlatform { reference: shown() });
+            let help = no_platform_help(&document, &shown());
+            return Err(ResolveError::NoPlatform { reference: shown(), help });
         }
         Ok(Pinned { digest, media_type: document.media_type().to_owned(), platforms })
+    }
+}
+
+/// What to do about an image that does not say what it is for.
+fn no_platform_help(document: &Document, reference: &str) -> String {
+    match document {
+        Document::Index(_) => format!("look at what is in the index: `skopeo inspect --raw docker://{reference}`"),
+        Document::Manifest(_) => format!(
+            "its configuration has no `os` and `architecture`: give it an index that says so, with `docker manifest create \
+             INDEX {reference}`, `docker manifest annotate --os linux --arch amd64 INDEX {reference}` and `docker manifest \
+             push INDEX`"
+        ),
+    }
+}
+
+/// The documents of an image that is asked about. Those that are read are in the store afterwards.
+struct Asked<'a> {
+    resolver: &'a Resolver<'a>,
+    question: &'a Question<'a>,
+}
+
+impl Asked<'_> {
+    /// A document from the store, or else asked for.
+    fn document(
+        &self,
+        digest: &Digest,
+        ask: impl FnOnce(&Reference) -> Result<Vec<u8>, ToolError>,
+    ) -> Result<Vec<u8>, ResolveError> {
+        if let Some(kept) = self.resolver.store.read(digest)? {
+            return Ok(kept);
+        }
+        let bytes = ask(&Reference::Digest(self.question.reference.repository().clone(), *digest))?;
+        self.resolver.store.put(&bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl image::Documents for Asked<'_> {
+    type Error = ResolveError;
+
+    fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, ResolveError> {
+        self.document(digest, |reference| self.resolver.skopeo.inspect_raw(reference, &self.question.access))
+    }
+
+    fn config(&self, digest: &Digest, manifest: &ImageManifest) -> Result<Vec<u8>, ResolveError> {
+        let wanted = manifest.config.digest;
+        let (skopeo, access) = (self.resolver.skopeo, &self.question.access);
+        self.document(&wanted, |reference| skopeo.inspect_config(reference.repository(), digest, &wanted, access))
+    }
+
+    fn bad_document(&self, source: DocumentError) -> ResolveError {
+        ResolveError::Document { reference: self.question.reference.to_string(), source }
+    }
+
+    fn bad_config(&self, source: ConfigError) -> ResolveError {
+        ResolveError::Config { reference: self.question.reference.to_string(), source }
     }
 }
 

@@ -37,13 +37,8 @@ fn images_that_are_wrong_where_they_come_from() {
     insta::assert_snapshot!(all(&[
         &bad(ImageError::NestedIndex),
         &bad(ImageError::Layers { layers: 2, diff_ids: 1 }),
-        &BaseError::WrongPlatform {
-            reference: reference(),
-            expected: "linux/arm64".to_owned(),
-            found: "linux/amd64".to_owned(),
-        },
         &BaseError::MissingLayer { reference: reference(), digest: Digest::of(b"layer") },
-        &ResolveError::NoPlatform { reference: reference() },
+        &ResolveError::NoPlatform { reference: reference(), help: "look".to_owned() },
         &BlobError::Mismatch { expected: Digest::of(b"expected"), found: Digest::of(b"found") },
         &LinkError::MediaType("application/x-layer".to_owned()),
         &LinkError::Read(io::ErrorKind::UnexpectedEof.into()),

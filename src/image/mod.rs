@@ -2,6 +2,8 @@
 //!
 //! Nothing here reads or writes a file. The documents that come out are the same on every machine.
 
+mod platforms;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -11,6 +13,8 @@ use crate::model::config::ConfigError;
 use crate::model::document::{DocumentError, media_type};
 use crate::model::{Descriptor, DiffId, Digest, Document, ImageConfig, ImageManifest, Platform, canonical_json};
 use crate::source::At;
+
+pub(crate) use platforms::{Documents, platforms};
 
 /// What engines search for programs when an image does not say.
 pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -39,7 +43,7 @@ pub(crate) enum ImageError {
     #[diagnostic(code(oci::image::bad_manifest))]
     Manifest(#[from] DocumentError),
     #[error("the image's manifest is an index")]
-    #[diagnostic(code(oci::image::bad_manifest), help("an index inside an index is more than any engine reads"))]
+    #[diagnostic(code(oci::image::bad_manifest), help("run `oci update`, which pins the image that this index names"))]
     NestedIndex,
     #[error("the image's configuration cannot be read")]
     #[diagnostic(code(oci::image::bad_config))]

@@ -23,10 +23,12 @@ use std::path::Path;
 use sha2::Digest as _;
 
 use crate::fs::FileError;
-use crate::image::ImageError;
+use crate::image::{self, ImageError};
+use crate::model::config::ConfigError;
+use crate::model::document::DocumentError;
 use crate::model::origin::LayoutKind;
 use crate::model::reference::RepositoryError;
-use crate::model::{Digest, Document, ImageConfig, Index, LayoutPath, Platform, Repository};
+use crate::model::{Digest, Document, ImageManifest, Index, LayoutPath, Platform, Repository};
 use crate::sanitize;
 use crate::store::Store;
 
@@ -111,15 +113,7 @@ impl Layout {
         let bytes = self.document(&digest)?;
         let document = Document::parse(&bytes).map_err(|error| bad(ImageError::Manifest(error)))?;
         store.put(&bytes)?;
-        let platforms = match &document {
-            Document::Index(index) => index.platforms(),
-            Document::Manifest(manifest) => {
-                let config = self.document(&manifest.config.digest)?;
-                let platform = ImageConfig::parse(&config).map_err(|error| bad(ImageError::Config(error)))?.platform();
-                store.put(&config)?;
-                (!platform.is_unknown()).then_some((platform, digest)).into_iter().collect()
-            }
-        };
+        let platforms = image::platforms(&document, digest, &Kept { layout: self, store })?;
         if platforms.is_empty() {
             return Err(LayoutError::NoPlatform { path: self.files.path.clone() });
         }
@@ -188,6 +182,44 @@ impl Layout {
             _ => "pin one of them by its `digest`, too".to_owned(),
         };
         LayoutError::Several { path: self.files.path.clone(), count, help }
+    }
+}
+
+/// The documents of a layout. Those that are read are in the store afterwards.
+struct Kept<'a> {
+    layout: &'a Layout,
+    store: &'a Store,
+}
+
+impl Kept<'_> {
+    fn document(&self, digest: &Digest) -> Result<Vec<u8>, LayoutError> {
+        let bytes = self.layout.document(digest)?;
+        self.store.put(&bytes)?;
+        Ok(bytes)
+    }
+
+    fn bad(&self, source: ImageError) -> LayoutError {
+        LayoutError::Image { path: self.layout.files.path.clone(), source }
+    }
+}
+
+impl image::Documents for Kept<'_> {
+    type Error = LayoutError;
+
+    fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, LayoutError> {
+        self.document(digest)
+    }
+
+    fn config(&self, _: &Digest, manifest: &ImageManifest) -> Result<Vec<u8>, LayoutError> {
+        self.document(&manifest.config.digest)
+    }
+
+    fn bad_document(&self, error: DocumentError) -> LayoutError {
+        self.bad(error.into())
+    }
+
+    fn bad_config(&self, error: ConfigError) -> LayoutError {
+        self.bad(error.into())
     }
 }
 

@@ -19,8 +19,10 @@ pub(crate) struct ImageConfig {
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "parsing it is the check")]
 struct Shape {
-    architecture: String,
-    os: String,
+    #[serde(default)]
+    architecture: Option<String>,
+    #[serde(default)]
+    os: Option<String>,
     #[serde(default)]
     variant: Option<String>,
     rootfs: RootFs,
@@ -75,9 +77,20 @@ impl ImageConfig {
         Self { document }
     }
 
+    /// What it says that it is for: [unknown](Platform::is_unknown) if it does not say.
     pub(crate) fn platform(&self) -> Platform {
         let text = |key: &str| self.document.get(key).and_then(Value::as_str);
         Platform::new(text("os").unwrap_or_default(), text("architecture").unwrap_or_default(), text("variant"))
+    }
+
+    /// Has it say that it is for this platform.
+    pub(crate) fn set_platform(&mut self, platform: &Platform) {
+        self.document.insert("architecture".into(), platform.architecture().into());
+        self.document.insert("os".into(), platform.os().into());
+        match platform.variant() {
+            Some(variant) => drop(self.document.insert("variant".into(), variant.into())),
+            None => drop(self.document.shift_remove("variant")),
+        }
     }
 
     /// The `platform` of a descriptor in an index that names the image: what the configuration says, normalised

@@ -55,7 +55,7 @@ pub(crate) struct Descriptor {
     pub(crate) size: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) platform: Option<DescriptorPlatform>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default, deserialize_with = "null_is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
     /// Fields that nothing here reads, such as `urls` and `data`.
     #[serde(flatten, skip_serializing_if = "BTreeMap::is_empty")]
@@ -87,8 +87,9 @@ pub(crate) struct ImageManifest {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) media_type: Option<String>,
     pub(crate) config: Descriptor,
+    #[serde(default, deserialize_with = "null_is_empty")]
     pub(crate) layers: Vec<Descriptor>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default, deserialize_with = "null_is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
@@ -108,12 +109,16 @@ pub(crate) struct Index {
     pub(crate) media_type: Option<String>,
     #[serde(default, deserialize_with = "null_is_empty")]
     pub(crate) manifests: Vec<Descriptor>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default, deserialize_with = "null_is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
-/// `umoci init` writes `"manifests": null`.
-fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Descriptor>, D::Error> {
+/// Programs in Go write `null` for a list or a map that is empty; `umoci init` does so for `manifests`.
+pub(in crate::model) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -123,15 +128,16 @@ impl Index {
         Self { schema_version: 2, media_type: Some(media_type::INDEX.to_owned()), manifests, annotations }
     }
 
-    /// The platform and digest of every image in it; attestations (`unknown/unknown`) are left out,
-    /// and of two images for one platform the first counts, as it does for every engine.
-    pub(crate) fn platforms(&self) -> BTreeMap<Platform, Digest> {
+    /// The platform and the descriptor of every image in it; attestations (`unknown/unknown`) are left out,
+    /// and of two images for one platform the first counts, as it does for every engine. What is described may
+    /// be an index again.
+    pub(crate) fn platforms(&self) -> BTreeMap<Platform, &Descriptor> {
         let mut platforms = BTreeMap::new();
         for manifest in &self.manifests {
             if let Some(platform) = manifest.platform.as_ref().map(Platform::from)
                 && !platform.is_unknown()
             {
-                platforms.entry(platform).or_insert(manifest.digest);
+                platforms.entry(platform).or_insert(manifest);
             }
         }
         platforms
@@ -150,12 +156,16 @@ pub(crate) enum Document {
 pub(crate) enum DocumentError {
     #[error("it is not JSON")]
     Json(#[source] serde_json::Error),
+    #[error("it is not as the specification says")]
+    Shape(#[source] serde_json::Error),
     #[error("it is a `{0}`, which is neither an image nor an index of images")]
     MediaType(String),
     #[error("it is a Docker schema 1 image, a format that was given up in 2017")]
     Schema1,
     #[error("it has neither `manifests` nor `layers`")]
     Neither,
+    #[error("there are indexes in its indexes, more than {0} deep")]
+    Depth(usize),
 }
 
 impl Document {
@@ -168,8 +178,9 @@ impl Document {
             media_type: Option<String>,
             manifests: Option<serde::de::IgnoredAny>,
             layers: Option<serde::de::IgnoredAny>,
+            config: Option<serde::de::IgnoredAny>,
         }
-        let kind: Kind = serde_json::from_slice(bytes).map_err(DocumentError::Json)?;
+        let kind: Kind = serde_json::from_slice(bytes).map_err(unreadable)?;
         if kind.schema_version == Some(1) {
             return Err(DocumentError::Schema1);
         }
@@ -178,17 +189,26 @@ impl Document {
             Some(media_type::MANIFEST | media_type::DOCKER_MANIFEST) => Self::manifest(bytes),
             Some(other) => Err(DocumentError::MediaType(other.to_owned())),
             None if kind.manifests.is_some() => Self::index(bytes),
-            None if kind.layers.is_some() => Self::manifest(bytes),
+            None if kind.layers.is_some() || kind.config.is_some() => Self::manifest(bytes),
             None => Err(DocumentError::Neither),
         }
     }
 
+    /// An index. What it names by a digest that is not SHA-256's, or not as the specification says, is left out,
+    /// unless it names nothing else: one odd entry does not take the others away, for any engine.
     fn index(bytes: &[u8]) -> Result<Self, DocumentError> {
-        serde_json::from_slice(bytes).map(Self::Index).map_err(DocumentError::Json)
+        let mut document: serde_json::Value = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if let Some(entries) = document.get_mut("manifests").and_then(serde_json::Value::as_array_mut) {
+            let is_one = |entry: &serde_json::Value| Descriptor::deserialize(entry).is_ok();
+            if entries.iter().any(is_one) {
+                entries.retain(is_one);
+            }
+        }
+        serde_json::from_value(document).map(Self::Index).map_err(DocumentError::Shape)
     }
 
     fn manifest(bytes: &[u8]) -> Result<Self, DocumentError> {
-        serde_json::from_slice(bytes).map(Self::Manifest).map_err(DocumentError::Json)
+        serde_json::from_slice(bytes).map(Self::Manifest).map_err(unreadable)
     }
 
     /// The document's media type, worked out where it does not say.
@@ -198,6 +218,11 @@ impl Document {
             Self::Manifest(manifest) => manifest.media_type.as_deref().unwrap_or(media_type::MANIFEST),
         }
     }
+}
+
+/// Bytes that are no JSON, and JSON of another shape, are different mistakes.
+fn unreadable(error: serde_json::Error) -> DocumentError {
+    if error.is_data() { DocumentError::Shape(error) } else { DocumentError::Json(error) }
 }
 
 /// The one way a document becomes bytes: compact JSON, fields in the order of the spec, maps sorted.
@@ -234,6 +259,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_null_is_empty() {
+        let digest = Digest::of(b"");
+        let entry = format!(r#"{{"mediaType":"x","digest":"{digest}","size":0,"annotations":null,"platform":null}}"#);
+        let manifest = format!(r#"{{"schemaVersion":2,"config":{entry},"layers":null,"annotations":null}}"#);
+        assert!(
+            matches!(Document::parse(manifest.as_bytes()), Ok(Document::Manifest(found)) if found.layers.is_empty())
+        );
+        let index = format!(r#"{{"schemaVersion":2,"manifests":[{entry}],"annotations":null}}"#);
+        assert!(matches!(Document::parse(index.as_bytes()), Ok(Document::Index(_))));
+    }
+
+    #[test]
+    fn an_odd_entry_takes_no_other_away() {
+        let good = format!(
+            r#"{{"mediaType":"x","digest":"{}","size":0,"platform":{{"os":"linux","architecture":"arm64"}}}}"#,
+            Digest::of(b"")
+        );
+        let odd = [
+            format!(r#"{{"mediaType":"x","digest":"sha512:{}","size":0}}"#, "0".repeat(128)),
+            good.replace(r#"{"os":"linux","architecture":"arm64"}"#, "{}"),
+            good.replace(r#""os":"linux","#, r#""os":null,"#),
+            good.replace(r#""linux""#, "1"),
+            "1".to_owned(),
+        ];
+        let parse =
+            |entries: &str| Document::parse(format!(r#"{{"schemaVersion":2,"manifests":[{entries}]}}"#).as_bytes());
+        for odd in odd {
+            let Ok(Document::Index(index)) = parse(&format!("{odd},{good}")) else { panic!("{odd}") };
+            assert_eq!(index.platforms().len(), 1, "{odd}");
+        }
+        let only = format!(r#"{{"mediaType":"x","digest":"sha512:{}","size":0}}"#, "0".repeat(128));
+        assert!(matches!(parse(&only), Err(DocumentError::Shape(_))));
+    }
+
+    #[test]
     fn leaves_attestations_out() {
         let entry = |os: &str, architecture: &str, content: &[u8]| Descriptor {
             platform: Some(DescriptorPlatform::from(&Platform::new(os, architecture, None))),
@@ -249,7 +309,7 @@ mod tests {
             BTreeMap::new(),
         );
         let platforms: Vec<_> =
-            index.platforms().into_iter().map(|(name, digest)| (name.to_string(), digest)).collect();
+            index.platforms().into_iter().map(|(name, image)| (name.to_string(), image.digest)).collect();
         assert_eq!(
             platforms,
             [("linux/amd64".to_owned(), Digest::of(b"3")), ("linux/arm64".to_owned(), Digest::of(b"1"))]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::document::null_is_empty;
+
 /// What an image runs on. Always normalised: `linux/aarch64/v8` and `linux/arm64` are one value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Platform {
@@ -167,7 +169,10 @@ impl fmt::Display for Platform {
 /// The `platform` of a descriptor in an index (OCI image spec, "Image Index").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DescriptorPlatform {
+    // Empty where an index does not say: then it is the platform of nothing.
+    #[serde(default, deserialize_with = "null_is_empty")]
     architecture: String,
+    #[serde(default, deserialize_with = "null_is_empty")]
     os: String,
     #[serde(rename = "os.version", skip_serializing_if = "Option::is_none", default)]
     os_version: Option<String>,

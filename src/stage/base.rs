@@ -54,9 +54,6 @@ pub(crate) enum BaseError {
         #[help]
         help: String,
     },
-    #[error("the image of `{reference}` for {expected} says that it is for {found}")]
-    #[diagnostic(code(oci::fetch::platform_mismatch), help("the index that names it is wrong: pin another image"))]
-    WrongPlatform { reference: String, expected: String, found: String },
     #[error("`{reference}` is not in the cache, and `--offline` forbids to ask the registry")]
     #[diagnostic(code(oci::fetch::offline), help("run `oci fetch` once without `--offline`"))]
     Offline { reference: String },
@@ -188,15 +185,8 @@ impl Bases<'_> {
         let config = self.document(&wanted, &supply, |reference, access| {
             self.skopeo.inspect_config(reference.repository(), digest, &wanted, access)
         })?;
-        let image = Image::parse(&manifest, &config).map_err(bad)?;
-        let found = image.config.platform();
-        if (found.os(), found.architecture()) != (platform.os(), platform.architecture()) {
-            return Err(BaseError::WrongPlatform {
-                reference: supply.to_string(),
-                expected: platform.to_string(),
-                found: found.to_string(),
-            });
-        }
+        let mut image = Image::parse(&manifest, &config).map_err(bad)?;
+        self.correct_platform(&mut image, platform, &supply);
         if let Supply::Registry { reference, access } = &supply {
             self.judge(reference, access, &manifest)?;
         }
@@ -204,6 +194,22 @@ impl Bases<'_> {
         let mut loaded = BaseImage { image, name: name.to_owned(), place, digest: *digest, manifest, supply };
         self.correct_labels(&mut loaded)?;
         Ok(loaded)
+    }
+
+    /// Has the image be for the platform that it was chosen for: the word of the index counts, as it does for engines. Many
+    /// images that are built on another machine say something else themselves.
+    fn correct_platform(&self, image: &mut Image, platform: &Platform, supply: &Supply) {
+        let found = image.config.platform();
+        if (found.os(), found.architecture()) == (platform.os(), platform.architecture()) {
+            return;
+        }
+        if !found.is_unknown() {
+            let said = sanitize::name(&found.to_string());
+            self.reporter.warning(&format!(
+                "the image of `{supply}` for {platform} says that it is for {said}; what the index says counts"
+            ));
+        }
+        image.config.set_platform(platform);
     }
 
     fn supply(&self, name: &str, base: &Base, entry: &Entry, digest: &Digest) -> Result<Supply, BaseError> {

@@ -42,6 +42,7 @@ mod lock;
 mod lock_many;
 mod mirrors;
 mod mounts;
+mod odd_documents;
 mod odd_layers;
 mod outdated;
 mod overlays;
