@@ -19,6 +19,7 @@ mod content;
 mod error;
 mod intact;
 mod key;
+mod layers;
 mod mounts;
 mod output;
 mod secret;
@@ -27,17 +28,16 @@ mod surroundings;
 mod times;
 mod unpack;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub(crate) use error::StepError;
 pub(crate) use secret::missing_secrets;
 
-use crate::fs::{FileError, Lock, Unnamed};
+use crate::fs::{FileError, Lock};
 use crate::image::Layer;
-use crate::layer::{Compressors, WriteError, WrittenLayer, decompressed, write_tar};
+use crate::layer::Compressors;
 use crate::manifest::Step;
-use crate::model::{Compression, Descriptor, Digest, ImageConfig, Platform, canonical_json};
+use crate::model::{Compression, Digest, ImageConfig, Platform};
 use crate::report::{Reporter, Stage};
 use crate::sandbox::{self, Container, Limits, Overlays, STANDARD_INPUT, Task};
 use crate::sanitize;
@@ -59,9 +59,8 @@ use surroundings::Surroundings;
 
 /// How often a lock that someone else holds is tried.
 const TICK: std::time::Duration = std::time::Duration::from_millis(50);
-/// What a step came to, and what a layer is in another compression.
+/// The layer that a step made; nothing if it changed nothing.
 const STEPS: Shelf<Option<Layer>> = Shelf::new("step", 1);
-const LAYERS: Shelf<Layer> = Shelf::new("step-layer", 1);
 
 /// What runs steps.
 pub(crate) struct Steps<'a> {
@@ -177,37 +176,6 @@ impl Steps<'_> {
         found.map_err(|error| At::new(error.into(), &request.step.place, ""))
     }
 
-    /// The layer in a compression, if it is there.
-    fn compressed(&self, made: &Layer, compression: Compression) -> Result<Option<Layer>, FileError> {
-        let layer = LAYERS.recall(self.store, &layer_key(made, compression))?;
-        Ok(layer.filter(|layer| self.store.has(&layer.descriptor)))
-    }
-
-    /// What is recorded for a key. A layer that is here in another compression is compressed anew.
-    fn recall(&self, key: &Digest, compression: Compression) -> Result<Recorded, StepError> {
-        let made = match STEPS.recall(self.store, key)? {
-            None => return Ok(Recorded::Miss),
-            Some(None) => return Ok(Recorded::NoChange),
-            Some(Some(made)) => made,
-        };
-        if let Some(layer) = self.compressed(&made, compression)? {
-            return Ok(Recorded::Layer(layer));
-        }
-        if !self.store.verify(&made.descriptor.digest)? {
-            return Ok(Recorded::Miss);
-        }
-        let path = self.store.blob_path(&made.descriptor.digest);
-        let blob = std::fs::File::open(&path).map_err(|error| FileError::new("read", &path, error))?;
-        let mut tar = decompressed(blob, &made.descriptor.media_type)?;
-        let mut blob = self.store.start_blob()?;
-        let written = self.compress(&mut tar, compression, &mut blob)?;
-        // What cannot be the same layer is made anew.
-        if written.diff_id != made.diff_id {
-            return Ok(Recorded::Miss);
-        }
-        self.keep(blob, &written, compression).map(Recorded::Layer)
-    }
-
     fn perform(
         &self,
         request: &StepRequest<'_>,
@@ -238,6 +206,7 @@ impl Steps<'_> {
                 network_host: request.step.network_host,
                 read_only: false,
                 new_privileges: true,
+                has_init: false,
                 mounts,
                 limits: Limits::default(),
                 time: rootfs.time(),
@@ -287,43 +256,6 @@ impl Steps<'_> {
         Ok(Performed::Made(layer))
     }
 
-    /// Takes the tar of a layer into a blob; nothing comes if nothing changed.
-    fn receive(
-        &self,
-        tar: &mut dyn Read,
-        compression: Compression,
-    ) -> Result<Option<(Unnamed, WrittenLayer)>, StepError> {
-        let mut start = [0; 512];
-        let length = match tar.read(&mut start) {
-            // What ended in the middle is told by how the step ended.
-            Ok(0) | Err(_) => return Ok(None),
-            Ok(length) => length,
-        };
-        let mut blob = self.store.start_blob()?;
-        let written = self.compress(&mut start[..length].chain(tar), compression, &mut blob)?;
-        Ok(Some((blob, written)))
-    }
-
-    fn compress(
-        &self,
-        tar: &mut impl Read,
-        compression: Compression,
-        blob: &mut Unnamed,
-    ) -> Result<WrittenLayer, StepError> {
-        write_tar(tar, compression, self.compressors, blob).map_err(|error| match error {
-            WriteError::Output(source) => FileError::new("write", blob.path(), source).into(),
-            WriteError::Package(_) | WriteError::Interrupted { .. } => StepError::Interrupted,
-        })
-    }
-
-    fn keep(&self, blob: Unnamed, written: &WrittenLayer, compression: Compression) -> Result<Layer, StepError> {
-        self.store.commit_blob(blob, &written.digest)?;
-        let descriptor = Descriptor::new(compression.media_type(), written.digest, written.size);
-        let layer = Layer { descriptor, diff_id: written.diff_id };
-        LAYERS.record(self.store, &layer_key(&layer, compression), &layer)?;
-        Ok(layer)
-    }
-
     /// Waits for a lock; an interrupt ends the wait.
     fn wait(&self, path: &Path, whom: &str) -> Result<Lock, StepError> {
         let mut told = false;
@@ -338,10 +270,6 @@ impl Steps<'_> {
             process::wait(TICK).map_err(|_| StepError::Interrupted)?;
         }
     }
-}
-
-fn layer_key(layer: &Layer, compression: Compression) -> Digest {
-    Digest::of(&canonical_json(&(layer.diff_id, compression)))
 }
 
 /// Where a cache folder's lock is: beside it.
