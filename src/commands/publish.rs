@@ -208,8 +208,11 @@ fn push(session: &Session, built: &Built, destination: &Reference, access: &Acce
     layout.create_private(&BTreeMap::from([(NAME.to_owned(), built.descriptor.clone())])).map_err(ToolError::from)?;
     let blobs = session.store.blobs();
     let source = skopeo::Layout { folder: folder.path(), name: NAME, blobs: Some(&blobs) };
-    let all = built.descriptor.media_type == media_type::INDEX;
-    let found = session.skopeo.push(source, destination, all, access)?;
+    let index = match built.descriptor.media_type == media_type::INDEX {
+        true => session.store.read(&built.descriptor.digest).map_err(ToolError::from)?,
+        false => None,
+    };
+    let found = session.skopeo.push(source, destination, index.as_deref(), access)?;
     if found != built.descriptor.digest {
         let expected = built.descriptor.digest;
         return Err(PublishError::Digest { reference: destination.to_string(), expected, found });

@@ -67,6 +67,10 @@ pub(crate) enum Cause {
     BlobAbsent {
         digest: Option<Digest>,
     },
+    /// The registry has the manifest, but not a blob that it names.
+    BlobGone {
+        digest: Option<Digest>,
+    },
     DiskFull,
     /// The tool is not installed.
     Missing,
@@ -94,7 +98,14 @@ impl Cause {
 
     /// True if another tag or digest would do better; else it is the registry or repository.
     pub(crate) fn is_about_reference(&self) -> bool {
-        matches!(self, Self::TagNotFound { .. } | Self::DigestNotFound | Self::NotAManifest | Self::DigestMismatch)
+        matches!(
+            self,
+            Self::TagNotFound { .. }
+                | Self::DigestNotFound
+                | Self::NotAManifest
+                | Self::DigestMismatch
+                | Self::BlobGone { .. }
+        )
     }
 
     /// True if the signature policy decided.
@@ -104,7 +115,7 @@ impl Cause {
 
     /// True if who was asked has no such thing.
     pub(crate) fn is_absence(&self) -> bool {
-        matches!(self, Self::TagNotFound { .. } | Self::DigestNotFound | Self::NoSuchRepository)
+        matches!(self, Self::TagNotFound { .. } | Self::DigestNotFound | Self::NoSuchRepository | Self::BlobGone { .. })
     }
 
     /// True if this machine is to blame, and not who was asked.
@@ -228,6 +239,11 @@ fn answer(line: &str, subject: &Subject) -> Option<Cause> {
     } else if status == Some(404) && line.contains("pinging container registry") {
         // Something answers there, but it is no registry.
         Cause::NotAManifest
+    } else if line.contains("reading blob ") && (status == Some(404) || has(&lower, &["blob unknown", "blob_unknown"]))
+    {
+        // `reading blob sha256:HEX: …`
+        let digest = after(line, "reading blob sha256:").and_then(|rest| Digest::parse_hex(rest.get(..64)?).ok());
+        Cause::BlobGone { digest }
     } else if status == Some(404) || has(&lower, &["manifest unknown", "manifest_unknown"]) {
         not_found(subject)
     } else if let Some(status @ 500..) = status {
@@ -416,6 +432,19 @@ mod tests {
         assert_eq!(Cause::classify(&line, &tag()), Cause::BlobAbsent { digest: Some(digest) });
         let line = "open /x/blobs/sha256/…: no such file or directory";
         assert_eq!(Cause::classify(line, &tag()), Cause::BlobAbsent { digest: None });
+    }
+
+    #[test]
+    fn names_the_blob_that_the_registry_lost() {
+        let gone = Cause::BlobGone { digest: Some(Digest::of(b"")) };
+        for said in [
+            "Error fetching blob: invalid status code from registry 404 (Not Found)",
+            "fetching blob: StatusCode: 404, ",
+            "fetching blob: blob unknown to registry",
+        ] {
+            let line = format!("reading blob {}: {said}", Digest::of(b""));
+            assert_eq!(Cause::classify(&line, &digest()), gone, "{said}");
+        }
     }
 
     #[test]

@@ -71,6 +71,12 @@ impl Display for Failure {
             Cause::BlobAbsent { digest: None } => {
                 write!(formatter, "could not {stage} `{subject}`: neither side has one of its layers")
             }
+            Cause::BlobGone { digest: Some(digest) } => {
+                write!(formatter, "`{registry}` has lost `{digest}`, which belongs to `{subject}`")
+            }
+            Cause::BlobGone { digest: None } => {
+                write!(formatter, "`{registry}` has lost something that belongs to `{subject}`")
+            }
             Cause::DiskFull => write!(formatter, "could not {stage} `{subject}`: the disk is full"),
             Cause::Missing => {
                 write!(formatter, "`{tool}` is needed to {stage} `{subject}`, and {}", self.absence().state())
@@ -117,6 +123,7 @@ fn code(cause: &Cause) -> &'static str {
         Cause::Rejected => "oci::policy::rejected",
         Cause::BadPolicy => "oci::policy::invalid",
         Cause::BlobAbsent { .. } => "oci::registry::blob_absent",
+        Cause::BlobGone { .. } => "oci::registry::blob_gone",
         Cause::DiskFull => "oci::fs::disk_full",
         Cause::Missing => "oci::tools::missing",
         Cause::TooOld { .. } => "oci::tools::too_old",
@@ -187,8 +194,12 @@ impl Failure {
                 "no credentials were sent: `anonymous` says so, or `insecure`, which `oci.toml` alone has for it; agree with \
                  `insecure = true` under `[registry.\"{registry}\"]` in `~/.config/oci/config.toml`"
             ),
-            Cause::Unauthorised => format!(
+            Cause::Unauthorised if self.stage == "push" => format!(
                 "log in, or again if the password has changed: `skopeo login {registry}` (some registries ask this for what does not exist, too)"
+            ),
+            Cause::Unauthorised => format!(
+                "log in, or again if the password has changed: `skopeo login {registry}`; for a public image that old credentials \
+                 hide, log out, or set `anonymous = true` for its base (some registries ask this for what does not exist, too)"
             ),
             Cause::Forbidden => format!(
                 "ask for access, or log in as someone who has it: `skopeo login {registry}` (some registries say this of what does not exist, too)"
@@ -208,6 +219,9 @@ impl Failure {
             Cause::Rejected => "accept the repository in the policy: `man containers-policy.json`; if the image is signed, say where its signatures are: `man containers-registries.d`".to_owned(),
             Cause::BadPolicy => "correct it as `man containers-policy.json` says".to_owned(),
             Cause::BlobAbsent { .. } => "bring the base's layers here first: `oci fetch`".to_owned(),
+            Cause::BlobGone { .. } => {
+                "its manifest is still there: have the image pushed to the registry again, or pin another one".to_owned()
+            }
             Cause::DiskFull => {
                 "free some space, `oci cache clean` for instance, then run the command again; nothing was lost"
                     .to_owned()
@@ -395,6 +409,13 @@ mod tests {
                 "push",
                 app(),
                 &format!("reading blob sha256:{blob}: open /x/blobs/sha256/{blob}: no such file or directory"),
+            ),
+            failed(
+                "fetch",
+                app(),
+                &format!(
+                    "reading blob sha256:{blob}: Error fetching blob: invalid status code from registry 404 (Not Found)"
+                ),
             ),
             failed("fetch", app(), "writing blob: write /x/oci-put-blob1: no space left on device"),
             not_finished(ProcessError::Missing { program: "skopeo".to_owned() }),

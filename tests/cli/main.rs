@@ -51,6 +51,7 @@ mod packing;
 mod progress;
 mod publish;
 mod readme;
+mod refusals;
 mod registries;
 mod renamed;
 mod reproducible;

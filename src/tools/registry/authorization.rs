@@ -73,12 +73,13 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// Asks for a token with which the repository can be read: the value of a header, and a secret.
+/// Asks for a token with which the repository can be read, or with `pull,push` as `actions` written: the value of a
+/// header, and a secret.
 pub(super) fn token(
     agent: &Agent,
     realm: &str,
     service: Option<&str>,
-    repository: &str,
+    (repository, actions): (&str, &str),
     credentials: Option<Basic>,
 ) -> Result<String, Trouble> {
     #[derive(Deserialize)]
@@ -86,7 +87,7 @@ pub(super) fn token(
         token: Option<String>,
         access_token: Option<String>,
     }
-    let mut message = agent.get(realm).query("scope", format!("repository:{repository}:pull"));
+    let mut message = agent.get(realm).query("scope", format!("repository:{repository}:{actions}"));
     if let Some(service) = service {
         message = message.query("service", service);
     }

@@ -29,6 +29,7 @@ const CONTENT_DIGEST: &str = "docker-content-digest";
 pub(super) enum Method {
     Get,
     Head,
+    Put,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub(super) struct Request {
     repository: String,
     /// A tag or a digest.
     name: String,
+    /// What is put there, with its media type.
+    body: Option<(String, Vec<u8>)>,
 }
 
 impl Request {
@@ -55,12 +58,23 @@ impl Request {
             Reference::Tag(_, tag) => tag.to_string(),
             Reference::Digest(_, digest) => digest.to_string(),
         };
-        Self { method, kind, repository: reference.repository().path().to_owned(), name }
+        Self { method, kind, repository: reference.repository().path().to_owned(), name, body: None }
+    }
+
+    /// Puts a manifest or an index there (distribution spec, "Pushing Manifests").
+    pub(super) fn put(reference: &Reference, media_type: &str, bytes: &[u8]) -> Self {
+        let body = Some((media_type.to_owned(), bytes.to_vec()));
+        Self { body, ..Self::new(Method::Put, Kind::Manifest, reference) }
+    }
+
+    /// What a token has to allow.
+    fn actions(&self) -> &'static str {
+        if self.method == Method::Put { "pull,push" } else { "pull" }
     }
 
     /// The question that skopeo begins with, too (distribution spec, "Determining Support").
     fn base() -> Self {
-        Self { method: Method::Get, kind: Kind::Base, repository: String::new(), name: String::new() }
+        Self { method: Method::Get, kind: Kind::Base, repository: String::new(), name: String::new(), body: None }
     }
 
     fn path(&self) -> String {
@@ -78,6 +92,7 @@ impl fmt::Display for Request {
         let method = match self.method {
             Method::Get => "GET",
             Method::Head => "HEAD",
+            Method::Put => "PUT",
         };
         write!(formatter, "{method} {}", self.path())
     }
@@ -111,6 +126,8 @@ enum Session {
     Refused,
 }
 
+type Sessions = BTreeMap<(String, &'static str), Arc<Mutex<Session>>>;
+
 /// A registry.
 pub(super) struct Host {
     /// One of its repositories.
@@ -124,8 +141,8 @@ pub(super) struct Host {
     agent: OnceLock<Option<Agent>>,
     /// Held by the first question until it has found the way.
     scheme: Mutex<Option<Scheme>>,
-    /// By repository; each is held while its credentials are brought.
-    sessions: Mutex<BTreeMap<String, Arc<Mutex<Session>>>>,
+    /// By repository and what is to be allowed there; each is held while its credentials are brought.
+    sessions: Mutex<Sessions>,
     /// Once it is known: the token server that it names, if credentials may not go there.
     refused_realm: OnceLock<Option<String>>,
     lost: AtomicBool,
@@ -199,7 +216,8 @@ impl Host {
 
     /// Sends a request, with credentials if they are asked for.
     fn introduced(&self, scheme: Scheme, request: &Request) -> Result<Reply, Trouble> {
-        let session = Arc::clone(lock(&self.sessions).entry(request.repository.clone()).or_default());
+        let session =
+            Arc::clone(lock(&self.sessions).entry((request.repository.clone(), request.actions())).or_default());
         let before = lock(&session).clone();
         if before == Session::Refused {
             return Err(Trouble::Stranger);
@@ -213,7 +231,7 @@ impl Host {
             // Another question may have brought it meanwhile.
             if *session == before {
                 *session = match &reply.challenge {
-                    Some(challenge) => self.introduce(scheme, challenge, &request.repository)?,
+                    Some(challenge) => self.introduce(scheme, challenge, request)?,
                     None => Session::Refused,
                 };
             }
@@ -226,7 +244,8 @@ impl Host {
         Ok(reply)
     }
 
-    fn introduce(&self, scheme: Scheme, challenge: &Challenge, repository: &str) -> Result<Session, Trouble> {
+    fn introduce(&self, scheme: Scheme, challenge: &Challenge, request: &Request) -> Result<Session, Trouble> {
+        let repository = request.repository.as_str();
         let credentials = match self.access.anonymous {
             true => None,
             false => self.credentials(repository)?,
@@ -238,7 +257,13 @@ impl Host {
                     return Err(Trouble::TokenServer(realm.clone()));
                 }
                 let agent = self.agent()?;
-                Some(authorization::token(agent, realm, service.as_deref(), repository, credentials)?)
+                Some(authorization::token(
+                    agent,
+                    realm,
+                    service.as_deref(),
+                    (repository, request.actions()),
+                    credentials,
+                )?)
             }
         };
         Ok(header.map_or(Session::Refused, Session::Known))
@@ -290,17 +315,26 @@ impl Host {
         };
         let url = format!("{scheme}://{}{}", connection::server(self.repository.registry()), request.path());
         let agent = self.agent()?;
-        let mut message = match request.method {
-            Method::Get => agent.get(url),
-            Method::Head => agent.head(url),
+        let fit = |mut headers: ureq::http::request::Builder| {
+            if request.kind == Kind::Manifest {
+                headers = headers.header(header::ACCEPT, ACCEPTED.join(", "));
+            }
+            if let Session::Known(secret) = session {
+                headers = headers.header(header::AUTHORIZATION, secret);
+            }
+            headers
         };
-        if request.kind == Kind::Manifest {
-            message = message.header(header::ACCEPT, ACCEPTED.join(", "));
-        }
-        if let Session::Known(secret) = session {
-            message = message.header(header::AUTHORIZATION, secret);
-        }
-        let mut response = message.call()?;
+        let message = fit(ureq::http::Request::builder().uri(url));
+        let mut response = match (request.method, &request.body) {
+            (Method::Put, Some((media_type, bytes))) => {
+                let message = message.method("PUT").header(header::CONTENT_TYPE, media_type);
+                agent.run(message.body(bytes.as_slice()).map_err(|_| Trouble::Unclear)?)?
+            }
+            (method, _) => {
+                let method = if method == Method::Head { "HEAD" } else { "GET" };
+                agent.run(message.method(method).body(()).map_err(|_| Trouble::Unclear)?)?
+            }
+        };
         let bytes = match response.body_mut().with_config().limit(LARGEST_DOCUMENT).read_to_vec() {
             Err(ureq::Error::BodyExceedsLimit(_)) => Vec::new(),
             bytes => bytes?,

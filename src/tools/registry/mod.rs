@@ -28,9 +28,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::model::document::media_type;
 use crate::model::{Digest, Document, Reference, RegistryMirror, Repository};
 use crate::tools::process::TICK;
-use crate::tools::{Cause, signal};
+use crate::tools::{Cause, signal, transcript};
 use connection::Trouble;
 use credentials::Places;
 pub(crate) use credentials::learn as learn_credentials;
@@ -38,6 +39,9 @@ use host::{Host, Kind, Method, Reply, Request};
 
 /// How long a shortcut may take. Slow is not broken, but whoever is that slow gains nothing by it.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// How much of a registry's words is shown, in bytes.
+const LONGEST_WORDS: usize = 1000;
 
 /// How a registry is to be talked to; paths are absolute.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,6 +120,40 @@ impl Client {
         reply.is_some_and(|reply| {
             reply.is_ok_and(|reply| reply.status == 200 && reply.digest.as_deref() == Some(&*digest.to_string()))
         })
+    }
+
+    /// Puts an index under a tag or its digest; what it names has to be there. `None` if there is no plain answer;
+    /// else the error has what the registry answered, in words, too.
+    pub(crate) fn put_index(
+        &self,
+        reference: &Reference,
+        bytes: &[u8],
+        access: &Access,
+    ) -> Option<Result<(), (Cause, String)>> {
+        let request = Request::put(reference, media_type::INDEX, bytes);
+        let asked = request.to_string();
+        let cause = match self.ask(reference.repository(), access, move |host| host.send(&request))? {
+            Ok(reply) if matches!(reply.status, 200..300) => return Some(Ok(())),
+            Ok(reply) => {
+                let words = transcript::clean(&reply.bytes[..reply.bytes.len().min(LONGEST_WORDS)]);
+                let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+                let said = format!("it answered `{asked}` with HTTP status {}: {words}", reply.status);
+                let cause = match reply.status {
+                    401 => Cause::Unauthorised,
+                    403 => Cause::Forbidden,
+                    404 => Cause::NoSuchRepository,
+                    429 => Cause::RateLimited,
+                    status @ 500.. => Cause::ServerError { status },
+                    _ => Cause::Failed,
+                };
+                (cause, said)
+            }
+            Err(Trouble::Reset) => (Cause::Reset, format!("it ended the connection on which it was asked `{asked}`")),
+            Err(Trouble::TokenServer(realm)) => (Cause::TokenServer { realm }, format!("it was asked `{asked}`")),
+            Err(Trouble::Stranger) => (Cause::Unauthorised, format!("it was asked `{asked}`")),
+            Err(Trouble::Unclear) => return None,
+        };
+        Some(Err(cause))
     }
 
     /// Why skopeo is not to be run with this access, if there is a reason: it would send credentials where they may not

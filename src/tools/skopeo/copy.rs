@@ -24,7 +24,7 @@ pub(crate) struct Layout<'a> {
 }
 
 impl Skopeo {
-    /// Uploads an image, or with `all` an index and every image in it, and gives the digest that it has
+    /// Uploads an image, or an index, if its bytes are given, with every image in it, and gives the digest that it has
     /// there. Blobs that the destination has need not be in the layout. Its manifests must be OCI's: of a
     /// Docker image in a layout skopeo says that it is not there.
     ///
@@ -33,16 +33,44 @@ impl Skopeo {
         &self,
         layout: Layout,
         destination: &Reference,
-        all: bool,
+        index: Option<&[u8]>,
         access: &Access,
     ) -> Result<Digest, ToolError> {
-        let mut invocation = self.copy().arguments(all.then_some("--all"));
+        let mut invocation = self.copy().arguments(index.map(|_| "--all"));
         if let Some(blobs) = layout.blobs {
             invocation = invocation.argument("--src-shared-blob-dir").argument(blobs);
         }
         let invocation = invocation.arguments(access.flags(destination.repository(), "dest-"));
         let source = format!("oci:.:{}", layout.name);
-        self.publish("push", invocation.folder(layout.folder), source, destination, &[(destination, access)])
+        let sides = [(destination, access)];
+        let pushed = self.publish("push", invocation.folder(layout.folder), source, destination, &sides);
+        match (pushed, index) {
+            (Err(error), Some(index)) if hides_refusal(&error) => self.put_index(index, destination, access, error),
+            (pushed, _) => pushed,
+        }
+    }
+
+    /// Puts an index that the registry did not take from skopeo, whose `error` hides why. Everything that the index names
+    /// is there: skopeo puts it last. It is put again if what went wrong may pass.
+    fn put_index(
+        &self,
+        index: &[u8],
+        destination: &Reference,
+        access: &Access,
+        error: ToolError,
+    ) -> Result<Digest, ToolError> {
+        let Some(client) = &self.settings.shortcut else { return Err(error) };
+        let task = self.task("push", Subject::Image(destination.clone()));
+        let invocation = self.copy();
+        let mut hidden = Some(error);
+        self.persist(&task, &invocation, || match client.put_index(destination, index, access) {
+            Some(Ok(())) => Ok(Vec::new()),
+            Some(Err((cause, said))) => Err(ToolError::unanswered(&task, &invocation, cause, said)),
+            None => Err(hidden.take().unwrap_or_else(|| {
+                ToolError::unanswered(&task, &invocation, Cause::Failed, "there was no answer".to_owned())
+            })),
+        })?;
+        Ok(Digest::of(index))
     }
 
     /// Copies an image, or with `all` an index and every image in it, from registry to registry, and
@@ -69,7 +97,8 @@ impl Skopeo {
         })
     }
 
-    /// Copies to a registry, where `sides` are the registries of the copy; the digest comes from the digest file, never from what skopeo prints.
+    /// Copies to a registry, where `sides` are the registries of the copy; the digest comes from the digest file, never from
+    /// what skopeo prints.
     fn publish(
         &self,
         stage: &'static str,
@@ -118,6 +147,13 @@ impl Skopeo {
         let limit = self.settings.timeout.unwrap_or(STALL_LIMIT);
         command.stall(limit).arguments(["copy", "--quiet", "--preserve-digests"])
     }
+}
+
+/// True if the registry refused an index. skopeo offers it as a Docker list next, and what it says is why that cannot be.
+fn hides_refusal(error: &ToolError) -> bool {
+    matches!(error, ToolError::Tool(failure) if failure.said.as_deref().is_some_and(|said| {
+        said.contains("Manifest list must be converted to type") || said.contains("Uploading manifest list failed")
+    }))
 }
 
 /// True if it was the reading end of a copy that failed.

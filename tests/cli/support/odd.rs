@@ -143,6 +143,11 @@ impl OddRegistry {
         self.state().blobs[&format!("{repository}/blobs/{digest}")].clone()
     }
 
+    /// Loses a blob, as a clean-up may.
+    pub(crate) fn remove_blob(&self, repository: &str, digest: &str) {
+        self.state().blobs.remove(&format!("{repository}/blobs/{digest}")).unwrap();
+    }
+
     /// The document under a tag or digest, which must be there.
     pub(crate) fn document(&self, repository: &str, name: &str) -> Value {
         serde_json::from_slice(&self.state().manifests[&format!("{repository}/manifests/{name}")].1).unwrap()

@@ -176,7 +176,7 @@ fn uploads_that_go_wrong() {
         let proxy = Proxy::start(&registry, json!([{"match": rule, "do": action, "argument": status}]));
         let image = Image::new(format!("layer {number}").as_bytes());
         let reference = tag(&proxy.repository(&format!("new{number}")), "v1");
-        let error = Bench::new().skopeo.push(image.layout(), &reference, false, &access()).unwrap_err();
+        let error = Bench::new().skopeo.push(image.layout(), &reference, None, &access()).unwrap_err();
         assert_eq!(error.cause(), Some(&cause), "{rule} {status}: {error:?}");
         let ToolError::Tool(failure) = error else { panic!("{error:?}") };
         assert!(!failure.said.unwrap().contains("_state="));
@@ -265,7 +265,7 @@ fn a_tool_that_is_missing_or_too_old() {
     std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o755)).unwrap();
     let error = Bench::with_program(old)
         .skopeo
-        .push(Image::new(b"").layout(), &tag(&repository, "v1"), false, &access())
+        .push(Image::new(b"").layout(), &tag(&repository, "v1"), None, &access())
         .unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::TooOld { found: Version(1, 4, 1), minimum: Version(1, 6, 0) }));
     assert_eq!(error.to_string(), "skopeo 1.4.1 is too old, 1.6.0 or newer is needed");

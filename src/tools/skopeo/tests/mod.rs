@@ -100,14 +100,14 @@ fn pushes_an_index_with_all_its_images() {
     let (amd64, arm64) = (Image::new(b"for amd64"), Image::new(b"for arm64"));
     let index = Image::index(&[("amd64", &amd64), ("arm64", &arm64)]);
     let repository = registry.repository("multi");
-    let pushed = bench.skopeo.push(index.layout(), &tag(&repository, "v1"), true, &Access::default()).unwrap();
+    let pushed = bench.skopeo.push(index.layout(), &tag(&repository, "v1"), Some(b""), &Access::default()).unwrap();
     assert_eq!(pushed, index.manifest);
     for image in [&index, &amd64, &arm64] {
         let reference = Reference::Digest(repository.clone(), image.manifest);
         bench.skopeo.inspect_raw(&reference, &Access::default()).unwrap();
     }
     // Without `--all` it is this machine's image that goes.
-    let one = bench.skopeo.push(index.layout(), &tag(&repository, "one"), false, &Access::default()).unwrap();
+    let one = bench.skopeo.push(index.layout(), &tag(&repository, "one"), None, &Access::default()).unwrap();
     assert!([amd64.manifest, arm64.manifest].contains(&one));
 }
 
@@ -121,11 +121,11 @@ fn pushes_by_digest_and_from_shared_blobs() {
     let layout = super::Layout { blobs: Some(&shared), ..layout };
     let by_digest = |digest| Reference::Digest(repository.clone(), digest);
     assert_eq!(
-        bench.skopeo.push(layout, &by_digest(image.manifest), false, &Access::default()).unwrap(),
+        bench.skopeo.push(layout, &by_digest(image.manifest), None, &Access::default()).unwrap(),
         image.manifest
     );
     assert!(bench.skopeo.list_tags(&repository, &Access::default(), QUESTION_LIMIT).unwrap_or_default().is_empty());
-    let error = bench.skopeo.push(layout, &by_digest(Digest::of(b"")), false, &Access::default()).unwrap_err();
+    let error = bench.skopeo.push(layout, &by_digest(Digest::of(b"")), None, &Access::default()).unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::DigestMismatch));
 }
 
@@ -141,7 +141,7 @@ fn pushes_without_layers_that_the_registry_has() {
     assert_eq!(bench.publish(&image, &registry.repository("app"), "v1"), image.manifest);
     let error = Bench::new()
         .skopeo
-        .push(image.layout(), &tag(&registry.repository("other"), "v1"), false, &Access::default())
+        .push(image.layout(), &tag(&registry.repository("other"), "v1"), None, &Access::default())
         .unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::BlobAbsent { digest: Some(image.layer) }));
 }
@@ -190,7 +190,7 @@ fn logs_in_with_a_file() {
     std::fs::write(&file, auths.to_string()).unwrap();
     let known = Access { credentials: Some(file), ..Access::default() };
     let reference = tag(&repository, "v1");
-    assert_eq!(bench.skopeo.push(image.layout(), &reference, false, &known).unwrap(), image.manifest);
+    assert_eq!(bench.skopeo.push(image.layout(), &reference, None, &known).unwrap(), image.manifest);
     assert!(bench.skopeo.inspect_raw(&reference, &known).is_ok());
     let anonymous = Access { anonymous: true, ..known };
     let error = bench.skopeo.inspect_raw(&reference, &anonymous).unwrap_err();

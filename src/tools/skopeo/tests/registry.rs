@@ -177,7 +177,7 @@ impl Bench {
 
     /// Pushes the image under the tag.
     pub(super) fn publish(&self, image: &Image, repository: &Repository, name: &str) -> Digest {
-        self.skopeo.push(image.layout(), &tag(repository, name), false, &Access::default()).unwrap()
+        self.skopeo.push(image.layout(), &tag(repository, name), None, &Access::default()).unwrap()
     }
 
     /// The same for a Docker image, which skopeo takes from a `dir:` folder only.
