@@ -1370,7 +1370,7 @@ _oci() {
             return 0
             ;;
         oci__subcmd__run)
-            opts="-e -v -t -i -p -C -j -q -h --env --env-file --volume --terminal --interactive --entrypoint --user --workdir --name --network --read-only --memory --cpus --pids-limit --platform --publish --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
+            opts="-e -v -t -i -p -C -j -q -h --env --env-file --volume --terminal --interactive --entrypoint --user --workdir --name --network --read-only --init --memory --cpus --pids-limit --platform --publish --directory --manifest-path --locked --offline --frozen --jobs --network-timeout --var --json --quiet --verbose --progress --color --help"
             [[ ${cur} == -* ]] || names=$(_oci_names)
             opts=${names:-${opts}}
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then

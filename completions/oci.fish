@@ -231,6 +231,7 @@ never\t''"
 complete -c oci -n "__fish_oci_using_subcommand run" -s t -l terminal -d 'Give it a terminal'
 complete -c oci -n "__fish_oci_using_subcommand run" -s i -l interactive -d 'Taken for granted: standard input is always passed on'
 complete -c oci -n "__fish_oci_using_subcommand run" -l read-only -d 'Refuse writes to the image\'s files'
+complete -c oci -n "__fish_oci_using_subcommand run" -l init -d 'Have the program not be the first process: another one ends orphans and passes signals on'
 complete -c oci -n "__fish_oci_using_subcommand run" -l locked -d 'Fail if `oci.lock` would have to change'
 complete -c oci -n "__fish_oci_using_subcommand run" -l offline -d 'Ask no registry'
 complete -c oci -n "__fish_oci_using_subcommand run" -l frozen -d '`--locked` and `--offline`'

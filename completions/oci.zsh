@@ -298,6 +298,7 @@ never\:""))' \
 '-i[Taken for granted\: standard input is always passed on]' \
 '--interactive[Taken for granted\: standard input is always passed on]' \
 '--read-only[Refuse writes to the image'\''s files]' \
+'--init[Have the program not be the first process\: another one ends orphans and passes signals on]' \
 '--locked[Fail if \`oci.lock\` would have to change]' \
 '--offline[Ask no registry]' \
 '--frozen[\`--locked\` and \`--offline\`]' \

@@ -45,6 +45,9 @@ pub(crate) struct RunArguments {
     /// Refuse writes to the image's files
     #[arg(long)]
     pub(crate) read_only: bool,
+    /// Have the program not be the first process: another one ends orphans and passes signals on
+    #[arg(long)]
+    pub(crate) init: bool,
     /// The most memory, such as `512MiB`
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<String>,

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::limits::{LimitError, limits};
 use super::{Session, settings};
@@ -121,6 +122,7 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
     let note = target.image.config.environment().note(&target.name);
     note.iter().for_each(|note| session.reporter.note(note));
     let (runs, runc) = (session.store.runs(), session.runc.clone());
+    let reporter = Arc::clone(&session.reporter);
     // A run may take days: from here on only its root filesystem is in use.
     drop(session);
     let request = RunRequest {
@@ -133,6 +135,7 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
         runc: &runc,
         kind,
         map: &map,
+        reporter: &*reporter,
     };
     match crate::stage::run::run(&request) {
         Ok(status) => Ok(exit_code(status)),
@@ -274,6 +277,7 @@ fn options(arguments: &RunArguments) -> Result<RunOptions, TargetError> {
         volumes: arguments.volumes.iter().map(|written| volume(written)).collect::<Result<_, _>>()?,
         terminal: arguments.terminal,
         limits: limits(arguments)?,
+        init: arguments.init,
     })
 }
 

@@ -108,6 +108,9 @@ pub(crate) struct Container {
     pub(crate) read_only: bool,
     /// Programs may gain rights that their caller does not have, as set-uid programs do.
     pub(crate) new_privileges: bool,
+    /// The program is in the sandbox's PID namespace, where the runtime is the first process: it ends orphans, and passes
+    /// signals on. Else the program is the first process of a namespace of its own.
+    pub(crate) has_init: bool,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) limits: Limits,
     /// The time that the root folder has, and that what is made in it to mount on gets, in seconds since 1970.

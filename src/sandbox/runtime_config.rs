@@ -69,7 +69,10 @@ pub(super) fn build(container: &Container, account: &Account, root: &Path, (bund
     if !environment.iter().any(|entry| entry.starts_with("HOME=")) {
         environment.push(format!("HOME={}", account.home));
     }
-    let mut namespaces = vec!["pid", "ipc", "uts", "mount"];
+    let mut namespaces = vec!["ipc", "uts", "mount"];
+    if !container.has_init {
+        namespaces.push("pid");
+    }
     if !container.network_host {
         namespaces.push("network");
     }

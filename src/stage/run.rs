@@ -9,12 +9,13 @@ use rustix::termios::{OptionalActions, Termios};
 use crate::fs::{FileError, Lock, write_private};
 use crate::image::DEFAULT_PATH;
 use crate::model::{Environment, ImageConfig};
+use crate::report::Reporter;
 use crate::sandbox::{self, Container, Limits, Mount, MountSource, Overlays, Process, Refusal, Task};
 use crate::stage::limits::{self, LimitError};
 use crate::stage::rootfs::Rootfs;
 use crate::stage::runs::LiveRun;
 use crate::stage::unstarted::{self, Unstarted};
-use crate::tools::process::shell_status;
+use crate::tools::process::{Insistence, shell_status};
 use crate::tools::runc::Kind;
 use crate::tools::{IdMap, Namespaces};
 
@@ -42,6 +43,8 @@ pub(crate) struct RunOptions {
     /// Gives it a terminal; standard input must be one.
     pub(crate) terminal: bool,
     pub(crate) limits: Limits,
+    /// The program is not the first process; another one ends orphans, and passes signals on.
+    pub(crate) init: bool,
 }
 
 /// A file or folder of the machine to be seen in the container.
@@ -65,6 +68,7 @@ pub(crate) struct RunRequest<'a> {
     pub(crate) runc: &'a Path,
     pub(crate) kind: Kind,
     pub(crate) map: &'a IdMap,
+    pub(crate) reporter: &'a dyn Reporter,
 }
 
 /// Why nothing ran.
@@ -144,6 +148,7 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
         network_host: request.options.network_host,
         read_only: request.options.read_only,
         new_privileges: false,
+        has_init: request.options.init,
         mounts,
         limits: request.options.limits.clone(),
         time: request.rootfs.time(),
@@ -156,7 +161,12 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
     write_private(&path, &bytes)?;
     let _terminal = request.options.terminal.then(TerminalMode::keep);
     let helper = sandbox::invocation(&run.folder.task()).namespaces(Namespaces::sandbox(request.map));
-    let status = helper.attach(|| true).map_err(Unstarted::from)?;
+    let told = |insistence| match insistence {
+        Insistence::Asked => {}
+        Insistence::AskedHarder => request.reporter.note("asked the program to end (SIGTERM); Ctrl-C again ends it"),
+        Insistence::Ended => request.reporter.note("ended the container"),
+    };
+    let status = helper.attach_impatiently(&told).map_err(Unstarted::from)?;
     unstarted::check(&run.folder)?;
     Ok(shell_status(status))
 }

@@ -20,6 +20,7 @@ mod disk;
 mod doctor;
 mod dry_run;
 mod emulated;
+mod endings;
 mod endless;
 mod environment;
 mod errors;

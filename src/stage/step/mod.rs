@@ -238,6 +238,7 @@ impl Steps<'_> {
                 network_host: request.step.network_host,
                 read_only: false,
                 new_privileges: true,
+                has_init: false,
                 mounts,
                 limits: Limits::default(),
                 time: rootfs.time(),

@@ -104,6 +104,7 @@ impl Request {
             runc,
             kind: crate::tools::runc::Kind::ask(runc),
             map: &map,
+            reporter: &Lines::new(Verbosity::Quiet),
         });
         result.unwrap_or_else(|error| {
             let status = error.status();

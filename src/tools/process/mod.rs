@@ -29,6 +29,7 @@ use rustix::process::{Pid, Signal};
 use crate::fs::Room;
 use crate::tools::program::search_path;
 use crate::tools::signal;
+pub(crate) use attach::Insistence;
 use bounds::Bounds;
 use namespace::{NamespaceError, Namespaces};
 
