@@ -1,19 +1,26 @@
 //! Locks between processes.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::fs::{FileContext, FileError, open_own};
 
-/// A lock between processes, held until it is dropped. The file stays, empty, and means nothing.
+/// A lock between processes, and between threads of one, held until it is dropped. The file stays, empty, and means
+/// nothing.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
+
+/// The locks that this process holds, by device and inode of their files, and how often: whoever waits for one of these
+/// waits for no other process.
+static OWN: Mutex<BTreeMap<(u64, u64), usize>> = Mutex::new(BTreeMap::new());
 
 impl Lock {
     /// Waits for the lock; `waiting` is called once, before the wait, if another process holds it.
@@ -21,10 +28,23 @@ impl Lock {
         if let Some(lock) = Self::try_exclusive(path)? {
             return Ok(lock);
         }
-        waiting();
+        if !Self::is_own(path) {
+            waiting();
+        }
         let file = open_lock(path)?;
         retry(|| flock(&file, FlockOperation::LockExclusive)).context("lock", path)?;
-        Ok(Self { _file: file })
+        Ok(Self::noted(file))
+    }
+
+    /// True if this process holds it, alone or with others.
+    pub(crate) fn is_own(path: &Path) -> bool {
+        path.metadata().is_ok_and(|found| own().contains_key(&(found.dev(), found.ino())))
+    }
+
+    /// A lock that was just taken.
+    fn noted(file: File) -> Self {
+        note(&mut own(), &file);
+        Self { file }
     }
 
     /// Takes the lock if nobody holds it.
@@ -36,7 +56,7 @@ impl Lock {
     pub(crate) fn shared(path: &Path) -> Result<Self, FileError> {
         let file = open_lock(path)?;
         retry(|| flock(&file, FlockOperation::LockShared)).context("lock", path)?;
-        Ok(Self { _file: file })
+        Ok(Self::noted(file))
     }
 
     /// True if someone holds it, alone or with others. Makes no file where there is none.
@@ -53,11 +73,41 @@ impl Lock {
 
     fn attempt(path: &Path, operation: FlockOperation) -> Result<Option<Self>, FileError> {
         let file = open_lock(path)?;
+        // Taken and noted at once: another thread that does not get it finds it noted.
+        let mut own = own();
         match retry(|| flock(&file, operation)) {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => {
+                note(&mut own, &file);
+                Ok(Some(Self { file }))
+            }
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(FileError::new("lock", path, error.into())),
         }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // First free, then no longer noted.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+        if let Ok(found) = self.file.metadata() {
+            let key = (found.dev(), found.ino());
+            let mut own = own();
+            match own.get_mut(&key) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => drop(own.remove(&key)),
+            }
+        }
+    }
+}
+
+fn own() -> MutexGuard<'static, BTreeMap<(u64, u64), usize>> {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn note(own: &mut BTreeMap<(u64, u64), usize>, file: &File) {
+    if let Ok(found) = file.metadata() {
+        *own.entry((found.dev(), found.ino())).or_default() += 1;
     }
 }
 
@@ -100,5 +150,34 @@ mod tests {
         drop(held);
         assert!(!Lock::is_held(&path).unwrap());
         assert!(Lock::try_exclusive(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn only_another_process_is_told_to_be_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let (one, other) = (Lock::shared(&path).unwrap(), Lock::shared(&path).unwrap());
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| Lock::exclusive(&path, || panic!("no other process holds it")).unwrap());
+            drop(one);
+            assert!(Lock::is_own(&path));
+            drop(other);
+            waiting.join().unwrap();
+        });
+        assert!(!Lock::is_own(&path));
+        let mut command = std::process::Command::new("flock");
+        command.arg(&path).args(["sh", "-c", "echo held; read line"]);
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut holder = command.spawn().unwrap();
+        std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+        let input = holder.stdin.take();
+        let mut told = false;
+        Lock::exclusive(&path, || {
+            told = true;
+            drop(input);
+        })
+        .unwrap();
+        assert!(told);
+        holder.wait().unwrap();
     }
 }

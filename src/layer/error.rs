@@ -92,7 +92,11 @@ pub(crate) enum LayerError {
     #[error("two packages disagree about `{path}`{}", and_others(*more))]
     #[diagnostic(
         code(oci::layer::conflict),
-        help("leave it out of one with `exclude`; for a folder, say its mode and owner once: `{{ folder = … }}`")
+        help(
+            "leave it out of one with `exclude`: out of the earlier one, and the later one wins, as it does where the \
+             earlier one is in a `[stage.NAME]` that the build stands on; for a folder, say its mode and owner once: \
+             `{{ folder = … }}`"
+        )
     )]
     Conflict {
         path: LayerPath,
@@ -188,8 +192,9 @@ mod tests {
            ·                ╰── and here
          4 │ ]
            ╰────
-          help: leave it out of one with `exclude`; for a folder, say its mode and owner once:
-                `{ folder = … }`
+          help: leave it out of one with `exclude`: out of the earlier one, and the later one wins, as it
+                does where the earlier one is in a `[stage.NAME]` that the build stands on; for a folder,
+                say its mode and owner once: `{ folder = … }`
         "#);
     }
 

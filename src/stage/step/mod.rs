@@ -263,7 +263,8 @@ impl Steps<'_> {
             if let Some(lock) = Lock::try_exclusive(path)? {
                 return Ok(lock);
             }
-            if !told {
+            // A step of this process is shown as running.
+            if !told && !Lock::is_own(path) {
                 self.reporter.note(&format!("waiting for {whom}"));
                 told = true;
             }
