@@ -58,10 +58,13 @@ pub fn main() -> ExitCode {
 
 /// Parses the command line, does what it says, and renders what went wrong.
 fn program() -> ExitCode {
-    let cli = cli::Cli::try_parse().unwrap_or_else(|error| {
-        let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
-        cli::explain(error, &arguments.collect::<Vec<_>>()).exit()
-    });
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+            return answer(&cli::explain(error, &arguments.collect::<Vec<_>>()));
+        }
+    };
     let colour = match cli.global.color {
         cli::When::Auto => None,
         cli::When::Always => Some(true),
@@ -80,4 +83,19 @@ fn program() -> ExitCode {
         diagnostic::render(&failure.reports, format);
         failure.status.into()
     })
+}
+
+/// Shows what clap has to say of the command line: its help, the version, or a fault. Where the words of a fault may be
+/// ones that a terminal obeys, since an argument or a variable has such characters, they are shown without them, and
+/// without colours.
+fn answer(error: &clap::Error) -> ExitCode {
+    let variables = std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"OCI_"));
+    let words = std::env::args_os().skip(1).chain(variables.map(|(_, value)| value));
+    let is_foreign = words.into_iter().any(|word| word.to_string_lossy().contains(sanitize::is_hidden));
+    match error.use_stderr() && is_foreign {
+        true => eprint!("{}", sanitize::composed(&error.render().to_string())),
+        // Nothing can be said to a closed terminal.
+        false => drop(error.print()),
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

@@ -39,6 +39,9 @@ enum AccessError {
     #[error("could not read the certificates of `{registry}`: `{file}` is no regular file")]
     #[diagnostic(code(oci::registry::cert_dir), help("`cert-dir` is a folder with the authority's `ca.crt`"))]
     Certificates { registry: String, file: String, source: io::Error },
+    #[error("could not read the certificates of `{registry}`: `{folder}` is no folder")]
+    #[diagnostic(code(oci::registry::cert_dir), help("`cert-dir` is a folder with the authority's `ca.crt`"))]
+    CertificateFolder { registry: String, folder: String },
 }
 
 /// How each registry is talked to.
@@ -51,9 +54,13 @@ pub(super) fn of_registries(manifest: &Manifest) -> Result<BTreeMap<String, Acce
             Some(HostPath::OfUser(file)) => learn_credentials(file),
             None => {}
         }
-        if let Some(HostPath::OfProject(folder)) = &settings.cert_dir {
-            check_certificates(registry, folder)
-                .map_err(|error| Failure::new(Status::Invalid, At::new(error, &folder.place, "named here")))?;
+        match &settings.cert_dir {
+            Some(HostPath::OfProject(folder)) => check_certificates(registry, folder)
+                .map_err(|error| Failure::new(Status::Invalid, At::new(error, &folder.place, "named here")))?,
+            Some(HostPath::OfUser(folder)) => {
+                check_certificates(registry, folder).map_err(|error| Failure::new(Status::Invalid, error))?;
+            }
+            None => {}
         }
         let path = |named: &Option<HostPath>| named.as_ref().map(|named| named.path().to_owned());
         let access = Access {
@@ -107,9 +114,18 @@ fn folded(key: &str) -> String {
     key.to_lowercase().replace('\u{17f}', "s").replace('\u{212a}', "k")
 }
 
-/// What skopeo would read of the folder are regular files. A folder that is not there is for skopeo to tell.
+/// What skopeo would read of the folder are regular files. One that is not there, or may not be read, is for
+/// skopeo to tell.
 fn check_certificates(registry: &str, folder: &Path) -> Result<(), AccessError> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    let entries = match std::fs::read_dir(folder) {
+        // skopeo would wait for a pipe that stands in its place.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            let folder = folder.display().to_string();
+            return Err(AccessError::CertificateFolder { registry: registry.to_owned(), folder });
+        }
+        Err(_) => return Ok(()),
+        Ok(entries) => entries,
+    };
     for entry in entries.flatten() {
         let path = entry.path();
         let is_read =
@@ -166,6 +182,7 @@ mod tests {
             AccessError::Helpers { registry: registry(), key: "credsStore".to_owned() },
             AccessError::AuthFile { registry: registry(), source: pipe() },
             AccessError::Certificates { registry: registry(), file: "certs/ca.crt".to_owned(), source: pipe() },
+            AccessError::CertificateFolder { registry: registry(), folder: "certs".to_owned() },
         ];
         insta::assert_snapshot!(errors.iter().map(|error| rendered(error)).collect::<Vec<_>>().join("\n\n"));
     }

@@ -10,6 +10,7 @@ use crate::fs::host::{self, LastLink, Links, Lost};
 use crate::model::LayoutPath;
 use crate::model::origin::LayoutKind;
 use crate::sanitize;
+use crate::tools::signal;
 
 /// More than any manifest, index or configuration has.
 pub(super) const LARGEST_DOCUMENT: u64 = 32 << 20;
@@ -88,7 +89,8 @@ impl Files {
         Ok(Some(bytes))
     }
 
-    /// Hands the bytes of a member on, block by block. On `Ok` it was all of them.
+    /// Hands the bytes of a member on, block by block. On `Ok` it was all of them. A signal that ends the program ends
+    /// this with an error.
     pub(super) fn each_block(
         &self,
         name: &str,
@@ -99,6 +101,9 @@ impl Files {
         let mut block = vec![0; usize::try_from(content.size).unwrap_or(usize::MAX).clamp(1, LARGEST_BLOCK)];
         let mut left = content.size;
         while left > 0 {
+            if let Some(signal) = signal::pending() {
+                return Err(unreadable(io::Error::other(format!("interrupted by signal {signal}"))));
+            }
             let length = content.read(&mut block).map_err(unreadable)?;
             if length == 0 {
                 return Err(unreadable(io::ErrorKind::UnexpectedEof.into()));

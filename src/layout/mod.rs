@@ -28,7 +28,7 @@ use crate::model::config::ConfigError;
 use crate::model::document::DocumentError;
 use crate::model::origin::LayoutKind;
 use crate::model::reference::RepositoryError;
-use crate::model::{Digest, Document, ImageManifest, Index, LayoutPath, Platform, Repository};
+use crate::model::{Descriptor, Digest, Document, ImageManifest, Index, LayoutPath, Platform, Repository};
 use crate::sanitize;
 use crate::store::Store;
 
@@ -132,10 +132,15 @@ impl Layout {
         }
     }
 
-    /// Copies a blob into the store. On `Ok` it is there, and what its name says.
-    pub(crate) fn store_blob(&self, digest: &Digest, store: &Store) -> Result<(), LayoutError> {
+    /// Copies a blob into the store. On `Ok` it is there, and what its descriptor says. Of one that has another size
+    /// nothing is copied.
+    pub(crate) fn store_blob(&self, blob: &Descriptor, store: &Store) -> Result<(), LayoutError> {
+        let (digest, size) = (&blob.digest, blob.size);
         let member = self.member(digest);
         let mut content = self.files.member(&member)?.ok_or_else(|| self.missing(digest))?;
+        if content.size != size {
+            return Err(self.damaged(digest));
+        }
         let mut blob = store.start_blob()?;
         let mut hasher = sha2::Sha256::new();
         self.files.each_block(&member, &mut content, |block| {

@@ -156,11 +156,23 @@ fn a_folder_and_a_tar_of_it_are_the_same_image() {
     assert_eq!(open.choose(Some(&other)).unwrap(), other);
     for path in ["base:1.0", "dotted.tar:1.0"] {
         let open = bench.open(path).unwrap();
-        let layer = Digest::of(b"layer 0");
+        let layer = Descriptor::of(media_type::LAYER, b"layer 0");
         open.store_blob(&layer, &bench.store).unwrap();
-        assert_eq!(bench.store.read(&layer).unwrap().unwrap(), b"layer 0", "{path}");
-        std::fs::remove_file(bench.store.blob_path(&layer)).unwrap();
+        assert_eq!(bench.store.read(&layer.digest).unwrap().unwrap(), b"layer 0", "{path}");
+        std::fs::remove_file(bench.store.blob_path(&layer.digest)).unwrap();
     }
+}
+
+#[test]
+fn a_blob_of_another_size_than_its_descriptor_says_is_not_copied() {
+    let bench = Bench::new();
+    bench.folder("base", &layout(&[Some("1")]));
+    let layer = Descriptor::of(media_type::LAYER, b"layer 0");
+    let path = bench.folder.path().join(format!("base/blobs/sha256/{}", layer.digest.hex()));
+    // Reading all of it would take longer than any test, and fill the disk.
+    std::fs::File::options().write(true).open(path).unwrap().set_len(1 << 42).unwrap();
+    let refused = bench.open("base").unwrap().store_blob(&layer, &bench.store).unwrap_err();
+    assert!(matches!(refused, LayoutError::Damaged { digest, .. } if digest == layer.digest), "{refused}");
 }
 
 #[test]
@@ -198,7 +210,7 @@ fn the_manifest_made_for_what_docker_saved_is_always_the_same() {
     assert_eq!(kinds, [media_type::LAYER, media_type::LAYER_GZIP, media_type::LAYER_ZSTD, media_type::LAYER]);
     for (layer, bytes) in manifest.layers.iter().zip(layers) {
         assert_eq!(layer, &Descriptor::of(&layer.media_type, bytes));
-        open.store_blob(&layer.digest, &bench.store).unwrap();
+        open.store_blob(layer, &bench.store).unwrap();
         assert_eq!(bench.store.read(&layer.digest).unwrap().unwrap(), bytes);
     }
     // Neither the order in the archive, nor the names in it, nor other images beside it count.
@@ -284,7 +296,7 @@ fn wrong() -> Vec<(&'static str, LayoutError)> {
     std::fs::rename(bench.folder.path().join("huge"), bench.folder.path().join("large/index.json")).unwrap();
     std::os::unix::fs::symlink("/usr", bench.folder.path().join("away")).unwrap();
     let lax = bench.open("lax").unwrap();
-    let layer = lax.store_blob(&Digest::of(b"layer 0"), &bench.store).unwrap_err();
+    let layer = lax.store_blob(&Descriptor::of(media_type::LAYER, b"layer 0"), &bench.store).unwrap_err();
     let pinned = bench.open("vendor/base:1.0").unwrap().choose(Some(&Digest::of(b""))).unwrap_err();
     vec![
         ("no file", bench.error("nowhere:latest")),
@@ -346,7 +358,7 @@ fn what_something_happened_to_is_an_error_or_an_image() {
             assert_eq!(Digest::of(&open.document(&image.digest).unwrap()), image.digest);
             if let Ok(Document::Manifest(manifest)) = Document::parse(&open.document(&image.digest).unwrap()) {
                 for layer in &manifest.layers {
-                    if open.store_blob(&layer.digest, &bench.store).is_ok() {
+                    if open.store_blob(layer, &bench.store).is_ok() {
                         assert!(bench.store.verify(&layer.digest).unwrap());
                     }
                 }

@@ -260,7 +260,7 @@ impl Bases<'_> {
             }
             Supply::Layout { layout, .. } => {
                 for layer in base.manifest.layers.iter().filter(is_missing) {
-                    layout.store_blob(&layer.digest, self.store)?;
+                    layout.store_blob(layer, self.store)?;
                 }
             }
         }

@@ -6,7 +6,7 @@
 //! oci-cache             our mark: the version of the folder's form, and a checksum
 //! ```
 //!
-//! A folder without the mark is adopted if it is at the default place or holds our names alone. Below it only real
+//! A folder without the mark is adopted if it is at the default place, and not behind a link there, or holds our names alone. Below it only real
 //! folders are used: a symbolic link under one of our names is an error, and never followed. It has mode 0700, so
 //! that what is in it was put there by its owner.
 
@@ -15,7 +15,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::fs::{FileContext as _, FileError, TEMPORARY_PREFIX, is_foreign, parent, read_own, write_atomically};
+use crate::fs::{
+    FileContext as _, FileError, TEMPORARY_PREFIX, is_foreign, is_real_folder, parent, read_own, write_atomically,
+};
 use crate::store::Store;
 
 /// The version of the folder's form. An `oci` of an earlier version refuses the folder of a later one.
@@ -216,7 +218,8 @@ fn mark(version: u32) -> String {
     format!("{line} {}\n", blake3::hash(line.as_bytes()).to_hex())
 }
 
-/// The first name in a folder without a mark for which it cannot be adopted. At the default place there is none. A
+/// The first name in a folder without a mark for which it cannot be adopted. Of a folder at the default place there is
+/// none; where that is a link, what it leads to is a folder like any other. A
 /// folder that others count on to be there, such as the home or `/tmp`, does not become a cache however empty it is.
 fn stranger(root: &Path) -> Result<Option<String>, FileError> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
@@ -224,7 +227,7 @@ fn stranger(root: &Path) -> Result<Option<String>, FileError> {
     if places.into_iter().any(|place| is_same(&place, root)) {
         return Ok(Some("your files".to_owned()));
     }
-    if Store::usual_root().is_some_and(|usual| usual == root) {
+    if is_real_folder(root) && Store::usual_root().is_some_and(|usual| usual == root) {
         return Ok(None);
     }
     let is_ours = |name: &str| {

@@ -107,6 +107,33 @@ fn the_user_names_any_folder_and_is_told_what_is_wrong_with_it() {
 }
 
 #[test]
+fn what_a_link_at_the_default_place_leads_to_is_no_cache_for_that() {
+    let context = TestContext::with_manifest(BUILD);
+    let (home, photos) = (context.project().join("home"), context.project().join("photos"));
+    fs::create_dir_all(home.join(".cache")).unwrap();
+    fs::create_dir(&photos).unwrap();
+    symlink(&photos, home.join(".cache/oci")).unwrap();
+    let oci = |arguments: &[&str]| {
+        let mut command = context.oci();
+        command.env("HOME", &home).env_remove("XDG_CACHE_HOME").env_remove("OCI_CACHE_DIR").args(arguments);
+        command.output().unwrap()
+    };
+    let other = photos.join(".oci-tmp-abcdefghijkl");
+    fs::write(photos.join("a.jpg"), "precious").unwrap();
+    fs::write(&other, "precious").unwrap();
+    for arguments in [&["build"][..], &["cache", "prune"], &["cache", "clean"]] {
+        let output = oci(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("`a.jpg`"), "{arguments:?}: {said}");
+        assert_eq!(fs::read_dir(&photos).unwrap().count(), 2, "{arguments:?}");
+    }
+    fs::remove_file(photos.join("a.jpg")).unwrap();
+    fs::remove_file(&other).unwrap();
+    assert!(oci(&["build"]).status.success(), "a link to an empty folder is what moves a cache to a larger disk");
+    assert!(photos.join("oci-cache").exists());
+}
+
+#[test]
 fn a_newer_cache_and_a_link_in_one_are_told() {
     let context = TestContext::with_manifest(BUILD);
     context.run(["build"]).success();

@@ -96,12 +96,13 @@ fn nothing_that_never_ends_is_waited_for() {
     let build = "[build.a]\nbase = \"scratch\"\npackages = [{ text = \"x\", to = \"/x\" }]\n";
     let registry = |settings: &str| format!("{base}[registry.\"127.0.0.1:1\"]\n{settings}");
     let key = json!({ "default": [{ "type": "signedBy", "keyType": "GPGKeys", "keyPath": "odd" }] }).to_string();
-    let cases: [(&str, String, &[&str]); 7] = [
+    let cases: [(&str, String, &[&str]); 8] = [
         ("oci.lock", build.to_owned(), &["check"]),
         ("oci.toml", build.to_owned(), &["check"]),
         ("odd", format!("{build}[policy]\nsignatures = \"odd\"\n"), &["build"]),
         ("odd", format!("{build}[policy]\nsignatures = \"policy.json\"\n"), &["build"]),
         ("odd", registry("auth-file = \"odd\"\n"), &["lock"]),
+        ("odd", registry("cert-dir = \"odd\"\n"), &["lock"]),
         ("certs/ca.crt", registry("cert-dir = \"certs\"\n"), &["lock"]),
         ("odd", "[base.b]\nlayout = \"odd\"\n".to_owned(), &["lock"]),
     ];
@@ -119,6 +120,39 @@ fn nothing_that_never_ends_is_waited_for() {
             assert!(running.stderr().contains("oci::"), "{path}: {}", running.stderr());
         }
     }
+}
+
+#[test]
+fn credentials_that_never_end_are_not_handed_to_skopeo() {
+    for (variable, path) in [("REGISTRY_AUTH_FILE", "odd"), ("DOCKER_CONFIG", "config.json")] {
+        for make in [fifo, |path: &Path| symlink("/dev/zero", path).unwrap()] {
+            let context = TestContext::with_manifest("[base.b]\nrepository = \"127.0.0.1:1/x\"\ntag = \"1\"\n");
+            let odd = context.project().join(path);
+            make(&odd);
+            let value = if variable == "DOCKER_CONFIG" { context.project() } else { odd };
+            let mut running = context.start_command(context.oci().env(variable, value).arg("lock"));
+            let code = running.end();
+            assert!(matches!(code, Some(1 | 2)), "{variable} {code:?}: {}", running.stderr());
+            assert!(running.stderr().contains("no regular file"), "{variable}: {}", running.stderr());
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_command_line_does_not_steer_the_terminal() {
+    let context = TestContext::with_manifest("");
+    let hostile = "x\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\r";
+    for arguments in
+        [vec![hostile], vec!["check", hostile], vec!["build", "--jobs", hostile], vec!["completions", hostile]]
+    {
+        let output = context.oci().args(&arguments).arg("--color=always").output().unwrap();
+        let shown = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{shown}");
+        assert!(shown.contains("error: ") && shown.contains('x'), "{shown}");
+        assert!(!shown.contains(|shown: char| shown.is_control() && shown != '\n' || shown == '\u{202e}'), "{shown:?}");
+    }
+    let output = context.oci().env("OCI_JOBS", hostile).arg("check").output().unwrap();
+    assert!(!String::from_utf8(output.stderr).unwrap().contains(['\u{1b}', '\u{9b}', '\u{202e}']));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use rustix::process::getuid;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::fs;
+use crate::fs::{self, FileError};
 use crate::secrets;
 use crate::tools::environment;
 
@@ -99,6 +99,29 @@ pub(in crate::tools) fn learn_all() {
         let places = Places::of_environment(None);
         places.named.iter().chain(&places.files).chain(&places.legacy).for_each(|path| learn(path));
     });
+}
+
+/// On `Ok` nothing that skopeo is about to read for itself keeps it waiting, or has no end: the user's credentials, the
+/// files of `named`, and the settings of registries are regular files of a bounded size, or are not there. What may not
+/// be read at all is for skopeo to tell.
+pub(in crate::tools) fn refuse_endless<'a>(named: impl Iterator<Item = &'a Path>) -> Result<(), FileError> {
+    let places = Places::of_environment(None);
+    let settings = places.files.iter().filter(|path| path.ends_with("containers/auth.json"));
+    let settings = settings.map(|path| path.with_file_name("registries.conf"));
+    let own = places.named.iter().chain(&places.files).chain(&places.legacy).cloned();
+    own.chain(settings).chain(named.map(Path::to_owned)).try_for_each(|path| refuse_endless_file(&path))
+}
+
+fn refuse_endless_file(path: &Path) -> Result<(), FileError> {
+    match fs::open(path).and_then(|file| fs::read_bounded(file, fs::LARGEST_TEXT)) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge) => {
+            let mut error = FileError::new("read", path, error);
+            error.help =
+                Some("skopeo reads it for credentials and settings of registries: remove it, or write it anew".into());
+            Err(error)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Has the credentials of a file, in any of the formats, struck out of what is shown. A file that cannot be read has
@@ -204,6 +227,25 @@ fn normal(key: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_has_no_end_is_refused_before_skopeo_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("file"), "{}").unwrap();
+        std::fs::File::create(path("huge")).unwrap().set_len(fs::LARGEST_TEXT + 1).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path("zero")).unwrap();
+        let (fifo, mode) = (rustix::fs::FileType::Fifo, 0o600.into());
+        rustix::fs::mknodat(rustix::fs::CWD, path("pipe"), fifo, mode, 0).unwrap();
+        for name in ["file", "absent"] {
+            refuse_endless_file(&path(name)).unwrap();
+        }
+        for name in ["huge", "zero", "pipe"] {
+            let error = refuse_endless_file(&path(name)).unwrap_err();
+            assert_eq!(error.path, path(name));
+            assert!(error.help.is_some_and(|help| help.contains("credentials")), "{name}");
+        }
+    }
 
     /// The files of a home, and what a repository is asked with: the value in `auth`, `-` for nothing, `?` for
     /// what only skopeo understands.

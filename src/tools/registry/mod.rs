@@ -35,6 +35,7 @@ use crate::tools::{Cause, signal, transcript};
 use connection::Trouble;
 use credentials::Places;
 pub(crate) use credentials::learn as learn_credentials;
+pub(super) use credentials::refuse_endless;
 use host::{Host, Kind, Method, Reply, Request};
 
 /// How long a shortcut may take. Slow is not broken, but whoever is that slow gains nothing by it.

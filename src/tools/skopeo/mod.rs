@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use crate::model::{RegistryMirror, Repository};
 use crate::tools::error::ToolError;
-use crate::tools::registry::Client;
+use crate::tools::registry::{Client, refuse_endless};
 use crate::tools::{Cause, Invocation, Subject, Task, Version, environment};
 
 pub(crate) use crate::tools::registry::Access;
@@ -151,6 +151,8 @@ impl Skopeo {
 
     /// The same, to be run.
     fn prepared(&self, command: Invocation) -> Result<Invocation, ToolError> {
+        let named = self.settings.registries.values().filter_map(|access| access.credentials.as_deref());
+        refuse_endless(named)?;
         Ok(environment::for_registries(command, &self.settings.cache)?)
     }
 
