@@ -6,6 +6,7 @@
 //! does not count. What a package names by its path is packed whatever they say: only what is in it is judged.
 
 mod docker;
+mod git;
 #[cfg(test)]
 mod tests;
 
@@ -115,9 +116,9 @@ impl Ignores {
             return Ok(above.clone());
         };
         let mut builder = GitignoreBuilder::new("");
-        for line in String::from_utf8_lossy(&text).lines() {
+        for line in git::text(&String::from_utf8_lossy(&text)).lines() {
             // A line that is no pattern matches nothing, as in git.
-            let _ = builder.add_line(None, line);
+            let _ = builder.add_line(None, &git::line(line));
         }
         let Ok(rules) = builder.build() else { return Ok(above.clone()) };
         let start = if path.is_empty() { 0 } else { path.len() + 1 };

@@ -84,6 +84,18 @@ fn gitignore_counts_in_every_folder() {
 }
 
 #[test]
+fn gitignore_means_what_git_reads_in_it() {
+    let names = |rules: &str| {
+        let files = [(".gitignore", rules), ("a.log", ""), ("b.log", ""), ("{a,b}.log", ""), ("sub/b.log", "")];
+        names(&[IgnoreFile::Git], &files, &path_to(".", "/"))
+    };
+    assert_eq!(names("\u{feff}a.log\n/.gitignore\n"), ["/b.log", "/sub", "/sub/b.log", "/{a,b}.log"]);
+    assert_eq!(names("{a,b}.log\n/.gitignore\n"), ["/a.log", "/b.log", "/sub", "/sub/b.log"]);
+    assert_eq!(names("***/b.log\n/.gitignore\n"), ["/a.log", "/sub", "/{a,b}.log"]);
+    assert_eq!(names("[[:alpha:]].log\n/.gitignore\n"), ["/sub", "/{a,b}.log"]);
+}
+
+#[test]
 fn a_change_of_an_ignore_file_is_another_layer() {
     let mut project = Project::new(&["p/a", "p/b"]);
     project.ignore = vec![IgnoreFile::Docker, IgnoreFile::Git];
