@@ -9,7 +9,7 @@ use crate::stage::base::BaseImage;
 use crate::store::Shelf;
 
 /// The links of the layer with this digest, and the modes and owners of its folders.
-pub(super) const LINKS: Shelf<LayerLinks> = Shelf::new("folders", 1);
+pub(super) const LINKS: Shelf<LayerLinks> = Shelf::new("folders", 2);
 
 impl Executor<'_> {
     /// True if the links of this layer are recorded, or its blob is in the store and undamaged.

@@ -8,13 +8,10 @@
 use std::collections::BTreeSet;
 
 use crate::layer::Tree;
-use crate::layer::link::BaseLinks;
+use crate::layer::link::{BaseLinks, PLACES};
 use crate::layer::path::LayerPath;
 use crate::layer::tree::{Claim, Kind};
 use crate::manifest::package::{Mode, Owner};
-
-/// Folders in which bases give folders to users and services.
-const PLACES: [&[u8]; 3] = [b"home", b"run", b"var"];
 
 /// What is known of the image below.
 #[derive(Debug, Default)]

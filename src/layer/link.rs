@@ -15,8 +15,11 @@ use serde::{Deserialize, Serialize};
 use crate::layer::path::LayerPath;
 use crate::layer::{OPAQUE, decompressed};
 
-/// What one layer says of the paths that matter: all folders, and whatever is of the first level, or of the
-/// second one in `/usr` and `/var`.
+/// Folders in which bases give folders to users and services: there a base is looked into.
+pub(super) const PLACES: [&[u8]; 3] = [b"home", b"run", b"var"];
+
+/// What one layer says of the paths that matter: all folders, and whatever is of the first level, of the second one in
+/// `/usr`, or of the second or third one in [`PLACES`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LayerLinks {
     entries: BTreeMap<String, Said>,
@@ -116,7 +119,12 @@ impl LayerLinks {
             self.entries.entry(deleted).or_insert(Said::Other);
         } else {
             let said = said();
-            let matters = matches!(folders, [] | ["usr" | "var"]) || matches!(said, Said::Folder(_));
+            // What replaces a link has to be known as well as the link, so both are kept to the same depth.
+            let matters = match folders {
+                [] | ["usr"] => true,
+                [first] | [first, _] if PLACES.contains(&first.as_bytes()) => true,
+                _ => matches!(said, Said::Folder(_)),
+            };
             if matters {
                 self.entries.insert(below(name), said);
             }
@@ -298,6 +306,11 @@ mod tests {
             (&["usr/", ".wh.usr"], &["bin", "lib", "var/run"]),
             (&["usr/.wh..wh..opq"], &["bin", "lib", "var/run"]),
             (&["usr/.wh.lib64", "var/.wh.run"], &["bin", "lib"]),
+            (
+                &["home/app -> a", "var/lib/app -> /srv/app"],
+                &["bin", "home/app", "lib", "usr/lib64", "var/lib/app", "var/run"],
+            ),
+            (&["opt/app -> a", "var/lib/app/deep -> x"], &all),
             (&[".wh..wh..opq", "lib -> x"], &["lib"]),
         ] {
             assert_eq!(of(layer), left, "{layer:?}");
