@@ -27,13 +27,14 @@ pub(super) mod seen;
 mod surroundings;
 mod times;
 mod unpack;
+mod wait;
 
 use std::path::{Path, PathBuf};
 
 pub(crate) use error::StepError;
 pub(crate) use secret::missing_secrets;
 
-use crate::fs::{FileError, Lock};
+use crate::fs::FileError;
 use crate::image::Layer;
 use crate::layer::Compressors;
 use crate::manifest::Step;
@@ -50,15 +51,13 @@ use crate::stage::runs::LiveRun;
 use crate::stage::runtime;
 use crate::stage::unstarted;
 use crate::store::{Shelf, Store};
-use crate::tools::process::{self, shell_status};
+use crate::tools::process::shell_status;
 use crate::tools::{IdMap, Namespaces, Umoci};
 use intact::Performed;
 use output::Listener;
 use secret::Secret;
 use surroundings::Surroundings;
 
-/// How often a lock that someone else holds is tried.
-const TICK: std::time::Duration = std::time::Duration::from_millis(50);
 /// The layer that a step made; nothing if it changed nothing.
 const STEPS: Shelf<Option<Layer>> = Shelf::new("step", 1);
 
@@ -254,22 +253,6 @@ impl Steps<'_> {
         };
         activity.done();
         Ok(Performed::Made(layer))
-    }
-
-    /// Waits for a lock; an interrupt ends the wait.
-    fn wait(&self, path: &Path, whom: &str) -> Result<Lock, StepError> {
-        let mut told = false;
-        loop {
-            if let Some(lock) = Lock::try_exclusive(path)? {
-                return Ok(lock);
-            }
-            // A step of this process is shown as running.
-            if !told && !Lock::is_own(path) {
-                self.reporter.note(&format!("waiting for {whom}"));
-                told = true;
-            }
-            process::wait(TICK).map_err(|_| StepError::Interrupted)?;
-        }
     }
 }
 
