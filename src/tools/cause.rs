@@ -45,6 +45,8 @@ pub(crate) enum Cause {
     TokenServer {
         realm: String,
     },
+    /// The tool knows no registry by an IPv6 address.
+    Ipv6Address,
     /// The registry's certificate was not accepted.
     Certificate,
     /// The registry speaks HTTP where HTTPS was expected.
@@ -217,6 +219,9 @@ fn content(line: &str) -> Option<Cause> {
     ];
     if has(line, &MISMATCH) {
         return Some(Cause::DigestMismatch);
+    }
+    if line.contains("invalid reference format") && line.contains("docker://[") {
+        return Some(Cause::Ipv6Address);
     }
     has(line, &NO_MANIFEST).then_some(Cause::NotAManifest)
 }
@@ -407,6 +412,7 @@ mod tests {
                 r#"Source image rejected: Get "https://r/s": dial tcp 10.0.0.1:443: connect: connection refused"#,
                 refused("10.0.0.1:443"),
             ),
+            ("Invalid destination name docker://[::1]:5000/a:v1: invalid reference format", Cause::Ipv6Address),
             (r#"Error loading trust policy: invalid policy in "p.json": Unknown key "x""#, Cause::BadPolicy),
             ("", Cause::Failed),
         ];

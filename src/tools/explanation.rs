@@ -51,6 +51,9 @@ impl Display for Failure {
             Cause::TokenServer { realm } => {
                 write!(formatter, "`{registry}` wants your credentials to be sent to `{}`", sanitize::name(realm))
             }
+            Cause::Ipv6Address => {
+                write!(formatter, "could not {stage} `{subject}`: this {tool} knows no registry by an IPv6 address")
+            }
             Cause::Certificate => write!(formatter, "could not verify that `{registry}` is what it says it is"),
             Cause::PlainHttp => write!(formatter, "`{registry}` speaks plain HTTP, not HTTPS"),
             Cause::Unauthorised => write!(formatter, "`{registry}` wants to know who asks for `{subject}`"),
@@ -112,6 +115,7 @@ fn code(cause: &Cause) -> &'static str {
         Cause::Stalled { .. } => "oci::registry::stalled",
         Cause::TooMuch { .. } => "oci::registry::too_much",
         Cause::TokenServer { .. } => "oci::registry::token_server",
+        Cause::Ipv6Address => "oci::registry::ipv6",
         Cause::Certificate => "oci::registry::tls",
         Cause::PlainHttp => "oci::registry::plain_http",
         Cause::Unauthorised => "oci::registry::unauthorised",
@@ -184,6 +188,9 @@ impl Failure {
                  `[registry.\"{}\"]` in `~/.config/oci/config.toml`; for a public image, set `anonymous = true`",
                 sanitize::name(authority(realm))
             ),
+            Cause::Ipv6Address => {
+                "write a name instead, which `/etc/hosts` may give to that address, or install a newer skopeo".to_owned()
+            }
             Cause::Certificate => format!(
                 "give the folder with its certificate authority's `ca.crt`: `cert-dir = \"…\"` under `[registry.\"{registry}\"]`"
             ),
@@ -371,6 +378,7 @@ mod tests {
             not_finished(ProcessError::TooMuch { stderr: Vec::new() }),
             not_finished(ProcessError::TooMuch { stderr: Vec::new() })
                 .because(Cause::TooMuch { layer: Some((Digest::of(b""), 31_457_280)) }),
+            failed("push", app(), "Invalid destination name docker://[::1]:5000/a:v1: invalid reference format"),
             refused(Cause::TokenServer { realm: "http://user@auth.example.com:8080/token?service=x".to_owned() }),
             failed(
                 "resolve",

@@ -72,3 +72,45 @@ fn a_layer_that_the_registry_lost_is_told() {
     registry.remove_blob(NAME, manifest["layers"][0]["digest"].as_str().unwrap());
     assert_outcome!(context.run(["fetch", "-q"]).failure(1));
 }
+
+/// What skopeo does not read though engines do: OCI's layer types in a Docker manifest, Docker's name for zstd, and (in
+/// its older versions) a registry by an IPv6 address.
+#[test]
+fn what_skopeo_does_not_read_is_fetched_all_the_same() {
+    let docker = "application/vnd.docker.distribution.manifest.v2+json";
+    for (address, media_type) in [
+        ("127.0.0.1:0", "application/vnd.oci.image.layer.v1.tar"),
+        ("127.0.0.1:0", "application/vnd.oci.image.layer.v1.tar+gzip"),
+        ("[::1]:0", "application/vnd.docker.image.rootfs.diff.tar"),
+    ] {
+        let registry = OddRegistry::at(address);
+        let mut manifest = registry.image(NAME, &[&EMPTY]);
+        manifest["mediaType"] = docker.into();
+        manifest["config"]["mediaType"] = "application/vnd.docker.container.image.v1+json".into();
+        manifest["layers"][0]["mediaType"] = media_type.into();
+        registry.put(NAME, "1", &manifest);
+        let base = format!("[base.b]\nrepository = \"{}\"\ntag = \"1\"\n", registry.repository(NAME));
+        let context = TestContext::with_manifest(&base);
+        context.run(["fetch"]).success();
+        // Its size and its digest count, as they do for what skopeo brings.
+        for wrong in
+            [Answer::endless(EMPTY, [0; 1024]), Answer::new("200 OK", [1; 1024]), Answer::new("200 OK", [0; 9])]
+        {
+            std::fs::remove_dir_all(context.root().join("cache")).unwrap();
+            let digest = manifest["layers"][0]["digest"].as_str().unwrap().to_owned();
+            registry.answer(move |request| request.is("GET", &digest).then(|| wrong.clone()));
+            context.run(["fetch"]).failure(1);
+        }
+    }
+}
+
+#[test]
+fn a_registry_that_skopeo_knows_no_address_of_is_told() {
+    let registry = OddRegistry::at("[::1]:0");
+    let context = TestContext::with_manifest(&format!(
+        "[build.a]\nbase = \"scratch\"\npackages = [{{ text = \"x\", to = \"/x\" }}]\nrepository = \"{}\"\n",
+        registry.repository("acme/app")
+    ));
+    let told = context.run(["publish"]);
+    assert!(told.code() == Some(0) || told.stderr().contains("oci::registry::ipv6"), "{told}");
+}

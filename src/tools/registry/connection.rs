@@ -41,6 +41,8 @@ pub(super) enum Trouble {
     Stranger,
     /// It names a server for tokens, by this URL, to which the credentials may not go.
     TokenServer(String),
+    /// More came than there may be.
+    TooMuch,
     Unclear,
 }
 

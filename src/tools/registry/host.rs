@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -17,86 +19,17 @@ use super::Access;
 use super::authorization::{self, Challenge};
 use super::connection::{self, Trouble};
 use super::credentials::{Basic, Places};
+use super::request::{Kind, Method, Request};
 use super::token_server;
+use crate::fs;
 use crate::model::document::media_type;
 use crate::model::{Reference, Repository};
 
 /// How large a document may be: what skopeo and the registries themselves take, too.
 const LARGEST_DOCUMENT: u64 = 4 << 20;
+/// A blob that comes with fewer bytes a second than this is given up.
+const SLOWEST: u64 = 20_000;
 const CONTENT_DIGEST: &str = "docker-content-digest";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
-    Get,
-    Head,
-    Put,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// The registry itself: whether it is one, and what it asks of who asks.
-    Base,
-    Manifest,
-    Blob,
-}
-
-/// One request of the distribution spec, as it stands in its first line.
-#[derive(Clone, Debug)]
-pub(super) struct Request {
-    method: Method,
-    kind: Kind,
-    repository: String,
-    /// A tag or a digest.
-    name: String,
-    /// What is put there, with its media type.
-    body: Option<(String, Vec<u8>)>,
-}
-
-impl Request {
-    pub(super) fn new(method: Method, kind: Kind, reference: &Reference) -> Self {
-        let name = match reference {
-            Reference::Tag(_, tag) => tag.to_string(),
-            Reference::Digest(_, digest) => digest.to_string(),
-        };
-        Self { method, kind, repository: reference.repository().path().to_owned(), name, body: None }
-    }
-
-    /// Puts a manifest or an index there (distribution spec, "Pushing Manifests").
-    pub(super) fn put(reference: &Reference, media_type: &str, bytes: &[u8]) -> Self {
-        let body = Some((media_type.to_owned(), bytes.to_vec()));
-        Self { body, ..Self::new(Method::Put, Kind::Manifest, reference) }
-    }
-
-    /// What a token has to allow.
-    fn actions(&self) -> &'static str {
-        if self.method == Method::Put { "pull,push" } else { "pull" }
-    }
-
-    /// The question that skopeo begins with, too (distribution spec, "Determining Support").
-    fn base() -> Self {
-        Self { method: Method::Get, kind: Kind::Base, repository: String::new(), name: String::new(), body: None }
-    }
-
-    fn path(&self) -> String {
-        let kind = match self.kind {
-            Kind::Base => return "/v2/".to_owned(),
-            Kind::Manifest => "manifests",
-            Kind::Blob => "blobs",
-        };
-        format!("/v2/{}/{kind}/{}", self.repository, self.name)
-    }
-}
-
-impl fmt::Display for Request {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let method = match self.method {
-            Method::Get => "GET",
-            Method::Head => "HEAD",
-            Method::Put => "PUT",
-        };
-        write!(formatter, "{method} {}", self.path())
-    }
-}
 
 /// What a registry answered.
 #[derive(Debug)]
@@ -209,7 +142,7 @@ impl Host {
         match &reply {
             Ok(_) => *known = Some(scheme),
             Err(Trouble::Unclear) => self.lose(),
-            Err(Trouble::Reset | Trouble::Stranger | Trouble::TokenServer(_)) => {}
+            Err(Trouble::Reset | Trouble::Stranger | Trouble::TokenServer(_) | Trouble::TooMuch) => {}
         }
         reply
     }
@@ -308,12 +241,46 @@ impl Host {
         made.as_ref().ok_or(Trouble::Unclear)
     }
 
-    fn exchange(&self, scheme: Scheme, request: &Request, session: &Session) -> Result<Reply, Trouble> {
+    /// Downloads a blob into a file. It is as long as its descriptor says, or what came is nothing; whether it is what its
+    /// digest says is for the caller to see.
+    pub(super) fn download(&self, reference: &Reference, size: u64, to: &Path) -> Result<(), Trouble> {
+        // This finds the way, and brings what is asked of who asks.
+        let head = Request::new(Method::Head, Kind::Blob, reference);
+        if self.send(&head)?.status != 200 {
+            return Err(Trouble::Unclear);
+        }
+        let scheme = (*lock(&self.scheme)).ok_or(Trouble::Unclear)?;
+        let session = lock(&self.sessions).get(&(head.repository.clone(), head.actions())).cloned();
+        let request = Request { method: Method::Get, ..head };
+        let mut message = self.agent()?.get(self.url(scheme, &request));
+        if let Some(Session::Known(secret)) = session.map(|session| lock(&session).clone()) {
+            message = message.header(header::AUTHORIZATION, secret);
+        }
+        let limit = self.limit + Duration::from_secs(size / SLOWEST);
+        let mut response = message.config().timeout_global(Some(limit)).build().call()?;
+        if response.status() != 200 {
+            return Err(Trouble::Unclear);
+        }
+        let file = fs::create_private(to).map_err(|_| Trouble::Unclear)?;
+        let body = response.body_mut().with_config().limit(size.saturating_add(1)).reader();
+        let copied = std::io::copy(&mut body.take(size.saturating_add(1)), &mut &file);
+        match copied.map_err(|error| Trouble::from(ureq::Error::from(error)))? {
+            length if length == size => Ok(()),
+            length if length > size => Err(Trouble::TooMuch),
+            _ => Err(Trouble::Reset),
+        }
+    }
+
+    fn url(&self, scheme: Scheme, request: &Request) -> String {
         let scheme = match scheme {
             Scheme::Https => "https",
             Scheme::Http => "http",
         };
-        let url = format!("{scheme}://{}{}", connection::server(self.repository.registry()), request.path());
+        format!("{scheme}://{}{}", connection::server(self.repository.registry()), request.path())
+    }
+
+    fn exchange(&self, scheme: Scheme, request: &Request, session: &Session) -> Result<Reply, Trouble> {
+        let url = self.url(scheme, request);
         let agent = self.agent()?;
         let fit = |mut headers: ureq::http::request::Builder| {
             if request.kind == Kind::Manifest {

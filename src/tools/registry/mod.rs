@@ -3,10 +3,14 @@
 //! It is a shortcut for answers that are plain: a document whose bytes have the digest that they should
 //! have, or a tag that the registry says is still the digest that is known. Whatever else comes (a refusal,
 //! a certificate that is not accepted, settings or credentials that are not understood here) is no answer,
-//! and skopeo, which has the same files and flags, asks again, decides and explains. So nothing is
-//! found or refused here that skopeo would not find or refuse, and no error is made here but one: a fault
-//! that may pass counts as the first of the tries that skopeo has, so that a registry in trouble is not
-//! asked twice as often.
+//! and skopeo, which has the same files and flags, asks again, decides and explains. Errors are made here for three
+//! things alone: a fault that may pass counts as the first of the tries that skopeo has, so that a registry in trouble is
+//! not asked twice as often; credentials that would go to a token server that nobody vouches for; and what
+//! a registry answers where skopeo cannot say it.
+//!
+//! That is the other use of it: what skopeo will not do though registries and engines do. An index that was
+//! refused is put again ([`Client::put_index`]), and layers are downloaded whose types skopeo does not take
+//! ([`Client::blob`]).
 //!
 //! ```text
 //! Client ── a Host for each registry ── ureq::Agent      connections that are kept (connection)
@@ -19,24 +23,26 @@ mod authorization;
 mod connection;
 pub(super) mod credentials;
 mod host;
+mod request;
 mod token_server;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::model::document::media_type;
-use crate::model::{Digest, Document, Reference, RegistryMirror, Repository};
+use crate::model::{Descriptor, Digest, Document, Reference, RegistryMirror, Repository};
 use crate::tools::process::TICK;
 use crate::tools::{Cause, signal, transcript};
 use connection::Trouble;
 use credentials::Places;
 pub(crate) use credentials::learn as learn_credentials;
 pub(super) use credentials::refuse_endless;
-use host::{Host, Kind, Method, Reply, Request};
+use host::{Host, Reply};
+use request::{Kind, Method, Request};
 
 /// How long a shortcut may take. Slow is not broken, but whoever is that slow gains nothing by it.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -123,6 +129,32 @@ impl Client {
         })
     }
 
+    /// Downloads a blob into a new file, which is then as long as its descriptor says; its digest nobody has verified. The
+    /// error is `None` where there is no plain answer.
+    pub(crate) fn blob(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        to: &Path,
+        access: &Access,
+    ) -> Result<(), Option<Cause>> {
+        let reference = Reference::Digest(repository.clone(), blob.digest);
+        let host = self.host(repository, access);
+        let (size, to) = (blob.size, to.to_owned());
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let download = move || drop(sender.send(host.download(&reference, size, &to)));
+        thread::Builder::new().spawn(download).map_err(|_| None)?;
+        while signal::pending().is_none() {
+            match receiver.recv_timeout(TICK) {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(Trouble::TooMuch)) => return Err(Some(Cause::TooMuch { layer: Some((blob.digest, size)) })),
+                Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return Err(None),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        Err(Some(Cause::Interrupted))
+    }
+
     /// Puts an index under a tag or its digest; what it names has to be there. `None` if there is no plain answer;
     /// else the error has what the registry answered, in words, too.
     pub(crate) fn put_index(
@@ -152,7 +184,7 @@ impl Client {
             Err(Trouble::Reset) => (Cause::Reset, format!("it ended the connection on which it was asked `{asked}`")),
             Err(Trouble::TokenServer(realm)) => (Cause::TokenServer { realm }, format!("it was asked `{asked}`")),
             Err(Trouble::Stranger) => (Cause::Unauthorised, format!("it was asked `{asked}`")),
-            Err(Trouble::Unclear) => return None,
+            Err(Trouble::TooMuch | Trouble::Unclear) => return None,
         };
         Some(Err(cause))
     }
@@ -191,7 +223,7 @@ impl Client {
                 Answer::Fault(Cause::Reset, format!("it ended the connection on which it was asked `{asked}`"))
             }
             Some(Err(Trouble::TokenServer(realm))) => Answer::Refused(Cause::TokenServer { realm }),
-            Some(Err(Trouble::Stranger | Trouble::Unclear)) | None => Answer::Unclear,
+            Some(Err(Trouble::Stranger | Trouble::TooMuch | Trouble::Unclear)) | None => Answer::Unclear,
         }
     }
 

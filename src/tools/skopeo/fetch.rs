@@ -72,6 +72,7 @@ impl Skopeo {
             Err(error) if matches!(error.cause(), Some(Cause::TooMuch { .. })) => {
                 self.fetch_one_by_one(scratch, source, wanted, error)
             }
+            Err(error) if is_beyond_skopeo(&error) => self.fetch_in_process(&blobs, source, wanted, error),
             fetched => fetched,
         })?;
         let mut fetched = files(&blobs)?;
@@ -143,6 +144,42 @@ impl Skopeo {
         }
         Ok(())
     }
+
+    /// Fetches in process the layers that are missing, after skopeo would not. Where that fails without a plain answer, the
+    /// error is skopeo's.
+    fn fetch_in_process(
+        &self,
+        blobs: &Path,
+        source: &Source,
+        wanted: Wanted<'_>,
+        error: ToolError,
+    ) -> Result<(), ToolError> {
+        let Some(client) = &self.settings.shortcut else { return Err(error) };
+        for layer in wanted.manifest.layers.iter().filter(|layer| !layer.is_foreign()) {
+            let path = blobs.join(layer.digest.hex());
+            if path.exists() {
+                continue;
+            }
+            let part = path.with_extension("part");
+            let _ = std::fs::remove_file(&part);
+            match client.blob(&source.repository, layer, &part, &source.access) {
+                Ok(()) => std::fs::rename(&part, &path).context("move", &part)?,
+                Err(Some(cause)) => return Err(error.because(cause)),
+                Err(None) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// True for what skopeo refuses to read though engines do not: OCI's layer types in a Docker manifest, Docker's own type
+/// for zstd, and (in some of its versions) registries by an IPv6 address.
+fn is_beyond_skopeo(error: &ToolError) -> bool {
+    const REFUSALS: [&str; 3] =
+        ["unsupported docker v2s2 media type", "nsupported manifest media type", "invalid reference format"];
+    matches!(error, ToolError::Tool(failure) if failure.said.as_deref().is_some_and(|said| {
+        REFUSALS.iter().any(|refusal| said.contains(refusal))
+    }))
 }
 
 /// Removes what a skopeo that was ended left half: it would count as more than there may be.
