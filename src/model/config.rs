@@ -97,7 +97,7 @@ impl ImageConfig {
     /// but for the variant.
     pub(crate) fn descriptor_platform(&self) -> DescriptorPlatform {
         let platform = self.platform();
-        // The same fields, by the same names.
+        // A configuration and a descriptor write the platform in fields of equal names.
         match DescriptorPlatform::deserialize(Value::Object(self.document.clone())) {
             Ok(written) => DescriptorPlatform::of(&platform, written),
             Err(_) => DescriptorPlatform::from(&platform),

@@ -43,7 +43,7 @@ impl<'a> Building<'a> {
         let mut told = BTreeSet::new();
         let mut errors = Vec::new();
         for ((node, _), failed) in self.errors.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            // The same problem on several platforms is one problem.
+            // A problem that an image has on several platforms is told once.
             let image = match self.graph.nodes.get(node).map(|node| node.origin) {
                 Some(Origin::Made(image)) => Some(image),
                 _ => None,

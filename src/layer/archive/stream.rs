@@ -42,7 +42,7 @@ impl Stream {
         Ok(Self { source, position: 0, hasher: None })
     }
 
-    /// The same, hashing all bytes that are read of a compressed archive.
+    /// Opens an archive as [`new`](Self::new) does, and hashes all bytes that are read of a compressed one.
     pub(super) fn hashing(file: File) -> io::Result<Self> {
         Self::new(file).map(|stream| {
             let hasher = stream.is_compressed().then(Sha256::new);

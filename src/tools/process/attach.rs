@@ -68,8 +68,8 @@ impl Invocation {
         self.attach_with(is_ready, None)
     }
 
-    /// The same for the process that a person talks to: several Ctrl-C in a row end the child. `told` hears of each
-    /// but the first.
+    /// Runs the process that a person talks to, as [`attach`](Self::attach) does; but several Ctrl-C in a row end it.
+    /// `told` is called for each but the first.
     pub(crate) fn attach_impatiently(&self, told: &dyn Fn(Insistence)) -> Result<ExitStatus, ProcessError> {
         self.attach_with(|| true, Some(told))
     }
