@@ -51,6 +51,10 @@ pub(crate) enum Cause {
     Certificate,
     /// The registry speaks HTTP where HTTPS was expected.
     PlainHttp,
+    /// The tool could not get the credentials that it was to send: from this helper program, if it is missing.
+    Credentials {
+        missing: Option<String>,
+    },
     Unauthorised,
     Forbidden,
     RateLimited,
@@ -156,6 +160,15 @@ fn has(line: &str, wordings: &[&str]) -> bool {
 
 /// This machine's own doing.
 fn local(line: &str) -> Option<Cause> {
+    // Before anything is asked. What follows are a helper program's own words, which may be any.
+    if has(line, &["getting username and password: ", "error getting credentials - err: "]) {
+        let is_missing = has(line, &["executable file not found", "resolves to executable in current directory"]);
+        let missing = after(line, "docker-credential-").filter(|_| is_missing).map(|rest| {
+            let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
+            format!("docker-credential-{name}")
+        });
+        return Some(Cause::Credentials { missing });
+    }
     if has(line, &["no space left on device", "disk quota exceeded"]) {
         return Some(Cause::DiskFull);
     }
@@ -414,6 +427,24 @@ mod tests {
             ),
             ("Invalid destination name docker://[::1]:5000/a:v1: invalid reference format", Cause::Ipv6Address),
             (r#"Error loading trust policy: invalid policy in "p.json": Unknown key "x""#, Cause::BadPolicy),
+            (
+                r#"getting username and password: 1 error occurred: * error getting credentials - err: exec: "docker-credential-desktop": executable file not found in $PATH, out: ``"#,
+                Cause::Credentials { missing: Some("docker-credential-desktop".to_owned()) },
+            ),
+            (
+                "getting username and password: 1 error occurred: * error getting credentials - err: \
+                 docker-credential-x.y resolves to executable in current directory (./docker-credential-x.y), out: ``",
+                Cause::Credentials { missing: Some("docker-credential-x.y".to_owned()) },
+            ),
+            (
+                "getting username and password: 1 error occurred: * error getting credentials - err: exit status 1, \
+                 out: `unauthorized: no space left on device`",
+                Cause::Credentials { missing: None },
+            ),
+            (
+                "getting username and password: 1 error occurred: * invalid character 'W' looking for beginning of value",
+                Cause::Credentials { missing: None },
+            ),
             ("", Cause::Failed),
         ];
         for (line, cause) in cases {

@@ -14,6 +14,7 @@ use crate::model::{ByteSize, Digest};
 use crate::sanitize;
 use crate::tools::process::Finished;
 use crate::tools::process::namespace::NamespaceError;
+use crate::tools::registry::{KnownCredentials, known_credentials};
 use crate::tools::{Cause, Invocation, ProcessError, Subject, Task, transcript};
 
 /// A tool that did not do what it was asked, or files of ours that it needed.
@@ -56,6 +57,8 @@ pub(crate) struct Failure {
     /// Where all of its standard error is.
     pub(crate) log: Option<PathBuf>,
     pub(crate) cause: Cause,
+    /// A login for the registry that was not sent, since the tool does not read it: its key, and its file.
+    pub(crate) unread: Option<(&'static str, PathBuf)>,
     evidence: Option<Evidence>,
 }
 
@@ -139,6 +142,18 @@ impl ToolError {
         if tries > 1 { self.preceded_by(format!("it was tried {tries} times")) } else { self }
     }
 
+    /// The same failure; if the registry did not know who asks, with the login that was not sent, if there is one.
+    pub(crate) fn with_unread_login(mut self) -> Self {
+        if let Self::Tool(failure) = &mut self
+            && failure.cause == Cause::Unauthorised
+            && let Some(registry) = failure.subject.registry()
+            && let Ok(KnownCredentials::Unread { key, file }) = known_credentials(failure.login_file(), registry)
+        {
+            failure.unread = Some((key, file));
+        }
+        self
+    }
+
     /// The same failure, after something else that explains it.
     pub(crate) fn preceded_by(mut self, text: String) -> Self {
         if let Self::Tool(failure) = &mut self {
@@ -171,8 +186,16 @@ impl Failure {
             said: None,
             log: None,
             cause,
+            unread: None,
             evidence: None,
         }
+    }
+
+    /// The file with logins that its command names.
+    fn login_file(&self) -> Option<&Path> {
+        let mut words = self.command.split(' ');
+        words.find(|word| word.starts_with("--") && word.ends_with("authfile"))?;
+        words.next().map(|file| Path::new(file.trim_matches('\'')))
     }
 
     /// Takes in what the tool wrote, and keeps all of it in a file.

@@ -1,7 +1,6 @@
 //! The words of a failure: one plain line, a stable code and the next command for every [`Cause`].
 
 use std::fmt::{self, Display};
-use std::path::Path;
 
 use miette::Diagnostic;
 
@@ -9,7 +8,7 @@ use crate::model::{Reference, Repository};
 use crate::sanitize;
 use crate::tools::error::Failure;
 use crate::tools::process::seconds;
-use crate::tools::program::Absence;
+use crate::tools::program::{Absence, variable};
 use crate::tools::{Cause, Subject};
 
 /// The message.
@@ -56,6 +55,12 @@ impl Display for Failure {
             }
             Cause::Certificate => write!(formatter, "could not verify that `{registry}` is what it says it is"),
             Cause::PlainHttp => write!(formatter, "`{registry}` speaks plain HTTP, not HTTPS"),
+            Cause::Credentials { missing: Some(program) } => {
+                write!(formatter, "`{program}`, which has the credentials of `{registry}`, is not installed")
+            }
+            Cause::Credentials { missing: None } => {
+                write!(formatter, "could not get the credentials of `{registry}`")
+            }
             Cause::Unauthorised => write!(formatter, "`{registry}` wants to know who asks for `{subject}`"),
             Cause::Forbidden => write!(formatter, "`{registry}` does not let you {stage} `{subject}`"),
             Cause::RateLimited => write!(formatter, "`{registry}` answers no more requests for now"),
@@ -118,6 +123,7 @@ fn code(cause: &Cause) -> &'static str {
         Cause::Ipv6Address => "oci::registry::ipv6",
         Cause::Certificate => "oci::registry::tls",
         Cause::PlainHttp => "oci::registry::plain_http",
+        Cause::Credentials { .. } => "oci::registry::credentials",
         Cause::Unauthorised => "oci::registry::unauthorised",
         Cause::Forbidden => "oci::registry::forbidden",
         Cause::RateLimited => "oci::registry::rate_limited",
@@ -140,6 +146,7 @@ impl Failure {
     /// The next thing to do.
     fn advice(&self) -> Option<String> {
         let registry = self.registry();
+        let login = self.login();
         Some(match &self.cause {
             Cause::TagNotFound { nearest } if nearest.is_empty() => {
                 format!("list the tags that it has: `skopeo list-tags docker://{}`", self.repository()?)
@@ -152,7 +159,7 @@ impl Failure {
                 "it was deleted there, or never was: `oci update` pins what the tag stands for now".to_owned()
             }
             Cause::NoSuchRepository => format!(
-                "check the spelling; if it is private, log in first: `skopeo login {registry}` (some registries deny that it exists)"
+                "check the spelling; if it is private, log in first: `{login}` (some registries deny that it exists)"
             ),
             Cause::UnknownHost { host } if !self.is_proxy() => {
                 format!(
@@ -201,18 +208,33 @@ impl Failure {
                 "no credentials were sent: `anonymous` says so, or `insecure`, which `oci.toml` alone has for it; agree with \
                  `insecure = true` under `[registry.\"{registry}\"]` in `~/.config/oci/config.toml`"
             ),
+            Cause::Credentials { missing: Some(_) } => format!(
+                "`credHelpers` names it in the file with your logins: install it, or take the registry out there and log in: \
+                 `{login}`"
+            ),
+            Cause::Credentials { missing: None } => format!(
+                "mend the file with your logins, or the helper program that it names, as the words above say; `oci doctor` \
+                 tells which file it is; or log in without one: `{login}`"
+            ),
+            Cause::Unauthorised if self.unread.is_some() => {
+                let (key, file) = self.unread.as_ref()?;
+                let file = file.display();
+                format!(
+                    "a login is in `{file}`, but as `{key}`, which skopeo does not read: log in for skopeo, too: `{login}`"
+                )
+            }
             Cause::Unauthorised if self.stage == "push" => format!(
-                "log in, or again if the password has changed: `skopeo login {registry}` (some registries ask this for what does not exist, too)"
+                "log in, or again if the password has changed: `{login}` (some registries ask this for what does not exist, too)"
             ),
             Cause::Unauthorised => format!(
-                "log in, or again if the password has changed: `skopeo login {registry}`; for a public image that old credentials \
+                "log in, or again if the password has changed: `{login}`; for a public image that old credentials \
                  hide, log out, or set `anonymous = true` for its base (some registries ask this for what does not exist, too)"
             ),
             Cause::Forbidden => format!(
-                "ask for access, or log in as someone who has it: `skopeo login {registry}` (some registries say this of what does not exist, too)"
+                "ask for access, or log in as someone who has it: `{login}` (some registries say this of what does not exist, too)"
             ),
             Cause::RateLimited => {
-                format!("wait some minutes; who is logged in may ask more: `skopeo login {registry}`")
+                format!("wait some minutes; who is logged in may ask more: `{login}`")
             }
             Cause::ServerError { .. } => {
                 format!("run the command again later; the registry's log knows why: `{}`", self.ping())
@@ -234,7 +256,11 @@ impl Failure {
                     .to_owned()
             }
             Cause::Missing => self.absence().advice("install it"),
-            Cause::TooOld { .. } => Absence::of(self.tool, Path::new(self.tool)).advice("install a newer one"),
+            Cause::TooOld { minimum, .. } => format!(
+                "install {minimum} or newer, which may be more than this distribution's package is, and say where it is: in \
+                 `{}`, or under `[tools]` in `~/.config/oci/config.toml`",
+                variable(self.tool)
+            ),
             Cause::Interrupted => return None,
             Cause::Failed => format!("run the tool's command by itself to see more: `{} --debug …`", self.tool),
         })
@@ -248,6 +274,14 @@ impl Failure {
     /// True if the tool was told to send no credentials.
     fn was_anonymous(&self) -> bool {
         self.command.split(' ').any(|word| word.starts_with("--") && word.ends_with("no-creds"))
+    }
+
+    /// The command that logs in, over plain HTTP where the tool was to take that.
+    fn login(&self) -> String {
+        // A shell's quotes are around what has `=` in it.
+        let mut words = self.command.split(' ').map(|word| word.trim_matches('\''));
+        let is_plain = words.any(|word| word.starts_with("--") && word.ends_with("tls-verify=false"));
+        format!("skopeo login {}{}", if is_plain { "--tls-verify=false " } else { "" }, self.registry())
     }
 
     fn repository(&self) -> Option<&Repository> {
@@ -288,6 +322,7 @@ fn authority(url: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
+    use std::path::Path;
     use std::process::ExitStatus;
     use std::time::Duration;
 
@@ -394,6 +429,16 @@ mod tests {
                 "resolve",
                 app(),
                 "reading manifest 3.12-slm in registry.example.com/acme/app: unauthorized: authentication required",
+            ),
+            failed(
+                "resolve",
+                app(),
+                r#"getting username and password: error getting credentials - err: exec: "docker-credential-x": executable file not found in $PATH, out: ``"#,
+            ),
+            failed(
+                "resolve",
+                app(),
+                "getting username and password: error getting credentials - err: exit status 1, out: `locked`",
             ),
             failed(
                 "push",

@@ -105,7 +105,7 @@ fn key(tool: &str) -> &str {
 }
 
 /// The variable that says which program a tool is.
-fn variable(tool: &str) -> String {
+pub(super) fn variable(tool: &str) -> String {
     format!("OCI_{}", key(tool).to_uppercase())
 }
 

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::support::ordinary::{Ids, is_root, is_root_or_was, needs_root};
+use crate::support::snapshot::assert_outcome;
 use crate::support::tools::find;
 use crate::support::{Outcome, Registry, TestContext, project};
 
@@ -156,6 +157,40 @@ fn registries_and_credentials() {
     context.write("oci.toml", context.read("oci.toml").replace("library/python", "library/nothing"));
     let told = context.run(["doctor"]).failure(1);
     assert_eq!(finding(&told, host).0, "missing", "{told}");
+}
+
+/// What `docker login` leaves for its own programs is none of skopeo's business. It is not called credentials, and the
+/// error that follows says where they are.
+#[test]
+fn logins_that_skopeo_does_not_read() {
+    let registry = Registry::start_with_accounts();
+    let repository = registry.repository("library/busybox");
+    let host = repository.split('/').next().unwrap();
+    let context = TestContext::with_manifest(&format!("[base.b]\nrepository = \"{repository}\"\ntag = \"1\"\n"));
+    let file = context.root().join("run/containers/auth.json");
+    fs::create_dir(file.parent().unwrap()).unwrap();
+    for (key, document) in [
+        ("credsStore", format!(r#"{{"auths": {{"{host}": {{}}}}, "credsStore": "desktop"}}"#)),
+        ("username", format!(r#"{{"auths": {{"{host}": {{"username": "u", "password": "pw-of-u"}}}}}}"#)),
+    ] {
+        fs::write(&file, document).unwrap();
+        let told = context.run(["doctor"]).failure(1);
+        let (state, found, fix) = finding(&told, host);
+        assert!(state == "missing" && found.starts_with("none that skopeo reads: "), "{told}");
+        assert!(found.contains(key) && fix.contains("skopeo login --tls-verify=false "), "{told}");
+        let told = context.run(["lock"]).failure(1);
+        assert!(told.stderr().contains(&format!("but as `{key}`")) && !told.stderr().contains("pw-of-u"), "{told}");
+    }
+    assert_outcome!(context.run(["lock"]).failure(1));
+
+    fs::write(&file, format!(r#"{{"credHelpers": {{"{host}": "absent"}}}}"#)).unwrap();
+    let told = context.run(["doctor", "--offline"]).failure(1);
+    let (_, found, fix) = finding(&told, host);
+    assert!(found.contains("`docker-credential-absent`, which is not on the PATH"), "{told}");
+    assert!(fix.contains("credHelpers"), "{told}");
+    let told = context.run(["lock"]).failure(1);
+    assert!(told.stderr().contains("`docker-credential-absent`, which has the credentials"), "{told}");
+    assert!(told.stderr().contains("oci::registry::credentials"), "{told}");
 }
 
 #[test]

@@ -3,23 +3,20 @@
 //! Credentials are looked for where skopeo looks (`containers-auth.json(5)`), and never shown.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use miette::Diagnostic as _;
-use serde_json::Value;
 
 use super::finding::{Finding, State, told};
 use crate::cli::Global;
 use crate::commands::settings;
 use crate::diagnostic::Failure;
-use crate::fs;
-use crate::manifest::{Base, Manifest, Pin};
+use crate::manifest::{Base, HostPath, Manifest, Pin};
 use crate::model::{Reference, Repository};
 use crate::store::Store;
+use crate::tools::program::on_path;
+use crate::tools::registry::{KnownCredentials as Known, known_credentials};
 use crate::tools::skopeo::Skopeo;
-
-/// What `docker login` calls Docker Hub.
-const HUB: [&str; 2] = ["https://index.docker.io/v1/", "index.docker.io"];
 
 pub(super) fn examine(global: &Global, manifest: &Manifest, store: &Store) -> Result<Vec<Finding>, Failure> {
     // With a base of it, if there is one.
@@ -39,8 +36,7 @@ pub(super) fn examine(global: &Global, manifest: &Manifest, store: &Store) -> Re
     let skopeo = settings::skopeo(global, manifest, store, &settings::reporter(global))?;
     let finding = |(registry, base): (&String, &Option<(&Base, &Pin)>)| {
         let known = match credentials(manifest, registry) {
-            Ok(Some(file)) => format!("credentials in {}", file.display()),
-            Ok(None) => "no credentials".to_owned(),
+            Ok(known) => known,
             Err((found, fix)) => return Finding::bad(registry, State::bad(base.is_some()), found, fix),
         };
         match base.filter(|_| !is_offline) {
@@ -69,77 +65,28 @@ fn ask(skopeo: &Skopeo, registry: &str, known: &str, (base, pin): (&Base, &Pin))
     }
 }
 
-/// The file that has credentials for a registry; or what is wrong with one, and what to do about it.
-fn credentials(manifest: &Manifest, registry: &str) -> Result<Option<PathBuf>, (String, String)> {
+/// What is known of a registry's credentials; or what is wrong with them, and what to do about it.
+fn credentials(manifest: &Manifest, registry: &str) -> Result<String, (String, String)> {
     let own = manifest.registries.get(registry).and_then(|settings| settings.auth_file.as_ref());
-    let files = own.map_or_else(usual_files, |file| vec![file.path().to_owned()]);
-    for file in files {
-        let bytes = match fs::read(&file, fs::LARGEST_TEXT) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => {
-                return Err((
-                    format!("could not read {}: {error}", file.display()),
-                    "look at its mode: `ls -l`".into(),
-                ));
-            }
-            Ok(bytes) => bytes,
-        };
-        let Ok(document) = serde_json::from_slice::<Value>(&bytes) else {
-            let fix = format!("mend or remove it, then `skopeo login --authfile {} {registry}`", file.display());
-            return Err((format!("{} is not JSON", file.display()), fix));
-        };
-        if holds(&document, registry) {
-            return Ok(Some(file));
+    match known_credentials(own.map(HostPath::path), registry) {
+        Ok(Known::Nothing) => Ok("no credentials".to_owned()),
+        Ok(Known::Here(file)) => Ok(format!("credentials in {}", file.display())),
+        Ok(Known::Helper { program, file }) if on_path(Path::new(&program)).is_none() => Err((
+            format!("{} leaves its credentials to `{program}`, which is not on the PATH", file.display()),
+            format!(
+                "install it, or take `{registry}` out of `credHelpers` there and log in: `skopeo login {registry}`"
+            ),
+        )),
+        Ok(Known::Helper { program, file }) => Ok(format!("credentials by `{program}`, as {} says", file.display())),
+        Ok(Known::Unread { key, file }) => {
+            Ok(format!("none that skopeo reads: {} has `{key}`, and no `auth`", file.display()))
         }
-    }
-    Ok(None)
-}
-
-/// Whether such a file has something for a registry, or names who has.
-fn holds(document: &Value, registry: &str) -> bool {
-    let is_of = |key: &String| {
-        let is_hub = registry == "docker.io" && HUB.contains(&key.as_str());
-        is_hub || key.strip_prefix(registry).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let has_key = |table: &str| document[table].as_object().is_some_and(|table| table.keys().any(is_of));
-    has_key("auths") || has_key("credHelpers") || document["credsStore"].as_str().is_some_and(|name| !name.is_empty())
-}
-
-fn usual_files() -> Vec<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(file) = variable("REGISTRY_AUTH_FILE") {
-        return vec![file];
-    }
-    let home = |below: &str| variable("HOME").map(|home| home.join(below));
-    let runtime = variable("XDG_RUNTIME_DIR")
-        .unwrap_or_else(|| Path::new("/run/containers").join(rustix::process::getuid().as_raw().to_string()));
-    let files = [
-        Some(runtime.join("containers/auth.json")),
-        variable("XDG_CONFIG_HOME").or_else(|| home(".config")).map(|folder| folder.join("containers/auth.json")),
-        variable("DOCKER_CONFIG").or_else(|| home(".docker")).map(|folder| folder.join("config.json")),
-    ];
-    files.into_iter().flatten().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn knows_whose_credentials_a_file_holds() {
-        for (document, registry, held) in [
-            (json!({}), "a.example", false),
-            (json!({ "auths": { "a.example": {} } }), "a.example", true),
-            (json!({ "auths": { "a.example/team": {} } }), "a.example", true),
-            (json!({ "auths": { "a.example.org": {} } }), "a.example", false),
-            (json!({ "auths": { "https://index.docker.io/v1/": {} } }), "docker.io", true),
-            (json!({ "credHelpers": { "b.example": "x" } }), "b.example", true),
-            (json!({ "credsStore": "pass" }), "c.example", true),
-            (json!([1]), "a.example", false),
-        ] {
-            assert_eq!(holds(&document, registry), held, "{document} {registry}");
+        Err((file, error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+            let fix = format!("mend or remove it, then `skopeo login --authfile {} {registry}`", file.display());
+            Err((format!("{} is not JSON", file.display()), fix))
+        }
+        Err((file, error)) => {
+            Err((format!("could not read {}: {error}", file.display()), "look at its mode: `ls -l`".into()))
         }
     }
 }

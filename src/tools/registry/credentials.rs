@@ -91,6 +91,75 @@ impl Places {
     }
 }
 
+/// What the files say of a registry's credentials.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    Nothing,
+    /// This file has them.
+    Here(PathBuf),
+    /// This program has them, as the file says.
+    Helper {
+        program: String,
+        file: PathBuf,
+    },
+    /// Another engine would find them by this key of the file, which skopeo does not read.
+    Unread {
+        key: &'static str,
+        file: PathBuf,
+    },
+}
+
+/// What is known of a registry's credentials, without asking anybody; `named` is the file that the manifest or the user's
+/// settings name, beside which no other counts. A file that cannot be read, or is no JSON
+/// ([`io::ErrorKind::InvalidData`]), is an error with its path.
+pub(crate) fn known(named: Option<&Path>, registry: &str) -> Result<Known, (PathBuf, io::Error)> {
+    let places = Places::of_environment(named);
+    let files = match &places.named {
+        Some(named) => std::slice::from_ref(named),
+        None => &places.files[..],
+    };
+    let mut unread = Known::Nothing;
+    for file in files {
+        let document: Value = match fs::read(file, fs::LARGEST_TEXT) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err((file.clone(), error)),
+            Ok(text) => serde_json::from_slice(&text)
+                .map_err(|error| (file.clone(), io::Error::new(io::ErrorKind::InvalidData, error)))?,
+        };
+        match known_by(&document, file, registry) {
+            Known::Nothing => {}
+            Known::Unread { .. } if unread != Known::Nothing => {}
+            found @ Known::Unread { .. } => unread = found,
+            found => return Ok(found),
+        }
+    }
+    Ok(unread)
+}
+
+/// What one file says; of several entries of a registry, the first with credentials counts.
+fn known_by(document: &Value, file: &Path, registry: &str) -> Known {
+    let wanted = normal(registry);
+    let of_registry = |table: &str| {
+        let entries = document[table].as_object().into_iter().flatten();
+        entries.filter(|(key, _)| normal(key) == wanted).map(|(_, entry)| entry).collect::<Vec<_>>()
+    };
+    let file = file.to_owned();
+    if let Some(name) = of_registry("credHelpers").first().and_then(|name| name.as_str()) {
+        return Known::Helper { program: format!("docker-credential-{name}"), file };
+    }
+    let is_filled = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    let entries = of_registry("auths");
+    if entries.iter().any(|entry| is_filled(&entry["auth"]) || is_filled(&entry["identitytoken"])) {
+        Known::Here(file)
+    } else if entries.iter().any(|entry| is_filled(&entry["username"])) {
+        Known::Unread { key: "username", file }
+    } else if is_filled(&document["credsStore"]) {
+        Known::Unread { key: "credsStore", file }
+    } else {
+        Known::Nothing
+    }
+}
+
 /// Has the credentials of every file where skopeo looks struck out of what is shown from now on. This is done once in
 /// the life of a process, when a tool has failed: its own words may quote them.
 pub(in crate::tools) fn learn_all() {
@@ -244,6 +313,35 @@ mod tests {
             let error = refuse_endless_file(&path(name)).unwrap_err();
             assert_eq!(error.path, path(name));
             assert!(error.help.is_some_and(|help| help.contains("credentials")), "{name}");
+        }
+    }
+
+    #[test]
+    fn knows_whose_credentials_a_file_holds_and_which_are_not_read() {
+        let file = || PathBuf::from("config.json");
+        let here = || Known::Here(file());
+        let unread = |key| Known::Unread { key, file: file() };
+        for (document, registry, expected) in [
+            (r#"{}"#, "a.example", Known::Nothing),
+            (r#"[1]"#, "a.example", Known::Nothing),
+            (r#"{"auths": {"a.example": {}}}"#, "a.example", Known::Nothing),
+            (r#"{"auths": {"a.example": {"auth": "eDp5"}}}"#, "a.example", here()),
+            (r#"{"auths": {"a.example/team": {"auth": "eDp5"}}}"#, "a.example", here()),
+            (r#"{"auths": {"a.example": {"identitytoken": "x"}}}"#, "a.example", here()),
+            (r#"{"auths": {"a.example.org": {"auth": "eDp5"}}}"#, "a.example", Known::Nothing),
+            (r#"{"auths": {"https://index.docker.io/v1/": {"auth": "eDp5"}}}"#, "docker.io", here()),
+            (r#"{"auths": {"a.example": {"username": "u", "password": "p"}}}"#, "a.example", unread("username")),
+            (r#"{"auths": {"a.example": {"auth": "eDp5"}}, "credsStore": "x"}"#, "a.example", here()),
+            (r#"{"auths": {"a.example": {}}, "credsStore": "pass"}"#, "a.example", unread("credsStore")),
+            (r#"{"credsStore": ""}"#, "a.example", Known::Nothing),
+            (
+                r#"{"credHelpers": {"b.example": "x"}, "credsStore": "y"}"#,
+                "b.example",
+                Known::Helper { program: "docker-credential-x".to_owned(), file: file() },
+            ),
+        ] {
+            let found = known_by(&serde_json::from_str(document).unwrap(), &file(), registry);
+            assert_eq!(found, expected, "{document} {registry}");
         }
     }
 

@@ -39,8 +39,8 @@ use crate::tools::process::TICK;
 use crate::tools::{Cause, signal, transcript};
 use connection::Trouble;
 use credentials::Places;
-pub(crate) use credentials::learn as learn_credentials;
 pub(super) use credentials::refuse_endless;
+pub(crate) use credentials::{Known as KnownCredentials, known as known_credentials, learn as learn_credentials};
 use host::{Host, Reply};
 use request::{Kind, Method, Request};
 

@@ -81,7 +81,7 @@ impl Patience {
                 self.lost_with().insert(registry.to_owned());
             }
             if tries == 1 || self.lost_with().contains(registry) {
-                return Err(error.after(tried));
+                return Err(error.after(tried).with_unread_login());
             }
             on_retry(&Retry { error: &error, wait, next: tried + 1, tries });
             if process::wait(wait).is_err() {
