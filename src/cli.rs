@@ -23,6 +23,14 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+impl Cli {
+    /// The same with a command's `-v` counted as `--verbose`.
+    pub(crate) fn with_short_flags(mut self) -> Self {
+        self.global.verbose |= self.command.is_verbose();
+        self
+    }
+}
+
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
@@ -127,6 +135,25 @@ pub(crate) enum Command {
     Completions(CompletionsArguments),
 }
 
+impl Command {
+    fn is_verbose(&self) -> bool {
+        let Verbose { verbose } = match self {
+            Self::Check(arguments) => arguments.verbose,
+            Self::Add(arguments) => arguments.verbose,
+            Self::Lock(arguments) => arguments.verbose,
+            Self::Update(arguments) => arguments.verbose,
+            Self::Outdated(arguments) => arguments.verbose,
+            Self::Fetch(arguments) => arguments.verbose,
+            Self::Build(arguments) => arguments.verbose,
+            Self::Publish(arguments) => arguments.verbose,
+            Self::Doctor(arguments) => arguments.verbose,
+            Self::Cache(arguments) => arguments.command.verbose(),
+            Self::Run(_) | Self::Schema | Self::Completions(_) => return false,
+        };
+        verbose
+    }
+}
+
 /// What `--changed` does, for `--help`.
 const CHANGED: &str = "For hooks: do it for each `oci.toml` of the git repository that the commit changes. That is one \
     which is staged, or whose `oci.lock` is; between PRE_COMMIT_FROM_REF and PRE_COMMIT_TO_REF, if pre-commit sets \
@@ -138,13 +165,13 @@ pub(crate) struct CheckArguments {
     #[arg(long, conflicts_with = "manifest_path", long_help = CHANGED)]
     pub(crate) changed: bool,
     #[command(flatten)]
-    pub(crate) verbose: Verbose,
+    verbose: Verbose,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
     #[command(flatten)]
-    pub(crate) verbose: Verbose,
+    verbose: Verbose,
 }
 
 #[derive(Debug, Args)]
@@ -156,7 +183,7 @@ pub(crate) struct AddArguments {
     #[arg(value_name = "IMAGE[:TAG][@DIGEST]")]
     pub(crate) image: String,
     #[command(flatten)]
-    pub(crate) verbose: Verbose,
+    verbose: Verbose,
 }
 
 #[derive(Debug, Args)]
@@ -171,7 +198,7 @@ pub(crate) struct LockArguments {
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    pub(crate) verbose: Verbose,
+    verbose: Verbose,
 }
 
 #[derive(Debug, Args)]
@@ -183,7 +210,7 @@ pub(crate) struct UpdateArguments {
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    pub(crate) verbose: Verbose,
+    verbose: Verbose,
 }
 
 #[derive(Debug, Args)]
@@ -192,7 +219,7 @@ pub(crate) struct OutdatedArguments {
     #[arg(long)]
     pub(crate) exit_code: bool,
     #[command(flatten)]
-    pub(crate) verbose: Verbose,
+    verbose: Verbose,
 }
 
 #[derive(Debug, Args)]
@@ -204,7 +231,7 @@ pub(crate) struct FetchArguments {
     #[arg(long = "platform", value_name = "PLATFORM", env = "OCI_PLATFORM", value_delimiter = ',')]
     pub(crate) platforms: Vec<String>,
     #[command(flatten)]
-    pub(crate) verbose: Verbose,
+    verbose: Verbose,
 }
 
 #[derive(Debug, Args)]
@@ -231,7 +258,7 @@ pub(crate) struct BuildArguments {
     #[arg(long, conflicts_with_all = ["complete", "metadata_file"])]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    pub(crate) verbose: Verbose,
+    verbose: Verbose,
 }
 
 #[derive(Debug, Args)]
@@ -246,7 +273,7 @@ pub(crate) struct PublishArguments {
     #[arg(long = "platform", value_name = "PLATFORM", env = "OCI_PLATFORM", value_delimiter = ',')]
     pub(crate) platforms: Vec<String>,
     #[command(flatten)]
-    pub(crate) verbose: Verbose,
+    verbose: Verbose,
 }
 
 #[derive(Debug, Args)]
@@ -270,7 +297,7 @@ pub(crate) enum CacheCommand {
 }
 
 impl CacheCommand {
-    pub(crate) fn verbose(&self) -> Verbose {
+    fn verbose(&self) -> Verbose {
         match self {
             Self::Prune(arguments) => arguments.verbose,
             Self::Dir(verbose) | Self::Size(verbose) | Self::Clean(verbose) | Self::Verify(verbose) => *verbose,
@@ -284,7 +311,7 @@ pub(crate) struct PruneArguments {
     #[arg(long, value_name = "SIZE", value_parser = ByteSize::parse)]
     pub(crate) max_size: Option<ByteSize>,
     #[command(flatten)]
-    pub(crate) verbose: Verbose,
+    verbose: Verbose,
 }
 
 #[derive(Debug, Args)]

@@ -88,18 +88,18 @@ impl<E: Diagnostic + Send + Sync + 'static> From<E> for Failure {
 /// How errors are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// For people, with or without colour.
-    Text { colour: bool },
+    /// For people: with or without colour, and with all that is related to an error if they want to know more.
+    Text { colour: bool, verbose: bool },
     /// For programs: a JSON object a line.
     Json,
 }
 
 impl Format {
     /// Decides on colour as everyone does: the flag, then `NO_COLOR`, then whether this is a terminal.
-    pub(crate) fn decide(json: bool, colour: Option<bool>) -> Self {
+    pub(crate) fn decide(json: bool, verbose: bool, colour: Option<bool>) -> Self {
         let automatic =
             || std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stderr().is_terminal();
-        if json { Self::Json } else { Self::Text { colour: colour.unwrap_or_else(automatic) } }
+        if json { Self::Json } else { Self::Text { colour: colour.unwrap_or_else(automatic), verbose } }
     }
 }
 
@@ -128,7 +128,15 @@ fn text_of(error: &dyn Diagnostic, format: Format, width: usize) -> String {
             text = sanitize::json(&text).into_owned();
             written
         }
-        Format::Text { colour } => handler(colour, width).render_report(&mut text, &Shown::of(error, Snippets::Cut)),
+        Format::Text { colour, verbose } => {
+            let (shown, related) = Shown::of(error, Snippets::Cut).without_related();
+            let written = handler(colour, width).render_report(&mut text, &shown);
+            if verbose && !related.is_empty() {
+                text = format!("{}\n", text.trim_end());
+                related.iter().for_each(|related| text += &format!("  also: {related}\n"));
+            }
+            written
+        }
     };
     text
 }
@@ -177,7 +185,7 @@ pub(crate) fn rendered(error: &dyn Diagnostic) -> String {
 
 #[cfg(test)]
 fn rendered_within(width: usize, error: &dyn Diagnostic) -> String {
-    let text = text_of(error, Format::Text { colour: false }, width);
+    let text = text_of(error, Format::Text { colour: false, verbose: false }, width);
     // Editors and reviewers dislike spaces at the end of a snapshot's lines.
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
@@ -250,7 +258,7 @@ mod tests {
         let place = Source::new(format!("{evil}.toml"), format!("a = \"{evil}\"")).place(4..8);
         let outer = Outer(format!("{evil}\nhelp: forged"), Inner(evil.to_owned()), vec![Beside(evil.to_owned())]);
         let error = crate::source::At::new(outer, &place, format!("label {evil}"));
-        for format in [Format::Text { colour: false }, Format::Json] {
+        for format in [Format::Text { colour: false, verbose: true }, Format::Json] {
             let text = text_of(&error, format, WIDTH);
             for part in ["message", "cause", "beside", "help", "label"] {
                 assert!(text.contains(part), "{part}: {text}");
@@ -276,7 +284,7 @@ mod tests {
         crate::secrets::learn("hunter2-of-diagnostics");
         let place = Source::new("oci.toml", "x").place(0..1);
         let problem = Problem::new("oci::test", "it said hunter2-of-diagnostics", &place, "hunter2-of-diagnostics");
-        for format in [Format::Text { colour: false }, Format::Json] {
+        for format in [Format::Text { colour: false, verbose: true }, Format::Json] {
             let text = text_of(&problem, format, WIDTH);
             assert!(text.contains("***") && !text.contains("hunter2"), "{text}");
         }

@@ -59,7 +59,7 @@ pub fn main() -> ExitCode {
 /// Parses the command line, does what it says, and renders what went wrong.
 fn program() -> ExitCode {
     let cli = match cli::Cli::try_parse() {
-        Ok(cli) => cli,
+        Ok(cli) => cli.with_short_flags(),
         Err(error) => {
             let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
             return answer(&cli::explain(error, &arguments.collect::<Vec<_>>()));
@@ -70,7 +70,7 @@ fn program() -> ExitCode {
         cli::When::Always => Some(true),
         cli::When::Never => Some(false),
     };
-    let format = Format::decide(cli.global.json, colour);
+    let format = Format::decide(cli.global.json, cli.global.verbose, colour);
     if let Err(error) = tools::signal::install() {
         // Without it an interrupt ends the program at once, and later runs sweep up.
         eprintln!("warning: could not take care of signals: {error}");

@@ -29,7 +29,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command, Global, Verbose};
+use crate::cli::{Cli, Command};
 use crate::diagnostic::{Failure, Status};
 use crate::fs::FileError;
 use crate::{sanitize, secrets};
@@ -38,23 +38,19 @@ use session::Session;
 /// Does what was asked.
 pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     let Cli { global, command } = cli;
-    let with = |verbose: Verbose| Global { verbose: global.verbose || verbose.verbose, ..global.clone() };
-    let open = |verbose: Verbose| Session::open(&with(verbose));
     match command {
-        Command::Check(arguments) => check::run(&with(arguments.verbose), &arguments)?,
-        Command::Add(arguments) => add::run(&with(arguments.verbose), &arguments)?,
-        Command::Lock(arguments) => lock::run(&with(arguments.verbose), &arguments)?,
-        Command::Update(arguments) => update::run(&mut open(arguments.verbose)?, &arguments)?,
-        Command::Outdated(arguments) => outdated::run(&open(arguments.verbose)?, &arguments)?,
-        Command::Fetch(arguments) => fetch::run(&mut open(arguments.verbose)?, &arguments)?,
-        Command::Build(arguments) if arguments.dry_run => {
-            dry_run::run(&Session::look(&with(arguments.verbose))?, &arguments)?;
-        }
-        Command::Build(arguments) => build::run(&mut open(arguments.verbose)?, &arguments)?,
-        Command::Publish(arguments) => publish::run(&mut open(arguments.verbose)?, &arguments)?,
+        Command::Check(arguments) => check::run(&global, &arguments)?,
+        Command::Add(arguments) => add::run(&global, &arguments)?,
+        Command::Lock(arguments) => lock::run(&global, &arguments)?,
+        Command::Update(arguments) => update::run(&mut Session::open(&global)?, &arguments)?,
+        Command::Outdated(arguments) => outdated::run(&Session::open(&global)?, &arguments)?,
+        Command::Fetch(arguments) => fetch::run(&mut Session::open(&global)?, &arguments)?,
+        Command::Build(arguments) if arguments.dry_run => dry_run::run(&Session::look(&global)?, &arguments)?,
+        Command::Build(arguments) => build::run(&mut Session::open(&global)?, &arguments)?,
+        Command::Publish(arguments) => publish::run(&mut Session::open(&global)?, &arguments)?,
         Command::Run(arguments) => return run::run(&global, &arguments),
-        Command::Cache(arguments) => cache::run(&with(arguments.command.verbose()), &arguments.command)?,
-        Command::Doctor(arguments) => doctor::run(&with(arguments.verbose))?,
+        Command::Cache(arguments) => cache::run(&global, &arguments.command)?,
+        Command::Doctor(_) => doctor::run(&global)?,
         Command::Schema => schema::print()?,
         Command::Completions(arguments) => completions::print(arguments.shell)?,
     }

@@ -72,6 +72,12 @@ impl Shown {
         }
     }
 
+    /// The error by itself, and what is related to it.
+    pub(super) fn without_related(mut self) -> (Self, Vec<Self>) {
+        let related = std::mem::take(&mut self.related);
+        (self, related)
+    }
+
     /// A cause, which may have lines of its own.
     fn of_cause(error: &(dyn Error + 'static)) -> Cause {
         Cause::Plain(Box::new(Self {

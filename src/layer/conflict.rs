@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::layer::LayerError;
+use crate::layer::error::AlsoDisputed;
 use crate::layer::path::LayerPath;
 use crate::source::{At, Place};
 
@@ -12,7 +13,7 @@ pub(super) struct Conflicts(BTreeMap<(usize, usize), Conflict>);
 
 struct Conflict {
     path: LayerPath,
-    more: usize,
+    others: Vec<AlsoDisputed>,
     first: Place,
     second: Place,
 }
@@ -21,13 +22,18 @@ impl Conflicts {
     pub(super) fn add(&mut self, path: &LayerPath, first: &Place, second: &Place) {
         self.0
             .entry((first.span.start, second.span.start))
-            .and_modify(|conflict| conflict.more += 1)
-            .or_insert_with(|| Conflict { path: path.clone(), more: 0, first: first.clone(), second: second.clone() });
+            .and_modify(|conflict| conflict.others.push(AlsoDisputed(path.clone())))
+            .or_insert_with(|| Conflict {
+                path: path.clone(),
+                others: Vec::new(),
+                first: first.clone(),
+                second: second.clone(),
+            });
     }
 
     pub(super) fn into_errors(self) -> Vec<At<LayerError>> {
         let error = |conflict: Conflict| {
-            let error = LayerError::Conflict { path: conflict.path, more: conflict.more };
+            let error = LayerError::Conflict { path: conflict.path, others: conflict.others };
             At::new(error, &conflict.first, "written here").also(&conflict.second, "and here")
         };
         self.0.into_values().map(error).collect()

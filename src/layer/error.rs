@@ -89,7 +89,7 @@ pub(crate) enum LayerError {
     #[error("`{path}` is no path in an image")]
     #[diagnostic(code(oci::layer::invalid_path))]
     InvalidPath { path: String, source: PathError },
-    #[error("two packages disagree about `{path}`{}", and_others(*more))]
+    #[error("two packages disagree about `{path}`{}", and_named(others.len()))]
     #[diagnostic(
         code(oci::layer::conflict),
         help(
@@ -100,8 +100,8 @@ pub(crate) enum LayerError {
     )]
     Conflict {
         path: LayerPath,
-        /// How many other paths the same two packages disagree about.
-        more: usize,
+        #[related]
+        others: Vec<AlsoDisputed>,
     },
     #[error("`{path}` changed while it was read")]
     #[diagnostic(code(oci::layer::changed), help("run the command again when nothing writes to it"))]
@@ -148,12 +148,23 @@ pub(crate) enum WriteError {
     Interrupted { signal: i32 },
 }
 
+/// Another path about which the same two packages disagree.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("`{0}`")]
+pub(crate) struct AlsoDisputed(pub(super) LayerPath);
+
 pub(super) fn and_others(count: usize) -> String {
     match count {
         0 => String::new(),
         1 => " and one other path".to_owned(),
         _ => format!(" and {count} other paths"),
     }
+}
+
+/// The same where `-v` names them.
+fn and_named(count: usize) -> String {
+    let hint = if count == 0 { "" } else { " (`-v` names them)" };
+    and_others(count) + hint
 }
 
 /// A path on this machine for a message: relative to the manifest's folder where it is within.
@@ -175,13 +186,15 @@ mod tests {
             source.place(start..start + entry.len())
         };
         let path = LayerPath::parse(b"/app/x").unwrap();
+        let others = ["/app/y", "/app/z"].map(|path| AlsoDisputed(LayerPath::parse(path.as_bytes()).unwrap()));
+        let others = others.into();
         let error =
-            At::new(LayerError::Conflict { path, more: 2 }, &place("{ path = \"a\", to = \"/app\" }"), "written here")
+            At::new(LayerError::Conflict { path, others }, &place("{ path = \"a\", to = \"/app\" }"), "written here")
                 .also(&place("{ path = \"b\", to = \"/app\" }"), "and here");
         insta::assert_snapshot!(crate::diagnostic::rendered(&error), @r#"
         oci::layer::conflict
 
-          × two packages disagree about `/app/x` and 2 other paths
+          × two packages disagree about `/app/x` and 2 other paths (`-v` names them)
            ╭─[oci.toml:2:3]
          1 │ packages = [
          2 │   { path = "a", to = "/app" },

@@ -351,7 +351,10 @@ mod tests {
             }
         }
         let problems = project.problems(&[path_to("a", "/"), path_to("b", "/")]);
-        assert_eq!(problems, ["oci::layer::conflict: two packages disagree about `/x` and one other path"]);
+        assert_eq!(
+            problems,
+            ["oci::layer::conflict: two packages disagree about `/x` and one other path (`-v` names them)"]
+        );
     }
 
     #[test]

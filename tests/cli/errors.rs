@@ -239,6 +239,26 @@ fn publishing_to_a_registry_that_wants_credentials() {
 }
 
 #[test]
+fn packages_that_disagree_about_many_paths() {
+    let two = "packages = [{ path = \"a\", to = \"/\" }, { path = \"b\", to = \"/\" }]";
+    let context = TestContext::with_manifest(&format!("[build.app]\nbase = \"scratch\"\n{two}\n"));
+    for name in ["x", "y", "z\u{1b}[2J"] {
+        context.write(&format!("a/{name}"), "of a");
+        context.write(&format!("b/{name}"), "of b");
+    }
+    assert_outcome!(context.run(["build"]).failure(1));
+    for line in [["build", "-v"], ["--verbose", "build"]] {
+        let told = context.run(line).failure(1);
+        assert!(told.stderr().ends_with("  also: `/y`\n  also: `/z`\n"), "{told}");
+    }
+    let told = context.run(["build", "--json"]).failure(1);
+    let error: serde_json::Value = serde_json::from_str(told.stderr().lines().last().unwrap()).unwrap();
+    let others: Vec<&str> =
+        error["related"].as_array().unwrap().iter().map(|other| other["message"].as_str().unwrap()).collect();
+    assert_eq!((others.len(), others[0]), (2, "`/y`"), "{told}");
+}
+
+#[test]
 fn with_json_an_error_is_json_too() {
     let context = TestContext::with_manifest("[build.app]\nbase = \"scrach\"\n");
     let outcome = context.run(["build", "--json"]).failure(2);
