@@ -106,9 +106,11 @@ impl Tree<'_> {
 
     /// The image, or the one layer of it that was made here.
     fn subject(&self) -> String {
-        match self.kind {
-            Kind::Layer(_) => format!("a layer of {}", self.request.subject),
-            Kind::Base | Kind::Whole { .. } => self.request.subject.to_owned(),
+        match (self.kind, self.layers) {
+            (Kind::Layer(_), [layer, ..]) => {
+                format!("layer {} of {}", layer.descriptor.digest.short(), self.request.subject)
+            }
+            _ => self.request.subject.to_owned(),
         }
     }
 
