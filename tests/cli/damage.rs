@@ -4,6 +4,7 @@
 //! `OCI_DAMAGES` says how many files are damaged; `scripts/damage` damages more than the tests do.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -71,8 +72,12 @@ fn kinds(cache: &Path) -> Vec<Vec<PathBuf>> {
 fn damage(random: &mut Random, path: &Path, other: &Path) -> &'static str {
     let bytes = fs::read(path).unwrap();
     let overwrite = |bytes: &[u8]| {
+        let mode = fs::metadata(path).unwrap().permissions();
+        // An ordinary user may not write to what is read-only.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
         let mut file = fs::File::options().write(true).truncate(true).open(path).unwrap();
         std::io::Write::write_all(&mut file, bytes).unwrap();
+        fs::set_permissions(path, mode).unwrap();
     };
     match random.below(7) {
         0 | 1 => {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::images;
-use crate::support::ordinary::Ids;
+use crate::support::ordinary::{Ids, needs_root};
 use crate::support::snapshot::assert_outcome;
 use crate::support::tools::{find, search_path, succeed, tool};
 use crate::support::{Registry, TestContext, project};
@@ -77,7 +77,8 @@ fn a_cache_that_is_read_only_serves_what_it_has() {
 }
 
 #[test]
-fn a_cache_that_is_somebody_elses() {
+fn only_root_a_cache_that_is_somebody_elses() {
+    needs_root();
     let context = TestContext::with_manifest("[build.a]\nbase = \"scratch\"\n");
     let oci = context.as_ordinary_user(Ids::NoEntry);
     let cache = context.root().join("cache/oci");

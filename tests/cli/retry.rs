@@ -34,6 +34,13 @@ fn what_passes_is_seen_and_goes_well() {
     let half = json!([{ "match": format!("GET .*/blobs/{layer}"), "do": "truncate", "argument": 1000, "times": 1 }]);
     proxy.set_faults(&half);
     let outcome = context.run(["fetch"]).success();
+    // Newer versions of skopeo go on by themselves where a transfer broke off.
+    assert!(again(&outcome) <= 1, "{outcome}");
+    std::fs::remove_dir_all(context.root().join("cache/oci")).unwrap();
+    proxy.set_faults(
+        &json!([{ "match": format!("GET .*/blobs/{layer}"), "do": "status", "argument": 503, "times": 1 }]),
+    );
+    let outcome = context.run(["fetch"]).success();
     assert_eq!(again(&outcome), 1, "{outcome}");
 }
 

@@ -485,7 +485,8 @@ fn cargo_builds_the_source_that_is_there() {
     let own = ["bin", "lib"].map(|folder| format!("{{ path = \"{sysroot}/{folder}\", to = \"/rust/{folder}\" }}"));
     let mounts = libraries.chain(own).collect::<Vec<_>>().join(", ");
     let step = format!(
-        "run = \"cd /src && cargo build --offline 2>&1\"\nenv = {{ PATH = \"/rust/bin:/bin\", HOME = \"/tmp\", CARGO_HOME = \"/tmp/cargo\" }}\nmounts = [{mounts}]\n"
+        "run = \"cd /src && cargo build --offline 2>&1\"\nenv = {{ PATH = \"/rust/bin:/bin\", HOME = \"/tmp\", CARGO_HOME = \"/tmp/cargo\", \
+         RUSTFLAGS = \"--sysroot /rust\" }}\nmounts = [{mounts}]\n"
     );
     let context = project(&format!(
         "[stage.dependencies]\nbase = \"busybox\"\npackages = [{{ path = \"Cargo.toml\", to = \"/src/Cargo.toml\" }}, \

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::TestContext;
@@ -29,7 +30,9 @@ impl TestContext {
         let program = bin.join("oci");
         if !bin.is_dir() {
             fs::create_dir(&bin).unwrap();
-            fs::copy(env!("CARGO_BIN_EXE_oci"), &program).unwrap();
+            // By a process of its own: what another thread starts meanwhile would have a program open that this one
+            // writes, and nobody could start it.
+            succeed(tool("cp").args([Path::new(env!("CARGO_BIN_EXE_oci")), &program]));
             for name in ["skopeo", "umoci", "runc"] {
                 symlink(find(name), bin.join(name)).unwrap();
             }
