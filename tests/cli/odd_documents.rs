@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::TestContext;
 use crate::support::images::{architecture, blob, other_architecture, read_json};
-use crate::support::odd::{CONFIG, INDEX, OddRegistry};
+use crate::support::odd::{Answer, CONFIG, INDEX, OddRegistry, digest_of};
 use crate::support::snapshot::assert_outcome;
 
 const NAME: &str = "acme/base";
@@ -36,7 +36,7 @@ fn context(registry: &OddRegistry, platforms: &[&str]) -> TestContext {
 }
 
 fn config(more: &Value) -> Value {
-    let mut config = json!({ "rootfs": { "type": "layers", "diff_ids": [crate::support::odd::digest_of(&EMPTY)] } });
+    let mut config = json!({ "rootfs": { "type": "layers", "diff_ids": [digest_of(&EMPTY)] } });
     config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     config
 }
@@ -61,6 +61,30 @@ fn an_index_in_an_index_is_followed_to_the_image() {
     }
     context.run(["build", "--complete"]).success();
     context.run(["lock", "--check"]).success();
+}
+
+#[test]
+fn documents_that_are_served_as_plain_json_are_what_they_say() {
+    let registry = OddRegistry::start();
+    let image = registry.image(NAME, &[&EMPTY]);
+    let inner = registry.put(NAME, "", &image);
+    for document in [image.clone(), index(&[with(inner, here())])] {
+        let descriptor = registry.put(NAME, "1", &document);
+        let outer = descriptor["digest"].as_str().unwrap().to_owned();
+        let texts = [document.to_string(), image.to_string()];
+        registry.answer(move |request| {
+            let (_, name) = request.path.split_once("/manifests/")?;
+            let name = if name == "1" { &outer } else { name };
+            let text = texts.iter().find(|text| digest_of(text.as_bytes()) == name)?;
+            let answer = Answer::new("200 OK", text.clone()).header("Content-Type", "application/json");
+            Some(answer.header("Docker-Content-Digest", name))
+        });
+        let context = context(&registry, &[architecture()]);
+        context.run(["lock"]).success();
+        assert!(context.read("oci.lock").contains(descriptor["digest"].as_str().unwrap()));
+        context.run(["build", "--complete"]).success();
+        context.run(["lock", "--check"]).success();
+    }
 }
 
 #[test]

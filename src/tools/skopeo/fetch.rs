@@ -172,11 +172,16 @@ impl Skopeo {
     }
 }
 
-/// True for what skopeo refuses to read though engines do not: OCI's layer types in a Docker manifest, Docker's own type
-/// for zstd, and (in some of its versions) registries by an IPv6 address.
+/// True for what skopeo refuses to read though engines do: OCI's layer types in a Docker manifest, Docker's own type
+/// for zstd, manifests that are served as `application/json`, which it takes for Docker's schema 1, and (in some of its
+/// versions) registries by an IPv6 address.
 fn is_beyond_skopeo(error: &ToolError) -> bool {
-    const REFUSALS: [&str; 3] =
-        ["unsupported docker v2s2 media type", "nsupported manifest media type", "invalid reference format"];
+    const REFUSALS: [&str; 4] = [
+        "unsupported docker v2s2 media type",
+        "nsupported manifest media type",
+        "unsupported schema version",
+        "invalid reference format",
+    ];
     matches!(error, ToolError::Tool(failure) if failure.said.as_deref().is_some_and(|said| {
         REFUSALS.iter().any(|refusal| said.contains(refusal))
     }))
