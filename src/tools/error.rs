@@ -50,6 +50,7 @@ pub(crate) struct Failure {
     pub(crate) subject: Subject,
     /// A line for a shell.
     pub(crate) command: String,
+    pub(crate) orders: Orders,
     /// Nothing if it did not end by itself, or was never started.
     pub(crate) status: Option<ExitStatus>,
     /// The line of its standard error that decides, in plain text.
@@ -60,6 +61,33 @@ pub(crate) struct Failure {
     /// A login for the registry that was not sent, since the tool does not read it: its key, and its file.
     pub(crate) unread: Option<(&'static str, PathBuf)>,
     evidence: Option<Evidence>,
+}
+
+/// What a command says of how a registry is to be talked to, by skopeo's flags for either end of a copy.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    /// No credentials are to be sent.
+    pub(crate) anonymous: bool,
+    /// Plain HTTP will do.
+    pub(crate) plain_http: bool,
+    /// The file with logins that counts instead of the usual ones.
+    pub(crate) logins: Option<PathBuf>,
+}
+
+impl Orders {
+    fn of(invocation: &Invocation) -> Self {
+        let arguments = invocation.all_arguments();
+        let flag = |name: &str| {
+            let is_it =
+                |argument: &str| ["--", "--src-", "--dest-"].iter().any(|side| argument == format!("{side}{name}"));
+            arguments.iter().position(|argument| argument.to_str().is_some_and(is_it))
+        };
+        Self {
+            anonymous: flag("no-creds").is_some(),
+            plain_http: flag("tls-verify=false").is_some(),
+            logins: flag("authfile").and_then(|at| arguments.get(at + 1)).map(PathBuf::from),
+        }
+    }
 }
 
 impl ToolError {
@@ -147,7 +175,8 @@ impl ToolError {
         if let Self::Tool(failure) = &mut self
             && failure.cause == Cause::Unauthorised
             && let Some(registry) = failure.subject.registry()
-            && let Ok(KnownCredentials::Unread { key, file }) = known_credentials(failure.login_file(), registry)
+            && let Ok(KnownCredentials::Unread { key, file }) =
+                known_credentials(failure.orders.logins.as_deref(), registry)
         {
             failure.unread = Some((key, file));
         }
@@ -182,6 +211,7 @@ impl Failure {
             stage: task.stage,
             subject: task.subject.clone(),
             command: sanitize::name(&invocation.to_string()),
+            orders: Orders::of(invocation),
             status: None,
             said: None,
             log: None,
@@ -189,13 +219,6 @@ impl Failure {
             unread: None,
             evidence: None,
         }
-    }
-
-    /// The file with logins that its command names.
-    fn login_file(&self) -> Option<&Path> {
-        let mut words = self.command.split(' ');
-        words.find(|word| word.starts_with("--") && word.ends_with("authfile"))?;
-        words.next().map(|file| Path::new(file.trim_matches('\'')))
     }
 
     /// Takes in what the tool wrote, and keeps all of it in a file.

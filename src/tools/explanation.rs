@@ -204,7 +204,7 @@ impl Failure {
             Cause::PlainHttp => {
                 format!("if that is meant to be so, set `insecure = true` under `[registry.\"{registry}\"]`")
             }
-            Cause::Unauthorised if self.was_anonymous() => format!(
+            Cause::Unauthorised if self.orders.anonymous => format!(
                 "no credentials were sent: `anonymous` says so, or `insecure`, which `oci.toml` alone has for it; agree with \
                  `insecure = true` under `[registry.\"{registry}\"]` in `~/.config/oci/config.toml`"
             ),
@@ -271,17 +271,9 @@ impl Failure {
         Absence::of(self.tool, &self.program)
     }
 
-    /// True if the tool was told to send no credentials.
-    fn was_anonymous(&self) -> bool {
-        self.command.split(' ').any(|word| word.starts_with("--") && word.ends_with("no-creds"))
-    }
-
     /// The command that logs in, over plain HTTP where the tool was to take that.
     fn login(&self) -> String {
-        // A shell's quotes are around what has `=` in it.
-        let mut words = self.command.split(' ').map(|word| word.trim_matches('\''));
-        let is_plain = words.any(|word| word.starts_with("--") && word.ends_with("tls-verify=false"));
-        format!("skopeo login {}{}", if is_plain { "--tls-verify=false " } else { "" }, self.registry())
+        format!("skopeo login {}{}", if self.orders.plain_http { "--tls-verify=false " } else { "" }, self.registry())
     }
 
     fn repository(&self) -> Option<&Repository> {

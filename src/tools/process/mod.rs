@@ -135,6 +135,11 @@ impl Invocation {
         self
     }
 
+    /// Those that were added so far.
+    pub(crate) fn all_arguments(&self) -> &[OsString] {
+        &self.arguments
+    }
+
     pub(crate) fn variable(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.environment.insert(name.as_ref().to_owned(), value.as_ref().to_owned());
         self
