@@ -1,11 +1,11 @@
 //! Folders above a package's files, as the image below has them.
 //!
 //! Such a folder needs an entry in the layer, and its mode and owner are looked up where every machine finds
-//! them: in the layers that were made here, and below [`PLACES`] also in the base from elsewhere, whose layers
-//! are fetched for this. Anywhere else the folder becomes what [`folder_mode`](super::tree::folder_mode) says:
-//! what a store happens to hold must not decide a digest.
+//! them: in the layers that were made here, then in the image that the files come from, and below [`PLACES`] also in
+//! the base from elsewhere, whose layers are fetched for this. Anywhere else the folder becomes what
+//! [`folder_mode`](super::tree::folder_mode) says: what a store happens to hold must not decide a digest.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::layer::Tree;
 use crate::layer::link::{BaseLinks, PLACES};
@@ -40,7 +40,7 @@ impl Look {
             return Self::Everywhere;
         }
         let unsaid = unsaid(trees);
-        match unsaid.iter().any(|path| is_in_places(path)) {
+        match unsaid.iter().any(|(path, claim)| asks_the_base(path, *claim)) {
             true => Self::Everywhere,
             false if unsaid.is_empty() => Self::Nowhere,
             false => Self::Made,
@@ -50,10 +50,11 @@ impl Look {
 
 /// Gives the folders of which no package says anything the mode and owner that they have below.
 pub(crate) fn inherit(trees: &mut [&mut Tree], below: &Below) {
-    let unsaid: BTreeSet<LayerPath> = unsaid(trees.iter().map(|tree| &**tree)).into_iter().cloned().collect();
-    let entries = trees.iter_mut().flat_map(|tree| &mut tree.entries);
-    for entry in entries.filter(|entry| entry.kind == Kind::Folder(Claim::Implied) && unsaid.contains(&entry.path)) {
-        let image = if is_in_places(&entry.path) { &below.all } else { &below.made };
+    let unsaid: BTreeMap<LayerPath, Claim> =
+        unsaid(trees.iter().map(|tree| &**tree)).into_iter().map(|(path, claim)| (path.clone(), claim)).collect();
+    for entry in trees.iter_mut().flat_map(|tree| &mut tree.entries).filter(|entry| entry.claim().is_some()) {
+        let Some(claim) = unsaid.get(&entry.path) else { continue };
+        let image = if asks_the_base(&entry.path, *claim) { &below.all } else { &below.made };
         let Some(rights) = image.rights(&entry.path) else { continue };
         if let (Ok(uid), Ok(gid)) = (u32::try_from(rights.uid), u32::try_from(rights.gid)) {
             (entry.mode, entry.owner) = (Mode(rights.mode), Owner { uid, gid });
@@ -61,20 +62,23 @@ pub(crate) fn inherit(trees: &mut [&mut Tree], below: &Below) {
     }
 }
 
-/// The folders that are only there since something is below them, in all of these trees.
-fn unsaid<'a>(trees: impl Iterator<Item = &'a Tree> + Clone) -> BTreeSet<&'a LayerPath> {
-    let folders = trees.flat_map(|tree| &tree.entries).filter_map(|entry| match entry.kind {
-        Kind::Folder(claim) => Some((claim, &entry.path)),
-        _ => None,
-    });
-    let mut unsaid: BTreeSet<&LayerPath> =
-        folders.clone().filter(|(claim, _)| *claim == Claim::Implied).map(|(_, path)| path).collect();
-    if !unsaid.is_empty() {
-        for (_, path) in folders.filter(|(claim, _)| *claim != Claim::Implied) {
-            unsaid.remove(path);
+/// The folders that are only there since something is below them, in all of these trees, and by what right.
+fn unsaid<'a>(trees: impl Iterator<Item = &'a Tree> + Clone) -> BTreeMap<&'a LayerPath, Claim> {
+    let mut claims: BTreeMap<&LayerPath, Claim> = BTreeMap::new();
+    for entry in trees.flat_map(|tree| &tree.entries) {
+        if let Kind::Folder(claim) = entry.kind {
+            let greatest = claims.entry(&entry.path).or_insert(claim);
+            *greatest = claim.max(*greatest);
         }
     }
-    unsaid
+    claims.retain(|_, claim| *claim <= Claim::AsThere);
+    claims
+}
+
+/// Whether the base from elsewhere has a say in how a folder is: in one of [`PLACES`], where no image that files come
+/// from has one.
+fn asks_the_base(folder: &LayerPath, claim: Claim) -> bool {
+    claim == Claim::Implied && is_in_places(folder)
 }
 
 /// Whether the folder is in one of [`PLACES`], at any depth.

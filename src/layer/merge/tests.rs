@@ -4,8 +4,8 @@ use std::io::Write;
 
 use super::*;
 use crate::image::Layer;
-use crate::layer::testing::{Project, image, listing, path_to, text, written};
-use crate::layer::{LayerError, Tree};
+use crate::layer::testing::{Project, image, listing, path_to, tarred, text, written};
+use crate::layer::{BaseLinks, Below, LayerError, LayerLinks, Look, Tree, inherit};
 use crate::manifest::Package;
 use crate::manifest::package::Mode;
 use crate::model::document::media_type;
@@ -132,6 +132,22 @@ fn a_folder_is_as_it_is_there() {
     assert_eq!(project.listing(&[take("/bin/")]), ["/bin 750 10:20 folder", "/bin/tool 640 1:2 archived 4"]);
     let changed = project.listing(&[Package { folder_mode: Some(Mode(0o700)), ..take("/opt/sub").with_mode(0o600) }]);
     assert_eq!(changed, ["/opt 750 10:20 as there", "/opt/sub 700 10:20 folder", "/opt/sub/d 600 1:2 archived 1"]);
+}
+
+/// A step below may have given it to somebody. The base from elsewhere is not looked into for it.
+#[test]
+fn a_folder_above_is_rather_as_a_layer_that_was_made_here_has_it() {
+    let project = project(&[BASE]);
+    let of = |path: &str| {
+        let links = LayerLinks::read(&tarred(&[(path, 0o711, 7)])[..], media_type::LAYER).unwrap();
+        BaseLinks::stack([&links])
+    };
+    for (made, expected) in [(of("opt"), "/opt 711 7:7 as there"), (of("other"), "/opt 750 10:20 as there")] {
+        let mut tree = project.scan(&[take("/opt/sub")]).unwrap();
+        assert_eq!(Look::of([&tree].into_iter()), Look::Made);
+        inherit(&mut [&mut tree], &Below { all: of("opt"), made });
+        assert_eq!(listing(&tree)[0], expected);
+    }
 }
 
 #[test]
