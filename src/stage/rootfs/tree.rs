@@ -104,13 +104,13 @@ impl Tree<'_> {
         made
     }
 
-    /// The image, or the one layer of it that was made here.
+    /// The image, or the part of it that the tree is.
     fn subject(&self) -> String {
+        let image = self.request.subject;
         match (self.kind, self.layers) {
-            (Kind::Layer(_), [layer, ..]) => {
-                format!("layer {} of {}", layer.descriptor.digest.short(), self.request.subject)
-            }
-            _ => self.request.subject.to_owned(),
+            (Kind::Layer(_), [layer, ..]) => format!("layer {} of {image}", layer.descriptor.digest.short()),
+            (Kind::Base, _) if !self.request.own.is_empty() => format!("the base of {image}"),
+            _ => image.to_owned(),
         }
     }
 
