@@ -2,8 +2,6 @@
 //! never ends, a terminal that obeys them, credentials that are shown or go elsewhere.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +11,7 @@ use serde_json::json;
 
 use crate::support::faults::FaultyRegistry;
 use crate::support::images::{self, Base};
+use crate::support::odd::{Answer, OddRegistry};
 use crate::support::registry::PASSWORD;
 use crate::support::tools::search_path;
 use crate::support::{Registry, TestContext, project};
@@ -233,28 +232,6 @@ fn a_manifest_that_is_a_folder_is_told() {
     assert!(told.stderr().contains("oci::manifest::not_a_file"), "{told}");
 }
 
-/// A registry that answers each request with what `answer` says for its head: a status line and a body.
-fn serve(answer: impl Fn(&str) -> (&'static str, String) + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let host = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let mut head = String::new();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).is_ok_and(|length| length > 0) {}
-            let (status, body) = answer(&head);
-            let length = body.len();
-            let body = if head.starts_with("HEAD") { "" } else { &body };
-            let _ = write!(
-                stream,
-                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-            );
-        }
-    });
-    host
-}
-
 /// True for what a terminal obeys or does not show.
 fn is_hidden(character: char) -> bool {
     (character.is_control() && character != '\n') || "\u{202e}\u{200b}\u{2066}\u{feff}\u{e0041}".contains(character)
@@ -263,14 +240,20 @@ fn is_hidden(character: char) -> bool {
 #[test]
 fn a_registry_cannot_steer_the_terminal() {
     let evil = "\u{1b}]0;PWNED\u{7}\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\u{2066}\u{feff}\u{e0041}\nhelp: forged";
-    let host = serve(move |head| match head {
-        _ if head.contains("/tags/list") => {
-            ("200 OK", json!({ "name": "x", "tags": [format!("1{evil}"), "1\u{1b}[31m"] }).to_string())
+    let registry = OddRegistry::start();
+    registry.answer(move |request| match request.path.as_str() {
+        "/v2/" => None,
+        path if path.contains("/tags/list") => {
+            let tags = json!({ "name": "x", "tags": [format!("1{evil}"), "1\u{1b}[31m"] });
+            Some(Answer::json("200 OK", &tags))
         }
-        _ if head.contains(" /v2/ ") => ("200 OK", "{}".to_owned()),
-        _ => ("404 Not Found", json!({ "errors": [{ "code": "MANIFEST_UNKNOWN", "message": evil }] }).to_string()),
+        _ => {
+            let errors = json!({ "errors": [{ "code": "MANIFEST_UNKNOWN", "message": evil }] });
+            Some(Answer::json("404 Not Found", &errors))
+        }
     });
-    let context = TestContext::with_manifest(&format!("[base.b]\nrepository = \"{host}/x\"\ntag = \"1\"\n"));
+    let repository = registry.repository("x");
+    let context = TestContext::with_manifest(&format!("[base.b]\nrepository = \"{repository}\"\ntag = \"1\"\n"));
     for arguments in [&["lock"][..], &["lock", "--json"], &["-v", "outdated"], &["doctor"], &["doctor", "--json"]] {
         let told = context.finish(context.oci().args(arguments));
         for text in [told.stdout(), told.stderr()] {
@@ -284,21 +267,22 @@ fn a_registry_cannot_steer_the_terminal() {
 fn credentials_that_a_registry_echoes_are_not_shown() {
     let context = TestContext::new();
     let password = "corr\"ect/horse 9";
-    let host = serve(|head| {
-        let sent =
-            head.lines().find_map(|line| line.strip_prefix("Authorization: ").or(line.strip_prefix("authorization: ")));
-        match sent {
-            Some(sent) => {
+    let registry = OddRegistry::start();
+    registry.answer(|request| {
+        Some(match request.authorization() {
+            "" => Answer::json("401 Unauthorized", &json!({})).header("WWW-Authenticate", "Basic realm=\"r\""),
+            sent => {
                 let message = format!("you sent {sent}, that is corr\"ect/horse 9 or corr%22ect%2Fhorse%209");
-                ("403 Forbidden", json!({ "errors": [{ "code": "DENIED", "message": message }] }).to_string())
+                let errors = json!({ "errors": [{ "code": "DENIED", "message": message }] });
+                Answer::json("403 Forbidden", &errors)
             }
-            None => ("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"r\"", "{}".to_owned()),
-        }
+        })
     });
+    let host = registry.host();
     fs::create_dir(context.root().join("home/.docker")).unwrap();
     // `mona:corr"ect/horse 9`
     let encoded = "bW9uYTpjb3JyImVjdC9ob3JzZSA5";
-    let file = json!({ "auths": { &host: { "auth": encoded } } }).to_string();
+    let file = json!({ "auths": { host: { "auth": encoded } } }).to_string();
     fs::write(context.root().join("home/.docker/config.json"), &file).unwrap();
     let base = format!("[base.b]\nrepository = \"{host}/x\"\ntag = \"1\"\n");
     context.write("auth.json", file);

@@ -61,7 +61,7 @@ impl Skopeo {
     ) -> Result<Digest, ToolError> {
         let Some(client) = &self.settings.shortcut else { return Err(error) };
         let task = self.task("push", Subject::Image(destination.clone()));
-        let invocation = self.copy();
+        let invocation = self.copy().arguments(access.flags(destination.repository(), "dest-"));
         let mut hidden = Some(error);
         self.persist(&task, &invocation, || match client.put_index(destination, index, access) {
             Some(Ok(())) => Ok(Vec::new()),
