@@ -43,12 +43,17 @@ impl Storage {
         command
     }
 
-    /// What a container prints: `podman run --rm` with what a machine without systemd needs.
+    /// What a container prints, started with what a machine without systemd needs. It is read from the
+    /// container's log: a client that is attached to a container that ends at once can miss its output.
     pub(crate) fn podman_run(&self, options: &[&str], image: &str, arguments: &[&str]) -> String {
         let mut command = self.engine("podman");
-        command.args(["--runtime", "runc", "--cgroup-manager", "cgroupfs", "run", "--rm", "--network=host"]);
+        command.args(["--runtime", "runc", "--cgroup-manager", "cgroupfs", "run", "--detach", "--network=host"]);
         command.args(["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", "--tls-verify=false"]);
-        succeed(command.args(options).arg(image).args(arguments))
+        let id = succeed(command.arg("--log-driver=k8s-file").args(options).arg(image).args(arguments));
+        let status = succeed(self.engine("podman").args(["wait", &id]));
+        let told = succeed(self.engine("podman").args(["logs", &id]));
+        assert_eq!(status, "0", "{told}");
+        told
     }
 
     /// The root filesystem of an image, as podman puts it together.
