@@ -61,28 +61,11 @@ impl Layout {
         &self.folder
     }
 
-    /// What the layout names, by name; nothing where there is no layout yet.
-    pub(crate) fn images(&self) -> Result<BTreeMap<String, Descriptor>, LayoutError> {
-        self.check()?;
-        let path = self.index_path();
-        let bytes = match read_own(&path, DOCUMENT_LIMIT) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-            Err(error) => return Err(FileError::new("read", &path, error).into()),
-        };
-        let index: Index = serde_json::from_slice(&bytes).map_err(|source| LayoutError::Index { path, source })?;
-        let named = index.manifests.into_iter().filter_map(|mut descriptor| {
-            let name = descriptor.annotations.remove(REF_NAME)?;
-            Some((name, descriptor))
-        });
-        Ok(named.collect())
-    }
-
     /// Puts images in under their names, and drops those that `keep` refuses.
     ///
     /// Blobs that the store has are linked; those it lacks (a shallow base's layers) stay absent.
     /// Blobs that nothing in the layout names any more are removed. Gives the names among the blobs that are none:
-    /// they were not put there by us, and stay.
+    /// they were not put there by us, and stay. An index of ours that was damaged is written anew.
     pub(crate) fn update(
         &self,
         store: &Store,
@@ -90,22 +73,28 @@ impl Layout {
         keep: impl Fn(&str) -> bool,
     ) -> Result<Vec<PathBuf>, LayoutError> {
         self.check()?;
+        let is_ours = self.is_marked();
         self.create()?;
         let _lock = Lock::exclusive(&self.folder.join(LOCK), || {})?;
-        let old = self.images()?;
-        let mut new = old.clone();
+        let old = self.index()?;
+        let mut new = match names(old.as_deref()) {
+            Ok(names) => names,
+            Err(_) if is_ours => BTreeMap::new(),
+            Err(source) => return Err(LayoutError::Index { path: self.index_path(), source }),
+        };
         new.retain(|name, _| keep(name));
         new.extend(images.iter().map(|(name, descriptor)| (name.clone(), descriptor.clone())));
         let mut needed = BTreeSet::new();
         for descriptor in new.values() {
             self.link_tree(store, descriptor, &mut needed)?;
         }
-        if old == new && self.index_path().exists() {
+        let index = index(&new);
+        if old.as_ref() == Some(&index) {
             return Ok(Vec::new());
         }
         // What the index names is there whenever the index is.
         sync_folder(&self.folder.join("blobs/sha256"))?;
-        self.write_index(&new)?;
+        write_atomically(&self.index_path(), &index, 0o644)?;
         crate::fs::sweep(&self.folder);
         Ok(self.sweep(&needed)?)
     }
@@ -133,18 +122,27 @@ impl Layout {
 
     /// Makes a layout for a tool: it names these images, and its blobs are elsewhere.
     pub(crate) fn create_private(&self, images: &BTreeMap<String, Descriptor>) -> Result<(), FileError> {
-        write_atomically(&self.folder.join("oci-layout"), OCI_LAYOUT, 0o644)?;
-        self.write_index(images)
+        write_atomically(&self.marker_path(), OCI_LAYOUT, 0o644)?;
+        write_atomically(&self.index_path(), &index(images), 0o644)
     }
 
-    fn write_index(&self, images: &BTreeMap<String, Descriptor>) -> Result<(), FileError> {
-        let manifests = images.iter().map(|(name, descriptor)| {
-            let mut descriptor = descriptor.clone();
-            descriptor.annotations.insert(REF_NAME.to_owned(), name.clone());
-            descriptor
-        });
-        let index = Index::new(manifests.collect(), BTreeMap::new());
-        write_atomically(&self.index_path(), &canonical_json(&index), 0o644)
+    /// The bytes of `index.json`, if it is there.
+    fn index(&self) -> Result<Option<Vec<u8>>, FileError> {
+        let path = self.index_path();
+        match read_own(&path, DOCUMENT_LIMIT) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FileError::new("read", &path, error)),
+        }
+    }
+
+    /// True if the folder says of itself what we write there.
+    fn is_marked(&self) -> bool {
+        read_own(&self.marker_path(), OCI_LAYOUT.len() as u64).is_ok_and(|bytes| bytes == OCI_LAYOUT)
+    }
+
+    fn marker_path(&self) -> PathBuf {
+        self.folder.join("oci-layout")
     }
 
     fn index_path(&self) -> PathBuf {
@@ -157,12 +155,11 @@ impl Layout {
 
     fn create(&self) -> Result<(), FileError> {
         create_folder(&self.folder.join("blobs/sha256"))?;
-        let marker = self.folder.join("oci-layout");
-        if read_own(&marker, OCI_LAYOUT.len() as u64).is_ok_and(|bytes| bytes == OCI_LAYOUT) {
+        if self.is_marked() {
             return Ok(());
         }
         write_atomically(&self.folder.join(".gitignore"), b"*\n", 0o644)?;
-        write_atomically(&marker, OCI_LAYOUT, 0o644)
+        write_atomically(&self.marker_path(), OCI_LAYOUT, 0o644)
     }
 
     /// Links a manifest or index and all that it names. Layers of a base may be absent.
@@ -243,6 +240,27 @@ impl Layout {
     }
 }
 
+/// What an index names, by name; nothing where there is none.
+fn names(index: Option<&[u8]>) -> Result<BTreeMap<String, Descriptor>, serde_json::Error> {
+    let Some(bytes) = index else { return Ok(BTreeMap::new()) };
+    let index: Index = serde_json::from_slice(bytes)?;
+    let named = index.manifests.into_iter().filter_map(|mut descriptor| {
+        let name = descriptor.annotations.remove(REF_NAME)?;
+        Some((name, descriptor))
+    });
+    Ok(named.collect())
+}
+
+/// The bytes of the index that names these images.
+fn index(images: &BTreeMap<String, Descriptor>) -> Vec<u8> {
+    let manifests = images.iter().map(|(name, descriptor)| {
+        let mut descriptor = descriptor.clone();
+        descriptor.annotations.insert(REF_NAME.to_owned(), name.clone());
+        descriptor
+    });
+    canonical_json(&Index::new(manifests.collect(), BTreeMap::new()))
+}
+
 /// The digest of a file; `None` if it is gone.
 fn read_digest(path: &Path) -> Result<Option<Digest>, FileError> {
     match crate::fs::open_own(path) {
@@ -293,9 +311,10 @@ mod tests {
         layout
             .update(&store, &BTreeMap::from([("a".into(), one.clone()), ("b".into(), one.clone())]), |_| true)
             .unwrap();
-        assert_eq!(layout.images().unwrap().len(), 2);
+        let named = || names(layout.index().unwrap().as_deref()).unwrap();
+        assert_eq!(named().len(), 2);
         layout.update(&store, &BTreeMap::from([("a".into(), two.clone())]), |name| name == "a").unwrap();
-        assert_eq!(layout.images().unwrap(), BTreeMap::from([("a".to_owned(), two.clone())]));
+        assert_eq!(named(), BTreeMap::from([("a".to_owned(), two.clone())]));
         let blobs = std::fs::read_dir(folder.path().join(".oci/blobs/sha256")).unwrap().count();
         assert_eq!(blobs, 2, "the manifest and the config of the one image left");
         assert!(!layout.blob_path(&one.digest).exists() && layout.blob_path(&two.digest).exists());
@@ -328,7 +347,6 @@ mod tests {
             let refused = |kind: &str| {
                 let error = layout.update(&store, &images, |_| true).unwrap_err();
                 assert_eq!(error.to_string(), format!("`{}` was not made by `oci`: it is {kind}", path.display()));
-                layout.images().unwrap_err();
             };
             refused("a symbolic link");
             std::fs::remove_file(&path).unwrap();

@@ -16,6 +16,9 @@ use crate::support::{Registry, project};
 const DAMAGES: usize = 40;
 
 const TABLES: &str = r#"
+[policy]
+signatures = "policy.json"
+
 [stage.tools]
 base = "busybox"
 steps = ["mkdir /tools && echo tool > /tools/tool"]
@@ -68,8 +71,16 @@ fn kinds(cache: &Path) -> Vec<Vec<PathBuf>> {
     kinds
 }
 
+/// How many kinds of damage there are.
+const KINDS: usize = 7;
+
 /// Damages a file, in place, so that what is linked to it is damaged too. Says what was done.
 fn damage(random: &mut Random, path: &Path, other: &Path) -> &'static str {
+    let kind = random.below(KINDS);
+    damage_by(kind, random, path, other)
+}
+
+fn damage_by(kind: usize, random: &mut Random, path: &Path, other: &Path) -> &'static str {
     let bytes = fs::read(path).unwrap();
     let overwrite = |bytes: &[u8]| {
         let mode = fs::metadata(path).unwrap().permissions();
@@ -79,7 +90,7 @@ fn damage(random: &mut Random, path: &Path, other: &Path) -> &'static str {
         std::io::Write::write_all(&mut file, bytes).unwrap();
         fs::set_permissions(path, mode).unwrap();
     };
-    match random.below(7) {
+    match kind {
         0 | 1 => {
             let mut flipped = bytes.clone();
             flipped[random.below(bytes.len())] ^= 1 << random.below(8);
@@ -123,6 +134,7 @@ fn a_damaged_file_makes_no_image_and_is_found_and_made_again() {
     let rounds = std::env::var("OCI_DAMAGES").map_or(DAMAGES, |rounds| rounds.parse().unwrap());
     let registry = Registry::start();
     let context = project::on_base(&registry, Base::Busybox, "busybox", TABLES);
+    context.write("policy.json", r#"{ "default": [{ "type": "insecureAcceptAnything" }] }"#);
     context.write("app", "app");
     context.write_large("large", 9 << 20, 7);
     context.write("files/deep/file", "file");
@@ -138,8 +150,20 @@ fn a_damaged_file_makes_no_image_and_is_found_and_made_again() {
         .iter()
         .map(|files| files[0].parent().unwrap().file_name().unwrap().to_owned())
         .collect::<Vec<_>>();
-    for kind in ["archive", "blocks", "inputs", "last", "layer", "folders", "overlays", "step", "step-layer", "sha256"]
-    {
+    let expected = [
+        "archive",
+        "blocks",
+        "inputs",
+        "last",
+        "layer",
+        "folders",
+        "overlays",
+        "sha256",
+        "step",
+        "step-layer",
+        "trust",
+    ];
+    for kind in expected {
         assert!(names.iter().any(|name| name == kind), "{kind} is not among {names:?}");
     }
     let digests = || (context.built("app"), context.built("zstd"));
@@ -177,4 +201,27 @@ fn a_damaged_file_makes_no_image_and_is_found_and_made_again() {
         context.run(["cache", "verify"]).success();
     }
     assert!(found >= rounds / 2);
+}
+
+/// A file that is not under a checksum of the store: it is small, and made again from what is.
+#[test]
+fn what_marks_and_names_is_made_again() {
+    let registry = Registry::start();
+    let context = project::on_base(&registry, Base::Busybox, "busybox", "[build.app]\nbase = \"busybox\"\n");
+    context.run(["build"]).success();
+    let cache = context.root().join("cache/oci");
+    let mut random = Random(20_261_127);
+    let layout = context.layout();
+    for path in [cache.join("oci-cache"), layout.join("index.json"), layout.join("oci-layout")] {
+        let (whole, mode) = (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().permissions());
+        for kind in 0..4 * KINDS {
+            let what = damage_by(kind % KINDS, &mut random, &path, &context.project().join("oci.lock"));
+            let told = format!("{what} in {}", path.display());
+            context.run(["build"]).success();
+            assert_eq!(fs::read(&path).unwrap(), whole, "{told}");
+            assert_eq!(fs::metadata(&path).unwrap().permissions(), mode, "{told}");
+            is_whole(&layout, &told);
+        }
+    }
+    context.run(["cache", "verify"]).success();
 }
