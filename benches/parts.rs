@@ -7,6 +7,10 @@
 #![expect(clippy::expect_used, reason = "without its setting a benchmark has nothing to say")]
 #![expect(dead_code, unused_imports, reason = "the program's modules are taken in whole, and few things used")]
 
+#[path = "../src/compress/mod.rs"]
+mod compress;
+#[path = "../src/contents/mod.rs"]
+mod contents;
 #[path = "../src/fs/mod.rs"]
 mod fs;
 #[path = "../src/image/mod.rs"]
@@ -17,10 +21,14 @@ mod layer;
 mod manifest;
 #[path = "../src/model/mod.rs"]
 mod model;
+#[path = "../src/pack/mod.rs"]
+mod pack;
 #[path = "../src/parallel.rs"]
 mod parallel;
 #[path = "../src/problem.rs"]
 mod problem;
+#[path = "../src/process/mod.rs"]
+mod process;
 #[path = "../src/sanitize.rs"]
 mod sanitize;
 #[path = "../src/secrets.rs"]
@@ -32,6 +40,8 @@ mod store;
 #[path = "../src/suggest.rs"]
 mod suggest;
 mod support;
+#[path = "../src/tar/mod.rs"]
+mod tar;
 #[path = "../src/tools/mod.rs"]
 mod tools;
 
@@ -42,9 +52,11 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use layer::{Compressors, EarlierBlocks, ScanRequest, Tree, WriteOptions};
+use compress::{Compressors, EarlierBlocks};
+use layer::{Tree, WriteOptions};
 use manifest::{Package, PackageContent};
 use model::{Compression, Digest, Platform};
+use pack::ScanRequest;
 use source::{Placed, Source};
 use store::Store;
 use support::{floor, header, is_wanted, medians, program, row, small_files};
@@ -165,6 +177,6 @@ fn write(
     compressors: &Compressors,
     earlier: Option<Arc<EarlierBlocks>>,
     out: &mut (impl Write + Send),
-) -> layer::compress::WrittenLayer {
+) -> compress::WrittenLayer {
     tree.write(&WriteOptions { epoch: 0, compression, compressors, earlier }, out).expect("a layer")
 }

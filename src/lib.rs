@@ -5,8 +5,11 @@
 
 #[cfg(test)]
 mod as_root;
+mod capture;
 mod cli;
 mod commands;
+mod compress;
+mod contents;
 mod diagnostic;
 mod executor;
 mod fs;
@@ -18,9 +21,11 @@ mod manifest;
 mod model;
 #[cfg(test)]
 mod mutation;
+mod pack;
 mod parallel;
 mod plan;
 mod problem;
+mod process;
 mod report;
 mod resolve;
 mod sandbox;
@@ -30,6 +35,7 @@ mod source;
 mod stage;
 mod store;
 mod suggest;
+mod tar;
 mod tools;
 
 use std::ffi::OsString;
@@ -71,13 +77,13 @@ fn program() -> ExitCode {
         cli::When::Never => Some(false),
     };
     let format = Format::decide(cli.global.json, cli.global.verbose, colour);
-    if let Err(error) = tools::signal::install() {
+    if let Err(error) = process::signal::install() {
         // Without it an interrupt ends the program at once, and later runs sweep up.
         eprintln!("warning: could not take care of signals: {error}");
     }
     let result = commands::dispatch(cli);
-    if let Some(signal) = tools::signal::pending().filter(|_| result.is_err()) {
-        tools::signal::die_of(signal);
+    if let Some(signal) = process::signal::pending().filter(|_| result.is_err()) {
+        process::signal::die_of(signal);
     }
     result.unwrap_or_else(|failure| {
         diagnostic::render(&failure.reports, format);

@@ -4,6 +4,7 @@
 //! `commands::print`. Code that puts a foreign name into a message may clean it before; it need not.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 /// Removes terminal escapes, control characters and characters that cannot be seen; line feeds and tabs stay.
 pub(crate) fn foreign(text: &str) -> String {
@@ -21,6 +22,11 @@ pub(crate) fn foreign(text: &str) -> String {
 /// A path or name for a message: as [`foreign`], on one line.
 pub(crate) fn name(text: &str) -> String {
     foreign(text).replace(['\n', '\t'], "\u{fffd}")
+}
+
+/// A path on this machine for a message: relative to `folder` where it is within.
+pub(crate) fn path(path: &Path, folder: &Path) -> String {
+    name(&path.strip_prefix(folder).unwrap_or(path).display().to_string())
 }
 
 /// Removes what a terminal would obey or not show, and nothing else: of an escape sequence its visible rest stays. This

@@ -170,6 +170,11 @@ impl<E> At<E> {
         Self { error: Box::new(error), source: place.source.clone(), labels: vec![(place.span.clone(), label.into())] }
     }
 
+    /// The same places, blamed for what `change` makes of the error.
+    pub(crate) fn map<F>(self, change: impl FnOnce(E) -> F) -> At<F> {
+        At { error: Box::new(change(*self.error)), source: self.source, labels: self.labels }
+    }
+
     /// Shows a second place of the same file.
     pub(crate) fn also(mut self, place: &Place, label: impl Into<String>) -> Self {
         self.labels.push((place.span.clone(), label.into()));

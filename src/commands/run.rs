@@ -9,19 +9,18 @@ use super::limits::{LimitError, limits};
 use super::{Session, settings};
 use crate::cli::{Global, Network, RunArguments};
 use crate::diagnostic::{Failure, Status};
-use crate::fs;
 use crate::image::{Image, Layer};
 use crate::manifest::{Entrypoint, Manifest};
 use crate::model::{ImageName, Platform};
 use crate::plan::Plan;
-use crate::sanitize;
+use crate::process::signal;
 use crate::source::{At, Place};
 use crate::stage::rootfs::dates::Dates;
 use crate::stage::rootfs::{LayerBlob, RootfsRequest, prepare};
 use crate::stage::run::{RunError, RunOptions, RunRequest, Volume};
 use crate::stage::{overlays, runtime};
-use crate::suggest;
-use crate::tools::{IdMap, Umoci, signal};
+use crate::tools::{IdMap, Umoci};
+use crate::{fs, sanitize, suggest};
 
 /// What cannot be run.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]

@@ -6,8 +6,8 @@ use std::io;
 use miette::Diagnostic;
 
 use super::rendered;
+use crate::contents::BaseLayerError;
 use crate::image::ImageError;
-use crate::layer::LinkError;
 use crate::model::Digest;
 use crate::resolve::ResolveError;
 use crate::sandbox::Refusal;
@@ -40,8 +40,8 @@ fn images_that_are_wrong_where_they_come_from() {
         &BaseError::MissingLayer { reference: reference(), digest: Digest::of(b"layer") },
         &ResolveError::NoPlatform { reference: reference(), help: "look".to_owned() },
         &BlobError::Mismatch { expected: Digest::of(b"expected"), found: Digest::of(b"found") },
-        &LinkError::MediaType("application/x-layer".to_owned()),
-        &LinkError::Read(io::ErrorKind::UnexpectedEof.into()),
+        &BaseLayerError::MediaType("application/x-layer".to_owned()),
+        &BaseLayerError::Read(io::ErrorKind::UnexpectedEof.into()),
     ]));
 }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::slice;
 
 use super::{BuildError, BuiltImage, Executor};
+use crate::compress::{CompressError, WrittenLayer, write_empty};
 use crate::fs::FileError;
 use crate::image::{AddedLayer, Addition, Image, Layer, annotations};
-use crate::layer::{WriteError, WrittenLayer, write_empty};
 use crate::manifest::Build;
 use crate::model::document::media_type;
 use crate::model::platform::DescriptorPlatform;
@@ -56,8 +56,8 @@ impl Executor<'_> {
         }
         let compression = build.compression;
         let written = write_empty(compression, self.compressors).map_err(|error| match error {
-            WriteError::Output(source) => FileError::new("make", Path::new("an empty layer"), source).into(),
-            WriteError::Package(_) | WriteError::Interrupted { .. } => BuildError::Interrupted,
+            CompressError::Output(source) => FileError::new("make", Path::new("an empty layer"), source).into(),
+            CompressError::Interrupted { .. } => BuildError::Interrupted,
         });
         let (WrittenLayer { digest, size, diff_id, .. }, blob) = written?;
         let descriptor = Descriptor::new(compression.media_type(), digest, size);

@@ -11,18 +11,18 @@ use serde::{Deserialize, Serialize};
 
 use super::files::Sources;
 use super::{BuildError, Executor};
+use crate::compress::{CompressError, EarlierBlocks};
 use crate::image::Layer;
-use crate::layer::{
-    Below, EarlierBlocks, Look, Machine, ScanRequest, Tree, WRITER_VERSION, WriteError, WriteOptions, inherit,
-    reconcile,
-};
+use crate::layer::{Below, Look, Tree, WRITER_VERSION, WriteError, WriteOptions, inherit, reconcile};
 use crate::manifest::package::{Owner, expand};
 use crate::manifest::{Build, Package, PackageContent};
+use crate::model::elf::Machine;
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
+use crate::pack::ScanRequest;
+use crate::process::signal;
 use crate::report::Stage;
 use crate::source::Placed;
 use crate::store::Shelf;
-use crate::tools::signal;
 
 /// What was made for a key.
 const LAYERS: Shelf<Record> = Shelf::new("layer", 1);
@@ -205,8 +205,10 @@ impl Executor<'_> {
             // The reading of an archive ends at a signal, too.
             WriteError::Package(_) if signal::pending().is_some() => BuildError::Interrupted,
             WriteError::Package(error) => BuildError::Layer(error),
-            WriteError::Output(source) => crate::fs::FileError::new("write", blob.path(), source).into(),
-            WriteError::Interrupted { .. } => BuildError::Interrupted,
+            WriteError::Blob(CompressError::Output(source)) => {
+                crate::fs::FileError::new("write", blob.path(), source).into()
+            }
+            WriteError::Blob(CompressError::Interrupted { .. }) => BuildError::Interrupted,
         })?;
         self.store.commit_blob(blob, &written.digest)?;
         if let Some(blocks) = written.blocks {

@@ -2,8 +2,9 @@
 //! is read once, and recorded by the layer's digest.
 
 use super::{BuildError, Executor};
+use crate::contents::{BaseLinks, LayerLinks};
 use crate::image::{Image, Layer};
-use crate::layer::{BaseLinks, Below, LayerLinks, Look};
+use crate::layer::{Below, Look};
 use crate::source::{At, Place};
 use crate::stage::base::BaseImage;
 use crate::store::Shelf;

@@ -24,9 +24,11 @@ use std::path::Path;
 pub(crate) use beforehand::missing_platforms;
 pub(crate) use forecast::{Foreseen, State};
 
+use crate::compress::Compressors;
+use crate::contents::BaseLayerError;
 use crate::fs::FileError;
 use crate::image::{Image, ImageError};
-use crate::layer::{Compressors, LayerError, LinkError};
+use crate::layer::LayerError;
 use crate::lock::{Entry, Lock};
 use crate::manifest::{Build, Manifest, NotYetError};
 use crate::model::{Descriptor, ImageName, Platform, Reference};
@@ -137,7 +139,7 @@ pub(crate) enum BuildError {
     File(#[from] FileError),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Links(#[from] At<LinkError>),
+    Links(#[from] At<BaseLayerError>),
     #[error(transparent)]
     #[diagnostic(transparent)]
     NotYet(#[from] At<NotYetError>),

@@ -6,11 +6,12 @@ use super::layers::Part;
 use super::steps::{Make, Stack};
 use super::{BuildError, Executor};
 use crate::image::Layer;
-use crate::layer::{ScanRequest, Tree};
+use crate::layer::Tree;
 use crate::manifest::Step;
 use crate::manifest::package::expand;
 use crate::manifest::step::StepMount;
 use crate::model::Compression;
+use crate::pack::ScanRequest;
 use crate::source::Placed;
 
 impl Executor<'_> {

@@ -10,6 +10,7 @@ mod named;
 mod own;
 mod read;
 mod room;
+pub(crate) mod stamp;
 mod unnamed;
 mod write_back;
 
@@ -23,6 +24,7 @@ pub(crate) use named::{write_project_file, write_where_asked};
 pub(crate) use own::{create_own_folder, is_foreign, is_real_folder, lies_in, open_own, read_own, refuse_links};
 pub(crate) use read::{LARGEST_TEXT, open, read, read_bounded, read_given, read_text};
 pub(crate) use room::{Room, WithinRoom};
+pub(crate) use stamp::Stamp;
 pub(crate) use unnamed::{TEMPORARY_PREFIX, Unnamed, sweep};
 
 /// The modes of what only its owner may see.

@@ -7,11 +7,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::contents::BaseLinks;
+use crate::contents::links::PLACES;
 use crate::layer::Tree;
-use crate::layer::link::{BaseLinks, PLACES};
-use crate::layer::path::LayerPath;
 use crate::layer::tree::{Claim, Kind};
 use crate::manifest::package::{Mode, Owner};
+use crate::model::LayerPath;
 
 /// What is known of the image below.
 #[derive(Debug, Default)]
@@ -90,10 +91,11 @@ fn is_in_places(folder: &LayerPath) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::testing::{Project, folder, link, listing, path_to, tarred, text};
-    use crate::layer::{LayerLinks, reconcile};
+    use crate::contents::LayerLinks;
+    use crate::layer::reconcile;
     use crate::manifest::Package;
     use crate::model::document::media_type;
+    use crate::pack::testing::{Project, folder, link, listing, path_to, tarred, text};
 
     fn links(folders: &[(&str, u32, u64)]) -> LayerLinks {
         LayerLinks::read(&tarred(folders)[..], media_type::LAYER).unwrap()

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::layer::LayerError;
 use crate::layer::error::AlsoDisputed;
-use crate::layer::path::LayerPath;
+use crate::model::LayerPath;
 use crate::source::{At, Place};
 
 /// Paths that two packages write differently, gathered so that each pair is one error.
 #[derive(Default)]
-pub(super) struct Conflicts(BTreeMap<(usize, usize), Conflict>);
+pub(crate) struct Conflicts(BTreeMap<(usize, usize), Conflict>);
 
 struct Conflict {
     path: LayerPath,
@@ -19,7 +19,7 @@ struct Conflict {
 }
 
 impl Conflicts {
-    pub(super) fn add(&mut self, path: &LayerPath, first: &Place, second: &Place) {
+    pub(crate) fn add(&mut self, path: &LayerPath, first: &Place, second: &Place) {
         self.0
             .entry((first.span.start, second.span.start))
             .and_modify(|conflict| conflict.others.push(AlsoDisputed(path.clone())))
@@ -31,7 +31,7 @@ impl Conflicts {
             });
     }
 
-    pub(super) fn into_errors(self) -> Vec<At<LayerError>> {
+    pub(crate) fn into_errors(self) -> Vec<At<LayerError>> {
         let error = |conflict: Conflict| {
             let error = LayerError::Conflict { path: conflict.path, others: conflict.others };
             At::new(error, &conflict.first, "written here").also(&conflict.second, "and here")

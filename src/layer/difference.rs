@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::contents::BaseLinks;
+use crate::contents::links::Rights;
 use crate::layer::Tree;
-use crate::layer::link::{BaseLinks, Rights};
-use crate::layer::path::LayerPath;
 use crate::layer::tree::{Claim, Kind};
+use crate::model::LayerPath;
 
 /// A folder that is not like the base's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,10 +65,10 @@ impl fmt::Display for Difference {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::LayerLinks;
-    use crate::layer::testing::{Project, folder, path_to, text};
+    use crate::contents::LayerLinks;
     use crate::manifest::Package;
     use crate::model::document::media_type;
+    use crate::pack::testing::{Project, folder, path_to, text};
 
     fn base() -> BaseLinks {
         let mut builder = tar::Builder::new(Vec::new());

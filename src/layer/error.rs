@@ -5,12 +5,15 @@ use std::path::Path;
 
 use miette::Diagnostic;
 
+use crate::compress::CompressError;
+use crate::contents::ArchiveError;
+use crate::contents::error::and_others;
+use crate::contents::glob::GlobError;
+use crate::contents::image::TakeError;
 use crate::fs::FileError;
 use crate::fs::host::LeavesProject;
-use crate::layer::archive::ArchiveError;
-use crate::layer::merge::TakeError;
-use crate::layer::path::{LayerPath, PathError};
-use crate::sanitize;
+use crate::model::LayerPath;
+use crate::model::layer_path::PathError;
 use crate::source::At;
 
 /// A package that cannot be packed. Paths on this machine are shown as the manifest would write them.
@@ -38,9 +41,9 @@ pub(crate) enum LayerError {
         help("look at `include` and `exclude`, or set `optional = true` if nothing is fine")
     )]
     NothingLeft { path: String },
-    #[error("`{pattern}` is no glob: {reason}")]
-    #[diagnostic(code(oci::layer::invalid_glob), help("write `[[]` for a bracket"))]
-    InvalidGlob { pattern: String, reason: String },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Glob(#[from] GlobError),
     #[error("`{path}` cannot say what stays out: {reason}")]
     #[diagnostic(code(oci::layer::bad_ignore_file), help("mend it, or take it out of `[project] ignore-files`"))]
     IgnoreFile { path: String, reason: String },
@@ -133,43 +136,32 @@ pub(crate) enum LayerError {
     Store(#[from] FileError),
 }
 
+impl From<At<GlobError>> for At<LayerError> {
+    fn from(error: At<GlobError>) -> Self {
+        error.map(LayerError::Glob)
+    }
+}
+
 /// Why a layer was not written.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum WriteError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Package(#[from] At<LayerError>),
-    #[error("could not write the layer")]
-    #[diagnostic(code(oci::layer::unwritable))]
-    Output(#[source] io::Error),
-    /// A signal asked the program to end; it is the caller's to act on it.
-    #[error("interrupted by signal {signal}")]
-    #[diagnostic(code(oci::layer::interrupted))]
-    Interrupted { signal: i32 },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Blob(#[from] CompressError),
 }
 
 /// Another path about which the same two packages disagree.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("`{0}`")]
-pub(crate) struct AlsoDisputed(pub(super) LayerPath);
-
-pub(super) fn and_others(count: usize) -> String {
-    match count {
-        0 => String::new(),
-        1 => " and one other path".to_owned(),
-        _ => format!(" and {count} other paths"),
-    }
-}
+pub(crate) struct AlsoDisputed(pub(crate) LayerPath);
 
 /// The same where `-v` names them.
 fn and_named(count: usize) -> String {
     let hint = if count == 0 { "" } else { " (`-v` names them)" };
-    and_others(count) + hint
-}
-
-/// A path on this machine for a message: relative to the manifest's folder where it is within.
-pub(super) fn shown(path: &Path, folder: &Path) -> String {
-    sanitize::name(&path.strip_prefix(folder).unwrap_or(path).display().to_string())
+    and_others(count, "path", "paths") + hint
 }
 
 #[cfg(test)]
@@ -217,7 +209,7 @@ mod tests {
         let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
         let loops = LayerPath::parse(b"/lib64/x").unwrap();
         let invalid = LayerPath::parse(b"/a\0b").unwrap_err();
-        let glob = LayerError::InvalidGlob { pattern: "[".to_owned(), reason: "it does not end".to_owned() };
+        let glob = GlobError { pattern: "[".to_owned(), reason: "it does not end".to_owned() };
         let replaced = LayerPath::parse(b"/bin").unwrap();
         let leaves = || LeavesProject { link: "vendor".to_owned(), target: "/opt/vendor".to_owned() };
         let errors: [&dyn Diagnostic; 14] = [
@@ -233,8 +225,8 @@ mod tests {
             &LayerError::Changed { path: path() },
             &LayerError::BaseLinkLoop { path: loops },
             &LayerError::InvalidPath { path: path(), source: invalid },
-            &WriteError::Output(denied()),
-            &WriteError::Interrupted { signal: 15 },
+            &WriteError::from(CompressError::Output(denied())),
+            &WriteError::from(CompressError::Interrupted { signal: 15 }),
         ];
         let text: String = errors.iter().map(|error| format!("{}\n", crate::diagnostic::rendered(*error))).collect();
         insta::assert_snapshot!(text);

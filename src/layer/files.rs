@@ -6,22 +6,22 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{CWD, Mode, OFlags, open, openat};
-use rustix::io::Errno;
+use rustix::fs::{Mode, OFlags, open};
 
+use crate::fs::stamp;
 use crate::layer::LayerError;
-use crate::layer::path::LayerPath;
 use crate::layer::tree::HostFile;
+use crate::model::LayerPath;
 
 /// Opens the files of a tree. Of the folder that the last one was in it keeps a descriptor.
 #[derive(Default)]
-pub(super) struct Files {
+pub(crate) struct Files {
     folder: Option<(Arc<Path>, OwnedFd)>,
 }
 
 impl Files {
     /// Opens the file of an entry: not through a link at its end, unless its package `follows` links.
-    pub(super) fn open(&mut self, file: &HostFile, entry: &LayerPath, follows: bool) -> io::Result<File> {
+    pub(crate) fn open(&mut self, file: &HostFile, entry: &LayerPath, follows: bool) -> io::Result<File> {
         let (_, folder) = match self.folder.take().filter(|(path, _)| Arc::ptr_eq(path, file.folder())) {
             Some(known) => self.folder.insert(known),
             None => {
@@ -30,23 +30,15 @@ impl Files {
                 self.folder.insert((Arc::clone(file.folder()), folder))
             }
         };
-        let flags = if follows { FLAGS } else { FLAGS | OFlags::NOFOLLOW };
-        Ok(openat(folder, file.name(entry), flags, Mode::empty())?.into())
+        let flags = if follows { OFlags::empty() } else { OFlags::NOFOLLOW };
+        stamp::reopen_at(folder, file.name(entry), flags)
     }
 }
 
-/// Opening a FIFO must not wait for its other end.
-const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
-
-/// Opens a file by its path.
-pub(super) fn open_path(host: &Path) -> io::Result<File> {
-    Ok(openat(CWD, host, FLAGS, Mode::empty())?.into())
-}
-
 /// Why it could not be read; what is no file any more was one when it was scanned.
-pub(super) fn unreadable(path: String, source: io::Error) -> LayerError {
-    match Errno::from_io_error(&source) {
-        Some(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::NXIO) => LayerError::Changed { path },
-        _ => LayerError::Unreadable { path, source },
+pub(crate) fn unreadable(path: String, source: io::Error) -> LayerError {
+    match stamp::is_replaced(&source) {
+        true => LayerError::Changed { path },
+        false => LayerError::Unreadable { path, source },
     }
 }

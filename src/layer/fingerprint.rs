@@ -1,31 +1,20 @@
 //! Whether a layer that was packed before is still what its packages hold, from stats alone.
-//!
-//! A file's stat is trusted only if any later change would show in it. The kernel stamps changes with
-//! a clock that ticks every few milliseconds, and some file systems keep whole seconds: two changes
-//! in one tick look alike. So [`Tree::settle`] waits the tick out before the files are read.
-
-use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::contents::Archived;
+use crate::fs::stamp;
 use crate::layer::Tree;
-use crate::layer::archive::Archived;
-use crate::layer::tree::{Entry, Kind, Stamp, Time};
+use crate::layer::tree::{Entry, Kind};
 use crate::model::Digest;
 
 /// Counted up whenever the bytes of a layer change for the same packages.
 pub(crate) const WRITER_VERSION: u32 = 1;
 
-/// No kernel's clock for files ticks slower than every 10 ms.
-const TICK: Duration = Duration::from_millis(20);
-
-/// File systems without nanoseconds keep one second, FAT two.
-const COARSE_TICK: Duration = Duration::from_secs(2);
-
 impl Tree {
     /// A key of everything that decides the layer's bytes, as far as stats can tell: equal keys, equal
     /// bytes, for the same compression and epoch, if the tree was settled when it was written. The platform
-    /// decides none: it only refuses some, see [`Machine`](super::Machine).
+    /// decides none: it only refuses some, see [`Machine`](crate::model::elf::Machine).
     pub(crate) fn fingerprint(&self) -> Digest {
         let mut hasher = Sha256::new();
         let mut record = Vec::with_capacity(512);
@@ -56,39 +45,12 @@ impl Tree {
             Kind::Archived(archived) => archived.archive.identity.changed(),
             _ => None,
         });
-        settle(changes)
+        stamp::settle(changes)
     }
 }
 
-/// As [`Tree::settle`], of files that were changed at these times.
-pub(super) fn settle(changes: impl Iterator<Item = Time>) -> bool {
-    let wait = unsettled(changes, now());
-    std::thread::sleep(wait.unwrap_or_default());
-    wait.is_some()
-}
-
-/// How long after `now` a further change of any file shows; nothing if that is too long to wait.
-fn unsettled(changes: impl Iterator<Item = Time>, now: Duration) -> Option<Duration> {
-    // Of the coarse ones the latest counts, and so it does of the fine ones.
-    let (coarse, fine): (Vec<Time>, Vec<Time>) = changes.partition(|(_, nanoseconds)| *nanoseconds == 0);
-    let wait = |times: Vec<Time>, tick| {
-        let settled = times.into_iter().max().map(|time| after(time) + tick);
-        settled.map_or(Duration::ZERO, |settled| settled.saturating_sub(now))
-    };
-    let fine = wait(fine, TICK);
-    (wait(coarse, COARSE_TICK).is_zero() && fine <= 2 * TICK).then_some(fine)
-}
-
-fn after((seconds, nanoseconds): Time) -> Duration {
-    Duration::new(u64::try_from(seconds).unwrap_or(0), nanoseconds)
-}
-
-fn now() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
-}
-
 /// Everything of an entry that decides the layer's bytes.
-pub(super) fn put_entry(record: &mut Vec<u8>, entry: &Entry, foreign: bool) {
+pub(crate) fn put_entry(record: &mut Vec<u8>, entry: &Entry, foreign: bool) {
     put_bytes(record, entry.path.as_bytes());
     for number in [entry.mode.0, entry.owner.uid, entry.owner.gid] {
         record.extend(number.to_le_bytes());
@@ -102,7 +64,7 @@ pub(super) fn put_entry(record: &mut Vec<u8>, entry: &Entry, foreign: bool) {
         Kind::Folder(_) => record.push(b'd'),
         Kind::File { stamp, .. } => {
             record.extend([b'f', u8::from(foreign)]);
-            put_stamp(record, stamp);
+            stamp.put(record);
         }
         Kind::Text(text) => {
             record.push(b't');
@@ -121,16 +83,6 @@ pub(super) fn put_entry(record: &mut Vec<u8>, entry: &Entry, foreign: bool) {
     }
 }
 
-pub(super) fn put_stamp(record: &mut Vec<u8>, stamp: &Stamp) {
-    for number in [stamp.device, stamp.inode, stamp.size] {
-        record.extend(number.to_le_bytes());
-    }
-    for (seconds, nanoseconds) in [stamp.modified, stamp.changed] {
-        record.extend(seconds.to_le_bytes());
-        record.extend(nanoseconds.to_le_bytes());
-    }
-}
-
 fn put_bytes(record: &mut Vec<u8>, bytes: &[u8]) {
     record.extend((bytes.len() as u64).to_le_bytes());
     record.extend(bytes);
@@ -139,9 +91,9 @@ fn put_bytes(record: &mut Vec<u8>, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::testing::{Project, folder, link, path, text};
     use crate::manifest::Package;
     use crate::model::Platform;
+    use crate::pack::testing::{Project, folder, link, path, text};
 
     #[test]
     fn any_difference_shows() {
@@ -190,27 +142,6 @@ mod tests {
             std::fs::write(project.path("p/a"), [round ^ 0xff]).unwrap();
             std::fs::File::options().write(true).open(project.path("p/a")).unwrap().set_modified(before).unwrap();
             assert_ne!(project.scan(&[path("p")]).unwrap().fingerprint(), tree.fingerprint());
-        }
-    }
-
-    #[test]
-    fn times_that_cannot_be_trusted_are_not() {
-        let now = Duration::from_secs(1000);
-        for (changed, milliseconds) in [
-            // Whole seconds: an old-fashioned file system.
-            ((1000, 0), None),
-            ((999, 0), None),
-            ((998, 0), Some(0)),
-            ((999, 999_999_999), Some(19)),
-            ((999, 990_000_000), Some(10)),
-            ((999, 1), Some(0)),
-            ((1000, 10_000_000), Some(30)),
-            // The clock was put back, or the file is another machine's.
-            ((1060, 1), None),
-            ((-5, 1), Some(0)),
-        ] {
-            let wait = unsettled([changed].into_iter(), now).map(|wait| wait.as_millis());
-            assert_eq!(wait, milliseconds, "{changed:?}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The layers of one build in agreement with each other.
 
 use crate::layer::conflict::Conflicts;
-use crate::layer::path::LayerPath;
 use crate::layer::tree::Claim;
 use crate::layer::{LayerError, Tree};
+use crate::model::LayerPath;
 use crate::source::At;
 
 /// Makes the layers of one build agree, lowest first.

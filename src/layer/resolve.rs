@@ -1,9 +1,9 @@
 //! Puts a tree's entries where the base's links lead, so that no link of the base is ever replaced.
 
-use crate::layer::link::BaseLinks;
-use crate::layer::path::LayerPath;
+use crate::contents::BaseLinks;
 use crate::layer::tree::{Entry, Kind};
 use crate::layer::{LayerError, Tree};
+use crate::model::LayerPath;
 use crate::source::At;
 
 impl Tree {
@@ -67,10 +67,10 @@ fn may_stand_on_a_link(path: &LayerPath) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::LayerLinks;
-    use crate::layer::testing::{Project, folder, link, listing, path_to, text};
+    use crate::contents::LayerLinks;
     use crate::manifest::Package;
     use crate::model::document::media_type;
+    use crate::pack::testing::{Project, folder, link, listing, path_to, text};
 
     fn merged_usr() -> BaseLinks {
         let mut builder = tar::Builder::new(Vec::new());

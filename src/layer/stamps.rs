@@ -37,7 +37,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::layer::testing::{Project, path, text};
+    use crate::pack::testing::{Project, path, text};
 
     #[test]
     fn what_changed_has_another_stamp() {

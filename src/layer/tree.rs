@@ -6,38 +6,39 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::contents::{Archived, Identity};
+use crate::fs::Stamp;
 use crate::layer::LayerError;
-use crate::layer::archive::{Archived, Identity};
 use crate::layer::conflict::Conflicts;
-use crate::layer::path::LayerPath;
 use crate::manifest::package::{Mode, Owner};
-use crate::model::{Digest, Platform};
+use crate::model::{Digest, LayerPath, Platform};
 use crate::source::{At, Place};
+use crate::tar::Attributes;
 
 /// The entries of one layer, sorted, every path once, every folder before what is in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
-    pub(super) entries: Vec<Entry>,
-    pub(super) origins: Vec<Origin>,
-    pub(super) platform: Platform,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) origins: Vec<Origin>,
+    pub(crate) platform: Platform,
     /// The manifest's, for messages.
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 /// What an entry needs to know of the package that it came from.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
-    pub(super) place: Place,
+pub(crate) struct Origin {
+    pub(crate) place: Place,
     /// ELF programs for another architecture are fine.
-    pub(super) foreign: bool,
-    pub(super) packed: Packed,
+    pub(crate) foreign: bool,
+    pub(crate) packed: Packed,
     /// Its files may be found behind symbolic links.
-    pub(super) follows: bool,
+    pub(crate) follows: bool,
 }
 
 /// What a package put into its layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packed {
+pub(crate) enum Packed {
     /// Files, each under a name of its own: what the package names is not a folder, even if it holds one file only.
     Files,
     /// A folder and what is in it, a link, or nothing.
@@ -45,22 +46,19 @@ pub(super) enum Packed {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) path: LayerPath,
-    pub(super) kind: Kind,
-    pub(super) mode: Mode,
-    pub(super) owner: Owner,
+pub(crate) struct Entry {
+    pub(crate) path: LayerPath,
+    pub(crate) kind: Kind,
+    pub(crate) mode: Mode,
+    pub(crate) owner: Owner,
     /// Which of [`Tree::origins`] it came from.
-    pub(super) origin: usize,
+    pub(crate) origin: usize,
     /// Extended attributes; most entries have none.
-    pub(super) attributes: Option<Box<Attributes>>,
+    pub(crate) attributes: Option<Box<Attributes>>,
 }
 
-/// Names and values of extended attributes.
-pub(super) type Attributes = BTreeMap<Box<[u8]>, Box<[u8]>>;
-
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Folder(Claim),
     /// A file on this machine, as it was when it was looked at.
     File {
@@ -78,7 +76,7 @@ pub(super) enum Kind {
 /// Where the file of an entry is on this machine. The files of a folder share its path, so that a large
 /// package costs little memory and no copying.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HostFile {
+pub(crate) struct HostFile {
     folder: Arc<Path>,
     /// Only where it has another name than its entry, so that equal entries are of the same file.
     name: Option<Box<OsStr>>,
@@ -86,31 +84,31 @@ pub(super) struct HostFile {
 
 impl HostFile {
     /// The file `name` in `folder`, which goes to `path`.
-    pub(super) fn new(folder: Arc<Path>, name: &OsStr, path: &LayerPath) -> Self {
+    pub(crate) fn new(folder: Arc<Path>, name: &OsStr, path: &LayerPath) -> Self {
         let name = (path.name() != Some(name.as_bytes())).then(|| name.into());
         Self { folder, name }
     }
 
     /// The path of the folder that it is in.
-    pub(super) fn folder(&self) -> &Arc<Path> {
+    pub(crate) fn folder(&self) -> &Arc<Path> {
         &self.folder
     }
 
     /// Its name in that folder. An entry keeps its name wherever links lead it.
-    pub(super) fn name<'a>(&'a self, entry: &'a LayerPath) -> &'a OsStr {
+    pub(crate) fn name<'a>(&'a self, entry: &'a LayerPath) -> &'a OsStr {
         let same_name = || OsStr::from_bytes(entry.name().unwrap_or_default());
         self.name.as_deref().unwrap_or_else(same_name)
     }
 
     /// Its path on this machine.
-    pub(super) fn path(&self, entry: &LayerPath) -> PathBuf {
+    pub(crate) fn path(&self, entry: &LayerPath) -> PathBuf {
         self.folder.join(self.name(entry))
     }
 }
 
 /// By what right a folder has an entry; of two for one path the greater counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Claim {
+pub(crate) enum Claim {
     /// Something is below it.
     Implied,
     /// Something is below it, and its mode and owner are those of the image that the package takes files from.
@@ -121,49 +119,19 @@ pub(super) enum Claim {
     Declared,
 }
 
-/// By which a change of a file is noticed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) device: u64,
-    pub(super) inode: u64,
-    pub(super) size: u64,
-    pub(super) modified: Time,
-    pub(super) changed: Time,
-}
-
-/// Seconds and nanoseconds since 1970.
-pub(super) type Time = (i64, u32);
-
-impl Stamp {
-    #[expect(
-        clippy::unnecessary_cast,
-        clippy::cast_sign_loss,
-        reason = "the types of these fields differ between architectures; sizes are not negative"
-    )]
-    pub(super) fn of(stat: &rustix::fs::Stat) -> Self {
-        Self {
-            device: stat.st_dev as u64,
-            inode: stat.st_ino as u64,
-            size: stat.st_size as u64,
-            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u32),
-            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
-        }
-    }
-}
-
 impl Entry {
     /// An entry without extended attributes.
-    pub(super) fn new(path: LayerPath, kind: Kind, mode: Mode, owner: Owner, origin: usize) -> Self {
+    pub(crate) fn new(path: LayerPath, kind: Kind, mode: Mode, owner: Owner, origin: usize) -> Self {
         Self { path, kind, mode, owner, origin, attributes: None }
     }
 
     /// The entry of a folder that has one since something is below it.
-    pub(super) fn implied(path: LayerPath, origin: usize) -> Self {
+    pub(crate) fn implied(path: LayerPath, origin: usize) -> Self {
         let mode = folder_mode(&path);
         Self::new(path, Kind::Folder(Claim::Implied), mode, Owner::default(), origin)
     }
 
-    pub(super) fn claim(&self) -> Option<Claim> {
+    pub(crate) fn claim(&self) -> Option<Claim> {
         match self.kind {
             Kind::Folder(claim) => Some(claim),
             _ => None,
@@ -171,7 +139,7 @@ impl Entry {
     }
 
     /// Whether both would put the same thing there. The same name of a file decides, not its content.
-    pub(super) fn writes_the_same(&self, other: &Self) -> bool {
+    pub(crate) fn writes_the_same(&self, other: &Self) -> bool {
         (self.mode, self.owner, &self.attributes) == (other.mode, other.owner, &other.attributes)
             && match (&self.kind, &other.kind) {
                 (Kind::Folder(_), Kind::Folder(_)) => true,
@@ -180,7 +148,7 @@ impl Entry {
     }
 
     /// Whether the two entries of one path cannot both be meant.
-    pub(super) fn contradicts(&self, other: &Self) -> bool {
+    pub(crate) fn contradicts(&self, other: &Self) -> bool {
         match (self.claim(), other.claim()) {
             (Some(one), Some(other_claim)) if one != other_claim || one <= Claim::AsThere => false,
             _ => !self.writes_the_same(other),
@@ -189,7 +157,7 @@ impl Entry {
 }
 
 /// The mode of a folder for which no package says one.
-pub(super) fn folder_mode(path: &LayerPath) -> Mode {
+pub(crate) fn folder_mode(path: &LayerPath) -> Mode {
     match path.as_bytes() {
         b"tmp" | b"var/tmp" => Mode(0o1777),
         b"root" => Mode(0o700),
@@ -201,7 +169,7 @@ impl Tree {
     /// Sorts the entries, which are in no order yet, and makes one of those for the same path.
     ///
     /// Entries of packages that contradict each other are errors; the first one stays.
-    pub(super) fn assemble(self) -> (Self, Vec<At<LayerError>>) {
+    pub(crate) fn assemble(self) -> (Self, Vec<At<LayerError>>) {
         let Self { mut entries, origins, platform, folder } = self;
         entries.sort_by(|one, other| one.path.cmp(&other.path));
         let mut conflicts = Conflicts::default();
@@ -231,7 +199,7 @@ impl Tree {
     }
 
     /// The first package's file, if that package is exactly one file.
-    pub(super) fn first_file(&self) -> Option<&Entry> {
+    pub(crate) fn first_file(&self) -> Option<&Entry> {
         if self.origins.first()?.packed != Packed::Files {
             return None;
         }
@@ -244,7 +212,7 @@ impl Tree {
 
     /// Which entries are only further names of a file in an archive, each with the first entry of that
     /// file: the archive has them as hard links, and so has the layer.
-    pub(super) fn further_names(&self) -> BTreeMap<usize, usize> {
+    pub(crate) fn further_names(&self) -> BTreeMap<usize, usize> {
         let mut firsts = BTreeMap::new();
         let mut further = BTreeMap::new();
         for (index, entry) in self.entries.iter().enumerate() {
@@ -278,7 +246,7 @@ impl Tree {
 
 impl Entry {
     /// Whether it has an executable bit.
-    pub(super) fn is_executable(&self) -> bool {
+    pub(crate) fn is_executable(&self) -> bool {
         self.mode.0 & 0o111 != 0
     }
 
@@ -288,7 +256,7 @@ impl Entry {
     }
 
     /// Bytes of content.
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         match &self.kind {
             Kind::File { stamp, .. } => stamp.size,
             Kind::Text(text) => text.len() as u64,
@@ -304,8 +272,8 @@ mod tests {
 
     use super::*;
     use crate::layer::reconcile;
-    use crate::layer::testing::{Project, folder, link, listing, path, path_to, placed, text};
     use crate::manifest::{Package, PackageContent};
+    use crate::pack::testing::{Project, folder, link, listing, path, path_to, placed, text};
 
     #[test]
     fn packages_of_one_layer_are_put_together() {

@@ -1,19 +1,24 @@
 //! Writes a tree as a layer's blob: every file is read once, in the order of the entries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use rustix::fs::fstat;
 
-use crate::layer::archive::Contents;
-use crate::layer::compress::{Blocks, Compressors, EarlierBlocks, WrittenLayer, pack};
+use crate::compress::{Blocks, Compressors, EarlierBlocks, WrittenLayer, pack};
+use crate::fs::Stamp;
+use crate::layer::content::Contents;
 use crate::layer::files::{Files, unreadable};
-use crate::layer::tree::{Entry, Kind, Origin, Stamp};
-use crate::layer::{LayerError, Machine, Tree, WriteError, error, tar};
-use crate::model::Compression;
+use crate::layer::tree::{Entry, Kind, Origin};
+use crate::layer::{LayerError, Tree, WriteError};
+use crate::manifest::package::Owner;
+use crate::model::elf::Machine;
+use crate::model::{Compression, LayerPath};
+use crate::sanitize;
 use crate::source::At;
+use crate::tar::{Attributes, Record, RecordKind, record};
 
 /// The least content of a layer whose blocks are worth remembering: less is compressed sooner than
 /// it is looked up and recorded.
@@ -50,29 +55,35 @@ impl Tree {
         let mut programs = BTreeSet::new();
         let first = self.first_file().filter(|entry| !entry.is_executable()).map(|entry| &entry.path);
         let mut is_first_inert = false;
-        let written = pack(options.compression, options.compressors, options.earlier.clone(), out, |blocks| {
-            let mut header = Vec::with_capacity(4 * tar::BLOCK);
-            let mut archives = Contents::new(self);
-            let mut files = Files::default();
-            let further_names = self.further_names();
-            for (index, entry) in self.entries.iter().enumerate() {
-                header.clear();
-                let same_as = further_names.get(&index).map(|first| &self.entries[*first].path);
-                tar::put_header(entry, same_as, options.epoch, &mut header);
-                if matches!(entry.kind, Kind::File { .. } | Kind::Text(_) | Kind::Archived(_)) {
-                    blocks.may_cut(entry.path.as_bytes())?;
+        let written = pack(
+            options.compression,
+            options.compressors,
+            options.earlier.clone(),
+            out,
+            |blocks| -> Result<(), WriteError> {
+                let mut header = Vec::with_capacity(4 * record::BLOCK);
+                let mut archives = Contents::new(self);
+                let mut files = Files::default();
+                let further_names = self.further_names();
+                for (index, entry) in self.entries.iter().enumerate() {
+                    header.clear();
+                    let same_as = further_names.get(&index).map(|first| &self.entries[*first].path);
+                    put_header(entry, same_as, options.epoch, &mut header);
+                    if matches!(entry.kind, Kind::File { .. } | Kind::Text(_) | Kind::Archived(_)) {
+                        blocks.may_cut(entry.path.as_bytes())?;
+                    }
+                    blocks.put(&header)?;
+                    if same_as.is_some() {
+                        continue;
+                    }
+                    let head = self.put_content(entry, &mut archives, &mut files, blocks)?;
+                    is_first_inert |= head.is_program() && first == Some(&entry.path) && !is_library(entry);
+                    programs.extend(head.machine.filter(|_| !self.origins[entry.origin].foreign));
+                    blocks.put(&record::END[..record::padding(entry.size())])?;
                 }
-                blocks.put(&header)?;
-                if same_as.is_some() {
-                    continue;
-                }
-                let head = self.put_content(entry, &mut archives, &mut files, blocks)?;
-                is_first_inert |= head.is_program() && first == Some(&entry.path) && !is_library(entry);
-                programs.extend(head.machine.filter(|_| !self.origins[entry.origin].foreign));
-                blocks.put(&tar::END[..tar::padding(entry.size())])?;
-            }
-            blocks.put(&tar::END)
-        })?;
+                Ok(blocks.put(&record::END)?)
+            },
+        )?;
         Ok(WrittenLayer { programs, is_first_inert, ..written })
     }
 
@@ -88,9 +99,12 @@ impl Tree {
         let blame = |error| WriteError::Package(At::new(error, &origin.place, ""));
         match &entry.kind {
             Kind::Folder(_) | Kind::Link(_) => Ok(Head::default()),
-            Kind::Text(text) => blocks.put(text).map(|()| Head::of(text)),
+            Kind::Text(text) => {
+                blocks.put(text)?;
+                Ok(Head::of(text))
+            }
             Kind::File { host, stamp } => {
-                let shown = || error::shown(&host.path(&entry.path), &self.folder);
+                let shown = || sanitize::path(&host.path(&entry.path), &self.folder);
                 let unreadable = |source: io::Error| blame(unreadable(shown(), source));
                 let is_unchanged = |file: &File| match fstat(file) {
                     Ok(now) if Stamp::of(&now) == *stamp => Ok(()),
@@ -155,6 +169,26 @@ impl Tree {
     }
 }
 
+static NO_ATTRIBUTES: Attributes = BTreeMap::new();
+
+/// Appends all that stands before the entry's content; for another name of an entry before, which is
+/// `same_as`, that is all.
+fn put_header(entry: &Entry, same_as: Option<&LayerPath>, epoch: i64, out: &mut Vec<u8>) {
+    let mut name = entry.path.as_bytes().to_vec();
+    let kind = match (&entry.kind, same_as) {
+        (Kind::Folder(_), _) => {
+            name.push(b'/');
+            RecordKind::Folder
+        }
+        (Kind::Link(target), _) => RecordKind::SymbolicLink(target),
+        (_, Some(first)) => RecordKind::HardLink(first.as_bytes()),
+        (Kind::File { .. } | Kind::Text(_) | Kind::Archived(_), None) => RecordKind::File(entry.size()),
+    };
+    let Owner { uid, gid } = entry.owner;
+    let attributes = entry.attributes.as_deref().unwrap_or(&NO_ATTRIBUTES);
+    Record { name: &name, kind, mode: entry.mode.0, uid, gid, modified: epoch, attributes }.put(out);
+}
+
 /// What the first bytes of a file say.
 #[derive(Clone, Copy, Debug, Default)]
 struct Head {
@@ -178,36 +212,6 @@ impl Head {
     }
 }
 
-/// Writes a tar that is there already as a layer's blob, byte for byte.
-///
-/// On an error `out` holds something broken that nobody may use.
-pub(crate) fn write_tar(
-    tar: &mut impl Read,
-    compression: Compression,
-    compressors: &Compressors,
-    out: &mut (impl Write + Send),
-) -> Result<WrittenLayer, WriteError> {
-    pack(compression, compressors, None, out, |blocks| {
-        loop {
-            match blocks.fill(tar, u64::MAX)? {
-                Ok([]) => return Ok(()),
-                Ok(_) => {}
-                Err(error) => return Err(WriteError::Output(error)),
-            }
-        }
-    })
-}
-
-/// A layer that holds nothing, and its blob.
-pub(crate) fn write_empty(
-    compression: Compression,
-    compressors: &Compressors,
-) -> Result<(WrittenLayer, Vec<u8>), WriteError> {
-    let mut blob = Vec::new();
-    let written = write_tar(&mut &tar::END[..], compression, compressors, &mut blob)?;
-    Ok((written, blob))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -219,10 +223,10 @@ mod tests {
 
     use super::*;
     use crate::as_root::is_root_or_was;
-    use crate::layer::testing::{Project, folder, link, path, path_to, text, written};
     use crate::manifest::Package;
     use crate::model::document::media_type;
     use crate::model::{Descriptor, Digest, ImageConfig, ImageManifest, Index, Platform, canonical_json};
+    use crate::pack::testing::{Project, folder, link, path, path_to, text, written};
 
     fn packages() -> Vec<Package> {
         vec![

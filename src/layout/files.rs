@@ -9,8 +9,8 @@ use crate::fs::FileError;
 use crate::fs::host::{self, LastLink, Links, Lost};
 use crate::model::LayoutPath;
 use crate::model::origin::LayoutKind;
+use crate::process::signal;
 use crate::sanitize;
-use crate::tools::signal;
 
 /// More than any manifest, index or configuration has.
 pub(super) const LARGEST_DOCUMENT: u64 = 32 << 20;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::null::null_is_empty;
 use crate::model::platform::DescriptorPlatform;
 use crate::model::{Digest, Platform};
 
@@ -111,15 +112,6 @@ pub(crate) struct Index {
     pub(crate) manifests: Vec<Descriptor>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default, deserialize_with = "null_is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
-}
-
-/// Programs in Go write `null` for a list or a map that is empty; `umoci init` does so for `manifests`.
-pub(in crate::model) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de> + Default,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl Index {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::document::null_is_empty;
+use crate::model::null::null_is_empty;
 
 /// What an image runs on. Always normalised: `linux/aarch64/v8` and `linux/arm64` are one value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::model::Digest;
-use crate::tools::signal;
+use crate::process::signal;
 
 /// What was found in a tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags}
 use rustix::io::Errno;
 
 use crate::fs::{Room, parent};
-use crate::tools::signal;
+use crate::process::signal;
 
 /// No kernel has longer lists or values of attributes.
 const LONGEST: usize = 64 << 10;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use rustix::mount::MountPropagationFlags;
 use serde::{Deserialize, Serialize};
 
-use crate::layer::{OPAQUE, WHITEOUT};
+use crate::model::layer_path::{OPAQUE, WHITEOUT};
 use crate::sandbox::refusal::{Attempt as _, Refusal};
 use crate::sandbox::{Container, REFUSED, RunFolder, copy, overlay, whiteout};
 use crate::tools::IdMap;

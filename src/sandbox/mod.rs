@@ -151,7 +151,7 @@ pub(crate) struct Process {
 /// The helper: does a task and returns the process's exit status, a container's being the container's own.
 pub(crate) fn main(task: &Path) -> i32 {
     // Noted so that a signal from before the start prevents it; see `Invocation::attach`.
-    let _ = crate::tools::signal::install();
+    let _ = crate::process::signal::install();
     let (folder, ended) = match load(task) {
         Ok(Task::Run(container)) => {
             let folder = RunFolder { path: container.folder.clone() };
@@ -267,7 +267,7 @@ fn create_workdir(container: &Container, root: &Root, view: &View<'_>) -> Result
     let find = || {
         let place = view.find(workdir).attempt("create the working folder", workdir)?;
         match place.is_beyond() {
-            true => Err(Refusal::beyond("the working folder", workdir, &place, &container.image)),
+            true => Err(Refusal::beyond("the working folder", workdir, &place.absolute(), &container.image)),
             false => Ok(place.holder),
         }
     };

@@ -69,7 +69,7 @@ fn find(name: &str, process: &Process, account: &Account, view: &View<'_>, image
     for candidate in candidates {
         let Ok(place) = view.find(&candidate) else { continue };
         if place.is_beyond() {
-            return Err(Refusal::beyond("the program", &candidate, &place, image));
+            return Err(Refusal::beyond("the program", &candidate, &place.absolute(), image));
         }
         let Some(found) = &place.stat else { continue };
         match may_execute(found, account) {

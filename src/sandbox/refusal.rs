@@ -5,8 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::layer::CaptureError;
-use crate::sandbox::view::Place;
+use crate::capture::CaptureError;
 use crate::sanitize;
 use crate::tools::program::Absence;
 
@@ -133,11 +132,10 @@ impl From<io::Error> for Cause {
 }
 
 impl Refusal {
-    /// A path that leads to where the magic links of a container's own folders are.
-    pub(super) fn beyond(what: &str, path: &Path, place: &Place, image: &str) -> Self {
+    /// A path that leads to where the magic links of a container's own folders are; `to` is that place in the container.
+    pub(super) fn beyond(what: &str, path: &Path, to: &Path, image: &str) -> Self {
         let shown = |path: &Path| sanitize::name(&path.to_string_lossy());
-        let to = shown(&place.absolute());
-        Self::Beyond { what: what.to_owned(), path: shown(path), image: sanitize::name(image), to }
+        Self::Beyond { what: what.to_owned(), path: shown(path), image: sanitize::name(image), to: shown(to) }
     }
 
     pub(super) fn failed(verb: &str, path: &Path, error: io::Error) -> Self {

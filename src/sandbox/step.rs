@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
+use crate::capture::{self, CaptureRequest};
 use crate::fs::write_private;
-use crate::layer::{CaptureRequest, capture};
 use crate::sandbox::ground::{self, Ground};
 use crate::sandbox::refusal::{Attempt as _, Refusal};
 use crate::sandbox::{Container, ROOT_MARK, RunFolder, overlay, start};
@@ -86,7 +86,7 @@ fn perform(step: &Step, ground: &Ground, folder: &RunFolder) -> Result<(i32, boo
     // Standard output as a file: its own buffer looks for the ends of lines.
     let output = rustix::io::dup(rustix::stdio::stdout()).attempt("open", "standard output")?;
     let mut output = BufWriter::with_capacity(CHUNK, File::from(output));
-    let changed = capture(&request, &mut output)?;
+    let changed = capture::capture(&request, &mut output)?;
     output.flush().attempt("write", "standard output")?;
     let after = std::fs::metadata(&upper).attempt("look at", &upper)?;
     if (after.mode(), after.uid(), after.gid()) != (before.mode(), before.uid(), before.gid()) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, XattrFlags};
 use rustix::io::Errno;
 
-use crate::layer::{OPAQUE, WHITEOUT};
+use crate::model::layer_path::{OPAQUE, WHITEOUT};
 
 /// Marks them in a tree whose layer has these whiteouts, by their paths in it. In a user namespace the
 /// attribute is another.

@@ -6,11 +6,11 @@
 use std::fs::File;
 
 use crate::fs::{FileContext as _, FileError};
-use crate::layer::Format;
 use crate::model::document::media_type;
 use crate::model::{Descriptor, Digest};
 use crate::stage::base::{BaseError, BaseImage, Bases};
 use crate::store::Shelf;
+use crate::tar::Format;
 
 /// The media type that a layer's bytes tell, by its digest.
 const LABELS: Shelf<String> = Shelf::new("label", 1);

@@ -7,9 +7,10 @@ use std::time::SystemTime;
 
 use crate::fs::FileError;
 use crate::model::ByteSize;
+use crate::process::signal;
 use crate::stage::trees::{self, Kind, Tree};
 use crate::store::{Object, Store};
-use crate::tools::{IdMap, signal};
+use crate::tools::IdMap;
 
 /// How many files are removed while others wait.
 const BATCH: usize = 100;

@@ -3,6 +3,7 @@
 //! Everything that runs goes through [`process`]: arguments as a list, an explicit environment,
 //! output drained while the tool runs, a time limit, and an end that leaves nothing behind.
 
+mod call;
 pub(crate) mod cause;
 pub(crate) mod environment;
 pub(crate) mod error;
@@ -13,7 +14,6 @@ pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod registry;
 pub(crate) mod runc;
-pub(crate) mod signal;
 pub(crate) mod skopeo;
 pub(crate) mod task;
 pub(crate) mod transcript;

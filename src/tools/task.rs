@@ -1,11 +1,9 @@
-//! One call of a tool, and what it is for: what turns a process that failed into an error people can use.
+//! One call of a tool, and what it is for.
 
 use std::fmt;
 use std::path::Path;
 
 use crate::model::{Reference, Repository};
-use crate::tools::registry::credentials;
-use crate::tools::{Invocation, ToolError};
 
 /// What a tool is at work on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,22 +49,4 @@ pub(crate) struct Task<'a> {
     pub(crate) subject: Subject,
     /// The folder that keeps the whole output of what failed.
     pub(crate) logs: &'a Path,
-}
-
-impl Task<'_> {
-    /// Runs it to its end: what it wrote on standard output, if it returned 0.
-    pub(crate) fn run(&self, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
-        let ended = invocation.capture();
-        match ended {
-            Ok(finished) if finished.status.success() => Ok(finished.stdout),
-            ended => {
-                // What the tool says is shown and logged, and may quote the credentials that it sent.
-                credentials::learn_all();
-                Err(match ended {
-                    Ok(finished) => ToolError::failed(self, invocation, &finished),
-                    Err(error) => ToolError::not_finished(self, invocation, error),
-                })
-            }
-        }
-    }
 }

@@ -2,6 +2,7 @@
 //! and render errors, and how files look.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod circles;
 mod file;
 mod rules;
 
@@ -55,6 +56,12 @@ fn hold(files: &[File], rules: &[fn(&File) -> Vec<String>]) {
 #[test]
 fn a_file_uses_only_its_own_floor_or_below() {
     hold(&rust_files(&["src"]), &[rules::floors]);
+}
+
+#[test]
+fn no_files_need_each_other_in_a_circle() {
+    let complaints = circles::circles(&rust_files(&["src"]));
+    assert!(complaints.is_empty(), "the house rules are broken:\n{}", complaints.join("\n"));
 }
 
 #[test]

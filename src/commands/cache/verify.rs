@@ -8,11 +8,12 @@ use serde_json::json;
 use crate::cli::Global;
 use crate::diagnostic::Failure;
 use crate::fs::FileError;
+use crate::process::signal;
 use crate::stage::prune::PruneError;
 use crate::stage::rootfs;
 use crate::stage::trees::{self, Kind, Tree};
 use crate::store::{Store, Verdict};
-use crate::tools::{IdMap, signal};
+use crate::tools::IdMap;
 
 /// What there was of one kind of thing, and which of it was damaged.
 struct Checked {

@@ -3,9 +3,9 @@
 use super::{Building, locked};
 use crate::executor::BuiltImage;
 use crate::image::Image;
-use crate::layer::unheeded;
 use crate::manifest::{Build, Entrypoint};
 use crate::model::Platform;
+use crate::pack::unheeded;
 use crate::plan::PlannedImage;
 use crate::sanitize;
 

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Forecast, Foreseen, State};
+use crate::contents::LayerLinks;
+use crate::contents::image::ImageTree;
 use crate::executor::BuildError;
 use crate::executor::files::Sources;
 use crate::executor::layers::Part;
 use crate::executor::links::{LINKS, below};
 use crate::image::Layer;
-use crate::layer::{Below, ImageTree, LayerLinks, Look};
+use crate::layer::{Below, Look};
 use crate::model::ImageName;
 use crate::plan::{Node, PlannedImage};
 use crate::source::Placed;

@@ -55,6 +55,7 @@ pub(crate) fn parse_with(source: &Source, folder: &Path, overrides: &Overrides) 
     let mirrored = target::mirrors(root, &mut checker);
     let images = names::Images { bases: &bases, builds: &builds, stages: &stages, layers: &layers };
     names::check(root, &images, &mirrored, &mut checker);
+    cycles::check(&images, &mut checker);
     let manifest = Manifest {
         source: source.clone(),
         folder: folder.to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::read::Table;
-use crate::manifest::validate::{Checker, cycles};
+use crate::manifest::validate::Checker;
 use crate::manifest::{Base, Build, Needs, SharedLayer};
 use crate::model::ImageName;
 use crate::problem::Problem;
@@ -60,7 +60,6 @@ pub(super) fn check(root: Table<'_>, images: &Images<'_>, mirrored: &[Placed<Ima
             _ => check_image(source, "image", &written, images.bases, checker),
         }
     }
-    cycles::check(images, checker);
 }
 
 /// No name stands for two images.

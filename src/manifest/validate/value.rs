@@ -196,7 +196,7 @@ fn bad_name(name: &Placed<String>, error: &NameError, checker: &mut Checker) {
 
 /// Checks a glob: what it matches.
 pub(super) fn check_glob(pattern: &Placed<String>, checker: &mut Checker) -> Option<GlobMatcher> {
-    // As `layer::glob` reads it: braces are characters like any other, and so is the backslash.
+    // As `contents::glob` reads it: braces are characters like any other, and so is the backslash.
     let braceless = pattern.replace(['{', '}'], "x");
     let glob = globset::GlobBuilder::new(&braceless).literal_separator(true).backslash_escape(false).build();
     match glob {

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::contents::BaseLayerError;
+use crate::contents::digests::{Contents, stack};
 use crate::fs::{FileContext as _, FileError, write_private};
-use crate::layer::LinkError;
-use crate::layer::contents::{Contents, stack};
 use crate::sandbox;
 use crate::sandbox::times::{BaseDating, Dating, Moment};
 use crate::stage::rootfs::{LayerBlob, RootfsError};
@@ -102,7 +102,7 @@ pub(crate) fn time_of(start: i64, layer: usize) -> i64 {
 fn read(layer: &LayerBlob) -> Result<Contents, RootfsError> {
     let path: &PathBuf = &layer.path;
     let blob = std::fs::File::open(path).context("read", path)?;
-    let contents: Result<_, LinkError> = Contents::read(blob, &layer.descriptor.media_type);
+    let contents: Result<_, BaseLayerError> = Contents::read(blob, &layer.descriptor.media_type);
     Ok(contents?)
 }
 

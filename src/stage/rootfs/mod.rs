@@ -34,11 +34,12 @@ mod unpack;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::contents::BaseLayerError;
+use crate::contents::image::FlattenError;
 use crate::fs::{
     FileContext as _, FileError, Lock, TEMPORARY_PREFIX, create_private_folder, create_unique_folder, parent,
     sync_folder,
 };
-use crate::layer::{FlattenError, LinkError};
 use crate::model::{ChainId, Descriptor, DiffId, Digest};
 use crate::report::Reporter;
 use crate::sandbox::{self, Depth, Overlays};
@@ -155,7 +156,7 @@ pub(crate) enum RootfsError {
     Foreign { digest: Digest },
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Layer(#[from] LinkError),
+    Layer(#[from] BaseLayerError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Flatten(#[from] FlattenError),

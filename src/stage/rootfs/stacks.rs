@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::compress::Compressors;
+use crate::contents::image::ImageTree;
 use crate::image::{Image, Layer};
-use crate::layer::testing::image;
-use crate::layer::{Compressors, ImageTree, ScanRequest, Tree, WriteOptions};
+use crate::layer::{Tree, WriteOptions};
 use crate::model::document::media_type;
 use crate::model::{Compression, Descriptor, DiffId, Digest, ImageName, Platform};
+use crate::pack::ScanRequest;
+use crate::pack::testing::image;
 use crate::report::{Lines, Verbosity};
 use crate::sandbox::Overlays;
 use crate::stage::rootfs::dates::Dates;

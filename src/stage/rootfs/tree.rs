@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::contents::untold::{Untold, untold};
 use crate::fs::{
     FileContext as _, Lock, TEMPORARY_PREFIX, create_folder, create_unique_folder, is_real_folder, mark_used,
     sync_folder, write_private,
 };
-use crate::layer::{Untold, untold};
 use crate::model::DiffId;
 use crate::report::Stage;
 use crate::sandbox::times::{BaseDating, Moment};

@@ -16,12 +16,13 @@ use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use crate::contents::image::{FlattenError, LayerFile, flatten, is_read_as_meant};
 use crate::fs::{FileContext as _, FileError, Room, WithinRoom, create_folder, create_private, write_private};
-use crate::layer::{FlattenError, Format, LayerFile, flatten, is_read_as_meant};
 use crate::model::document::media_type;
 use crate::model::{Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Index, Platform, canonical_json};
 use crate::sandbox;
 use crate::stage::rootfs::{LayerBlob, RootfsError, RootfsRequest, TREE};
+use crate::tar::Format;
 use crate::tools::{Cause, IdMap, ToolError};
 
 /// The layout that umoci is given, and the image's name in it.

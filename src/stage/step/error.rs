@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::contents::BaseLayerError;
 use crate::fs::FileError;
 use crate::fs::host::LeavesProject;
 use crate::image::ImageError;
-use crate::layer::LinkError;
 use crate::manifest::Step;
 use crate::sandbox::Refusal;
 use crate::sanitize;
@@ -87,7 +87,7 @@ pub(crate) enum StepError {
     File(#[from] FileError),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Layer(#[from] LinkError),
+    Layer(#[from] BaseLayerError),
     #[error("interrupted")]
     #[diagnostic(code(oci::tools::interrupted))]
     Interrupted,

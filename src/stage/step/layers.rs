@@ -2,9 +2,10 @@
 
 use std::io::Read;
 
+use crate::compress::{CompressError, WrittenLayer, write_tar};
+use crate::contents::decompressed;
 use crate::fs::{FileError, Unnamed};
 use crate::image::Layer;
-use crate::layer::{WriteError, WrittenLayer, decompressed, write_tar};
 use crate::model::{Compression, Descriptor, Digest, canonical_json};
 use crate::stage::step::{Recorded, STEPS, StepError, Steps};
 use crate::store::Shelf;
@@ -69,8 +70,8 @@ impl Steps<'_> {
         blob: &mut Unnamed,
     ) -> Result<WrittenLayer, StepError> {
         write_tar(tar, compression, self.compressors, blob).map_err(|error| match error {
-            WriteError::Output(source) => FileError::new("write", blob.path(), source).into(),
-            WriteError::Package(_) | WriteError::Interrupted { .. } => StepError::Interrupted,
+            CompressError::Output(source) => FileError::new("write", blob.path(), source).into(),
+            CompressError::Interrupted { .. } => StepError::Interrupted,
         })
     }
 

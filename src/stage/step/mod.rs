@@ -11,7 +11,7 @@
 //!
 //! The flow: what decides the result is gathered ([`surroundings`]) and makes the [`key`]; a layer that
 //! is recorded for it is the result, and nothing is started. Else the layers below are unpacked
-//! ([`rootfs`](crate::stage::rootfs)), the sandbox runs the command on an overlay of them, its output is
+//! ([`rootfs`]), the sandbox runs the command on an overlay of them, its output is
 //! shown ([`output`]), and the tar that comes back is compressed into the store on the way. The overlay's
 //! upper folder becomes the layer's tree, for whatever runs on top. The record is written last.
 
@@ -24,6 +24,7 @@ mod mounts;
 mod output;
 mod secret;
 pub(super) mod seen;
+mod strike;
 mod surroundings;
 mod times;
 mod unpack;
@@ -34,9 +35,9 @@ use std::path::{Path, PathBuf};
 pub(crate) use error::StepError;
 pub(crate) use secret::missing_secrets;
 
+use crate::compress::Compressors;
 use crate::fs::FileError;
 use crate::image::Layer;
-use crate::layer::Compressors;
 use crate::manifest::Step;
 use crate::model::{Compression, Digest, ImageConfig, Platform};
 use crate::report::{Reporter, Stage};
@@ -44,12 +45,10 @@ use crate::sandbox::{self, Container, Limits, Overlays, STANDARD_INPUT, Task};
 use crate::sanitize;
 use crate::source::{At, Place};
 use crate::stage::base::BaseError;
-use crate::stage::overlays;
-use crate::stage::rootfs;
 use crate::stage::run::hostname;
 use crate::stage::runs::LiveRun;
-use crate::stage::runtime;
-use crate::stage::unstarted;
+use crate::stage::step::strike::Strike;
+use crate::stage::{overlays, rootfs, runtime, unstarted};
 use crate::store::{Shelf, Store};
 use crate::tools::process::shell_status;
 use crate::tools::{IdMap, Namespaces, Umoci};
@@ -189,7 +188,8 @@ impl Steps<'_> {
         let live = LiveRun::new(&self.store.runs(), self.runc, self.map)?;
         let Surroundings { process, secrets, .. } = surroundings;
         let secrets: Vec<Secret> = secrets.iter().flatten().cloned().collect();
-        let mut listener = Listener::new(request.subject, &secrets, self.reporter, self.store.start_blob()?);
+        let strike = Strike::new(secrets.iter().flat_map(Secret::parts));
+        let mut listener = Listener::new(request.subject, strike, self.reporter, self.store.start_blob()?);
         let step = sandbox::Step {
             container: Container {
                 folder: live.folder.path.clone(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::fs::Unnamed;
 use crate::report::Reporter;
 use crate::sanitize;
-use crate::stage::step::secret::{Secret, Strike};
+use crate::stage::step::strike::Strike;
 
 /// How many lines an error repeats.
 const LAST: usize = 12;
@@ -61,10 +61,10 @@ pub(super) struct Heard {
 
 impl<'a> Listener<'a> {
     /// `log` is a file on the file system of the log that will be kept.
-    pub(super) fn new(subject: &'a str, secrets: &[Secret], reporter: &'a dyn Reporter, log: Unnamed) -> Self {
+    pub(super) fn new(subject: &'a str, strike: Strike, reporter: &'a dyn Reporter, log: Unnamed) -> Self {
         Self {
             subject,
-            strike: Strike::new(secrets),
+            strike,
             reporter,
             log: BufWriter::new(log),
             is_logged: true,
@@ -151,7 +151,7 @@ mod tests {
         let shown = Shown::default();
         let log = folder.path().join("step.log");
         let mut listener =
-            Listener::new("a", &[Secret::known("S", secret)], &shown, Unnamed::new(folder.path()).unwrap());
+            Listener::new("a", Strike::new([secret.as_bytes()]), &shown, Unnamed::new(folder.path()).unwrap());
         pieces.iter().for_each(|piece| listener.hear(piece));
         let heard = listener.finish(&log);
         let logged = std::fs::read_to_string(&log).unwrap_or_default();

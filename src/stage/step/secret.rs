@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use crate::fs;
 use crate::manifest::step::{self, Step, StepSecret};
 use crate::sanitize;
-use crate::secrets::STRUCK_OUT;
 use crate::source::{At, Placed};
 use crate::stage::step::{StepError, at};
 
@@ -58,7 +57,7 @@ impl Secret {
     }
 
     /// The parts that no line of output may show.
-    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn parts(&self) -> impl Iterator<Item = &[u8]> {
         self.value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|part| part.len() >= SHORTEST)
     }
 }
@@ -75,62 +74,12 @@ fn find(path: &str, folder: &Path) -> PathBuf {
     }
 }
 
-/// What is struck out of a step's output.
-pub(super) struct Strike(Vec<Vec<u8>>);
-
-impl Strike {
-    pub(super) fn new(secrets: &[Secret]) -> Self {
-        let mut parts: Vec<Vec<u8>> = secrets.iter().flat_map(Secret::parts).map(<[u8]>::to_vec).collect();
-        // The longest first: one may hold another.
-        parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
-        parts.dedup();
-        Self(parts)
-    }
-
-    /// The length of the longest.
-    pub(super) fn longest(&self) -> usize {
-        self.0.first().map_or(0, Vec::len)
-    }
-
-    pub(super) fn out_of(&self, text: &[u8]) -> Vec<u8> {
-        let mut clean = text.to_vec();
-        for part in &self.0 {
-            while let Some(at) = memchr::memmem::find(&clean, part) {
-                clean.splice(at..at + part.len(), STRUCK_OUT.bytes());
-            }
-        }
-        clean
-    }
-}
-
-#[cfg(test)]
-impl Secret {
-    pub(super) fn known(name: &str, value: &str) -> Self {
-        Self { name: name.to_owned(), value: value.into() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn secret(value: &str) -> Secret {
-        Secret::known("S", value)
-    }
-
-    #[test]
-    fn secrets_are_struck_out() {
-        let strike = Strike::new(&[secret("token"), secret("token-long\n"), secret("abc"), secret("one1\n\ntwo2\n")]);
-        for (text, clean) in [
-            ("a token and token-long", "a *** and ***"),
-            ("one1 two2 one1", "*** *** ***"),
-            ("abc stays", "abc stays"),
-            ("", ""),
-        ] {
-            assert_eq!(String::from_utf8(strike.out_of(text.as_bytes())).unwrap(), clean);
-        }
-        // What is put in their place cannot be found again.
-        assert_eq!(Strike::new(&[secret("****")]).out_of(b"******"), b"***");
+        Secret { name: "S".to_owned(), value: value.into() }
     }
 
     #[test]
@@ -138,5 +87,7 @@ mod tests {
         assert_eq!(secret(" value\n").needle(), Some(("S".to_owned(), b"value".to_vec())));
         assert_eq!(secret("abc").needle(), None);
         assert_eq!(secret("\n").needle(), None);
+        let lines = secret("one1\n\nabc\n two2\n");
+        assert_eq!(lines.parts().collect::<Vec<_>>(), [b"one1", b"two2"]);
     }
 }

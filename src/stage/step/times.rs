@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::contents::digests::{Contents, stack};
 use crate::fs::{FileContext as _, FileError, Lock};
 use crate::image::Layer;
-use crate::layer::contents::{Contents, stack};
 use crate::model::{ChainId, Digest, RawPath};
 use crate::sandbox;
 use crate::sandbox::times::Dating;

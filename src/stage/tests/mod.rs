@@ -55,7 +55,7 @@ struct Request {
 impl Request {
     /// As `oci run` will: the container's status, or that of the error, which is on standard error.
     fn run(&self) -> i32 {
-        crate::tools::signal::install().unwrap();
+        crate::process::signal::install().unwrap();
         if let Some(signal) = self.early_signal {
             signal_hook::low_level::raise(signal).unwrap();
         }

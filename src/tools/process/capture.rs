@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal};
 
 use super::stall::Watch;
 use super::{Finished, Invocation, ProcessError, TICK};
-use crate::tools::signal;
+use crate::process::signal;
 
 /// How long a tool has to end after SIGTERM before it is killed.
 const GRACE: Duration = Duration::from_secs(3);

@@ -27,8 +27,8 @@ use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 
 use crate::fs::Room;
+use crate::process::signal;
 use crate::tools::program::search_path;
-use crate::tools::signal;
 pub(crate) use attach::Insistence;
 use bounds::Bounds;
 use namespace::{NamespaceError, Namespaces};

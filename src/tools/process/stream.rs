@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::pipe::PipeFlags;
 
+use crate::process::signal;
 use crate::tools::process::{Invocation, ProcessError, TICK};
-use crate::tools::signal;
 
 /// The bytes that are taken at once.
 const CHUNK: usize = 64 << 10;

@@ -35,8 +35,9 @@ use std::time::{Duration, Instant};
 
 use crate::model::document::media_type;
 use crate::model::{Descriptor, Digest, Document, Reference, RegistryMirror, Repository};
+use crate::process::signal;
 use crate::tools::process::TICK;
-use crate::tools::{Cause, signal, transcript};
+use crate::tools::{Cause, transcript};
 use connection::Trouble;
 use credentials::Places;
 pub(super) use credentials::refuse_endless;

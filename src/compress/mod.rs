@@ -1,0 +1,457 @@
+//! A stream of bytes, cut in blocks, hashed, compressed on all workers, hashed again and written.
+//!
+//! The flow: the caller's thread fills a [`Block`] and hashes it (the diff ID); a worker compresses
+//! it, or copies it from an [earlier layer](EarlierBlocks) that had the same one; one thread hashes the
+//! compressed blocks (the digest) and writes them in their order. Workers and blocks are [`Compressors`],
+//! which all layers that are written at once share; nothing is copied on the way.
+//!
+//! Every block is a whole gzip member or zstd frame, so the bytes do not depend on who compressed
+//! what. Where blocks end depends on the content alone: after a MiB, or where the caller
+//! says [`Blocks::may_cut`].
+
+mod earlier;
+mod packer;
+mod pool;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use sha2::{Digest as _, Sha256};
+
+use earlier::PackedBlock;
+pub(crate) use earlier::{BlockList, EarlierBlocks};
+pub(crate) use pool::Compressors;
+use pool::{Block, Task, Work};
+
+use crate::model::elf::Machine;
+use crate::model::{Compression, DiffId, Digest};
+use crate::process::signal;
+use crate::tar::record;
+
+/// The fewest plain bytes in a block that is cut early.
+const SHORTEST: usize = 256 << 10;
+
+/// Why a blob was not written.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum CompressError {
+    #[error("could not write the layer")]
+    #[diagnostic(code(oci::layer::unwritable))]
+    Output(#[source] io::Error),
+    /// A signal asked the program to end; it is the caller's to act on it.
+    #[error("interrupted by signal {signal}")]
+    #[diagnostic(code(oci::layer::interrupted))]
+    Interrupted { signal: i32 },
+}
+
+/// A layer's blob that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WrittenLayer {
+    /// Of the blob.
+    pub(crate) digest: Digest,
+    /// Of the blob, in bytes.
+    pub(crate) size: u64,
+    /// Of the tar.
+    pub(crate) diff_id: DiffId,
+    /// Of the tar, in bytes.
+    pub(crate) uncompressed: u64,
+    /// To copy from another time, if that was asked for.
+    pub(crate) blocks: Option<BlockList>,
+    /// What its programs run on, but for those that may be foreign; of packages only.
+    pub(crate) programs: BTreeSet<Machine>,
+    /// The first package is one file, a program by its content, and has no executable bit.
+    pub(crate) is_first_inert: bool,
+}
+
+/// The plain end of the stream.
+pub(crate) struct Blocks<'a> {
+    compressors: &'a Compressors,
+    task: Arc<Task>,
+    pass_on: Sender<io::Result<Block>>,
+    /// The block that is being filled; none between a cut and the next byte.
+    current: Option<Block>,
+    /// How many blocks were begun.
+    count: u64,
+    hasher: Sha256,
+    written: u64,
+}
+
+/// What the plain end saw.
+struct Produced {
+    diff_id: DiffId,
+    uncompressed: u64,
+    blocks: u64,
+}
+
+/// What the compressed end saw.
+struct Consumed {
+    /// Nothing if it is the diff ID.
+    digest: Option<Digest>,
+    size: u64,
+    blocks: u64,
+    remembered: Vec<PackedBlock>,
+}
+
+/// Writes what `produce` puts in the stream to `out`, compressed. With `earlier` blocks the bytes are
+/// the same, sooner, and come with a list for the next time.
+///
+/// Any number of threads may do so at once with the same `compressors`.
+/// The error is `produce`'s own, or says why the blob could not be written.
+pub(crate) fn pack<W: Write + Send, E: From<CompressError>>(
+    compression: Compression,
+    compressors: &Compressors,
+    earlier: Option<Arc<EarlierBlocks>>,
+    out: &mut W,
+    produce: impl FnOnce(&mut Blocks<'_>) -> Result<(), E>,
+) -> Result<WrittenLayer, E> {
+    let task = Arc::new(Task { compression, earlier, is_stopped: AtomicBool::new(false) });
+    let (pass_on, packed) = unbounded();
+    thread::scope(|scope| {
+        let stop = || task.is_stopped.store(true, Ordering::Relaxed);
+        // It takes the blocks with it when it ends, so that nobody waits for those that come too late.
+        let write = move || write(compression, out, packed).inspect_err(|_| stop());
+        let writer = thread::Builder::new().spawn_scoped(scope, write).map_err(CompressError::Output)?;
+        let mut blocks = Blocks {
+            compressors,
+            task: Arc::clone(&task),
+            pass_on,
+            current: None,
+            count: 0,
+            hasher: Sha256::new(),
+            written: 0,
+        };
+        let produced = produce(&mut blocks).and_then(|()| Ok(blocks.finish()?)).inspect_err(|_| stop());
+        let consumed = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // If writing failed, that is also why nothing more could be produced.
+        let Consumed { digest, size, blocks, remembered } = consumed.map_err(CompressError::Output)?;
+        let produced = produced?;
+        if blocks != produced.blocks {
+            return Err(stopped().into());
+        }
+        let Produced { diff_id, uncompressed, .. } = produced;
+        let digest = digest.unwrap_or(diff_id.0);
+        let blocks = task.earlier.is_some().then(|| BlockList::new(digest, remembered));
+        Ok(WrittenLayer {
+            digest,
+            size,
+            diff_id,
+            uncompressed,
+            blocks,
+            programs: BTreeSet::new(),
+            is_first_inert: false,
+        })
+    })
+}
+
+impl Blocks<'_> {
+    /// Appends these bytes.
+    pub(crate) fn put(&mut self, mut bytes: &[u8]) -> Result<(), CompressError> {
+        while !bytes.is_empty() {
+            let block = self.unfilled()?;
+            let room = block.room();
+            let (now, later) = bytes.split_at(room.len().min(bytes.len()));
+            room[..now.len()].copy_from_slice(now);
+            block.add(now.len());
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// Appends what one `read` of at most `limit` bytes gives, and returns it; nothing at the end.
+    pub(crate) fn fill(&mut self, source: &mut impl Read, limit: u64) -> Result<io::Result<&[u8]>, CompressError> {
+        let block = self.unfilled()?;
+        let room = block.room();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(room.len());
+        let room = &mut room[..limit];
+        let length = loop {
+            match source.read(room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Ok(Err(error)),
+                Ok(length) => break length,
+            }
+        };
+        Ok(Ok(block.add(length)))
+    }
+
+    /// Says that the stream may be cut here; it is, if the block is long enough and `name` picks it.
+    ///
+    /// So a file that grew or shrank moves the blocks only up to the next cut, and all others stay
+    /// as they were. One name in sixteen is picked.
+    pub(crate) fn may_cut(&mut self, name: &[u8]) -> Result<(), CompressError> {
+        let length = self.current.as_ref().map_or(0, |block| block.plain().len());
+        if length >= SHORTEST && fnv(name) >> 60 == 0 { self.flush() } else { Ok(()) }
+    }
+
+    /// The current block, or a new one, with room for a byte at least.
+    fn unfilled(&mut self) -> Result<&mut Block, CompressError> {
+        if self.current.as_mut().is_some_and(|block| block.room().is_empty()) {
+            self.flush()?;
+        }
+        let block = self.current.take().unwrap_or_else(|| {
+            self.count += 1;
+            self.compressors.block(self.count - 1)
+        });
+        Ok(self.current.insert(block))
+    }
+
+    /// Sends the current block on its way.
+    fn flush(&mut self) -> Result<(), CompressError> {
+        if let Some(signal) = signal::pending() {
+            return Err(CompressError::Interrupted { signal });
+        }
+        let Some(block) = self.current.take() else { return Ok(()) };
+        if self.task.is_stopped.load(Ordering::Relaxed) {
+            return Err(stopped());
+        }
+        self.hasher.update(block.plain());
+        self.written += block.plain().len() as u64;
+        if self.task.compression == Compression::None {
+            return self.pass_on.send(Ok(block)).map_err(|_| stopped());
+        }
+        let work = Work { block, task: Arc::clone(&self.task), pass_on: self.pass_on.clone() };
+        self.compressors.submit(work).map_err(CompressError::Output)
+    }
+
+    /// Sends what is left; a stream of no bytes is one empty block, since a blob cannot be nothing.
+    fn finish(mut self) -> Result<Produced, CompressError> {
+        if self.count == 0 {
+            self.unfilled()?;
+        }
+        self.flush()?;
+        let diff_id = DiffId(Digest::finish(self.hasher));
+        Ok(Produced { diff_id, uncompressed: self.written, blocks: self.count })
+    }
+}
+
+/// Nobody takes blocks any more; the writing thread knows why, and [`pack`] reports that.
+fn stopped() -> CompressError {
+    CompressError::Output(io::ErrorKind::BrokenPipe.into())
+}
+
+/// Writes blocks in their order.
+fn write(compression: Compression, out: &mut impl Write, packed: Receiver<io::Result<Block>>) -> io::Result<Consumed> {
+    let mut hasher = (compression != Compression::None).then(Sha256::new);
+    let mut size = 0;
+    let mut early = BTreeMap::new();
+    let mut remembered = Vec::new();
+    let mut blocks = 0;
+    for block in packed {
+        let block = block?;
+        early.insert(block.number, block);
+        while let Some(block) = early.remove(&blocks) {
+            let bytes = match &mut hasher {
+                Some(hasher) => {
+                    hasher.update(block.packed());
+                    block.packed()
+                }
+                None => block.plain(),
+            };
+            out.write_all(bytes)?;
+            size += bytes.len() as u64;
+            if let Some(block) = block.remembered {
+                block.remember(&mut remembered);
+            }
+            blocks += 1;
+        }
+    }
+    out.flush()?;
+    Ok(Consumed { digest: hasher.map(Digest::finish), size, blocks, remembered })
+}
+
+/// Writes a tar that is there already as a layer's blob, byte for byte.
+///
+/// On an error `out` holds something broken that nobody may use.
+pub(crate) fn write_tar(
+    tar: &mut impl Read,
+    compression: Compression,
+    compressors: &Compressors,
+    out: &mut (impl Write + Send),
+) -> Result<WrittenLayer, CompressError> {
+    pack(compression, compressors, None, out, |blocks| {
+        loop {
+            match blocks.fill(tar, u64::MAX)? {
+                Ok([]) => return Ok(()),
+                Ok(_) => {}
+                Err(error) => return Err(CompressError::Output(error)),
+            }
+        }
+    })
+}
+
+/// A layer that holds nothing, and its blob.
+pub(crate) fn write_empty(
+    compression: Compression,
+    compressors: &Compressors,
+) -> Result<(WrittenLayer, Vec<u8>), CompressError> {
+    let mut blob = Vec::new();
+    let written = write_tar(&mut &record::END[..], compression, compressors, &mut blob)?;
+    Ok((written, blob))
+}
+
+/// FNV-1a: small, fixed for ever, and good enough to pick names by.
+fn fnv(name: &[u8]) -> u64 {
+    let hash = name
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    // Names that differ only at their end differ mostly in the low half.
+    hash ^ (hash << 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::packer::BLOCK;
+    use super::*;
+
+    fn packed(compression: Compression, workers: usize, bytes: &[u8]) -> (WrittenLayer, Vec<u8>) {
+        let mut out = Vec::new();
+        let written = pack::<_, CompressError>(compression, &Compressors::new(workers), None, &mut out, |blocks| {
+            blocks.put(bytes)
+        })
+        .unwrap();
+        (written, out)
+    }
+
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 1_u64;
+        let step = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as u8 & 0x3f
+        };
+        std::iter::repeat_with(step).take(length).collect()
+    }
+
+    #[test]
+    fn others_read_it_and_the_workers_do_not_matter() {
+        let bytes = noise(2 * BLOCK + 17);
+        for compression in [Compression::Gzip, Compression::Zstd { level: 3 }, Compression::None] {
+            let (written, out) = packed(compression, 1, &bytes);
+            assert_eq!(written.digest, Digest::of(&out));
+            assert_eq!(written.size, out.len() as u64);
+            assert_eq!(written.diff_id, DiffId(Digest::of(&bytes)));
+            assert_eq!(written.uncompressed, bytes.len() as u64);
+            let mut plain = Vec::new();
+            match compression {
+                Compression::Gzip => {
+                    flate2::read::MultiGzDecoder::new(&out[..]).read_to_end(&mut plain).unwrap();
+                    // No flags, time 0, no hint, unknown system (RFC 1952).
+                    assert_eq!(out[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+                }
+                Compression::Zstd { .. } => plain = zstd::decode_all(&out[..]).unwrap(),
+                Compression::None => plain.clone_from(&out),
+            }
+            assert!(plain == bytes);
+            for workers in 2..=8 {
+                assert!(packed(compression, workers, &bytes) == (written.clone(), out.clone()), "{workers}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_still_a_blob() {
+        for compression in [Compression::Gzip, Compression::Zstd { level: 3 }, Compression::None] {
+            let (written, out) = packed(compression, 2, b"");
+            assert_eq!((written.uncompressed, written.diff_id), (0, DiffId(Digest::of(b""))));
+            assert_eq!(out.is_empty(), compression == Compression::None);
+        }
+    }
+
+    #[test]
+    fn one_name_in_sixteen_is_picked() {
+        for pattern in ["usr/lib/python3/module_{}.py", "a/{}", "{}/x"] {
+            let names = (0..16_000).map(|number| pattern.replace("{}", &number.to_string()));
+            let picked = names.filter(|name| fnv(name.as_bytes()) >> 60 == 0).count();
+            assert!((800..1200).contains(&picked), "{pattern}: {picked}");
+        }
+    }
+
+    #[test]
+    fn a_change_moves_only_its_neighbourhood() {
+        let stream = |grown: usize| {
+            let mut out = Vec::new();
+            let file = noise(4096);
+            pack(Compression::Gzip, &Compressors::new(2), None, &mut out, |blocks| -> Result<(), CompressError> {
+                for number in 0..2000 {
+                    blocks.may_cut(format!("dir/{number}").as_bytes())?;
+                    blocks.put(&file[number..])?;
+                    if number == 700 {
+                        blocks.put(&file[..grown])?;
+                    }
+                }
+                Ok(())
+            })
+            .unwrap();
+            out
+        };
+        let (before, after) = (stream(0), stream(1500));
+        let same_start = before.iter().zip(&after).take_while(|(one, other)| one == other).count();
+        let same_end = before.iter().rev().zip(after.iter().rev()).take_while(|(one, other)| one == other).count();
+        assert!(same_start + same_end + (1 << 20) > before.len(), "{same_start} {same_end} {}", before.len());
+        assert!(same_end > before.len() / 3);
+    }
+
+    #[test]
+    fn a_full_disk_ends_it() {
+        struct Full(usize);
+        impl Write for Full {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let bytes = noise(16 * BLOCK);
+        let compressors = Compressors::new(2);
+        for compression in [Compression::Gzip, Compression::None] {
+            for room in [0, 3 << 20] {
+                let error =
+                    pack(compression, &compressors, None, &mut Full(room), |blocks| blocks.put(&bytes)).unwrap_err();
+                assert!(matches!(error, CompressError::Output(error) if error.kind() == io::ErrorKind::StorageFull));
+            }
+        }
+        // Nothing of it is left where another layer would miss it.
+        assert_eq!(
+            pack(Compression::Gzip, &compressors, None, &mut io::sink(), |blocks| blocks.put(&bytes))
+                .unwrap()
+                .uncompressed,
+            bytes.len() as u64
+        );
+    }
+    #[test]
+    fn many_layers_at_once_share_the_workers() {
+        let compressors = Compressors::new(2);
+        let bytes = noise(5 * BLOCK);
+        let kinds = [Compression::Gzip, Compression::Zstd { level: 3 }, Compression::None];
+        // Each begins elsewhere, so that none is another's.
+        let streams: Vec<_> = (0..24).map(|number| (kinds[number % 3], &bytes[number * 1000..])).collect();
+        let together = crate::parallel::map(&streams, streams.len(), |(compression, bytes)| {
+            let mut out = Vec::new();
+            (pack(*compression, &compressors, None, &mut out, |blocks| blocks.put(bytes)).unwrap(), out)
+        });
+        for ((compression, bytes), layer) in streams.iter().zip(together) {
+            assert!(packed(*compression, 1, bytes) == layer);
+        }
+    }
+
+    #[test]
+    fn one_layer_that_fails_leaves_the_others_alone() {
+        let compressors = Compressors::new(1);
+        let bytes = noise(4 * BLOCK);
+        let numbers: Vec<usize> = (0..12).collect();
+        let results = crate::parallel::map(&numbers, numbers.len(), |number| {
+            pack(Compression::Gzip, &compressors, None, &mut io::sink(), |blocks| -> Result<(), CompressError> {
+                blocks.put(&bytes)?;
+                if number % 2 == 0 { Ok(()) } else { Err(CompressError::Interrupted { signal: 15 }) }
+            })
+        });
+        for (number, result) in results.into_iter().enumerate() {
+            assert_eq!(result.is_ok(), number % 2 == 0);
+        }
+    }
+}

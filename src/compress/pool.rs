@@ -1,0 +1,213 @@
+//! The threads that compress and the blocks that go round, shared by all layers written at once.
+//!
+//! However many layers that are, there are as many threads as asked for, and enough blocks to keep
+//! them busy: this bounds the memory. Threads and blocks come into being as they are needed, so that
+//! a program that writes no layer has none, and one small layer has one of each.
+//!
+//! Nobody waits for a block while holding one that others need, so that one free block is enough for
+//! everyone to get on: see [`Compressors::block`].
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use super::earlier::{EarlierBlocks, PackedBlock};
+use super::packer::{BLOCK, Packer};
+use crate::model::Compression;
+
+/// As many threads as may compress, for every layer of the process.
+#[derive(Debug)]
+pub(crate) struct Compressors {
+    workers: usize,
+    started: Mutex<usize>,
+    work: Sender<Work>,
+    queue: Receiver<Work>,
+    made: AtomicUsize,
+    give_back: Sender<Buffers>,
+    free: Receiver<Buffers>,
+}
+
+/// What every thread that works on a layer knows of it.
+#[derive(Debug)]
+pub(crate) struct Task {
+    pub(crate) compression: Compression,
+    /// Where blocks may be copied from; nothing if none are to be remembered either.
+    pub(crate) earlier: Option<Arc<EarlierBlocks>>,
+    /// Nobody wants the rest.
+    pub(crate) is_stopped: AtomicBool,
+}
+
+/// A block to be compressed, and where it goes then.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) block: Block,
+    pub(crate) task: Arc<Task>,
+    pub(crate) pass_on: Sender<io::Result<Block>>,
+}
+
+/// A stretch of a layer: plain, and compressed once a worker had it. Dropped, it is free for another.
+#[derive(Debug)]
+pub(crate) struct Block {
+    pub(crate) number: u64,
+    /// How many of the plain bytes count.
+    length: usize,
+    packed_length: usize,
+    /// What it is remembered by, if that was asked for.
+    pub(crate) remembered: Option<PackedBlock>,
+    buffers: Buffers,
+    home: Sender<Buffers>,
+}
+
+#[derive(Debug, Default)]
+struct Buffers {
+    plain: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl Compressors {
+    pub(crate) fn new(workers: usize) -> Self {
+        let (work, queue) = unbounded();
+        let (give_back, free) = unbounded();
+        Self {
+            workers: workers.max(1),
+            started: Mutex::new(0),
+            work,
+            queue,
+            made: AtomicUsize::new(0),
+            give_back,
+            free,
+        }
+    }
+
+    /// One block is compressed by each worker, one waits for it and one is filled; two are written.
+    fn limit(&self) -> usize {
+        3 * self.workers + 2
+    }
+
+    /// An empty block; waits for one if there are too many already.
+    ///
+    /// Only those may ask who hold none that is full: then every block is either being filled, which
+    /// needs no other, or on its way to its writer, who gets them in their order.
+    pub(crate) fn block(&self, number: u64) -> Block {
+        let make = || {
+            let more = |made| (made < self.limit()).then_some(made + 1);
+            self.made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok().then(Buffers::default)
+        };
+        let buffers = self.free.try_recv().ok().or_else(make);
+        // The channel does not end while `give_back` is here.
+        let mut buffers = buffers.unwrap_or_else(|| self.free.recv().unwrap_or_default());
+        buffers.plain.resize(BLOCK, 0);
+        Block { number, length: 0, packed_length: 0, remembered: None, buffers, home: self.give_back.clone() }
+    }
+
+    /// Has a block compressed. An error if there is not a single thread to do it.
+    pub(crate) fn submit(&self, work: Work) -> io::Result<()> {
+        self.start_another()?;
+        self.work.send(work).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn start_another(&self) -> io::Result<()> {
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        if *started < self.workers {
+            let queue = self.queue.clone();
+            match thread::Builder::new().name("compress".to_owned()).spawn(move || compress(&queue)) {
+                Ok(_) => *started += 1,
+                // A system that is short of threads makes it slower, no more.
+                Err(_) if *started > 0 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Compresses blocks until the [`Compressors`] are dropped.
+fn compress(queue: &Receiver<Work>) {
+    let mut packer = None;
+    for Work { mut block, task, pass_on } in queue {
+        if task.is_stopped.load(Ordering::Relaxed) {
+            continue;
+        }
+        let packed = block.compress(&task, &mut packer).map(|()| block);
+        // Its writer may have failed.
+        let _ = pass_on.send(packed);
+    }
+}
+
+impl Block {
+    pub(crate) fn plain(&self) -> &[u8] {
+        &self.buffers.plain[..self.length]
+    }
+
+    pub(crate) fn packed(&self) -> &[u8] {
+        &self.buffers.packed[..self.packed_length]
+    }
+
+    /// Where more plain bytes go; those that were put there are then [added](Self::add).
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        &mut self.buffers.plain[self.length..]
+    }
+
+    /// Takes the first `length` bytes of [`Block::room`] in, and returns them.
+    pub(crate) fn add(&mut self, length: usize) -> &[u8] {
+        let start = self.length;
+        self.length += length;
+        &self.buffers.plain[start..self.length]
+    }
+
+    fn compress(&mut self, task: &Task, packer: &mut Option<Packer>) -> io::Result<()> {
+        let Buffers { plain, packed } = &mut self.buffers;
+        let plain = &plain[..self.length];
+        let mut compress = |packed: &mut Vec<u8>| Packer::reuse(packer, task.compression)?.pack(plain, packed);
+        match &task.earlier {
+            Some(earlier) => {
+                let block = earlier.pack(plain, packed, compress)?;
+                self.packed_length = block.length();
+                self.remembered = Some(block);
+            }
+            None => self.packed_length = compress(packed)?,
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // Once all else is gone, nobody takes it.
+        let _ = self.home.send(std::mem::take(&mut self.buffers));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_few_and_come_back() {
+        let pool = Compressors::new(2);
+        let held: Vec<Block> = (0..pool.limit() as u64).map(|number| pool.block(number)).collect();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| pool.block(100).number);
+            drop(held);
+            assert_eq!(waiting.join().unwrap(), 100);
+        });
+        assert_eq!((pool.made.load(Ordering::Relaxed), pool.free.len()), (pool.limit(), pool.limit()));
+        assert!(pool.block(0).plain().is_empty());
+    }
+
+    #[test]
+    fn threads_start_as_they_are_needed() {
+        let pool = Compressors::new(2);
+        let (pass_on, packed) = unbounded();
+        let task = Arc::new(Task { compression: Compression::Gzip, earlier: None, is_stopped: AtomicBool::new(false) });
+        for (number, threads) in [(0, 1), (1, 2), (2, 2)] {
+            let (task, pass_on) = (Arc::clone(&task), pass_on.clone());
+            pool.submit(Work { block: pool.block(number), task, pass_on }).unwrap();
+            assert_eq!(*pool.started.lock().unwrap(), threads);
+        }
+        assert_eq!(packed.iter().take(3).map(|block| block.unwrap().number).sum::<u64>(), 3);
+    }
+}

@@ -1,0 +1,272 @@
+//! What layers hold, path by path, with a digest of each entry. The digest leaves out the time, so that an entry that
+//! was seen before is recognised at any time.
+//!
+//! [`Contents`] is one layer's, read from its blob once. [`stack`] puts the contents of several layers together as
+//! an overlay of them shows them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+use std::ops::Bound;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::contents::blob::{BaseLayerError, decompressed};
+use crate::model::layer_path::{OPAQUE, WHITEOUT};
+use crate::model::{Digest, RawPath};
+
+/// Begins the names of extended attributes in a tar's extended header.
+const ATTRIBUTE: &str = "SCHILY.xattr.";
+
+/// What one layer says of the paths that it names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Contents {
+    /// In the order of the tar.
+    entries: Vec<(RawPath, Said)>,
+}
+
+/// What a layer says of one path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Said {
+    /// A folder; the digest is of its mode, owner and attributes.
+    Folder(Digest),
+    /// Anything else that is there; the digest is of all but its time.
+    Other(Digest),
+    /// It is deleted.
+    Deleted,
+    /// It is a folder, and what lower layers have in it is deleted.
+    Emptied,
+}
+
+/// What several layers show at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// The digest of all but its time. A folder's also says which names are in it.
+    pub(crate) digest: Digest,
+    /// The number of the topmost layer that names it, counted from 0 for the lowest.
+    pub(crate) layer: usize,
+}
+
+impl Contents {
+    /// Reads a layer's blob.
+    pub(crate) fn read(blob: impl Read, media_type: &str) -> Result<Self, BaseLayerError> {
+        let mut archive = tar::Archive::new(decompressed(blob, media_type)?);
+        let mut entries: Vec<(RawPath, Said)> = Vec::new();
+        // By path: a hard link is what the path that it names is.
+        let mut files: BTreeMap<RawPath, Digest> = BTreeMap::new();
+        for entry in archive.entries()? {
+            let entry: io::Result<_> = entry;
+            let mut entry = entry?;
+            let path = normal(&entry.path_bytes());
+            let (folder, name) = split(&path.0);
+            if name == OPAQUE.as_bytes() {
+                entries.push((RawPath(folder.to_vec()), Said::Emptied));
+            } else if let Some(deleted) = name.strip_prefix(WHITEOUT.as_bytes()) {
+                entries.push((join(folder, deleted), Said::Deleted));
+            } else if entry.header().entry_type().is_hard_link() {
+                let target = entry.link_name_bytes().map(|target| normal(&target));
+                let known = target.as_ref().and_then(|target| files.get(target)).copied();
+                // One that leads nowhere known is what it names.
+                let digest = known.unwrap_or_else(|| Digest::of(&target.map(|target| target.0).unwrap_or_default()));
+                entries.push((path, Said::Other(digest)));
+            } else {
+                let is_folder = entry.header().entry_type().is_dir();
+                let digest = identity(&mut entry)?;
+                files.insert(path.clone(), digest);
+                entries.push((path, if is_folder { Said::Folder(digest) } else { Said::Other(digest) }));
+            }
+        }
+        Ok(Self { entries })
+    }
+}
+
+/// A digest of all that an entry is but its name and its time.
+fn identity<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let header = entry.header();
+    hasher.update([header.entry_type().as_byte()]);
+    hasher.update((header.mode()? & 0o7777).to_le_bytes());
+    hasher.update(header.uid()?.to_le_bytes());
+    hasher.update(header.gid()?.to_le_bytes());
+    // Of anything but a device they need not be numbers.
+    for number in [header.device_major(), header.device_minor()] {
+        hasher.update(number.ok().flatten().unwrap_or(0).to_le_bytes());
+    }
+    let target = entry.link_name_bytes().unwrap_or_default().into_owned();
+    put(&target, &mut hasher);
+    let mut attributes = BTreeSet::new();
+    for record in entry.pax_extensions()?.into_iter().flatten() {
+        let record = record?;
+        if record.key_bytes().starts_with(ATTRIBUTE.as_bytes()) {
+            attributes.insert((record.key_bytes().to_vec(), record.value_bytes().to_vec()));
+        }
+    }
+    for (name, value) in attributes {
+        put(&name, &mut hasher);
+        put(&value, &mut hasher);
+    }
+    put(Digest::read(entry)?.to_string().as_bytes(), &mut hasher);
+    Ok(Digest::finish(hasher))
+}
+
+fn put(bytes: &[u8], hasher: &mut Sha256) {
+    hasher.update((bytes.len() as u64).to_le_bytes());
+    hasher.update(bytes);
+}
+
+/// What layers show together, the lowest first; what is below them and they do not name is not known.
+pub(crate) fn stack(layers: &[Contents]) -> BTreeMap<RawPath, Shown> {
+    // Nothing for what is deleted: it is a change of its folder.
+    let mut paths: BTreeMap<RawPath, Option<Shown>> = BTreeMap::new();
+    for (layer, contents) in layers.iter().enumerate() {
+        // What a layer deletes is what lower layers have.
+        for (path, said) in &contents.entries {
+            match said {
+                Said::Emptied => remove_within(path, &mut paths),
+                Said::Deleted => {
+                    remove_within(path, &mut paths);
+                    paths.insert(path.clone(), None);
+                }
+                Said::Folder(_) | Said::Other(_) => {}
+            }
+        }
+        for (path, said) in &contents.entries {
+            let (Said::Folder(digest) | Said::Other(digest)) = said else { continue };
+            if matches!(said, Said::Other(_)) {
+                remove_within(path, &mut paths);
+            }
+            paths.insert(path.clone(), Some(Shown { digest: *digest, layer }));
+        }
+    }
+    let mut folders: BTreeMap<&[u8], Sha256> = BTreeMap::new();
+    for (path, shown) in paths.iter().filter(|(path, _)| !path.0.is_empty()) {
+        let (folder, name) = split(&path.0);
+        let names = folders.entry(folder).or_default();
+        put(name, names);
+        names.update([u8::from(shown.is_some())]);
+    }
+    let names: BTreeMap<Vec<u8>, Sha256> =
+        folders.into_iter().map(|(folder, names)| (folder.to_vec(), names)).collect();
+    let shown = paths.into_iter().filter_map(|(path, shown)| {
+        let mut shown = shown?;
+        if let Some(names) = names.get(&path.0) {
+            let mut hasher = names.clone();
+            put(shown.digest.to_string().as_bytes(), &mut hasher);
+            shown.digest = Digest::finish(hasher);
+        }
+        Some((path, shown))
+    });
+    shown.collect()
+}
+
+fn remove_within(folder: &RawPath, paths: &mut BTreeMap<RawPath, Option<Shown>>) {
+    // `0` follows `/`, so that this is all that begins with the folder and a slash.
+    let bound = |last: u8| match folder.0.is_empty() {
+        true => Vec::new(),
+        false => [&folder.0[..], &[last]].concat(),
+    };
+    let from = Bound::Excluded(RawPath(bound(b'/')));
+    let to = if folder.0.is_empty() { Bound::Unbounded } else { Bound::Excluded(RawPath(bound(b'0'))) };
+    let within: Vec<RawPath> = paths.range((from, to)).map(|(path, _)| path.clone()).collect();
+    for path in within {
+        paths.remove(&path);
+    }
+}
+
+/// The path without `.` and doubled slashes.
+fn normal(path: &[u8]) -> RawPath {
+    let names: Vec<&[u8]> = path.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b".")).collect();
+    RawPath(names.join(&b'/'))
+}
+
+/// A path's folder and its last name.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
+    }
+}
+
+fn join(folder: &[u8], name: &[u8]) -> RawPath {
+    match folder {
+        b"" => RawPath(name.to_vec()),
+        _ => RawPath([folder, b"/", name].concat()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::document::media_type;
+
+    /// A layer of files, folders (that end in a slash), links (`name > target`) and hard links (`name = target`).
+    fn layer(entries: &[(&str, &str, u64)]) -> Contents {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, content, time) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(if path.ends_with('/') { 0o755 } else { 0o644 });
+            header.set_mtime(*time);
+            header.set_uid(0);
+            header.set_gid(0);
+            let mut put = |kind, path: &str, target: Option<&str>, content: &[u8]| {
+                header.set_entry_type(kind);
+                header.set_size(content.len() as u64);
+                if let Some(target) = target {
+                    header.set_link_name(target).unwrap();
+                }
+                builder.append_data(&mut header, path, content).unwrap();
+            };
+            match (path.split_once(" > "), path.split_once(" = ")) {
+                (Some((path, target)), _) => put(tar::EntryType::Symlink, path, Some(target), b""),
+                (_, Some((path, target))) => put(tar::EntryType::Link, path, Some(target), b""),
+                _ if path.ends_with('/') => put(tar::EntryType::Directory, path, None, b""),
+                _ => put(tar::EntryType::Regular, path, None, content.as_bytes()),
+            }
+        }
+        Contents::read(&builder.into_inner().unwrap()[..], media_type::LAYER).unwrap()
+    }
+
+    fn paths(layers: &[Contents]) -> Vec<(String, usize)> {
+        let shown = stack(layers);
+        shown.iter().map(|(path, shown)| (String::from_utf8(path.0.clone()).unwrap(), shown.layer)).collect()
+    }
+
+    fn digest(layers: &[Contents], path: &str) -> Digest {
+        stack(layers)[&RawPath(path.into())].digest
+    }
+
+    #[test]
+    fn layers_show_what_an_overlay_of_them_shows() {
+        let low =
+            layer(&[("./", "", 1), ("a/", "", 1), ("a/x", "1", 1), ("a/y", "1", 1), ("b/", "", 1), ("b/x", "", 1)]);
+        let at = |paths: &[(&str, usize)]| paths.iter().map(|(path, n)| ((*path).to_owned(), *n)).collect::<Vec<_>>();
+        let all = [("", 0), ("a", 0), ("a/x", 0), ("a/y", 0), ("b", 0), ("b/x", 0)];
+        assert_eq!(paths(std::slice::from_ref(&low)), at(&all));
+        let high = layer(&[("a/", "", 1), ("a/.wh.x", "", 1), ("a/y", "2", 1), (".wh.b", "", 1)]);
+        assert_eq!(paths(&[low.clone(), high]), at(&[("", 0), ("a", 1), ("a/y", 1)]));
+        let opaque = layer(&[("a/", "", 1), ("a/.wh..wh..opq", "", 1), ("a/z", "", 1), ("b", "file", 1)]);
+        assert_eq!(paths(&[low.clone(), opaque]), at(&[("", 0), ("a", 1), ("a/z", 1), ("b", 1)]));
+        assert_eq!(paths(&[low, layer(&[(".wh..wh..opq", "", 1), ("c", "", 1)])]), at(&[("", 0), ("c", 1)]));
+    }
+
+    #[test]
+    fn an_entry_is_what_it_is_whatever_its_time() {
+        let low = layer(&[("a/", "", 1), ("a/x", "1", 1), ("l > a", "", 1), ("h = a/x", "", 1)]);
+        let later = layer(&[("a/", "", 2), ("a/x", "1", 2), ("l > a", "", 2), ("h = a/x", "", 2)]);
+        for path in ["a", "a/x", "l", "h"] {
+            assert_eq!(digest(std::slice::from_ref(&low), path), digest(std::slice::from_ref(&later), path));
+        }
+        assert_eq!(digest(std::slice::from_ref(&low), "h"), digest(std::slice::from_ref(&low), "a/x"));
+        let other = layer(&[("a/", "", 1), ("a/x", "2", 1), ("l > b", "", 1), ("h = a/x", "", 1)]);
+        for path in ["a/x", "l", "h"] {
+            assert_ne!(digest(std::slice::from_ref(&low), path), digest(std::slice::from_ref(&other), path));
+        }
+        // A folder is another when a name comes or goes, and no other when a file in it changes.
+        assert_eq!(digest(std::slice::from_ref(&low), "a"), digest(&[low.clone(), other], "a"));
+        for change in ["a/y", "a/.wh.base", "a/.wh.x"] {
+            let changed = layer(&[(change, "", 1)]);
+            assert_ne!(digest(std::slice::from_ref(&low), "a"), digest(&[low.clone(), changed], "a"), "{change}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Archives as packages, made by GNU tar and, where it makes none such, by hand.
+
+mod faults;
+mod meaning;
+mod real;
+
+use std::collections::BTreeMap;
+use std::fs::{File, FileTimes, Permissions};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+
+use miette::Diagnostic as _;
+
+use super::*;
+use crate::compress::Compressors;
+use crate::layer::{Tree, WriteOptions};
+use crate::manifest::{Package, PackageContent};
+use crate::model::{Compression, Platform};
+use crate::pack::testing::{Project, archive, listing, path_to, written};
+
+/// Which program compresses, and what to.
+const COMPRESSORS: [Option<&str>; 5] = [None, Some("gzip"), Some("zstd"), Some("xz"), Some("bzip2")];
+
+fn run(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+fn stripping(strip: usize, package: Package) -> Package {
+    let PackageContent::Archive { archive, to, .. } = package.content else { panic!() };
+    Package { content: PackageContent::Archive { archive, to, strip }, ..package }
+}
+
+/// One member made by hand: kind, name, link, content.
+struct Part<'a>(u8, &'a [u8], &'a [u8], &'a [u8]);
+
+fn file<'a>(name: &'a str, content: &'a str) -> Part<'a> {
+    Part(b'0', name.as_bytes(), b"", content.as_bytes())
+}
+
+fn other<'a>(kind: u8, name: &'a str, link: &'a str) -> Part<'a> {
+    Part(kind, name.as_bytes(), link.as_bytes(), b"")
+}
+
+fn folder(name: &str) -> Part<'_> {
+    other(b'5', name, "")
+}
+
+fn symlink<'a>(name: &'a str, target: &'a str) -> Part<'a> {
+    other(b'2', name, target)
+}
+
+fn hard_link<'a>(name: &'a str, target: &'a str) -> Part<'a> {
+    other(b'1', name, target)
+}
+
+fn members(parts: &[Part<'_>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for Part(kind, name, link, content) in parts {
+        let mut header = tar::Header::new_ustar();
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name);
+        header.as_mut_bytes()[157..157 + link.len()].copy_from_slice(link);
+        header.set_entry_type(tar::EntryType::new(*kind));
+        header.set_mode(0o644);
+        header.set_uid(7);
+        header.set_gid(8);
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        bytes.extend(header.as_bytes());
+        bytes.extend(*content);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+    }
+    bytes
+}
+
+fn ended(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.resize(bytes.len() + 1024, 0);
+    bytes
+}
+
+fn project_of(bytes: &[u8]) -> Project {
+    let project = Project::new(&[]);
+    project.file("a.tar", bytes, 0o644);
+    project
+}
+
+/// Kind, mode, owner, time, link and content.
+type About = (u8, u32, u64, u64, u64, Option<Vec<u8>>, Vec<u8>);
+
+/// What a layer holds, as another implementation reads it, by path.
+fn unpacked(layer: &[u8]) -> BTreeMap<Vec<u8>, About> {
+    let mut found = BTreeMap::new();
+    let mut archive = tar::Archive::new(flate2::read::MultiGzDecoder::new(layer));
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        let header = entry.header();
+        let about = (
+            header.entry_type().as_byte(),
+            header.mode().unwrap(),
+            header.uid().unwrap(),
+            header.gid().unwrap(),
+            header.mtime().unwrap(),
+            entry.link_name_bytes().map(|name| name.into_owned()),
+            content,
+        );
+        assert_eq!(found.insert(entry.path_bytes().into_owned(), about), None);
+    }
+    found
+}
+
+/// A pax header with these records.
+fn pax(records: &[(&str, &[u8])], kind: u8) -> Vec<u8> {
+    let mut content = Vec::new();
+    for (key, value) in records {
+        // Two digits are enough here.
+        let rest = key.len() + value.len() + 5;
+        assert!((10..100).contains(&rest), "{key}");
+        content.extend(format!("{rest} {key}=").as_bytes());
+        content.extend(*value);
+        content.push(b'\n');
+    }
+    members(&[Part(kind, b"PaxHeaders", b"", &content)])
+}

@@ -1,0 +1,256 @@
+//! A package of files of an image on its way to entries.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::contents::Archived;
+use crate::contents::glob::{self, Globs, Selection};
+use crate::contents::image::find::Lost;
+use crate::contents::image::{ImageTree, Node, NodeKind, TakeError};
+use crate::layer::tree::{Claim, Entry, Kind, Packed};
+use crate::manifest::PackageContent;
+use crate::model::{ImageName, LayerPath};
+use crate::pack::package::{LINK_MODE, PackageScan, Problem};
+use crate::source::{At, Placed};
+use crate::{sanitize, suggest};
+
+impl PackageScan<'_> {
+    /// Adds what the package takes of an image.
+    pub(crate) fn image(
+        &mut self,
+        image: &Placed<ImageName>,
+        written: &Placed<String>,
+        to: Option<&Placed<String>>,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Packed, Problem> {
+        let blame = |error: TakeError| At::new(error.into(), &written.place, "");
+        let shown = || sanitize::name(written);
+        let Some(tree) = self.request.images.get(&image.value).map(Arc::clone) else {
+            return Err(blame(TakeError::Missing { image: image.to_string(), path: shown(), help: None }));
+        };
+        let selection = match glob::is_pattern(written) {
+            true => Some(Selection::compile(written)?),
+            false => None,
+        };
+        let path = match &selection {
+            Some(selection) => written.clone().map(|_| format!("/{}", selection.folder.trim_matches('/'))),
+            None => written.clone(),
+        };
+        let is_folder = selection.is_some() || path.ends_with('/');
+        let asked = self.destination_root(&path)?;
+        let found = match tree.stack.find(&asked, is_folder) {
+            Ok(found) if !is_folder || tree.stack.is_folder(&found) => found,
+            Err(Lost::Missing(_) | Lost::NotAFolder(_)) if self.package.optional => return Ok(Packed::Other),
+            _ if selection.is_some() => {
+                return Err(blame(TakeError::NoMatch { image: tree.name.clone(), pattern: shown() }));
+            }
+            lost => return Err(blame(tree.missing(&asked, lost.err(), ", or set `optional = true`"))),
+        };
+        if !tree.stack.is_folder(&found) {
+            let to = match (to, asked.name()) {
+                (Some(to), Some(name)) if to.ends_with('/') => self.destination_root(to)?.join(name),
+                (Some(to), _) => self.destination(to)?,
+                (None, _) => asked,
+            };
+            self.add_above(&tree, to.parent());
+            return self.take_one(&tree, &found, to).map_err(blame);
+        }
+        let root = match to {
+            Some(to) => self.destination_root(to)?,
+            None => asked,
+        };
+        match self.take_folder(&tree, &found, root, selection.as_ref(), problems)? {
+            false if self.package.optional => Ok(Packed::Other),
+            false if selection.is_some() => {
+                Err(blame(TakeError::NoMatch { image: tree.name.clone(), pattern: shown() }))
+            }
+            // What an empty folder holds is nothing.
+            false if !self.package.include.is_empty() => {
+                Err(blame(TakeError::Nothing { image: tree.name.clone(), path: shown() }))
+            }
+            _ => Ok(Packed::Other),
+        }
+    }
+
+    /// Adds what is at a real path, and is no folder.
+    pub(crate) fn take_one(&mut self, tree: &ImageTree, path: &LayerPath, to: LayerPath) -> Result<Packed, TakeError> {
+        let node = &tree.stack.nodes[path];
+        match self.add_node(tree, path, node, to) {
+            Some(error) => Err(error),
+            None if matches!(node.kind, NodeKind::File { .. }) => Ok(Packed::Files),
+            None => Ok(Packed::Other),
+        }
+    }
+
+    /// Adds what is wanted of a folder, by its real path, and the folders above where it goes; true if that
+    /// is anything.
+    pub(crate) fn take_folder(
+        &mut self,
+        tree: &ImageTree,
+        folder: &LayerPath,
+        to: LayerPath,
+        selection: Option<&Selection>,
+        problems: &mut Vec<Problem>,
+    ) -> Result<bool, Problem> {
+        let wanted = self.wanted(tree, folder, &to, selection)?;
+        let is_any = !wanted.is_empty();
+        if is_any {
+            let above = if selection.is_some() { Some(to) } else { to.parent() };
+            self.add_above(tree, above);
+        }
+        let mut errors = Vec::new();
+        for ((to, path), node) in wanted {
+            errors.extend(self.add_node(tree, path, node, to));
+        }
+        let blame = |error: TakeError| At::new(error.into(), &self.package.place, "");
+        problems.extend(gathered(errors).into_iter().map(blame));
+        Ok(is_any)
+    }
+
+    /// Whether programs for other architectures are fine without being asked: they are as the image has them, if
+    /// that is for the same platform.
+    pub(crate) fn is_foreign_fine(&self) -> bool {
+        let PackageContent::Image { image, .. } = &self.package.content else { return false };
+        self.request.images.get(&image.value).is_some_and(|tree| tree.platform == *self.request.platform)
+    }
+
+    /// What of a folder goes in, by where it goes; a glob may give one place to several things.
+    fn wanted<'t>(
+        &self,
+        tree: &'t ImageTree,
+        folder: &LayerPath,
+        to: &LayerPath,
+        selection: Option<&Selection>,
+    ) -> Result<BTreeMap<(LayerPath, &'t LayerPath), &'t Node>, Problem> {
+        let include = Globs::compile(&self.package.include)?;
+        let exclude = Globs::compile(&self.package.exclude)?;
+        let mut wanted = BTreeMap::new();
+        let is_all = selection.is_none() && include.is_empty();
+        for (path, node) in tree.stack.within(folder) {
+            let start = if folder.is_root() { 0 } else { folder.as_bytes().len() + 1 };
+            let relative = &path.as_bytes()[start..];
+            // Where the names of the folders above end, and the whole.
+            let ends = || memchr::memchr_iter(b'/', relative).chain([relative.len()]);
+            let matches = |globs: &Globs| !globs.is_empty() && ends().any(|end| globs.matches(&relative[..end]));
+            if matches(&exclude) || !(include.is_empty() || matches(&include)) {
+                continue;
+            }
+            // The part of the path that stays behind.
+            let dropped = match selection {
+                None => 0,
+                Some(selection) => match ends().find(|end| selection.matches(&relative[..*end])) {
+                    None => continue,
+                    Some(_) if selection.is_deep => 0,
+                    Some(end) => memchr::memrchr(b'/', &relative[..end]).map_or(0, |slash| slash + 1),
+                },
+            };
+            wanted.insert((to.join(&relative[dropped..]), path), node);
+            // Of folders all of which goes in, those above came before.
+            let above = path.folders_above().take_while(|above| !is_all && folder.is_above(above));
+            for (above, end) in above.zip(memchr::memrchr_iter(b'/', relative).take_while(|end| *end > dropped)) {
+                if let Some((path, node)) = tree.stack.nodes.get_key_value(&above) {
+                    wanted.insert((to.join(&relative[dropped..end]), path), node);
+                }
+            }
+        }
+        if selection.is_none()
+            && !to.is_root()
+            && (is_all || !wanted.is_empty())
+            && let Some((path, node)) = tree.stack.nodes.get_key_value(folder)
+        {
+            wanted.insert((to.clone(), path), node);
+        }
+        Ok(wanted)
+    }
+
+    /// Adds one path; the error says why it cannot be.
+    fn add_node(&mut self, tree: &ImageTree, path: &LayerPath, node: &Node, to: LayerPath) -> Option<TakeError> {
+        let (kind, mode) = match &node.kind {
+            NodeKind::Folder => (Kind::Folder(Claim::Packed), self.package.folder_mode.unwrap_or(node.mode)),
+            NodeKind::Link(target) => (Kind::Link(target.clone()), LINK_MODE),
+            NodeKind::File { layer, offset, size } => {
+                let archived = Archived {
+                    archive: Arc::clone(&tree.layers[*layer]),
+                    offset: *offset,
+                    size: *size,
+                    has_more_names: tree.stack.linked.contains(&(*layer, *offset)),
+                };
+                (Kind::Archived(archived), self.package.mode.unwrap_or(node.mode))
+            }
+            NodeKind::Other(what) => {
+                let (image, path) = (tree.name.clone(), path.to_string());
+                return Some(TakeError::Entry { image, path, what: what.to_string(), more: 0 });
+            }
+        };
+        let owner = self.package.owner.unwrap_or(node.owner);
+        let mut entry = Entry::new(to, kind, mode, owner, self.origin);
+        entry.attributes.clone_from(&node.attributes);
+        self.entries.push(entry);
+        None
+    }
+
+    /// Adds the folder, and those above it, as the image has them, or as they are where nobody says.
+    fn add_above(&mut self, tree: &ImageTree, folder: Option<LayerPath>) {
+        let folders = std::iter::successors(folder, LayerPath::parent).take_while(|path| !path.is_root());
+        for path in folders {
+            let entry = match tree.stack.nodes.get(&path) {
+                Some(Node { kind: NodeKind::Folder, mode, owner, attributes, .. }) => {
+                    let kind = Kind::Folder(Claim::AsThere);
+                    Entry { attributes: attributes.clone(), ..Entry::new(path, kind, *mode, *owner, self.origin) }
+                }
+                _ => Entry::implied(path, self.origin),
+            };
+            self.entries.push(entry);
+        }
+    }
+}
+
+impl ImageTree {
+    /// The error for a path that leads to nothing, with the nearest that does not; what else can be done where
+    /// nothing is near.
+    pub(crate) fn missing(&self, path: &LayerPath, lost: Option<Lost>, otherwise: &str) -> TakeError {
+        let (image, shown) = (self.name.clone(), path.to_string());
+        let help = match lost {
+            Some(Lost::Loop) => return TakeError::Loop { image, path: shown },
+            None => format!("`{path}` is no folder there: write it without the `/` at its end"),
+            Some(Lost::NotAFolder(file)) => format!("`{file}` is no folder there"),
+            Some(Lost::Missing(missing)) => {
+                let near = self.nearest(&missing);
+                let near = near.or_else(|| self.stack.nodes.keys().find(|other| other.name() == path.name()).cloned());
+                match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("look what is there with `oci run {image} --entrypoint ls -- -a /`{otherwise}"),
+                }
+            }
+        };
+        TakeError::Missing { image, path: shown, help: Some(help) }
+    }
+
+    /// What is beside a missing path and has nearly its name.
+    fn nearest(&self, missing: &LayerPath) -> Option<LayerPath> {
+        let folder = missing.parent()?;
+        let beside =
+            self.stack.within(&folder).map(|(path, _)| path).filter(|path| path.parent().as_ref() == Some(&folder));
+        let names: BTreeMap<String, &LayerPath> =
+            beside.map(|path| (String::from_utf8_lossy(path.name().unwrap_or_default()).into_owned(), path)).collect();
+        let written = String::from_utf8_lossy(missing.name()?).into_owned();
+        suggest::nearest(&written, names.keys().map(String::as_str)).map(|near| names[near].clone())
+    }
+}
+
+/// The same errors, each kind once.
+fn gathered(errors: Vec<TakeError>) -> Vec<TakeError> {
+    let mut kinds: Vec<TakeError> = Vec::new();
+    for error in errors {
+        let TakeError::Entry { what, .. } = &error else { continue };
+        let same = kinds.iter_mut().find_map(|kind| match kind {
+            TakeError::Entry { what: known, more, .. } if known == what => Some(more),
+            _ => None,
+        });
+        match same {
+            Some(more) => *more += 1,
+            None => kinds.push(error),
+        }
+    }
+    kinds
+}

@@ -1,0 +1,58 @@
+//! What a step mounts of an image: a layer of its own, which is only unpacked.
+
+use std::sync::Arc;
+
+use crate::contents::glob::Globs;
+use crate::contents::image::ImageTree;
+use crate::layer::tree::{Entry, Origin, Packed};
+use crate::layer::{LayerError, Tree};
+use crate::manifest::{Package, PackageContent};
+use crate::model::LayerPath;
+use crate::pack::ScanRequest;
+use crate::pack::ignore::Ignores;
+use crate::pack::package::{PackageScan, Problem};
+use crate::sanitize;
+use crate::source::{At, Placed};
+
+impl Tree {
+    /// Where in the tree of a mount the file or folder is.
+    pub(crate) const MOUNTED: &str = "mounted";
+
+    /// A file or folder of an image, and nothing else: never a link, which would lead out of the image on
+    /// this machine. Of several problems the first is the error.
+    pub(crate) fn mounted(
+        request: &ScanRequest<'_>,
+        image: &Arc<ImageTree>,
+        path: &Placed<String>,
+    ) -> Result<Self, Problem> {
+        let blame = |error: LayerError| At::new(error, &path.place, "");
+        let asked = LayerPath::parse(path.as_bytes())
+            .map_err(|source| blame(LayerError::InvalidPath { path: sanitize::name(path), source }))?;
+        let found =
+            image.stack.find(&asked, true).map_err(|lost| blame(image.missing(&asked, Some(lost), "").into()))?;
+        let package = Package::new(path.place.clone(), PackageContent::Path { path: path.clone(), to: None });
+        let (globs, ignores) = (Globs::default(), Ignores::default());
+        let mut scan = PackageScan::new(request, &package, 0, (&globs, &ignores));
+        let to = LayerPath::root().join(Self::MOUNTED.as_bytes());
+        let mut problems = Vec::new();
+        if image.stack.is_folder(&found) {
+            // Of the root there is no entry that could be taken.
+            scan.entries.push(Entry::implied(to.clone(), 0));
+            scan.take_folder(image, &found, to, None, &mut problems)?;
+        } else {
+            scan.take_one(image, &found, to).map_err(|error| blame(error.into()))?;
+        }
+        let origin = Origin { place: path.place.clone(), foreign: true, packed: Packed::Other, follows: false };
+        let tree = Self {
+            entries: scan.entries,
+            origins: vec![origin],
+            platform: request.platform.clone(),
+            folder: request.folder.to_owned(),
+        };
+        let (tree, conflicts) = tree.assemble();
+        match problems.into_iter().chain(conflicts).next() {
+            Some(problem) => Err(problem),
+            None => Ok(tree),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! This process, and what the machine tells it.
+
+pub(crate) mod signal;

@@ -1,0 +1,86 @@
+//! All that an archive holds, known from one pass over its headers.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The members of an archive, in its order, as it has them: nothing is checked but that they can be read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Listing(pub(crate) Vec<Member>);
+
+/// One member of an archive. The letters keep the record of a listing short.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Member {
+    #[serde(rename = "n")]
+    pub(crate) name: Bytes,
+    #[serde(rename = "k")]
+    pub(crate) kind: MemberKind,
+    #[serde(rename = "m")]
+    pub(crate) mode: u32,
+    #[serde(rename = "u")]
+    pub(crate) uid: u64,
+    #[serde(rename = "g")]
+    pub(crate) gid: u64,
+    /// Extended attributes, and access control lists under the keys that they have in pax headers.
+    #[serde(rename = "a", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) attributes: BTreeMap<Bytes, Bytes>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum MemberKind {
+    #[serde(rename = "d")]
+    Folder,
+    /// Where its content is among the archive's plain bytes, and how long it is.
+    #[serde(rename = "f")]
+    File { offset: u64, size: u64 },
+    #[serde(rename = "s")]
+    Link(Bytes),
+    #[serde(rename = "h")]
+    HardLink(Bytes),
+    /// A file of which only the parts that are not zero are there.
+    #[serde(rename = "sparse")]
+    Sparse,
+    /// Anything else, by its letter.
+    #[serde(rename = "x")]
+    Other(u8),
+}
+
+/// Bytes that are most often text. In JSON they are a string with a character for each byte.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Bytes(pub(crate) Box<[u8]>);
+
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{:?}", String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.iter().copied().map(char::from).collect::<String>())
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes: Result<Box<[u8]>, _> = text.chars().map(u8::try_from).collect();
+        bytes.map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Why an archive has no listing.
+#[derive(Debug)]
+pub(crate) enum Unlistable {
+    /// It does not begin as an archive does.
+    NotAnArchive,
+    /// It cannot be read on after this member.
+    Damaged { after: Option<Bytes>, source: io::Error },
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}

@@ -1,0 +1,249 @@
+//! The members of an archive, one after the other, as its headers say.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use crate::tar::header::{self, Header};
+use crate::tar::listing::{Bytes, Listing, Member, MemberKind, Unlistable};
+use crate::tar::record::{ATTRIBUTE, BLOCK, DEVICE_MAJOR, DEVICE_MINOR, GID, LINK, MODE, MTIME, SIZE, UID, padding};
+use crate::tar::sparse::{Sparse, SparseRecords};
+use crate::tar::stream::{Stream, damaged};
+
+/// The most that one extended header may hold: names and attributes, which have limits of their own.
+const LONGEST_HEADER: u64 = 1 << 20;
+
+/// The longest name that Linux takes.
+const LONGEST_NAME: usize = 4096;
+
+/// The most bytes that the attributes of an archive may have: a few compressed bytes can stand for very many.
+const MOST_ATTRIBUTES: usize = 32 << 20;
+
+/// A member, and what of it a listing does not keep.
+pub(crate) struct Found {
+    pub(crate) member: Member,
+    /// Seconds since 1970.
+    pub(crate) modified: i64,
+    /// The numbers of a device, major and minor.
+    pub(crate) device: (u32, u32),
+    /// Which parts of a sparse file are there.
+    pub(crate) sparse: Option<Sparse>,
+}
+
+/// What extended headers say of the member that follows.
+#[derive(Default)]
+struct Extended {
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    size: Option<u64>,
+    uid: Option<u64>,
+    gid: Option<u64>,
+    modified: Option<i64>,
+    sparse: SparseRecords,
+    attributes: BTreeMap<Bytes, Bytes>,
+}
+
+impl Listing {
+    /// Reads the whole archive. A layer may lack the blocks that end an archive, as engines accept that.
+    pub(crate) fn read(stream: &mut Stream, is_layer: bool) -> Result<Self, Unlistable> {
+        let mut members = Vec::new();
+        let mut attributes = 0;
+        let read = each(stream, is_layer, &mut |_, found| {
+            let of_member = found.member.attributes.iter();
+            attributes += of_member.map(|(name, value)| name.0.len() + value.0.len()).sum::<usize>();
+            if attributes > MOST_ATTRIBUTES {
+                return Err(damaged("its extended attributes are more than any that mean something"));
+            }
+            members.push(found.member);
+            Ok(())
+        });
+        match read {
+            Ok(()) => Ok(Self(members)),
+            Err(None) => Err(Unlistable::NotAnArchive),
+            Err(Some(source)) => {
+                // Every decompressor has its own words for it.
+                let is_short = source.kind() == io::ErrorKind::UnexpectedEof;
+                let source = if is_short { damaged("it ends in its middle") } else { source };
+                let after = members.pop().map(|member: Member| member.name);
+                Err(Unlistable::Damaged { after, source })
+            }
+        }
+    }
+}
+
+/// Hands every member to `take`, with the stream where the member's content begins; how much of that is read
+/// there does not matter. A layer may lack what ends an archive, and what a header says of all members does not
+/// count in a layer: so it is in all engines.
+///
+/// The error is `None` if the stream does not begin as an archive does.
+pub(crate) fn each(
+    stream: &mut Stream,
+    is_layer: bool,
+    take: &mut dyn FnMut(&mut Stream, Found) -> io::Result<()>,
+) -> Result<(), Option<io::Error>> {
+    let mut general = Extended::default();
+    let mut extended = Extended::default();
+    let mut is_first = true;
+    while let Some(block) = stream.block().map_err(|error| {
+        let is_short = is_first && error.kind() == io::ErrorKind::UnexpectedEof && !stream.is_compressed();
+        (!is_short).then_some(error)
+    })? {
+        if block == [0; BLOCK] {
+            return Ok(stream.finish()?);
+        }
+        let Some(header) = Header::parse(block) else {
+            return Err((!is_first).then(|| damaged("a header's sum is wrong")));
+        };
+        is_first = false;
+        let size = header.number(SIZE).ok_or_else(|| damaged("a size is no number"))?;
+        match header.kind() {
+            b'x' | b'X' => extended.add(&content(stream, size)?)?,
+            // In a layer a global header is skipped unread, as in all engines.
+            b'g' if is_layer => skip(stream, size)?,
+            b'g' => general.add(&content(stream, size)?)?,
+            b'L' => extended.name = Some(without_nul(content(stream, size)?)),
+            b'K' => extended.link = Some(without_nul(content(stream, size)?)),
+            // The archive's own name.
+            b'V' => skip(stream, size)?,
+            _ => {
+                let extended = std::mem::take(&mut extended);
+                let size = extended.size.unwrap_or(size);
+                let mut found = found(&header, size, extended, &general, is_layer)?;
+                if let Some(sparse) = &mut found.sparse {
+                    sparse.read_header(&header, stream)?;
+                }
+                // Of links, devices and folders a size tells nothing, and no content follows.
+                let size = if matches!(header.kind(), b'1'..=b'6') { 0 } else { size };
+                let start = stream.position();
+                if let MemberKind::File { offset, .. } = &mut found.member.kind {
+                    *offset = start;
+                }
+                if let Some(sparse) = &mut found.sparse {
+                    sparse.read_content(stream, size)?;
+                }
+                take(stream, found)?;
+                let end = size.checked_add(padding(size) as u64).and_then(|length| start.checked_add(length));
+                let left = end.and_then(|end| end.checked_sub(stream.position()));
+                stream.skip(left.ok_or_else(|| damaged("a size is no number"))?)?;
+            }
+        }
+    }
+    if is_layer {
+        return Ok(stream.finish()?);
+    }
+    Err(Some(if is_first { damaged("it is empty") } else { damaged("it ends in its middle") }))
+}
+
+/// What the header and those before it make together; of what is said of all members only owners count.
+fn found(header: &Header, size: u64, mut extended: Extended, general: &Extended, is_layer: bool) -> io::Result<Found> {
+    let is_file = matches!(header.kind(), 0 | b'0' | b'7');
+    let name = extended.sparse.name.take().filter(|_| is_file).or(extended.name);
+    let name = name.unwrap_or_else(|| header.name());
+    let link = extended.link.unwrap_or_else(|| header.text(LINK).to_vec());
+    if name.len().max(link.len()) > LONGEST_NAME {
+        return Err(damaged("a name is longer than any system takes"));
+    }
+    let number = |given: Option<u64>, field, what| given.or_else(|| header.number(field)).ok_or_else(|| damaged(what));
+    let uid = number(extended.uid.or(general.uid), UID, "a user is no number")?;
+    let gid = number(extended.gid.or(general.gid), GID, "a group is no number")?;
+    let mode = number(None, MODE, "a mode is no number")?;
+    let device = |field| header.number(field).and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+    let modified = || header.number(MTIME).and_then(|number| i64::try_from(number).ok()).unwrap_or(0);
+    // Before there was a letter for folders, a slash said so. To engines that goes for the oldest letter alone.
+    let is_old = if is_layer { header.kind() == 0 } else { is_file };
+    let is_sparse = header.kind() == b'S' || (is_file && extended.sparse.is_any);
+    let kind = match header.kind() {
+        _ if is_old && name.ends_with(b"/") => MemberKind::Folder,
+        _ if is_sparse => MemberKind::Sparse,
+        _ if is_file => MemberKind::File { offset: 0, size },
+        b'1' => MemberKind::HardLink(link.into()),
+        b'2' => MemberKind::Link(link.into()),
+        b'5' => MemberKind::Folder,
+        other => MemberKind::Other(other),
+    };
+    let sparse = (kind == MemberKind::Sparse).then(|| Sparse::new(extended.sparse));
+    let mode = u32::try_from(mode & 0o7777).unwrap_or_default();
+    Ok(Found {
+        member: Member { name: name.into(), kind, mode, uid, gid, attributes: extended.attributes },
+        modified: extended.modified.unwrap_or_else(modified),
+        device: (device(DEVICE_MAJOR), device(DEVICE_MINOR)),
+        sparse,
+    })
+}
+
+impl Extended {
+    /// Takes in the records of a pax header; those of no interest here are left out.
+    fn add(&mut self, records: &[u8]) -> io::Result<()> {
+        let number = |value: &[u8]| {
+            let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+            number.map(Some).ok_or_else(|| damaged("a number of an extended header is none"))
+        };
+        for (key, value) in header::records(records).ok_or_else(|| damaged("an extended header is broken"))? {
+            match key {
+                b"path" => self.name = Some(value.to_vec()),
+                b"linkpath" => self.link = Some(value.to_vec()),
+                b"size" => self.size = number(value)?,
+                b"uid" => self.uid = number(value)?,
+                b"gid" => self.gid = number(value)?,
+                b"mtime" => self.modified = seconds(value),
+                _ if key.starts_with(b"GNU.sparse.") => self.sparse.add(key, value)?,
+                // A label says what a file is on the machine that it was packed on.
+                b"SCHILY.xattr.security.selinux" => {}
+                _ => {
+                    let attribute = key.strip_prefix(ATTRIBUTE);
+                    if let Some(name) = attribute.or_else(|| key.starts_with(b"SCHILY.acl.").then_some(key)) {
+                        self.attributes.insert(name.to_vec().into(), value.to_vec().into());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The whole seconds of a time with a fraction, rounded down; `None` for what is no time.
+fn seconds(value: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(value).ok()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let seconds: i64 = whole.parse().ok()?;
+    let is_before = whole.starts_with('-') && fraction.bytes().any(|digit| digit != b'0');
+    Some(if is_before { seconds.saturating_sub(1) } else { seconds })
+}
+
+/// What an extended header holds.
+fn content(stream: &mut Stream, size: u64) -> io::Result<Vec<u8>> {
+    if size > LONGEST_HEADER {
+        return Err(damaged("an extended header is longer than any that means something"));
+    }
+    let mut content = Vec::new();
+    stream.pieces(size, |piece| {
+        content.extend_from_slice(piece);
+        Ok(())
+    })?;
+    stream.skip(padding(size) as u64)?;
+    Ok(content)
+}
+
+fn skip(stream: &mut Stream, size: u64) -> io::Result<()> {
+    stream.skip(size)?;
+    stream.skip(padding(size) as u64)
+}
+
+fn without_nul(mut name: Vec<u8>) -> Vec<u8> {
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    name.truncate(end);
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_whole_seconds() {
+        for (text, expected) in
+            [("5", Some(5)), ("5.9", Some(5)), ("-5.1", Some(-6)), ("-5.0", Some(-5)), ("-0.5", Some(-1)), ("x", None)]
+        {
+            assert_eq!(seconds(text.as_bytes()), expected, "{text}");
+        }
+    }
+}
