@@ -5,10 +5,12 @@
 
 #[cfg(test)]
 mod as_root;
+mod bases;
 mod capture;
 mod cli;
 mod commands;
 mod compress;
+mod containers;
 mod contents;
 mod diagnostic;
 mod executor;
@@ -26,13 +28,13 @@ mod parallel;
 mod plan;
 mod problem;
 mod process;
+mod prune;
 mod report;
 mod resolve;
 mod sandbox;
 mod sanitize;
 mod secrets;
 mod source;
-mod stage;
 mod store;
 mod suggest;
 mod tar;

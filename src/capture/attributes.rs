@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
+use crate::model::overlay;
 use crate::tar::Attributes;
 
 /// What a file's attributes say.
@@ -25,17 +26,14 @@ pub(super) struct Noted {
 const NOTED_OWNER: &[u8] = b"user.rootlesscontainers";
 const CAPABILITY: &[u8] = b"security.capability";
 const USERS: &[u8] = b"user.";
-/// In a user namespace overlays use the second.
-const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
 /// Reads the attributes of a file, links not followed.
 pub(super) fn read(path: &Path, is_namespaced: bool) -> io::Result<Noted> {
     let mut attributes = Noted::default();
     for name in list(path)?.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        let overlays = OVERLAY[usize::from(is_namespaced)];
-        if name.strip_prefix(overlays) == Some(b"opaque") {
+        if name == overlay::opaque(is_namespaced).to_bytes() {
             attributes.is_opaque = value(path, name)?.as_deref() == Some(b"y");
-        } else if OVERLAY.iter().any(|prefix| name.starts_with(prefix)) {
+        } else if overlay::is_of_overlay(name) {
         } else if name == NOTED_OWNER {
             attributes.noted_owner = value(path, name)?.and_then(|value| parse_owner(&value));
         } else if (name == CAPABILITY || name.starts_with(USERS))

@@ -12,15 +12,15 @@ use serde_json::json;
 
 use super::{project, session, settings};
 use crate::cli::{CacheCommand, Global};
+use crate::containers::trees::{self, Kind as TreeKind};
 use crate::diagnostic::Failure;
 use crate::fs::{FileContext as _, FileError};
 use crate::manifest::Cache;
 use crate::model::ByteSize;
+use crate::process::IdMap;
+use crate::prune::{Pruned, prune};
 use crate::report::{Lines, Reporter};
-use crate::stage::prune::{Pruned, prune};
-use crate::stage::trees::{self, Kind as TreeKind};
 use crate::store::{Kind, Store, disk_usage};
-use crate::tools::IdMap;
 
 pub(super) fn run(global: &Global, command: &CacheCommand) -> Result<(), Failure> {
     let settings = project::settings(global)?.cache;

@@ -128,9 +128,9 @@ mod tests {
 
     use super::*;
     use crate::diagnostic::rendered;
+    use crate::process::Invocation;
     use crate::report::{Lines, Verbosity};
     use crate::source::Source;
-    use crate::tools::Invocation;
 
     fn git(folder: &Path, arguments: &[&str]) {
         let settings = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main"];

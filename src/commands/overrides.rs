@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::Global;
 use crate::diagnostic::{Failure, Status};
 use crate::manifest::{Manifest, Overrides, UserSettings};
+use crate::model::Environment;
 use crate::source::Source;
 use crate::suggest;
 
@@ -31,7 +32,7 @@ const PREFIX: &str = "OCI_VAR_";
 pub(super) fn read(global: &Global) -> Result<Overrides, Failure> {
     let mut overrides = Overrides { user: user()?, ..Overrides::default() };
     for written in &global.variables {
-        let Some((name, value)) = written.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+        let Some((name, value)) = Environment::split(written) else {
             return Err(Failure::new(Status::Invalid, VariableError::Form { written: written.clone() }));
         };
         overrides.command_line.insert(name.to_owned(), value.to_owned());

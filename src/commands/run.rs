@@ -8,18 +8,18 @@ use std::sync::Arc;
 use super::limits::{LimitError, limits};
 use super::{Session, settings};
 use crate::cli::{Global, Network, RunArguments};
+use crate::containers::rootfs::dates::Dates;
+use crate::containers::rootfs::{LayerBlob, RootfsRequest, prepare};
+use crate::containers::run::{RunError, RunOptions, RunRequest, Volume};
+use crate::containers::{overlays, runtime};
 use crate::diagnostic::{Failure, Status};
 use crate::image::{Image, Layer};
 use crate::manifest::{Entrypoint, Manifest};
-use crate::model::{ImageName, Platform};
+use crate::model::{Environment, ImageName, Platform};
 use crate::plan::Plan;
-use crate::process::signal;
+use crate::process::{IdMap, signal};
 use crate::source::{At, Place};
-use crate::stage::rootfs::dates::Dates;
-use crate::stage::rootfs::{LayerBlob, RootfsRequest, prepare};
-use crate::stage::run::{RunError, RunOptions, RunRequest, Volume};
-use crate::stage::{overlays, runtime};
-use crate::tools::{IdMap, Umoci};
+use crate::tools::Umoci;
 use crate::{fs, sanitize, suggest};
 
 /// What cannot be run.
@@ -136,7 +136,7 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
         map: &map,
         reporter: &*reporter,
     };
-    match crate::stage::run::run(&request) {
+    match crate::containers::run::run(&request) {
         Ok(status) => Ok(exit_code(status)),
         Err(error) => Err(failure(error, target.program.as_ref())),
     }
@@ -310,10 +310,11 @@ fn environment(arguments: &RunArguments) -> Result<Vec<(String, String)>, Target
 
 /// `NAME=VALUE`, or `NAME` for the value that it has here, if it has one.
 fn variable(written: &str) -> Result<Option<(String, String)>, TargetError> {
-    match written.split_once('=') {
-        Some(("", _)) => Err(TargetError::Variable { written: written.to_owned() }),
+    match Environment::split(written) {
         Some((name, value)) => Ok(Some((name.to_owned(), value.to_owned()))),
-        None if written.is_empty() => Err(TargetError::Variable { written: written.to_owned() }),
+        None if written.is_empty() || written.starts_with('=') => {
+            Err(TargetError::Variable { written: written.to_owned() })
+        }
         None => Ok(std::env::var(written).ok().map(|value| (written.to_owned(), value))),
     }
 }

@@ -6,22 +6,22 @@ use std::sync::Arc;
 
 use super::project::{self, Carried, Drift, Project};
 use super::settings;
+use crate::bases::trust::Trust;
 use crate::cli::Global;
 use crate::compress::Compressors;
+use crate::containers::{runs, trees};
 use crate::diagnostic::Failure;
 use crate::executor::{BuildOptions, Built, Executor, Outcome};
 use crate::lock::{LOCK_NAME, Lock};
 use crate::manifest::Manifest;
 use crate::plan::Plan;
 use crate::problem::Problem;
+use crate::process::IdMap;
 use crate::report::Reporter;
 use crate::resolve::{Pins, Resolver};
-use crate::sanitize;
-use crate::stage::trust::Trust;
-use crate::stage::{prune, runs, trees};
 use crate::store::{Layout, Store};
-use crate::tools::IdMap;
 use crate::tools::skopeo::Skopeo;
+use crate::{prune, sanitize};
 
 pub(super) struct Session {
     pub(super) manifest: Manifest,

@@ -9,10 +9,10 @@ use crate::cli::{Global, HowProgress};
 use crate::diagnostic::{Failure, Status};
 use crate::manifest::{self, Cache, CacheFolder, Manifest};
 use crate::model::Platform;
+use crate::process::on_path;
 use crate::report::{self, Progress, Reporter, Verbosity};
 use crate::source::At;
 use crate::store::{OpenError, Store};
-use crate::tools::on_path;
 use crate::tools::registry::Client;
 use crate::tools::skopeo::{OnMirror, OnRetry, Settings, Skopeo};
 

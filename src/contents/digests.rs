@@ -4,19 +4,18 @@
 //! [`Contents`] is one layer's, read from its blob once. [`stack`] puts the contents of several layers together as
 //! an overlay of them shows them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::contents::blob::{BaseLayerError, decompressed};
+use crate::contents::blob::{BaseLayerError, each_member_of_base};
 use crate::model::layer_path::{OPAQUE, WHITEOUT};
 use crate::model::{Digest, RawPath};
-
-/// Begins the names of extended attributes in a tar's extended header.
-const ATTRIBUTE: &str = "SCHILY.xattr.";
+use crate::tar::{Found, MemberKind, Stream};
 
 /// What one layer says of the paths that it names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,63 +49,63 @@ pub(crate) struct Shown {
 
 impl Contents {
     /// Reads a layer's blob.
-    pub(crate) fn read(blob: impl Read, media_type: &str) -> Result<Self, BaseLayerError> {
-        let mut archive = tar::Archive::new(decompressed(blob, media_type)?);
+    pub(crate) fn read(blob: File, media_type: &str) -> Result<Self, BaseLayerError> {
         let mut entries: Vec<(RawPath, Said)> = Vec::new();
         // By path: a hard link is what the path that it names is.
         let mut files: BTreeMap<RawPath, Digest> = BTreeMap::new();
-        for entry in archive.entries()? {
-            let entry: io::Result<_> = entry;
-            let mut entry = entry?;
-            let path = normal(&entry.path_bytes());
+        each_member_of_base(blob, media_type, &mut |stream, found| {
+            let path = normal(&found.member.name.0);
             let (folder, name) = split(&path.0);
             if name == OPAQUE.as_bytes() {
                 entries.push((RawPath(folder.to_vec()), Said::Emptied));
             } else if let Some(deleted) = name.strip_prefix(WHITEOUT.as_bytes()) {
                 entries.push((join(folder, deleted), Said::Deleted));
-            } else if entry.header().entry_type().is_hard_link() {
-                let target = entry.link_name_bytes().map(|target| normal(&target));
-                let known = target.as_ref().and_then(|target| files.get(target)).copied();
+            } else if let MemberKind::HardLink(target) = &found.member.kind {
+                let target = normal(&target.0);
                 // One that leads nowhere known is what it names.
-                let digest = known.unwrap_or_else(|| Digest::of(&target.map(|target| target.0).unwrap_or_default()));
+                let digest = files.get(&target).copied().unwrap_or_else(|| Digest::of(&target.0));
                 entries.push((path, Said::Other(digest)));
             } else {
-                let is_folder = entry.header().entry_type().is_dir();
-                let digest = identity(&mut entry)?;
+                let digest = identity(&found, stream)?;
                 files.insert(path.clone(), digest);
+                let is_folder = found.member.kind == MemberKind::Folder;
                 entries.push((path, if is_folder { Said::Folder(digest) } else { Said::Other(digest) }));
             }
-        }
+            Ok(())
+        })?;
         Ok(Self { entries })
     }
 }
 
-/// A digest of all that an entry is but its name and its time.
-fn identity<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<Digest> {
+/// A digest of all that a member is but its name and its time.
+fn identity(found: &Found, stream: &mut Stream) -> io::Result<Digest> {
+    let Found { member, device, .. } = found;
     let mut hasher = Sha256::new();
-    let header = entry.header();
-    hasher.update([header.entry_type().as_byte()]);
-    hasher.update((header.mode()? & 0o7777).to_le_bytes());
-    hasher.update(header.uid()?.to_le_bytes());
-    hasher.update(header.gid()?.to_le_bytes());
-    // Of anything but a device they need not be numbers.
-    for number in [header.device_major(), header.device_minor()] {
-        hasher.update(number.ok().flatten().unwrap_or(0).to_le_bytes());
+    let (kind, target) = match &member.kind {
+        MemberKind::Folder => (b'd', &[][..]),
+        // How a file is kept in the tar makes no difference.
+        MemberKind::File { .. } | MemberKind::Sparse => (b'f', &[][..]),
+        MemberKind::Link(target) => (b's', &target.0[..]),
+        MemberKind::HardLink(target) => (b'h', &target.0[..]),
+        MemberKind::Other(kind) => (*kind, &[][..]),
+    };
+    hasher.update([kind]);
+    put(target, &mut hasher);
+    hasher.update(member.mode.to_le_bytes());
+    hasher.update(member.uid.to_le_bytes());
+    hasher.update(member.gid.to_le_bytes());
+    hasher.update(device.0.to_le_bytes());
+    hasher.update(device.1.to_le_bytes());
+    for (name, value) in &member.attributes {
+        put(&name.0, &mut hasher);
+        put(&value.0, &mut hasher);
     }
-    let target = entry.link_name_bytes().unwrap_or_default().into_owned();
-    put(&target, &mut hasher);
-    let mut attributes = BTreeSet::new();
-    for record in entry.pax_extensions()?.into_iter().flatten() {
-        let record = record?;
-        if record.key_bytes().starts_with(ATTRIBUTE.as_bytes()) {
-            attributes.insert((record.key_bytes().to_vec(), record.value_bytes().to_vec()));
-        }
-    }
-    for (name, value) in attributes {
-        put(&name, &mut hasher);
-        put(&value, &mut hasher);
-    }
-    put(Digest::read(entry)?.to_string().as_bytes(), &mut hasher);
+    let mut content = Sha256::new();
+    found.content(stream, |piece| {
+        content.update(piece);
+        Ok(())
+    })?;
+    put(Digest::finish(content).to_string().as_bytes(), &mut hasher);
     Ok(Digest::finish(hasher))
 }
 
@@ -198,6 +197,7 @@ fn join(folder: &[u8], name: &[u8]) -> RawPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contents::blob::blob_of;
     use crate::model::document::media_type;
 
     /// A layer of files, folders (that end in a slash), links (`name > target`) and hard links (`name = target`).
@@ -224,7 +224,7 @@ mod tests {
                 _ => put(tar::EntryType::Regular, path, None, content.as_bytes()),
             }
         }
-        Contents::read(&builder.into_inner().unwrap()[..], media_type::LAYER).unwrap()
+        Contents::read(blob_of(&builder.into_inner().unwrap()), media_type::LAYER).unwrap()
     }
 
     fn paths(layers: &[Contents]) -> Vec<(String, usize)> {

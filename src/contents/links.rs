@@ -8,13 +8,15 @@
 //! ([`crate::layer::Difference`]).
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::fs::File;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contents::blob::{BaseLayerError, decompressed};
+use crate::contents::blob::{BaseLayerError, each_member_of_base};
+use crate::contents::follow::{Endless, follow};
 use crate::model::LayerPath;
-use crate::model::layer_path::OPAQUE;
+use crate::model::layer_path::{OPAQUE, WHITEOUT};
+use crate::tar::{Found, MemberKind};
 
 /// Folders in which bases give folders to users and services: there a base is looked into.
 pub(crate) const PLACES: [&[u8]; 3] = [b"home", b"run", b"var"];
@@ -34,8 +36,7 @@ pub(crate) struct LayerLinks {
 enum Said {
     /// It is a symbolic link to this.
     Link(String),
-    /// A folder; what is said of its rights may make no sense.
-    Folder(Option<Rights>),
+    Folder(Rights),
     /// It is something else, or deleted: no link, and nothing is in it.
     Other,
 }
@@ -63,36 +64,19 @@ impl From<Rights> for (u32, u64, u64) {
 }
 
 impl LayerLinks {
-    /// Reads a layer's blob, from its start to its end, keeping no more than what matters.
-    pub(crate) fn read(blob: impl Read, media_type: &str) -> Result<Self, BaseLayerError> {
-        Self::read_tar(decompressed(blob, media_type)?)
-    }
-
-    fn read_tar(mut tar: impl Read) -> Result<Self, BaseLayerError> {
+    /// Reads a layer's blob, keeping no more than what matters.
+    pub(crate) fn read(blob: File, media_type: &str) -> Result<Self, BaseLayerError> {
         let mut links = Self::default();
-        let mut archive = tar::Archive::new(&mut tar);
-        for entry in archive.entries()? {
-            let entry = entry?;
-            let path = String::from_utf8(entry.path_bytes().into_owned());
+        each_member_of_base(blob, media_type, &mut |_, Found { member, .. }| {
             // The names that matter are ASCII.
-            if let Ok(path) = path {
-                let header = entry.header();
-                let kind = header.entry_type();
-                let rights = || {
-                    let (mode, uid, gid) = (header.mode().ok()?, header.uid().ok()?, header.gid().ok()?);
-                    Some(Rights { mode: mode & 0o7777, uid, gid })
-                };
-                links.add(&path, || match entry.link_name_bytes() {
-                    _ if kind.is_dir() => Said::Folder(rights()),
-                    Some(target) if kind.is_symlink() => {
-                        String::from_utf8(target.into_owned()).map_or(Said::Other, Said::Link)
-                    }
-                    _ => Said::Other,
-                });
-            }
-        }
-        // To the blob's last byte, so that who counts or hashes it on the way gets all of it.
-        io::copy(&mut tar, &mut io::sink())?;
+            let Ok(path) = std::str::from_utf8(&member.name.0) else { return Ok(()) };
+            links.add(path, || match &member.kind {
+                MemberKind::Folder => Said::Folder(Rights { mode: member.mode, uid: member.uid, gid: member.gid }),
+                MemberKind::Link(target) => String::from_utf8(target.0.to_vec()).map_or(Said::Other, Said::Link),
+                _ => Said::Other,
+            });
+            Ok(())
+        })?;
         Ok(links)
     }
 
@@ -102,7 +86,7 @@ impl LayerLinks {
         let below = |name: &str| [folders, &[name]].concat().join("/");
         if *name == OPAQUE {
             self.opaque.push(folders.join("/"));
-        } else if let Some(deleted) = name.strip_prefix(".wh.") {
+        } else if let Some(deleted) = name.strip_prefix(WHITEOUT) {
             // An entry that this layer has for the path stays, whether it comes before or after the whiteout.
             let deleted = below(deleted);
             self.opaque.push(deleted.clone());
@@ -129,9 +113,6 @@ pub(crate) struct BaseLinks {
     folders: BTreeMap<String, Rights>,
 }
 
-/// Links that lead to links: as many as the kernel follows.
-const DEEPEST: usize = 40;
-
 impl BaseLinks {
     /// What the layers, lowest first, make together.
     pub(crate) fn stack<'a>(layers: impl IntoIterator<Item = &'a LayerLinks>) -> Self {
@@ -144,7 +125,7 @@ impl BaseLinks {
                 image.links.remove(path);
                 image.folders.remove(path);
                 match said {
-                    Said::Folder(rights) => image.folders.extend(rights.map(|rights| (path.clone(), rights))),
+                    Said::Folder(rights) => drop(image.folders.insert(path.clone(), *rights)),
                     Said::Link(_) | Said::Other => image.forget_within(path),
                 }
             }
@@ -171,35 +152,11 @@ impl BaseLinks {
     ///
     /// Nothing if a link leads back to itself.
     pub(crate) fn follow(&self, path: &LayerPath, follows_last: bool) -> Option<LayerPath> {
-        let mut rest: Vec<Vec<u8>> = path.components().rev().map(<[u8]>::to_vec).collect();
-        let mut reached = LayerPath::root();
-        let mut followed = 0;
-        while let Some(name) = rest.pop() {
-            match &name[..] {
-                b"" | b"." => continue,
-                b".." => {
-                    reached = reached.parent().unwrap_or_else(LayerPath::root);
-                    continue;
-                }
-                _ => {}
-            }
-            let next = reached.join(&name);
+        let target = |next: &LayerPath, is_last: bool| {
             let target = std::str::from_utf8(next.as_bytes()).ok().and_then(|next| self.links.get(next));
-            match target.filter(|_| follows_last || !rest.is_empty()) {
-                Some(target) => {
-                    followed += 1;
-                    if followed > DEEPEST {
-                        return None;
-                    }
-                    if target.starts_with('/') {
-                        reached = LayerPath::root();
-                    }
-                    rest.extend(target.as_bytes().split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec));
-                }
-                None => reached = next,
-            }
-        }
-        Some(reached)
+            Ok::<_, Endless>(target.filter(|_| follows_last || !is_last).map(|target| target.as_bytes()))
+        };
+        follow(path, target).ok()
     }
 }
 
@@ -216,9 +173,10 @@ fn forget_within<T>(paths: &mut BTreeMap<String, T>, folder: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{self, Write};
 
     use super::*;
+    use crate::contents::blob::blob_of;
     use crate::model::document::media_type;
 
     /// A tar of these names: `a/` is a folder, `a -> b` a link, anything else a file.
@@ -247,7 +205,7 @@ mod tests {
     }
 
     fn links(names: &[&str]) -> LayerLinks {
-        LayerLinks::read(&tar(names)[..], media_type::LAYER).unwrap()
+        LayerLinks::read(blob_of(&tar(names)), media_type::LAYER).unwrap()
     }
 
     fn followed(links: &BaseLinks, path: &str, follows_last: bool) -> Option<String> {
@@ -258,7 +216,7 @@ mod tests {
     fn every_compression_reads_the_same() {
         let deep = format!("opt/{}", "long/".repeat(60));
         let plain = tar(&["./bin -> usr/bin", "usr/", "usr/lib64 -> lib", "etc/rc -> x", &deep, "usr/bin/a -> b"]);
-        let expected = LayerLinks::read(&plain[..], media_type::DOCKER_LAYER).unwrap();
+        let expected = LayerLinks::read(blob_of(&plain), media_type::DOCKER_LAYER).unwrap();
         assert_eq!(expected.entries.len(), 4, "{expected:?}");
         let gzip = |bytes: &[u8]| {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -268,15 +226,18 @@ mod tests {
         let (one, two) = plain.split_at(700);
         let members = [gzip(one), gzip(two)].concat();
         for kind in [media_type::LAYER_GZIP, media_type::DOCKER_LAYER_GZIP, media_type::DOCKER_FOREIGN_LAYER] {
-            assert_eq!(LayerLinks::read(&members[..], kind).unwrap(), expected);
+            assert_eq!(LayerLinks::read(blob_of(&members), kind).unwrap(), expected);
         }
         let frames = [zstd::encode_all(one, 1).unwrap(), zstd::encode_all(two, 1).unwrap()].concat();
-        assert_eq!(LayerLinks::read(&frames[..], media_type::LAYER_ZSTD).unwrap(), expected);
+        assert_eq!(LayerLinks::read(blob_of(&frames), media_type::LAYER_ZSTD).unwrap(), expected);
         let json = serde_json::to_string(&expected).unwrap();
         assert_eq!(serde_json::from_str::<LayerLinks>(&json).unwrap(), expected);
-        assert!(matches!(LayerLinks::read(&plain[..], "text/plain"), Err(BaseLayerError::MediaType(_))));
-        assert!(matches!(LayerLinks::read(&members[..40], media_type::LAYER_GZIP), Err(BaseLayerError::Read(_))));
-        assert!(matches!(LayerLinks::read(&b"no gzip"[..], media_type::LAYER_GZIP), Err(BaseLayerError::Read(_))));
+        assert!(matches!(LayerLinks::read(blob_of(&plain), "text/plain"), Err(BaseLayerError::MediaType(_))));
+        assert!(matches!(
+            LayerLinks::read(blob_of(&members[..40]), media_type::LAYER_GZIP),
+            Err(BaseLayerError::Read(_))
+        ));
+        assert!(matches!(LayerLinks::read(blob_of(b"no gzip"), media_type::LAYER_GZIP), Err(BaseLayerError::Read(_))));
     }
 
     #[test]

@@ -14,6 +14,7 @@
 pub(crate) mod blob;
 pub(crate) mod digests;
 pub(crate) mod error;
+mod follow;
 pub(crate) mod glob;
 pub(crate) mod image;
 pub(crate) mod links;
@@ -34,10 +35,9 @@ use crate::image::Layer;
 use crate::model::{Descriptor, DiffId, Digest, LayerPath};
 use crate::sanitize;
 use crate::store::{Shelf, Store};
-use crate::tar::listing::Unlistable;
-use crate::tar::{Found, Listing, Stream, members};
+use crate::tar::{Listing, Rules, Stream, Unlistable};
 
-pub(crate) use blob::{BaseLayerError, decompressed};
+pub(crate) use blob::{BaseLayerError, each_member, plain};
 pub(crate) use error::ArchiveError;
 pub(crate) use links::{BaseLinks, LayerLinks};
 
@@ -94,8 +94,11 @@ impl Identity {
         }
     }
 
-    fn is_layer(&self) -> bool {
-        matches!(self, Self::Layer { .. })
+    fn rules(&self) -> Rules {
+        match self {
+            Self::File(_) => Rules::Archive,
+            Self::Layer { .. } => Rules::Layer,
+        }
     }
 
     /// When it was changed, for what can be.
@@ -146,7 +149,7 @@ impl Archive {
         }
         let listing = file.try_clone().and_then(Stream::new).map_err(failed).and_then(|mut stream| {
             let archive = shown.to_owned();
-            Listing::read(&mut stream, self.identity.is_layer()).map_err(|error| match error {
+            Listing::read(&mut stream, self.identity.rules()).map_err(|error| match error {
                 Unlistable::NotAnArchive => ArchiveError::NotAnArchive { archive },
                 Unlistable::Damaged { after, source } => {
                     let after = after.map(|name| sanitize::name(&String::from_utf8_lossy(&name.0)));
@@ -169,16 +172,4 @@ impl Archive {
         self.identity.put(&mut key);
         Digest::of(&key)
     }
-}
-
-/// Hands every member of a layer to `take`, with the stream where its content begins. The blob is read to its end,
-/// and the digest of its plain bytes is given if it is compressed.
-pub(crate) fn each_member(
-    blob: File,
-    take: &mut dyn FnMut(&mut Stream, Found) -> io::Result<()>,
-) -> io::Result<Option<Digest>> {
-    let mut stream = Stream::hashing(blob)?;
-    let no_tar = || io::Error::new(io::ErrorKind::InvalidData, "it is no tar");
-    members::each(&mut stream, true, take).map_err(|error| error.unwrap_or_else(no_tar))?;
-    Ok(stream.digest())
 }

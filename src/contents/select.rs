@@ -11,6 +11,7 @@ use crate::contents::error::{ArchiveError, Fault};
 use crate::contents::glob::Globs;
 use crate::model::LayerPath;
 use crate::model::layer_path::PathError;
+use crate::model::overlay::is_of_overlay;
 use crate::sanitize;
 use crate::tar::{Bytes, Listing, Member, MemberKind};
 
@@ -177,8 +178,8 @@ fn fault(member: &Member, path: &LayerPath) -> Option<Fault> {
 /// Access control lists, without which a mode gives more than it should, and what would change how an
 /// engine's overlay is put together.
 fn is_refused(attribute: &[u8]) -> bool {
-    let refused: [&[u8]; 4] = [b"system.", b"SCHILY.acl.", b"trusted.overlay.", b"user.overlay."];
-    attribute.is_empty() || attribute.contains(&0) || refused.iter().any(|start| attribute.starts_with(start))
+    let is_list = attribute.starts_with(b"system.") || attribute.starts_with(b"SCHILY.acl.");
+    attribute.is_empty() || attribute.contains(&0) || is_list || is_of_overlay(attribute)
 }
 
 fn kind_of(kind: u8) -> &'static str {

@@ -2,11 +2,11 @@
 //! whether it says anything of the root folder.
 
 use std::ffi::OsStr;
-use std::io::{self, Read};
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::contents::blob::{BaseLayerError, decompressed};
+use crate::contents::blob::{BaseLayerError, each_member_of_base};
 use crate::model::layer_path::WHITEOUT;
 
 /// What a layer's tree alone does not tell.
@@ -19,18 +19,16 @@ pub(crate) struct Untold {
 }
 
 /// Reads all names of a layer.
-pub(crate) fn untold(blob: impl Read, media_type: &str) -> Result<Untold, BaseLayerError> {
-    let mut archive = tar::Archive::new(decompressed(blob, media_type)?);
-    let mut found = Untold::default();
-    for entry in archive.entries()? {
-        let entry: io::Result<_> = entry;
-        let entry = entry?;
-        let path = Path::new(OsStr::from_bytes(&entry.path_bytes())).to_owned();
+pub(crate) fn untold(blob: File, media_type: &str) -> Result<Untold, BaseLayerError> {
+    let mut untold = Untold::default();
+    each_member_of_base(blob, media_type, &mut |_, found| {
+        let path = Path::new(OsStr::from_bytes(&found.member.name.0));
         if path.file_name().is_some_and(|name| name.as_bytes().starts_with(WHITEOUT.as_bytes())) {
-            found.whiteouts.push(path);
+            untold.whiteouts.push(path.to_owned());
         } else if path.components().all(|component| matches!(component, Component::CurDir | Component::RootDir)) {
-            found.has_root = true;
+            untold.has_root = true;
         }
-    }
-    Ok(found)
+        Ok(())
+    })?;
+    Ok(untold)
 }

@@ -6,18 +6,18 @@ use std::io;
 use miette::Diagnostic;
 
 use super::rendered;
+use crate::bases::BaseError;
+use crate::containers::rootfs::RootfsError;
+use crate::containers::unstarted::Unstarted;
 use crate::contents::BaseLayerError;
 use crate::image::ImageError;
 use crate::model::Digest;
+use crate::process::ProcessError;
+use crate::process::namespace::NamespaceError;
 use crate::resolve::ResolveError;
 use crate::sandbox::Refusal;
-use crate::stage::base::BaseError;
-use crate::stage::rootfs::RootfsError;
-use crate::stage::unstarted::Unstarted;
 use crate::store::BlobError;
-use crate::tools::ProcessError;
 use crate::tools::git::GitError;
-use crate::tools::process::namespace::NamespaceError;
 
 fn all(errors: &[&dyn Diagnostic]) -> String {
     errors.iter().map(|error| format!("{}\n", rendered(*error))).collect()

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use super::building::Building;
 use super::{BuildError, Executor, no_platform_at};
+use crate::bases::BaseError;
+use crate::containers::step::{StepError, missing_secrets};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
 use crate::plan::{Graph, Origin, Plan};
 use crate::source::At;
-use crate::stage::base::BaseError;
-use crate::stage::step::{StepError, missing_secrets};
 
 /// An error for each base of a plan that has no image for a platform which it is needed for. What the lockfile does not
 /// have is no error here.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::slice;
 
 use super::{BuildError, BuiltImage, Executor};
+use crate::bases::BaseImage;
 use crate::compress::{CompressError, WrittenLayer, write_empty};
 use crate::fs::FileError;
 use crate::image::{AddedLayer, Addition, Image, Layer, annotations};
@@ -12,7 +13,6 @@ use crate::manifest::Build;
 use crate::model::document::media_type;
 use crate::model::platform::DescriptorPlatform;
 use crate::model::{Descriptor, Digest, Index, Platform, canonical_json};
-use crate::stage::base::BaseImage;
 
 impl Executor<'_> {
     /// The image that a build makes of the one below, with its documents in the store, and whether it is

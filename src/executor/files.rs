@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{BuildError, Executor};
+use crate::bases::BaseImage;
 use crate::contents::image::{ImageTree, TakeError};
 use crate::image::Image;
 use crate::layer::{LayerError, Tree};
 use crate::model::{Digest, ImageName};
 use crate::process::signal;
 use crate::source::{At, Place, Placed};
-use crate::stage::base::BaseImage;
 
 /// What images hold, by the names that packages have for them.
 pub(super) type Sources = BTreeMap<ImageName, Arc<ImageTree>>;

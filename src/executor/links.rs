@@ -2,15 +2,15 @@
 //! is read once, and recorded by the layer's digest.
 
 use super::{BuildError, Executor};
+use crate::bases::BaseImage;
 use crate::contents::{BaseLinks, LayerLinks};
 use crate::image::{Image, Layer};
 use crate::layer::{Below, Look};
 use crate::source::{At, Place};
-use crate::stage::base::BaseImage;
 use crate::store::Shelf;
 
 /// The links of the layer with this digest, and the modes and owners of its folders.
-pub(super) const LINKS: Shelf<LayerLinks> = Shelf::new("folders", 2);
+pub(super) const LINKS: Shelf<LayerLinks> = Shelf::new("folders", 3);
 
 impl Executor<'_> {
     /// True if the links of this layer are recorded, or its blob is in the store and undamaged.
@@ -46,7 +46,7 @@ impl Executor<'_> {
         }
         let path = self.store.blob_path(&digest);
         let file = std::fs::File::open(&path).map_err(|error| crate::fs::FileError::new("read", &path, error))?;
-        let found = LayerLinks::read(std::io::BufReader::new(file), &layer.descriptor.media_type)
+        let found = LayerLinks::read(file, &layer.descriptor.media_type)
             .map_err(|error| BuildError::Links(At::new(error, place, "")))?;
         LINKS.record(self.store, &digest, &found)?;
         Ok(found)

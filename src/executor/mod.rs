@@ -24,7 +24,10 @@ use std::path::Path;
 pub(crate) use beforehand::missing_platforms;
 pub(crate) use forecast::{Foreseen, State};
 
+use crate::bases::trust::Trust;
+use crate::bases::{BaseError, BaseImage, Bases};
 use crate::compress::Compressors;
+use crate::containers::step::StepError;
 use crate::contents::BaseLayerError;
 use crate::fs::FileError;
 use crate::image::{Image, ImageError};
@@ -35,9 +38,6 @@ use crate::model::{Descriptor, ImageName, Platform, Reference};
 use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::source::{At, Placed};
-use crate::stage::base::{BaseError, BaseImage, Bases};
-use crate::stage::step::StepError;
-use crate::stage::trust::Trust;
 use crate::store::Store;
 use crate::tools::skopeo::Skopeo;
 

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use super::files::Sources;
 use super::{BuildError, Executor, Tally};
+use crate::bases::BaseImage;
+use crate::containers::step::{Recorded, StepError, StepRequest, Stepped, Steps};
 use crate::image::{AddedLayer, Image};
 use crate::manifest::Build;
 use crate::model::{Digest, Platform};
+use crate::process::IdMap;
 use crate::source::At;
-use crate::stage::base::BaseImage;
-use crate::stage::step::{Recorded, StepError, StepRequest, Stepped, Steps};
-use crate::tools::{IdMap, Umoci};
+use crate::tools::Umoci;
 
 /// The image that the steps of a build are for, and what it stands on.
 #[derive(Clone, Copy)]

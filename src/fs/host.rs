@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use crate::sanitize;
 
 /// How many links are followed one after the other: as many as the kernel follows.
-const MOST_LINKS: usize = 40;
+pub(crate) const MOST_LINKS: usize = 40;
 
 /// Where symbolic links may lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -92,13 +92,14 @@ fn is_in_places(folder: &LayerPath) -> bool {
 mod tests {
     use super::*;
     use crate::contents::LayerLinks;
+    use crate::contents::blob::blob_of;
     use crate::layer::reconcile;
     use crate::manifest::Package;
     use crate::model::document::media_type;
     use crate::pack::testing::{Project, folder, link, listing, path_to, tarred, text};
 
     fn links(folders: &[(&str, u32, u64)]) -> LayerLinks {
-        LayerLinks::read(&tarred(folders)[..], media_type::LAYER).unwrap()
+        LayerLinks::read(blob_of(&tarred(folders)), media_type::LAYER).unwrap()
     }
 
     #[test]

@@ -66,6 +66,7 @@ impl fmt::Display for Difference {
 mod tests {
     use super::*;
     use crate::contents::LayerLinks;
+    use crate::contents::blob::blob_of;
     use crate::manifest::Package;
     use crate::model::document::media_type;
     use crate::pack::testing::{Project, folder, path_to, text};
@@ -81,7 +82,7 @@ mod tests {
             header.set_size(0);
             builder.append_data(&mut header, name, &[][..]).unwrap();
         }
-        BaseLinks::stack([&LayerLinks::read(&builder.into_inner().unwrap()[..], media_type::LAYER).unwrap()])
+        BaseLinks::stack([&LayerLinks::read(blob_of(&builder.into_inner().unwrap()), media_type::LAYER).unwrap()])
     }
 
     #[test]

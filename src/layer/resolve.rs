@@ -68,6 +68,7 @@ fn may_stand_on_a_link(path: &LayerPath) -> bool {
 mod tests {
     use super::*;
     use crate::contents::LayerLinks;
+    use crate::contents::blob::blob_of;
     use crate::manifest::Package;
     use crate::model::document::media_type;
     use crate::pack::testing::{Project, folder, link, listing, path_to, text};
@@ -81,7 +82,7 @@ mod tests {
             builder.append_link(&mut header, name, target).unwrap();
         }
         let tar = builder.into_inner().unwrap();
-        BaseLinks::stack([&LayerLinks::read(&tar[..], media_type::LAYER).unwrap()])
+        BaseLinks::stack([&LayerLinks::read(blob_of(&tar), media_type::LAYER).unwrap()])
     }
 
     #[test]

@@ -15,11 +15,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use sha2::Digest as _;
 
-use super::{Files, Layout, LayoutError, Named, Piece, container, of_name};
+use super::{Files, Layout, LayoutError, Named, Piece, of_name};
 use crate::image::ImageError;
 use crate::model::document::media_type;
 use crate::model::{Descriptor, DiffId, Digest, ImageConfig, ImageManifest, canonical_json};
 use crate::sanitize;
+use crate::tar::Format;
 
 const MANIFEST: &str = "manifest.json";
 
@@ -86,16 +87,16 @@ fn manifest(files: &Files, image: &Saved, pieces: &mut BTreeMap<Digest, Piece>) 
 /// A plain tar is its own diff ID, which is verified when it is stored; what is compressed is hashed.
 fn layer(files: &Files, member: &str, diff_id: DiffId) -> Result<Descriptor, LayoutError> {
     let absent = || missing(files, member);
-    let content = files.member(member)?.ok_or_else(absent)?;
+    let mut content = files.member(member)?.ok_or_else(absent)?;
     let size = content.size;
-    let compression =
-        container::compression(content).map_err(|error| LayoutError::unreadable(member, &files.path, error))?;
-    let media_type = match compression {
-        None => return Ok(Descriptor::new(media_type::LAYER, diff_id.0, size)),
-        Some("gzip") => media_type::LAYER_GZIP,
-        Some("zstd") => media_type::LAYER_ZSTD,
-        Some(other) => {
-            let error = std::io::Error::other(format!("layers are never compressed with {other}"));
+    let format = Format::read(&mut content).map_err(|error| LayoutError::unreadable(member, &files.path, error))?;
+    let media_type = match format {
+        Format::Plain => return Ok(Descriptor::new(media_type::LAYER, diff_id.0, size)),
+        Format::Gzip => media_type::LAYER_GZIP,
+        Format::Zstd => media_type::LAYER_ZSTD,
+        Format::Xz | Format::Bzip2 => {
+            let name = format.name().unwrap_or_default();
+            let error = std::io::Error::other(format!("layers are never compressed with {name}"));
             return Err(LayoutError::unreadable(member, &files.path, error));
         }
     };

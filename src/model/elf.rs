@@ -1,4 +1,5 @@
-//! For which machine a program was made: the few bytes at the start of an ELF file.
+//! What the header of an ELF file says (System V ABI, "Object Files"): for which machine a program was made, and what
+//! loads it.
 
 use std::fmt;
 
@@ -6,14 +7,65 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Platform;
 
-/// Enough of a file for [`Machine::of`].
-pub(super) const HEADER: usize = 20;
-
 const EXECUTABLE: u16 = 2;
 const SHARED_OBJECT: u16 = 3;
+const X86: u16 = 3;
 const MIPS: u16 = 8;
 const POWERPC_64: u16 = 21;
+const ARM: u16 = 40;
 const X86_64: u16 = 62;
+/// The kind of a program header that names the interpreter.
+const INTERPRETER: u64 = 3;
+
+/// The start of an ELF file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header<'a> {
+    start: &'a [u8],
+    kind: u16,
+    pub(crate) machine: Machine,
+}
+
+impl<'a> Header<'a> {
+    /// Reads the first bytes of a file; `None` if they are not an ELF file's, or too few to tell its machine.
+    pub(crate) fn read(start: &'a [u8]) -> Option<Self> {
+        let [0x7f, b'E', b'L', b'F', class, data, ..] = *start.first_chunk::<20>()? else { return None };
+        let machine = Machine { number: 0, is_64_bit: class == 2, is_little_endian: data != 2 };
+        let unread = Self { start, kind: 0, machine };
+        let half = |at| u16::try_from(unread.number(at, 2)?).ok();
+        Some(Self { kind: half(16)?, machine: Machine { number: half(18)?, ..machine }, ..unread })
+    }
+
+    /// The program that loads this one, as far as the bytes that were given reach.
+    pub(crate) fn interpreter(&self) -> Option<String> {
+        let is_wide = self.machine.is_64_bit;
+        let pick = |wide: (usize, usize), narrow: (usize, usize)| {
+            let (at, size) = if is_wide { wide } else { narrow };
+            self.number(at, size)
+        };
+        let table = pick((32, 8), (28, 4))?;
+        let (size, count) = (pick((54, 2), (42, 2))?, pick((56, 2), (44, 2))?);
+        for index in 0..count {
+            let entry = usize::try_from(table.checked_add(index.checked_mul(size)?)?).ok()?;
+            if self.number(entry, 4)? == INTERPRETER {
+                let at = |wide: usize, narrow: usize| entry.checked_add(if is_wide { wide } else { narrow });
+                let width = if is_wide { 8 } else { 4 };
+                let offset = usize::try_from(self.number(at(8, 4)?, width)?).ok()?;
+                let length = usize::try_from(self.number(at(32, 16)?, width)?).ok()?;
+                let bytes = self.start.get(offset..offset.checked_add(length)?)?;
+                let text = bytes.split(|byte| *byte == 0).next()?;
+                return Some(String::from_utf8_lossy(text).into_owned());
+            }
+        }
+        None
+    }
+
+    fn number(&self, offset: usize, size: usize) -> Option<u64> {
+        let bytes = self.start.get(offset..offset.checked_add(size)?)?;
+        let fold = |number: u64, byte: &u8| (number << 8) | u64::from(*byte);
+        let is_little = self.machine.is_little_endian;
+        Some(if is_little { bytes.iter().rev().fold(0, fold) } else { bytes.iter().fold(0, fold) })
+    }
+}
 
 /// What a program runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,15 +79,20 @@ impl Machine {
     /// The machine of the program that begins with these bytes. Nothing for what is no ELF executable or
     /// shared object.
     pub(crate) fn of(start: &[u8]) -> Option<Self> {
-        let header: &[u8; HEADER] = start.first_chunk()?;
-        let [0x7f, b'E', b'L', b'F', class, data, ..] = *header else { return None };
-        let is_little_endian = data != 2;
-        let half = |at: usize| {
-            let bytes = [header[at], header[at + 1]];
-            if is_little_endian { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) }
+        let header = Header::read(start)?;
+        matches!(header.kind, EXECUTABLE | SHARED_OBJECT).then_some(header.machine)
+    }
+
+    /// Whether this kernel executes its programs by itself, without an emulator. A 64-bit one mostly does its 32-bit
+    /// cousin's; of one whose number is not known here it is believed.
+    pub(crate) fn is_native(self) -> bool {
+        let host = Platform::host();
+        let cousin = match host.architecture() {
+            "amd64" => Some(X86),
+            "arm64" => Some(ARM),
+            _ => None,
         };
-        let is_program = matches!(half(16), EXECUTABLE | SHARED_OBJECT);
-        is_program.then(|| Self { number: half(18), is_64_bit: class == 2, is_little_endian })
+        host.elf_machine().is_none_or(|own| self.number == own || cousin == Some(self.number))
     }
 
     /// True if it is the platform's, or it is not known which machine that has.

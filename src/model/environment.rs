@@ -25,12 +25,17 @@ impl Environment {
     pub(crate) fn parse<T: AsRef<str>>(list: impl IntoIterator<Item = T>) -> Self {
         let mut environment = Self::default();
         for entry in list {
-            match entry.as_ref().split_once('=') {
-                Some((name, value)) if !name.is_empty() => environment.set(name, value),
-                _ => environment.invalid.push(entry.as_ref().to_owned()),
+            match Self::split(entry.as_ref()) {
+                Some((name, value)) => environment.set(name, value),
+                None => environment.invalid.push(entry.as_ref().to_owned()),
             }
         }
         environment
+    }
+
+    /// Name and value of `NAME=VALUE`. `None` if there is no `=`, or no name before it.
+    pub(crate) fn split(entry: &str) -> Option<(&str, &str)> {
+        entry.split_once('=').filter(|(name, _)| !name.is_empty())
     }
 
     /// A note that the list of the image `name` has entries that are no variables, if it has.

@@ -13,6 +13,7 @@ pub(crate) mod image_name;
 pub(crate) mod layer_path;
 mod null;
 pub(crate) mod origin;
+pub(crate) mod overlay;
 pub(crate) mod platform;
 pub(crate) mod raw_path;
 pub(crate) mod reference;

@@ -4,11 +4,11 @@
 use std::io;
 use std::path::Path;
 
+use crate::process::IdMap;
 use crate::sandbox::refusal::{Attempt as _, Refusal};
 use crate::sandbox::root::Root;
 use crate::sandbox::view::{Holder, View};
 use crate::sanitize;
-use crate::tools::IdMap;
 
 /// The IDs of a process, and where its home is.
 #[derive(Clone, Debug, PartialEq, Eq)]

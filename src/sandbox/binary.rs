@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::model::Platform;
+use crate::model::elf::{self, Machine};
 
 /// A program file's kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub(super) struct Binary<'a> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
-    Elf { machine: u16, interpreter: Option<String> },
+    Elf { machine: Machine, interpreter: Option<String> },
     Script { interpreter: String },
     Other,
 }
@@ -26,19 +27,6 @@ pub(super) enum Verdict {
     Foreign { machine: String },
     Unknown,
 }
-
-/// ELF's `e_machine` values and their names.
-const MACHINES: [(u16, &str, &str); 9] = [
-    (3, "x86", "386"),
-    (21, "powerpc64", "ppc64le"),
-    (22, "s390x", "s390x"),
-    (40, "arm", "arm"),
-    (62, "x86_64", "amd64"),
-    (183, "aarch64", "arm64"),
-    (243, "riscv64", "riscv64"),
-    (258, "loongarch64", "loong64"),
-    (8, "mips", "mips"),
-];
 
 impl<'a> Binary<'a> {
     pub(super) fn read(head: &'a [u8]) -> Self {
@@ -67,7 +55,7 @@ impl<'a> Binary<'a> {
 
     pub(super) fn judge(self) -> Verdict {
         match self.kind {
-            Kind::Elf { machine, interpreter } if executes(machine) => Verdict::Fine { interpreter },
+            Kind::Elf { machine, interpreter } if machine.is_native() => Verdict::Fine { interpreter },
             Kind::Script { interpreter } => Verdict::Fine { interpreter: Some(interpreter) },
             kind => match handler(self.head) {
                 // An emulator brings what it needs, itself too unless it is looked for in the container.
@@ -82,21 +70,16 @@ impl Kind {
     /// Of one that neither the kernel nor an emulator executes.
     fn verdict(&self) -> Verdict {
         match self {
-            Self::Elf { machine, .. } => Verdict::Foreign { machine: name_of(*machine) },
+            Self::Elf { machine, .. } => Verdict::Foreign { machine: machine.to_string() },
             Self::Script { .. } | Self::Other => Verdict::Unknown,
         }
     }
 }
 
-fn name_of(machine: u16) -> String {
-    let known = MACHINES.iter().find(|(number, ..)| *number == machine);
-    known.map_or_else(|| format!("machine {machine}"), |(_, _, name)| (*name).to_owned())
-}
-
 /// Whether programs of a platform can be started here, by the kernel itself or by an emulator.
 pub(crate) fn executes_programs_of(platform: &Platform) -> bool {
     let Some(machine) = platform.elf_machine() else { return false };
-    Binary::read(&header(platform.architecture(), machine)).judge() != Verdict::Foreign { machine: name_of(machine) }
+    !matches!(Binary::read(&header(platform.architecture(), machine)).judge(), Verdict::Foreign { .. })
 }
 
 /// The header of an ELF program, as far as emulators look at it.
@@ -115,46 +98,9 @@ fn header(architecture: &str, machine: u16) -> Vec<u8> {
     header
 }
 
-/// Whether this kernel executes programs of a machine by itself. A 64-bit one mostly does its 32-bit cousin's.
-fn executes(machine: u16) -> bool {
-    let name = MACHINES.iter().find(|(number, ..)| *number == machine).map(|(_, name, _)| *name);
-    match std::env::consts::ARCH {
-        "x86_64" => matches!(name, Some("x86_64" | "x86")),
-        "aarch64" => matches!(name, Some("aarch64" | "arm")),
-        own => MACHINES.iter().all(|(_, name, _)| *name != own) || name == Some(own),
-    }
-}
-
 fn elf(head: &[u8]) -> Option<Kind> {
-    let rest = head.strip_prefix(b"\x7fELF")?;
-    let (wide, little) = (rest.first() == Some(&2), rest.get(1) != Some(&2));
-    let number = |offset: usize, size: usize| -> Option<usize> {
-        let bytes = head.get(offset..offset.checked_add(size)?)?;
-        let fold = |number: u64, byte: &u8| (number << 8) | u64::from(*byte);
-        let number = if little { bytes.iter().rev().fold(0, fold) } else { bytes.iter().fold(0, fold) };
-        usize::try_from(number).ok()
-    };
-    let machine = u16::try_from(number(18, 2).unwrap_or_default()).unwrap_or_default();
-    let interpreter = || -> Option<String> {
-        let table = if wide { number(32, 8)? } else { number(28, 4)? };
-        let (size, count) = if wide { (number(54, 2)?, number(56, 2)?) } else { (number(42, 2)?, number(44, 2)?) };
-        for index in 0..count {
-            let entry = table.checked_add(index.checked_mul(size)?)?;
-            // PT_INTERP.
-            if number(entry, 4)? == 3 {
-                let (offset, length) = if wide {
-                    (number(entry + 8, 8)?, number(entry + 32, 8)?)
-                } else {
-                    (number(entry + 4, 4)?, number(entry + 16, 4)?)
-                };
-                let bytes = head.get(offset..offset.checked_add(length)?)?;
-                let text = bytes.split(|&byte| byte == 0).next()?;
-                return Some(String::from_utf8_lossy(text).into_owned());
-            }
-        }
-        None
-    };
-    Some(Kind::Elf { machine, interpreter: interpreter() })
+    let header = elf::Header::read(head)?;
+    Some(Kind::Elf { machine: header.machine, interpreter: header.interpreter() })
 }
 
 fn script(head: &[u8]) -> Option<Kind> {

@@ -9,9 +9,9 @@ use rustix::mount::MountPropagationFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::model::layer_path::{OPAQUE, WHITEOUT};
+use crate::process::IdMap;
 use crate::sandbox::refusal::{Attempt as _, Refusal};
 use crate::sandbox::{Container, REFUSED, RunFolder, copy, overlay, whiteout};
-use crate::tools::IdMap;
 
 /// What overlays are good for, in a folder and for a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! The inside of a run: what must happen in namespaces of its own, in a process of one thread.
 //!
 //! `oci` starts itself as `oci __sandbox TASK` in new mount and PID namespaces, and, as an
-//! ordinary user, in a user namespace whose root it is there ([`crate::tools::Namespaces`]). What a run
+//! ordinary user, in a user namespace whose root it is there ([`crate::process::Namespaces`]). What a run
 //! keeps on the disk is in its folder ([`run_folder`]).
 //!
 //! The flow: mount the overlay on the unpacked layers, or copy them ([`ground`]); look in it for the user and the
@@ -50,14 +50,13 @@ pub(crate) use step::Step;
 
 use crate::fs::write_private;
 use crate::model::{RawPath, canonical_json};
+use crate::process::{IdMap, ProcessError, shell_status};
 use crate::sandbox::ground::Ground;
 use crate::sandbox::own_folders::OwnFolders;
 use crate::sandbox::refusal::Attempt as _;
 use crate::sandbox::root::Root;
 use crate::sandbox::times::Dating;
 use crate::sandbox::view::{Holder, View};
-use crate::tools::IdMap;
-use crate::tools::process::{ProcessError, shell_status};
 use crate::tools::runc::{self, Kind, Runc, Streams};
 
 /// The name of the hidden subcommand.

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::fs::Unnamed;
 use crate::model::canonical_json;
+use crate::process::{Finished, IdMap, Invocation, Namespaces, ProcessError};
 use crate::sandbox::times::{self, Dating, Moment};
 use crate::sandbox::{Census, Depth, SUBCOMMAND, Task, whiteout};
-use crate::tools::process::{Finished, ProcessError};
-use crate::tools::{IdMap, Invocation, Namespaces};
 
 /// In place of a task's file: the task is on standard input.
 pub(crate) const STANDARD_INPUT: &str = "-";

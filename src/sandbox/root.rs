@@ -10,10 +10,10 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use crate::fs::host::MOST_LINKS;
+
 /// The most bytes of an account file.
 const LIMIT: u64 = 4 << 20;
-/// Links that lead to links: as many as the kernel follows.
-pub(super) const MOST_LINKS: usize = 40;
 
 /// An open root folder.
 pub(super) struct Root {

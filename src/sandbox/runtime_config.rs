@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::process::id_map::has_group;
 use crate::sandbox::account::Account;
 use crate::sandbox::root::clean;
 use crate::sandbox::sysfs::Sysfs;
 use crate::sandbox::{Container, Limits, Mount, MountSource, mount, seccomp};
-use crate::tools::id_map::has_group;
 use crate::tools::runc::Kind;
 
 /// The capabilities of a container's root.

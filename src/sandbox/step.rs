@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::{self, CaptureRequest};
 use crate::fs::write_private;
+use crate::process::IdMap;
 use crate::sandbox::ground::{self, Ground};
 use crate::sandbox::refusal::{Attempt as _, Refusal};
 use crate::sandbox::{Container, ROOT_MARK, RunFolder, overlay, start};
-use crate::tools::IdMap;
 use crate::tools::runc::Streams;
 
 /// The bytes that are written at once.

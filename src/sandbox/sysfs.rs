@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::MountFlags;
 
+use crate::process::IdMap;
+use crate::process::id_map::has_all_ids;
 use crate::sandbox::Container;
 use crate::sandbox::refusal::{Attempt as _, Refusal};
-use crate::tools::IdMap;
-use crate::tools::id_map::has_all_ids;
 
 /// Where this machine's is.
 const SYS: &str = "/sys";

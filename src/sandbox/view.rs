@@ -16,8 +16,9 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
 
+use crate::fs::host::MOST_LINKS;
 use crate::sandbox::own_folders::OWN_FOLDERS;
-use crate::sandbox::root::{MOST_LINKS, Root, names};
+use crate::sandbox::root::{Root, names};
 
 /// Opens a file without waiting for a pipe's other end, and without a terminal becoming ours.
 const READING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);

@@ -10,6 +10,7 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, XattrFlags};
 use rustix::io::Errno;
 
 use crate::model::layer_path::{OPAQUE, WHITEOUT};
+use crate::model::overlay;
 
 /// Marks them in a tree whose layer has these whiteouts, by their paths in it. In a user namespace the
 /// attribute is another.
@@ -29,8 +30,7 @@ pub(super) fn apply(tree: &Path, whiteouts: &[PathBuf], is_namespaced: bool) -> 
             ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
         )?;
         if name == OPAQUE {
-            let attribute = if is_namespaced { c"user.overlay.opaque" } else { c"trusted.overlay.opaque" };
-            rustix::fs::fsetxattr(&folder, attribute, b"y", XattrFlags::empty())?;
+            rustix::fs::fsetxattr(&folder, overlay::opaque(is_namespaced), b"y", XattrFlags::empty())?;
         } else if let Some(deleted) = name.as_bytes().strip_prefix(WHITEOUT.as_bytes()) {
             match rustix::fs::mknodat(&folder, OsStr::from_bytes(deleted), FileType::CharacterDevice, Mode::empty(), 0)
             {

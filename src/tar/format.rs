@@ -2,7 +2,7 @@
 //!
 //! The first bytes decide, as they do in container engines: a label may be wrong.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
 /// How many bytes tell a format.
 const START: usize = 8;
@@ -40,6 +40,17 @@ impl Format {
         Ok(Self::of(&start))
     }
 
+    /// Its name, as its own program has it; `None` for what is not compressed.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Gzip => Some("gzip"),
+            Self::Zstd => Some("zstd"),
+            Self::Xz => Some("xz"),
+            Self::Bzip2 => Some("bzip2"),
+        }
+    }
+
     /// The plain bytes of what is compressed so.
     pub(crate) fn decoder<'a>(self, blob: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
@@ -52,10 +63,22 @@ impl Format {
     }
 }
 
-/// The plain bytes of what is read from here on, whatever it is compressed with.
-pub(crate) fn plain<'a>(mut blob: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
-    let mut start = Vec::new();
-    blob.by_ref().take(START as u64).read_to_end(&mut start)?;
-    let format = Format::of(&start);
-    format.decoder(BufReader::with_capacity(64 << 10, io::Cursor::new(start).chain(blob)))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_by_how_they_begin() {
+        for (bytes, expected) in [
+            (&b"\x1f\x8b\x08"[..], Some("gzip")),
+            (b"\x28\xb5\x2f\xfd", Some("zstd")),
+            (b"\x5a\x2a\x4d\x18", Some("zstd")),
+            (b"\xfd7zXZ\0", Some("xz")),
+            (b"BZh91AY", Some("bzip2")),
+            (b"manifest.json", None),
+            (b"", None),
+        ] {
+            assert_eq!(Format::read(&mut &*bytes).unwrap().name(), expected, "{bytes:?}");
+        }
+    }
 }

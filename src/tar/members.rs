@@ -7,7 +7,7 @@ use crate::tar::header::{self, Header};
 use crate::tar::listing::{Bytes, Listing, Member, MemberKind, Unlistable};
 use crate::tar::record::{ATTRIBUTE, BLOCK, DEVICE_MAJOR, DEVICE_MINOR, GID, LINK, MODE, MTIME, SIZE, UID, padding};
 use crate::tar::sparse::{Sparse, SparseRecords};
-use crate::tar::stream::{Stream, damaged};
+use crate::tar::stream::{Stream, damaged, interrupted};
 
 /// The most that one extended header may hold: names and attributes, which have limits of their own.
 const LONGEST_HEADER: u64 = 1 << 20;
@@ -18,6 +18,16 @@ const LONGEST_NAME: usize = 4096;
 /// The most bytes that the attributes of an archive may have: a few compressed bytes can stand for very many.
 const MOST_ATTRIBUTES: usize = 32 << 20;
 
+/// Whose rules say what an archive means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rules {
+    /// Those of tar.
+    Archive,
+    /// Those of container engines for layers: what ends an archive may be missing, and what a header says of all
+    /// members does not count.
+    Layer,
+}
+
 /// A member, and what of it a listing does not keep.
 pub(crate) struct Found {
     pub(crate) member: Member,
@@ -27,6 +37,41 @@ pub(crate) struct Found {
     pub(crate) device: (u32, u32),
     /// Which parts of a sparse file are there.
     pub(crate) sparse: Option<Sparse>,
+}
+
+impl Found {
+    /// The bytes of a file's content; `None` for what is no file.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match (&self.sparse, &self.member.kind) {
+            (Some(sparse), _) => Some(sparse.size),
+            (None, MemberKind::File { size, .. }) => Some(*size),
+            (None, _) => None,
+        }
+    }
+
+    /// Hands a file's content to `take`, a piece at a time: what a sparse file does not have is zeros. The stream
+    /// stands where the content begins.
+    pub(crate) fn content(&self, stream: &mut Stream, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let Some(sparse) = &self.sparse else { return stream.pieces(self.size().unwrap_or(0), take) };
+        let mut at = 0;
+        for (offset, length) in &sparse.parts {
+            zeros(offset - at, &mut take)?;
+            stream.pieces(*length, &mut take)?;
+            at = offset + length;
+        }
+        zeros(sparse.size - at, &mut take)
+    }
+}
+
+fn zeros(mut count: u64, take: &mut impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    while count > 0 {
+        interrupted()?;
+        let length = count.min(ZEROS.len() as u64);
+        take(&ZEROS[..usize::try_from(length).unwrap_or(ZEROS.len())])?;
+        count -= length;
+    }
+    Ok(())
 }
 
 /// What extended headers say of the member that follows.
@@ -43,11 +88,11 @@ struct Extended {
 }
 
 impl Listing {
-    /// Reads the whole archive. A layer may lack the blocks that end an archive, as engines accept that.
-    pub(crate) fn read(stream: &mut Stream, is_layer: bool) -> Result<Self, Unlistable> {
+    /// Reads the whole archive.
+    pub(crate) fn read(stream: &mut Stream, rules: Rules) -> Result<Self, Unlistable> {
         let mut members = Vec::new();
         let mut attributes = 0;
-        let read = each(stream, is_layer, &mut |_, found| {
+        let read = each(stream, rules, &mut |_, found| {
             let of_member = found.member.attributes.iter();
             attributes += of_member.map(|(name, value)| name.0.len() + value.0.len()).sum::<usize>();
             if attributes > MOST_ATTRIBUTES {
@@ -71,13 +116,12 @@ impl Listing {
 }
 
 /// Hands every member to `take`, with the stream where the member's content begins; how much of that is read
-/// there does not matter. A layer may lack what ends an archive, and what a header says of all members does not
-/// count in a layer: so it is in all engines.
+/// there does not matter.
 ///
 /// The error is `None` if the stream does not begin as an archive does.
 pub(crate) fn each(
     stream: &mut Stream,
-    is_layer: bool,
+    rules: Rules,
     take: &mut dyn FnMut(&mut Stream, Found) -> io::Result<()>,
 ) -> Result<(), Option<io::Error>> {
     let mut general = Extended::default();
@@ -97,8 +141,8 @@ pub(crate) fn each(
         let size = header.number(SIZE).ok_or_else(|| damaged("a size is no number"))?;
         match header.kind() {
             b'x' | b'X' => extended.add(&content(stream, size)?)?,
-            // In a layer a global header is skipped unread, as in all engines.
-            b'g' if is_layer => skip(stream, size)?,
+            // In a layer a global header is skipped unread.
+            b'g' if rules == Rules::Layer => skip(stream, size)?,
             b'g' => general.add(&content(stream, size)?)?,
             b'L' => extended.name = Some(without_nul(content(stream, size)?)),
             b'K' => extended.link = Some(without_nul(content(stream, size)?)),
@@ -107,7 +151,7 @@ pub(crate) fn each(
             _ => {
                 let extended = std::mem::take(&mut extended);
                 let size = extended.size.unwrap_or(size);
-                let mut found = found(&header, size, extended, &general, is_layer)?;
+                let mut found = found(&header, size, extended, &general, rules)?;
                 if let Some(sparse) = &mut found.sparse {
                     sparse.read_header(&header, stream)?;
                 }
@@ -127,14 +171,14 @@ pub(crate) fn each(
             }
         }
     }
-    if is_layer {
+    if rules == Rules::Layer {
         return Ok(stream.finish()?);
     }
     Err(Some(if is_first { damaged("it is empty") } else { damaged("it ends in its middle") }))
 }
 
 /// What the header and those before it make together; of what is said of all members only owners count.
-fn found(header: &Header, size: u64, mut extended: Extended, general: &Extended, is_layer: bool) -> io::Result<Found> {
+fn found(header: &Header, size: u64, mut extended: Extended, general: &Extended, rules: Rules) -> io::Result<Found> {
     let is_file = matches!(header.kind(), 0 | b'0' | b'7');
     let name = extended.sparse.name.take().filter(|_| is_file).or(extended.name);
     let name = name.unwrap_or_else(|| header.name());
@@ -149,7 +193,7 @@ fn found(header: &Header, size: u64, mut extended: Extended, general: &Extended,
     let device = |field| header.number(field).and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
     let modified = || header.number(MTIME).and_then(|number| i64::try_from(number).ok()).unwrap_or(0);
     // Before there was a letter for folders, a slash said so. To engines that goes for the oldest letter alone.
-    let is_old = if is_layer { header.kind() == 0 } else { is_file };
+    let is_old = if rules == Rules::Layer { header.kind() == 0 } else { is_file };
     let is_sparse = header.kind() == b'S' || (is_file && extended.sparse.is_any);
     let kind = match header.kind() {
         _ if is_old && name.ends_with(b"/") => MemberKind::Folder,

@@ -6,14 +6,14 @@
 
 mod format;
 mod header;
-pub(crate) mod listing;
+mod listing;
 pub(crate) mod members;
 pub(crate) mod record;
 mod sparse;
-pub(crate) mod stream;
+mod stream;
 
-pub(crate) use format::{Format, plain};
-pub(crate) use listing::{Bytes, Listing, Member, MemberKind};
-pub(crate) use members::Found;
+pub(crate) use format::Format;
+pub(crate) use listing::{Bytes, Listing, Member, MemberKind, Unlistable};
+pub(crate) use members::{Found, Rules};
 pub(crate) use record::{Attributes, Record, RecordKind};
 pub(crate) use stream::Stream;

@@ -1,7 +1,8 @@
 //! Runs a tool for a [`Task`]: what turns a process that failed into an error that people can use.
 
+use crate::process::Invocation;
 use crate::tools::registry::credentials;
-use crate::tools::{Invocation, Task, ToolError};
+use crate::tools::{Task, ToolError};
 
 impl Task<'_> {
     /// Runs it to its end: what it wrote on standard output, if it returned 0.

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::process::getuid;
 
 use crate::fs::{self, FileError};
-use crate::tools::Invocation;
+use crate::process::Invocation;
 
 /// Variables that are passed on if they are set.
 const NAMES: [&str; 29] = [

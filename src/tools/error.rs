@@ -11,11 +11,11 @@ use std::process::ExitStatus;
 
 use crate::fs::{self, FileError};
 use crate::model::{ByteSize, Digest};
+use crate::process::namespace::NamespaceError;
+use crate::process::{Finished, Invocation, ProcessError};
 use crate::sanitize;
-use crate::tools::process::Finished;
-use crate::tools::process::namespace::NamespaceError;
 use crate::tools::registry::{KnownCredentials, known_credentials};
-use crate::tools::{Cause, Invocation, ProcessError, Subject, Task, transcript};
+use crate::tools::{Cause, Subject, Task, transcript};
 
 /// A tool that did not do what it was asked, or files of ours that it needed.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]

@@ -5,9 +5,9 @@ use std::fmt::{self, Display};
 use miette::Diagnostic;
 
 use crate::model::{Reference, Repository};
+use crate::process::seconds;
 use crate::sanitize;
 use crate::tools::error::Failure;
-use crate::tools::process::seconds;
 use crate::tools::program::{Absence, variable};
 use crate::tools::{Cause, Subject};
 
@@ -320,8 +320,8 @@ mod tests {
 
     use super::*;
     use crate::model::{Digest, Tag};
-    use crate::tools::process::Finished;
-    use crate::tools::{Invocation, ProcessError, Task, ToolError, Version};
+    use crate::process::{Finished, Invocation, ProcessError};
+    use crate::tools::{Task, ToolError, Version};
 
     fn repository(name: &str) -> Repository {
         Repository::parse(name).unwrap()

@@ -20,9 +20,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::process::{Finished, Invocation, ProcessError};
 use crate::sanitize;
-use crate::tools::process::Finished;
-use crate::tools::{Invocation, ProcessError};
 
 /// How long a question may take: it looks at the files that are tracked.
 const QUESTION: Duration = Duration::from_secs(60);
@@ -44,7 +43,7 @@ const SETTINGS: [&str; 13] = [
     "column.tag=never",
 ];
 /// How deep submodules are looked at.
-const DEEPEST: usize = 16;
+const MOST_NESTED: usize = 16;
 
 /// The git repository that a folder is in.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +148,7 @@ impl<'a> Git<'a> {
         }
         for submodule in self.submodules()? {
             let submodule = Git { folder: &submodule, depth: self.depth + 1 };
-            if submodule.depth <= DEEPEST && submodule.is_changed()? {
+            if submodule.depth <= MOST_NESTED && submodule.is_changed()? {
                 return Ok(true);
             }
         }

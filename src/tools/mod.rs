@@ -1,6 +1,6 @@
 //! The tools that move bytes and start containers, each behind a thin wrapper.
 //!
-//! Everything that runs goes through [`process`]: arguments as a list, an explicit environment,
+//! Everything that runs goes through [`process`](crate::process): arguments as a list, an explicit environment,
 //! output drained while the tool runs, a time limit, and an end that leaves nothing behind.
 
 mod call;
@@ -9,8 +9,6 @@ pub(crate) mod environment;
 pub(crate) mod error;
 mod explanation;
 pub(crate) mod git;
-pub(crate) mod id_map;
-pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod registry;
 pub(crate) mod runc;
@@ -22,10 +20,6 @@ pub(crate) mod version;
 
 pub(crate) use cause::Cause;
 pub(crate) use error::ToolError;
-pub(crate) use id_map::IdMap;
-pub(crate) use process::namespace::Namespaces;
-pub(crate) use process::{Invocation, ProcessError};
-pub(crate) use program::on_path;
 pub(crate) use runc::Runc;
 pub(crate) use task::{Subject, Task};
 pub(crate) use umoci::Umoci;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tools::process::{Finished, Invocation, ProcessError};
+use crate::process::{Finished, Invocation, ProcessError};
 
 /// Where cgroups are.
 const CGROUPS: &str = "/sys/fs/cgroup";
@@ -87,7 +87,7 @@ impl Runc {
 
     /// Runs a bundle in our place, to its end.
     ///
-    /// We must be in a sandbox ([`crate::tools::Namespaces::sandbox`]): runc becomes the first process
+    /// We must be in a sandbox ([`crate::process::Namespaces::sandbox`]): runc becomes the first process
     /// of its PID namespace, so that nothing of the container outlives it. What runc itself failed at
     /// is in `log` afterwards ([`last_error`]). `started` is a file that runc writes.
     pub(crate) fn run(

@@ -11,7 +11,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::fs::Room;
-use crate::tools::{IdMap, Invocation, Namespaces, Subject, Task, ToolError};
+use crate::process::{IdMap, Invocation, Namespaces};
+use crate::tools::{Subject, Task, ToolError};
 
 const TOOL: &str = "umoci";
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod circles;
+mod dependencies;
 mod file;
 mod rules;
 
@@ -68,7 +69,13 @@ fn no_files_need_each_other_in_a_circle() {
 fn each_thing_is_done_in_one_place() {
     hold(
         &rust_files(&["src"]),
-        &[rules::one_spawn_site, rules::one_renderer, rules::one_writer, rules::errors_keep_their_type],
+        &[
+            rules::one_spawn_site,
+            rules::one_renderer,
+            rules::one_writer,
+            rules::errors_keep_their_type,
+            rules::told_once,
+        ],
     );
 }
 

@@ -16,7 +16,8 @@ const FLOORS: &[&[&str]] = &[
     &["contents", "layout", "resolve", "sandbox"],
     &["layer"],
     &["pack"],
-    &["stage"],
+    &["bases"],
+    &["containers", "prune"],
     &["plan", "executor"],
     &["commands", "cli", "diagnostic"],
     &["lib", "main"],
@@ -82,19 +83,15 @@ fn crate_paths(code: &str) -> Vec<String> {
     found
 }
 
-/// `src/tools/process.rs`, or that and the folder of its parts.
 fn is_spawn_site(file: &File) -> bool {
-    file.path == "src/tools/process.rs" || file.path.starts_with("src/tools/process/")
+    file.path.starts_with("src/process/")
 }
 
 pub(crate) fn one_spawn_site(file: &File) -> Vec<String> {
     if is_spawn_site(file) {
         return Vec::new();
     }
-    file.complain_of(
-        &["Command::new", "process::Command", "duct::", ".spawn()"],
-        "only src/tools/process starts processes",
-    )
+    file.complain_of(&["Command::new", "process::Command", "duct::", ".spawn()"], "only src/process starts processes")
 }
 
 pub(crate) fn one_renderer(file: &File) -> Vec<String> {
@@ -122,6 +119,30 @@ pub(crate) fn one_writer(file: &File) -> Vec<String> {
         ],
         "only src/fs writes files",
     )
+}
+
+/// Rules of formats that are written down in one file alone, each with the words by which it is known, and the files
+/// that may have them.
+const TOLD_ONCE: &[(&str, &[&str], &[&str])] = &[
+    (
+        "how `NAME=VALUE` is split",
+        &["split_once('=')"],
+        &["src/model/environment.rs", "src/tools/registry/authorization.rs"],
+    ),
+    ("what whiteouts are called", &["\".wh."], &["src/model/layer_path.rs"]),
+    ("what an overlay's attributes are called", &["trusted.overlay", "user.overlay"], &["src/model/overlay.rs"]),
+    ("how many links are followed", &["MOST_LINKS: usize"], &["src/fs/host.rs"]),
+    ("how archives are decompressed", &["MultiGzDecoder", "zstd::Decoder", "XzReader"], &["src/tar/format.rs"]),
+    ("how tars are read", &["tar::Archive", "SCHILY.xattr."], &["src/tar/record.rs", "src/tar/members.rs"]),
+    ("how ELF files are read", &["x7fELF", "b'E', b'L', b'F'"], &["src/model/elf.rs", "src/sandbox/binary.rs"]),
+];
+
+pub(crate) fn told_once(file: &File) -> Vec<String> {
+    let text = file.without_tests();
+    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let elsewhere = TOLD_ONCE.iter().filter(|(_, _, homes)| !homes.contains(&file.path.as_str()));
+    let broken = elsewhere.filter(|(_, words, _)| words.iter().any(|word| code.contains(word)));
+    broken.map(|(what, _, homes)| file.complain(format!("{what} is told in {} alone", homes.join(" and ")))).collect()
 }
 
 pub(crate) fn errors_keep_their_type(file: &File) -> Vec<String> {
@@ -231,9 +252,9 @@ fn the_rule_of_floors_can_fail() {
 #[test]
 fn the_rules_of_one_place_can_fail() {
     breaks(one_spawn_site, "src/tools/skopeo.rs", "Command::new(\"skopeo\")");
-    breaks(one_spawn_site, "src/stage/run.rs", "duct::cmd!(\"runc\")");
-    keeps(one_spawn_site, "src/tools/process.rs", "Command::new(program)");
-    keeps(one_spawn_site, "src/tools/process/attach.rs", "Command::new(program)");
+    breaks(one_spawn_site, "src/containers/run.rs", "duct::cmd!(\"runc\")");
+    keeps(one_spawn_site, "src/process/mod.rs", "Command::new(program)");
+    keeps(one_spawn_site, "src/process/attach.rs", "Command::new(program)");
     breaks(one_renderer, "src/commands/run.rs", "GraphicalReportHandler::new()");
     keeps(one_renderer, "src/diagnostic.rs", "GraphicalReportHandler::new()");
     breaks(one_writer, "src/store/blob.rs", "std::fs::write(path, bytes)");
@@ -242,6 +263,10 @@ fn the_rules_of_one_place_can_fail() {
     keeps(one_writer, "src/store/blob.rs", "OpenOptions::new().read(true)");
     keeps(one_writer, "src/fs/unnamed.rs", "OpenOptions::new().write(true)");
     keeps(one_writer, "src/store/blob.rs", "fs::write_atomically(path, bytes, 0o644)");
+    breaks(told_once, "src/commands/run.rs", "text.split_once('=')");
+    breaks(told_once, "src/layer/tree.rs", "name.starts_with(b\".wh.\")");
+    keeps(told_once, "src/layer/tree.rs", "// not by `split_once('=')`\n/// As \".wh.x\".\nsplit_once(':')");
+    keeps(told_once, "src/model/environment.rs", "text.split_once('=')");
     breaks(errors_keep_their_type, "src/lib.rs", "run().into_diagnostic()");
     breaks(no_test_is_skipped, "tests/a.rs", "#[test]\n#[ignore]\nfn a() {}");
     keeps(no_test_is_skipped, "tests/a.rs", "// no #[ignore] here\n\"#[ignore]\"");

@@ -6,14 +6,13 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::cli::Global;
+use crate::containers::rootfs;
+use crate::containers::trees::{self, Kind, Tree};
 use crate::diagnostic::Failure;
 use crate::fs::FileError;
-use crate::process::signal;
-use crate::stage::prune::PruneError;
-use crate::stage::rootfs;
-use crate::stage::trees::{self, Kind, Tree};
+use crate::process::{IdMap, signal};
+use crate::prune::PruneError;
 use crate::store::{Store, Verdict};
-use crate::tools::IdMap;
 
 /// What there was of one kind of thing, and which of it was damaged.
 struct Checked {

@@ -7,13 +7,12 @@ use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 
 use super::Needs;
 use super::finding::{Finding, State, told};
+use crate::containers::overlays;
 use crate::fs::Unnamed;
 use crate::model::ByteSize;
+use crate::process::{IdMap, ProcessError};
 use crate::sandbox::{Overlays, Refusal};
-use crate::stage::overlays;
 use crate::store::{OpenError, Store};
-use crate::tools::IdMap;
-use crate::tools::process::ProcessError;
 
 /// With less a base may not fit.
 const LITTLE: u64 = 1 << 30;

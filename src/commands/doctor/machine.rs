@@ -5,8 +5,8 @@ use std::path::Path;
 use rustix::fs::statfs;
 
 use super::finding::{Finding, State};
-use crate::tools::id_map::has_all_ids;
-use crate::tools::{IdMap, on_path};
+use crate::process::id_map::has_all_ids;
+use crate::process::{IdMap, on_path};
 
 /// What the kernel says of file systems (`statfs(2)`).
 const CGROUP2: i64 = 0x6367_7270;

@@ -15,8 +15,8 @@ use super::{project, settings};
 use crate::cli::Global;
 use crate::diagnostic::Failure;
 use crate::manifest::Manifest;
+use crate::process::IdMap;
 use crate::store::Store;
-use crate::tools::IdMap;
 use finding::State;
 
 /// What a project cannot do without.

@@ -13,8 +13,8 @@ use crate::commands::settings;
 use crate::diagnostic::Failure;
 use crate::manifest::{Base, HostPath, Manifest, Pin};
 use crate::model::{Reference, Repository};
+use crate::process::on_path;
 use crate::store::Store;
-use crate::tools::program::on_path;
 use crate::tools::registry::{KnownCredentials as Known, known_credentials};
 use crate::tools::skopeo::Skopeo;
 

@@ -7,9 +7,10 @@ use super::Needs;
 use super::finding::{Finding, State, told};
 use crate::commands::settings;
 use crate::manifest::Tools;
+use crate::process::{Invocation, on_path};
+use crate::tools::Version;
 use crate::tools::program::Absence;
 use crate::tools::runc::{Kind, version_question};
-use crate::tools::{Invocation, Version, on_path};
 
 /// How long a question about the version may take.
 const QUESTION: Duration = Duration::from_secs(10);

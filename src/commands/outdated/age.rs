@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Session, project};
+use crate::bases::BaseError;
 use crate::diagnostic::Failure;
 use crate::lock::Entry;
 use crate::manifest::{Base, Pin};
 use crate::model::{Digest, Tag};
 use crate::parallel;
-use crate::stage::base::BaseError;
 
 /// How many configs are asked for at once.
 const LIMIT: usize = 16;

@@ -12,6 +12,7 @@ use crate::contents::image::{Node, NodeKind, Stack};
 use crate::manifest::package::{Mode, Owner};
 use crate::model::LayerPath;
 use crate::model::layer_path::WHITEOUT;
+use crate::model::overlay::is_of_overlay;
 use crate::tar::{Attributes, Bytes, Listing, Member, MemberKind};
 
 impl Stack {
@@ -104,10 +105,7 @@ impl Node {
         let owner = number(member.uid).zip(number(member.gid)).map(|(uid, gid)| Owner { uid, gid });
         // Access control lists count for no engine.
         let is_list = |name: &Bytes| name.0.starts_with(b"SCHILY.acl.");
-        let is_refused = |name: &Bytes| {
-            let is_overlay = [&b"trusted.overlay."[..], b"user.overlay."].iter().any(|start| name.0.starts_with(start));
-            is_overlay || name.0.is_empty() || name.0.contains(&0)
-        };
+        let is_refused = |name: &Bytes| is_of_overlay(&name.0) || name.0.is_empty() || name.0.contains(&0);
         let kind = match member.kind {
             _ if owner.is_none() => NodeKind::Other(Other::Owner),
             // A folder is kept without its attributes, so that what is in it can be found.

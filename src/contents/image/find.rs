@@ -2,14 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::contents::follow::{Endless, follow};
 use crate::contents::image::{NodeKind, Stack};
 use crate::model::LayerPath;
-
-/// Links that lead to links: as many as the kernel follows.
-const DEEPEST: usize = 40;
-
-/// The longest path that Linux takes.
-const LONGEST: usize = 4096;
 
 /// Why a path leads to nothing. The paths are real ones.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,6 +15,12 @@ pub(crate) enum Lost {
     NotAFolder(LayerPath),
     /// Links lead back to themselves, or further than anything can go.
     Loop,
+}
+
+impl From<Endless> for Lost {
+    fn from(Endless: Endless) -> Self {
+        Self::Loop
+    }
 }
 
 impl Stack {
@@ -37,43 +38,16 @@ impl Stack {
         follows_last: bool,
         replaced: &BTreeSet<LayerPath>,
     ) -> Result<LayerPath, Lost> {
-        let mut rest: Vec<&[u8]> = path.components().rev().collect();
-        let mut reached = LayerPath::root();
-        let mut followed = 0;
-        while let Some(name) = rest.pop() {
-            match name {
-                b"" | b"." => continue,
-                b".." => {
-                    reached = reached.parent().unwrap_or_else(LayerPath::root);
-                    continue;
-                }
-                _ => {}
+        follow(path, |next, is_last| match self.nodes.get(next).map(|node| &node.kind) {
+            None => Err(Lost::Missing(next.clone())),
+            Some(NodeKind::Link(_)) if replaced.contains(next) && (follows_last || !is_last) => {
+                Err(Lost::NotAFolder(next.clone()))
             }
-            let next = reached.join(name);
-            if next.as_bytes().len() > LONGEST {
-                return Err(Lost::Loop);
-            }
-            match self.nodes.get(&next).map(|node| &node.kind) {
-                None => return Err(Lost::Missing(next)),
-                Some(NodeKind::Link(_)) if replaced.contains(&next) && (follows_last || !rest.is_empty()) => {
-                    return Err(Lost::NotAFolder(next));
-                }
-                Some(NodeKind::Link(target)) if follows_last || !rest.is_empty() => {
-                    followed += 1;
-                    if followed > DEEPEST {
-                        return Err(Lost::Loop);
-                    }
-                    if target.starts_with(b"/") {
-                        reached = LayerPath::root();
-                    }
-                    rest.extend(target.split(|byte| *byte == b'/').rev());
-                }
-                Some(NodeKind::Folder) => reached = next,
-                Some(_) if rest.is_empty() => reached = next,
-                Some(_) => return Err(Lost::NotAFolder(next)),
-            }
-        }
-        Ok(reached)
+            Some(NodeKind::Link(target)) if follows_last || !is_last => Ok(Some(target)),
+            Some(NodeKind::Folder) => Ok(None),
+            Some(_) if is_last => Ok(None),
+            Some(_) => Err(Lost::NotAFolder(next.clone())),
+        })
     }
 
     /// True for a real path that is a folder.

@@ -220,17 +220,13 @@ impl<W: Write> Tar<'_, W> {
         let Some((first, others)) = paths.split_first() else { return Ok(()) };
         let node = &stack.nodes[*first];
         let (major, minor) = found.device;
-        let size = found.sparse.as_ref().map(|sparse| sparse.size);
-        let kind = match (&found.member.kind, size) {
+        let kind = match (&found.member.kind, found.size()) {
             (_, Some(size)) => RecordKind::File(size),
-            (MemberKind::File { size, .. }, _) => RecordKind::File(*size),
             (MemberKind::Link(target), _) => RecordKind::SymbolicLink(&target.0),
             (MemberKind::Other(b'3'), _) => RecordKind::CharacterDevice(major, minor),
             (MemberKind::Other(b'4'), _) => RecordKind::BlockDevice(major, minor),
             (MemberKind::Other(b'6'), _) => RecordKind::Fifo,
-            (MemberKind::Folder | MemberKind::HardLink(_) | MemberKind::Sparse | MemberKind::Other(_), _) => {
-                return Ok(());
-            }
+            _ => return Ok(()),
         };
         let nothing = Attributes::new();
         let attributes = node.attributes.as_deref().unwrap_or(&nothing);
@@ -251,33 +247,11 @@ impl<W: Write> Tar<'_, W> {
         };
         note(self.record(&record(first.as_bytes(), kind)))?;
         if let RecordKind::File(size) = kind {
-            match &found.sparse {
-                None => stream.pieces(size, |piece| note(self.put(piece)))?,
-                Some(sparse) => {
-                    let mut at = 0;
-                    for (offset, length) in &sparse.parts {
-                        note(self.zeros(offset - at))?;
-                        stream.pieces(*length, |piece| note(self.put(piece)))?;
-                        at = offset + length;
-                    }
-                    note(self.zeros(size - at))?;
-                }
-            }
+            found.content(stream, |piece| note(self.put(piece)))?;
             note(self.put(&END[..padding(size)]))?;
         }
         for other in others {
             note(self.record(&record(other.as_bytes(), RecordKind::HardLink(first.as_bytes()))))?;
-        }
-        Ok(())
-    }
-
-    fn zeros(&mut self, mut count: u64) -> io::Result<()> {
-        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
-        while count > 0 {
-            crate::tar::stream::interrupted()?;
-            let length = count.min(ZEROS.len() as u64);
-            self.put(&ZEROS[..usize::try_from(length).unwrap_or(ZEROS.len())])?;
-            count -= length;
         }
         Ok(())
     }

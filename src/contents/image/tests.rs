@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::*;
 use crate::contents::ArchiveError;
+use crate::contents::blob::blob_of;
 use crate::contents::links::{BaseLinks, LayerLinks};
 use crate::image::Layer;
 use crate::layer::{Below, Look, Tree, inherit};
@@ -141,7 +142,7 @@ fn a_folder_is_as_it_is_there() {
 fn a_folder_above_is_rather_as_a_layer_that_was_made_here_has_it() {
     let project = project(&[BASE]);
     let of = |path: &str| {
-        let links = LayerLinks::read(&tarred(&[(path, 0o711, 7)])[..], media_type::LAYER).unwrap();
+        let links = LayerLinks::read(blob_of(&tarred(&[(path, 0o711, 7)])), media_type::LAYER).unwrap();
         BaseLinks::stack([&links])
     };
     for (made, expected) in [(of("opt"), "/opt 711 7:7 as there"), (of("other"), "/opt 750 10:20 as there")] {

@@ -166,7 +166,7 @@ fn archives_meet_other_packages_and_the_base() {
     header.set_size(0);
     links.append_link(&mut header, "bin", "usr/bin").unwrap();
     let links = crate::contents::links::LayerLinks::read(
-        &links.into_inner().unwrap()[..],
+        crate::contents::blob::blob_of(&links.into_inner().unwrap()),
         crate::model::document::media_type::LAYER,
     );
     let links = crate::contents::links::BaseLinks::stack([&links.unwrap()]);

@@ -20,12 +20,12 @@ use super::layers::{Part, Record};
 use super::schedule::{Pool, Schedule, Ticket};
 use super::steps::Make;
 use super::{BuildError, BuiltImage, Executor, Outcome, Tally};
+use crate::bases::BaseImage;
 use crate::contents::image::ImageTree;
 use crate::image::{Image, Layer};
 use crate::model::{Descriptor, Digest, Platform};
 use crate::plan::{Graph, Node, Origin, Plan};
 use crate::process::signal;
-use crate::stage::base::BaseImage;
 
 /// How many bases are asked for or fetched at once.
 const NETWORK_LIMIT: usize = 8;

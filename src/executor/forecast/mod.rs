@@ -15,6 +15,7 @@ use super::layers::{Part, look, program, resolve};
 use super::reasons::Last;
 use super::steps::Stack;
 use super::{BuildError, Executor};
+use crate::bases::{BaseError, BaseImage};
 use crate::contents::image::ImageTree;
 use crate::image::{AddedLayer, Image};
 use crate::layer::Look;
@@ -23,7 +24,6 @@ use crate::model::document::media_type;
 use crate::model::{Descriptor, Digest, ImageName, Platform};
 use crate::plan::{Graph, Node, Origin, Plan, PlannedImage};
 use crate::source::Placed;
-use crate::stage::base::{BaseError, BaseImage};
 
 /// One stage of a build that is not done yet.
 #[derive(Debug)]

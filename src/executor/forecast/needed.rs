@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Forecast, Foreseen, State};
+use crate::bases::BaseImage;
 use crate::contents::LayerLinks;
 use crate::contents::image::ImageTree;
 use crate::executor::BuildError;
@@ -15,7 +16,6 @@ use crate::layer::{Below, Look};
 use crate::model::ImageName;
 use crate::plan::{Node, PlannedImage};
 use crate::source::Placed;
-use crate::stage::base::BaseImage;
 
 impl Forecast<'_> {
     /// What is known of the image below, as far as its layers were looked into before; and a stage to fetch

@@ -8,6 +8,7 @@ use crate::manifest::package::{Mode, Owner, Package, PackageContent};
 use crate::manifest::read::{Table, Value};
 use crate::manifest::validate::{Checker, value};
 use crate::model::image_name;
+use crate::model::layer_path::WHITEOUT;
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
@@ -275,8 +276,8 @@ pub(super) fn image_path(path: Placed<String>, folder: bool, checker: &mut Check
         refuse("it holds a NUL", None, checker);
         return None;
     }
-    if let Some(part) = parts.iter().find(|part| part.starts_with(".wh.")) {
-        refuse(&format!("`{part}` would delete a file: layers mean that by names with `.wh.`"), None, checker);
+    if let Some(part) = parts.iter().find(|part| part.starts_with(WHITEOUT)) {
+        refuse(&format!("`{part}` would delete a file: layers mean that by names with `{WHITEOUT}`"), None, checker);
         return None;
     }
     let ends_as_folder = path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..");

@@ -162,7 +162,7 @@ fn known_by(document: &Value, file: &Path, registry: &str) -> Known {
 
 /// Has the credentials of every file where skopeo looks struck out of what is shown from now on. This is done once in
 /// the life of a process, when a tool has failed: its own words may quote them.
-pub(in crate::tools) fn learn_all() {
+pub(crate) fn learn_all() {
     static LEARNT: Once = Once::new();
     LEARNT.call_once(|| {
         let places = Places::of_environment(None);
@@ -173,7 +173,7 @@ pub(in crate::tools) fn learn_all() {
 /// On `Ok` nothing that skopeo is about to read for itself keeps it waiting, or has no end: the user's credentials, the
 /// files of `named`, and the settings of registries are regular files of a bounded size, or are not there. What may not
 /// be read at all is for skopeo to tell.
-pub(in crate::tools) fn refuse_endless<'a>(named: impl Iterator<Item = &'a Path>) -> Result<(), FileError> {
+pub(crate) fn refuse_endless<'a>(named: impl Iterator<Item = &'a Path>) -> Result<(), FileError> {
     let places = Places::of_environment(None);
     let settings = places.files.iter().filter(|path| path.ends_with("containers/auth.json"));
     let settings = settings.map(|path| path.with_file_name("registries.conf"));

@@ -35,8 +35,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::document::media_type;
 use crate::model::{Descriptor, Digest, Document, Reference, RegistryMirror, Repository};
-use crate::process::signal;
-use crate::tools::process::TICK;
+use crate::process::{TICK, signal};
 use crate::tools::{Cause, transcript};
 use connection::Trouble;
 use credentials::Places;

@@ -9,9 +9,10 @@ use std::path::Path;
 use super::{Access, STALL_LIMIT, Skopeo};
 use crate::fs::{self, FileContext};
 use crate::model::{Digest, Reference};
+use crate::process::Invocation;
+use crate::process::bounds::Bounds;
 use crate::tools::error::ToolError;
-use crate::tools::process::bounds::Bounds;
-use crate::tools::{Cause, Invocation, Subject};
+use crate::tools::{Cause, Subject};
 
 /// An image in an OCI layout.
 #[derive(Clone, Copy, Debug)]

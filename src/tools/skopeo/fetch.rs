@@ -22,9 +22,10 @@ use super::source::Source;
 use super::{Access, Skopeo};
 use crate::fs::{self, FileContext};
 use crate::model::{Descriptor, Digest, ImageManifest, Reference, Repository};
+use crate::process::Invocation;
+use crate::process::bounds::Bounds;
 use crate::tools::error::ToolError;
-use crate::tools::process::bounds::Bounds;
-use crate::tools::{Cause, Invocation, Subject};
+use crate::tools::{Cause, Subject};
 
 /// A file that should hold the blob that its digest names.
 pub(crate) type Blob = (Digest, PathBuf);

@@ -8,10 +8,11 @@ use serde::Deserialize;
 use super::source::Source;
 use super::{Access, QUESTION_LIMIT, Skopeo};
 use crate::model::{Digest, Document, Reference, Repository};
+use crate::process::Invocation;
+use crate::process::bounds::Bounds;
 use crate::tools::error::ToolError;
-use crate::tools::process::bounds::Bounds;
 use crate::tools::registry::Client;
-use crate::tools::{Cause, Invocation, Subject, Task};
+use crate::tools::{Cause, Subject, Task};
 
 /// For a question that only an explanation needs.
 const EXPLANATION_LIMIT: Duration = Duration::from_secs(10);

@@ -36,9 +36,10 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::model::{RegistryMirror, Repository};
+use crate::process::Invocation;
 use crate::tools::error::ToolError;
 use crate::tools::registry::{Client, refuse_endless};
-use crate::tools::{Cause, Invocation, Subject, Task, Version, environment};
+use crate::tools::{Cause, Subject, Task, Version, environment};
 
 pub(crate) use crate::tools::registry::Access;
 pub(crate) use copy::Layout;

@@ -10,9 +10,9 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::process::{self, seconds};
 use crate::tools::Cause;
 use crate::tools::error::ToolError;
-use crate::tools::process::{self, seconds};
 
 /// How often a call is made at most.
 const TRIES: u32 = 5;
@@ -120,7 +120,8 @@ mod tests {
 
     use super::*;
     use crate::model::{Reference, Repository, Tag};
-    use crate::tools::{Invocation, Subject, Task};
+    use crate::process::Invocation;
+    use crate::tools::{Subject, Task};
 
     fn error(cause: Cause) -> ToolError {
         let repository = Repository::parse("registry.example.com/app").unwrap();

@@ -4,9 +4,10 @@
 use super::Skopeo;
 use super::source::Source;
 use crate::model::{Digest, Reference, Repository};
+use crate::process::Invocation;
 use crate::tools::error::ToolError;
 use crate::tools::registry::{Access, Answer, Client};
-use crate::tools::{Cause, Invocation, Task};
+use crate::tools::{Cause, Task};
 
 impl Skopeo {
     /// True if whoever is asked first plainly says that the tag stands for this digest. Where it is false,

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use super::{Access, Skopeo};
 use crate::model::{Reference, RegistryMirror, Repository};
+use crate::process::Invocation;
 use crate::tools::error::ToolError;
-use crate::tools::{Cause, Invocation, Task};
+use crate::tools::{Cause, Task};
 
 /// For a question to a mirror, which the registry would answer too.
 const MIRROR_LIMIT: Duration = Duration::from_secs(15);

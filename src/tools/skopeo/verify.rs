@@ -18,9 +18,10 @@ use std::path::Path;
 use super::{Access, Skopeo};
 use crate::fs;
 use crate::model::{Digest, Reference};
+use crate::process::Invocation;
+use crate::process::bounds::Bounds;
+use crate::tools::Subject;
 use crate::tools::error::ToolError;
-use crate::tools::process::bounds::Bounds;
-use crate::tools::{Invocation, Subject};
 
 /// What skopeo may read for it: documents, keys and signatures.
 const LARGEST: u64 = 256 << 20;

@@ -1,0 +1,312 @@
+//! Root filesystems: an image's layers, unpacked once and kept for every run and step.
+//!
+//! ```text
+//! <cache>/rootfs/<chain ID>-<created>-<ID map>/fs/    the tree of a base's layers; never written to
+//! <cache>/rootfs/layer-<diff ID>-<time>-<ID map>/fs/  the tree of one layer, what it deletes marked for
+//!                                                     overlays
+//! <cache>/rootfs/<name>/size                          what it takes on the disk, in bytes
+//! <cache>/rootfs/<name>/census                        what was in it when it was made, checked: without it, or with
+//!                                                     one that is damaged, it is made anew
+//! <cache>/rootfs/<name>/newest                        the newest time in a base's tree
+//! <cache>/rootfs/<name>/root                          there if the layer has an entry for the root folder
+//! <cache>/rootfs/<name>.lock                          held while it is made, shared while it is used; as
+//!                                                     old as its last use
+//! <cache>/rootfs/.oci-tmp-<name>-<random>/            one that is being made, with umoci's layout beside it
+//! ```
+//!
+//! A base's layers are one tree; each layer made here is a tree of its own, to be stacked on it by an
+//! overlay, so that a changed package unpacks itself alone. A step's tree is the upper folder of the
+//! overlay that it ran on ([`adopt`]); from its blob the same is made by umoci, which knows no
+//! overlays, and by marking then what the layer deletes. Where trees cannot be stacked, all layers are one
+//! tree, to be copied for each step, and the copy becomes the tree of the layers up to that step's. A tree
+//! gets its name when it is whole and on disk: what has the name is complete, whatever was killed.
+//!
+//! What a tree's files have for times is said in [`dates`]; it is in the name, so that one layer at two
+//! places of an image, or on two bases, is two trees.
+
+pub(crate) mod dates;
+mod seal;
+#[cfg(test)]
+mod stacks;
+mod tree;
+mod unpack;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::contents::BaseLayerError;
+use crate::contents::image::FlattenError;
+use crate::fs::{
+    FileContext as _, FileError, Lock, TEMPORARY_PREFIX, create_private_folder, create_unique_folder, parent,
+    sync_folder,
+};
+use crate::model::{ChainId, Descriptor, DiffId, Digest};
+use crate::process::IdMap;
+use crate::report::Reporter;
+use crate::sandbox::{self, Depth, Overlays};
+use crate::tools::{ToolError, Umoci};
+use dates::{Dates, time_of};
+#[cfg(test)]
+pub(super) use seal::seal as seal_for_test;
+use seal::seal;
+use tree::{Kind, Tree};
+
+/// The name of the file that says what a tree takes on the disk.
+pub(super) const SIZE: &str = "size";
+/// The name of the file that says what was in a tree when it was made.
+const CENSUS: &str = "census";
+/// The name of the tree in its folder.
+const TREE: &str = "fs";
+
+/// A layer whose blob is on disk and verified.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerBlob {
+    pub(crate) descriptor: Descriptor,
+    pub(crate) diff_id: DiffId,
+    /// The blob's file.
+    pub(crate) path: PathBuf,
+}
+
+/// The layers of an image, lowest first.
+pub(crate) struct RootfsRequest<'a> {
+    /// The base's.
+    pub(crate) base: &'a [LayerBlob],
+    /// Those made here on top of it.
+    pub(crate) own: &'a [LayerBlob],
+    pub(crate) dates: Dates<'a>,
+    pub(crate) cache: &'a Path,
+    pub(crate) map: &'a IdMap,
+    pub(crate) overlays: Overlays,
+    pub(crate) umoci: &'a Umoci,
+    /// Whether a blob's content is what its name says; asked before umoci is given it.
+    pub(crate) verify: &'a dyn Fn(&Digest) -> Result<bool, FileError>,
+    pub(crate) reporter: &'a dyn Reporter,
+    /// What errors and reports call the image.
+    pub(crate) subject: &'a str,
+}
+
+/// An unpacked image. While it lives, whoever removes trees ([`trees`](super::trees)) leaves these be.
+#[derive(Debug)]
+pub(crate) struct Rootfs {
+    /// The trees for an overlay, topmost first; never none.
+    pub(crate) lowers: Vec<PathBuf>,
+    /// If trees cannot be stacked: there is one, of these layers.
+    chain: Option<Chain>,
+    /// The time of the files of the first layer that is made here, less a second; in seconds since 1970.
+    pub(crate) start: i64,
+    /// How many layers of it were made here.
+    own: usize,
+    /// A tree of it had to be unpacked.
+    pub(crate) is_new: bool,
+    in_use: Vec<Lock>,
+}
+
+/// What the one tree of several layers is.
+#[derive(Debug)]
+struct Chain {
+    /// Lowest first.
+    layers: Vec<DiffId>,
+    /// Stands for the time at which the base was made.
+    created: String,
+}
+
+impl Rootfs {
+    /// The time of the files of its topmost layer, if that was made here; in seconds since 1970.
+    pub(crate) fn time(&self) -> i64 {
+        self.start.saturating_add(i64::try_from(self.own).unwrap_or(i64::MAX))
+    }
+
+    /// Has a layer that was made here, by its number, counted from 0 for the lowest, stand on another tree of it.
+    /// `None` where it cannot: trees are not stacked, or another layer stands on that tree.
+    pub(crate) fn replace(&mut self, layer: usize, by: Self) -> Option<()> {
+        let other = by.lowers.into_iter().next().filter(|other| self.is_stacked() && !self.lowers.contains(other))?;
+        let place = self.own.checked_sub(layer + 1)?;
+        *self.lowers.get_mut(place)? = other;
+        self.in_use.extend(by.in_use);
+        Some(())
+    }
+
+    /// Whether its layers are trees of their own.
+    pub(crate) fn is_stacked(&self) -> bool {
+        self.chain.is_none()
+    }
+
+    /// The time that the files of the next layer get.
+    pub(crate) fn next(&self) -> i64 {
+        time_of(self.start, self.own)
+    }
+}
+
+/// Why an image could not be unpacked.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum RootfsError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tool(#[from] ToolError),
+    #[error("the cache's copy of the layer `{digest}` was damaged, and is set aside")]
+    #[diagnostic(code(oci::rootfs::damaged_layer), help("run the command again: it fetches or builds the layer anew"))]
+    Damaged { digest: Digest },
+    #[error("the layer `{digest}` is a foreign one: its bytes are not where the image is")]
+    #[diagnostic(
+        code(oci::rootfs::foreign_layer),
+        help("such an image can be built on and published, and run by engines that fetch the layer from its `urls`")
+    )]
+    Foreign { digest: Digest },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layer(#[from] BaseLayerError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Flatten(#[from] FlattenError),
+    #[error("the cache's folder `{}` has a colon in its name, which umoci cannot read", path.display())]
+    #[diagnostic(code(oci::rootfs::colon), help("set `dir` in `[cache]` to another folder"))]
+    Colon { path: PathBuf },
+}
+
+/// Unpacks what is not unpacked yet.
+pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError> {
+    let folder = folder(request)?;
+    let own = request.own;
+    let prepare = |layers, kind| Tree { layers, kind, folder: &folder, request }.prepare();
+    // A tree of no layers only stands in where there is nothing else.
+    let base = match request.base.is_empty() && !own.is_empty() {
+        true => None,
+        false => Some(prepare(request.base, Kind::Base)?),
+    };
+    let start = request.dates.start(base.as_ref().and_then(|base| base.newest));
+    let mut trees = Vec::new();
+    let mut chain = None;
+    if request.overlays == Overlays::OnDisk {
+        for (number, layer) in own.iter().enumerate().rev() {
+            trees.push(prepare(std::slice::from_ref(layer), Kind::Layer(time_of(start, number)))?);
+        }
+        trees.extend(base);
+    } else {
+        let layers = [request.base, own].concat();
+        let diff_ids = layers.iter().map(|layer| layer.diff_id).collect();
+        chain = Some(Chain { layers: diff_ids, created: request.dates.name() });
+        trees.push(match base {
+            Some(base) if own.is_empty() => base,
+            base => {
+                let newest = base.and_then(|base| base.newest);
+                prepare(&layers, Kind::Whole { start, own: own.len(), newest })?
+            }
+        });
+    }
+    let is_new = trees.iter().any(|tree| tree.is_new);
+    let (mut lowers, in_use): (Vec<_>, Vec<_>) = trees.into_iter().map(|tree| (tree.path, tree.lock)).unzip();
+    // An overlay refuses one twice; below itself it shows nothing.
+    let mut above = BTreeSet::new();
+    lowers.retain(|tree| above.insert(tree.clone()));
+    Ok(Rootfs { lowers, chain, start, own: own.len(), is_new, in_use })
+}
+
+/// Unpacks one layer that is no image's, with this time for all its files.
+pub(crate) fn prepare_layer(request: &RootfsRequest<'_>, time: i64) -> Result<Rootfs, RootfsError> {
+    let folder = folder(request)?;
+    let tree = Tree { layers: request.own, kind: Kind::Layer(time), folder: &folder, request }.prepare()?;
+    let (lowers, is_new) = (vec![tree.path], tree.is_new);
+    Ok(Rootfs { lowers, chain: None, start: time, own: 0, is_new, in_use: vec![tree.lock] })
+}
+
+/// The folder of all trees.
+fn folder(request: &RootfsRequest<'_>) -> Result<PathBuf, RootfsError> {
+    let folder = request.cache.join("rootfs");
+    if folder.to_string_lossy().contains(':') {
+        return Err(RootfsError::Colon { path: request.cache.to_owned() });
+    }
+    // Trees hold images' set-uid programs and device files, which are for no other user.
+    create_private_folder(&folder)?;
+    Ok(folder)
+}
+
+/// Keeps the tree of a step's layer, or of all up to it if it ran in a copy: `fs` in this folder, which is
+/// gone afterwards. Without one, as when it was in memory, nothing is done.
+///
+/// On `Ok` what is there under the layer's name is whole and on disk.
+pub(crate) fn adopt(
+    cache: &Path,
+    map: &IdMap,
+    (below, layer): (&Rootfs, &DiffId),
+    made: &Path,
+) -> Result<(), FileError> {
+    if !made.join("fs").is_dir() {
+        return Ok(());
+    }
+    let folder = cache.join("rootfs");
+    let name = match &below.chain {
+        None => layer_name(layer, below.next(), map),
+        Some(Chain { layers, created }) => {
+            whole_name(&[&layers[..], &[*layer]].concat(), (created, below.start, below.own + 1), map)
+        }
+    };
+    let entry = folder.join(&name);
+    let _alone = Lock::exclusive(&folder.join(format!("{name}.lock")), || {})?;
+    if seal::recall(&entry).is_some() {
+        return Ok(());
+    }
+    if entry.exists() {
+        set_aside(&entry, map)?;
+    }
+    seal(made, map)?;
+    std::fs::rename(made, &entry).context("rename", made)?;
+    sync_folder(&folder)
+}
+
+impl Rootfs {
+    /// Those of its trees that are not what was unpacked, by their stats: a walk through all of them.
+    pub(crate) fn changed(&self, map: &IdMap) -> Result<Vec<PathBuf>, FileError> {
+        let folders = self.lowers.iter().filter_map(|tree| tree.parent());
+        let mut changed = Vec::new();
+        for folder in folders {
+            if !seal::is_as_made(folder, Depth::Stats, map)? {
+                changed.push(folder.to_owned());
+            }
+        }
+        Ok(changed)
+    }
+}
+
+/// Reads a tree's folder, and sets it aside if it is not what was unpacked; whether it is. One that is gone by
+/// now is.
+pub(crate) fn check(folder: &Path, map: &IdMap) -> Result<bool, FileError> {
+    if seal::is_as_made(folder, Depth::Content, map)? || !folder.exists() {
+        return Ok(true);
+    }
+    set_aside(folder, map).map(|()| false)
+}
+
+/// Has a tree lose its name, so that it is made anew, and removes it. A container that stands on it goes on with
+/// what it has open.
+pub(crate) fn set_aside(folder: &Path, map: &IdMap) -> Result<(), FileError> {
+    let (parent, name) = (parent(folder), folder.file_name().unwrap_or_default().to_string_lossy());
+    let half = create_unique_folder(parent, &format!("{TEMPORARY_PREFIX}{name}-"))?;
+    match std::fs::rename(folder, half.join(TREE)) {
+        // Another process was quicker.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        renamed => renamed.context("set aside", folder)?,
+    }
+    // What cannot be removed now is swept later.
+    let _ = sandbox::remove_tree(&half, map);
+    Ok(())
+}
+
+/// The name of the tree of one layer whose files have this time.
+fn layer_name(layer: &DiffId, time: i64, map: &IdMap) -> String {
+    format!("layer-{}-{time}-{map}", layer.0.hex())
+}
+
+/// The name of the tree of a base's layers, lowest first; `created` stands for the time at which it was made.
+fn base_name(layers: &[DiffId], created: &str, map: &IdMap) -> String {
+    let chain = ChainId::of(layers).map_or_else(|| "empty".to_owned(), |chain| chain.0.hex());
+    format!("{chain}-{created}-{map}")
+}
+
+/// The name of the one tree of a base's layers and those made on top of it: how many these are, and the time of
+/// the first, less a second.
+fn whole_name(layers: &[DiffId], (created, start, own): (&str, i64, usize), map: &IdMap) -> String {
+    base_name(layers, &format!("{created}-{start}-{own}"), map)
+}

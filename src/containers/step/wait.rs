@@ -1,0 +1,29 @@
+//! Waiting for what another step is at.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::containers::step::{StepError, Steps};
+use crate::fs::Lock;
+use crate::process;
+
+/// How often a lock that someone else holds is tried.
+const TICK: Duration = Duration::from_millis(50);
+
+impl Steps<'_> {
+    /// Waits for a lock; an interrupt ends the wait.
+    pub(super) fn wait(&self, path: &Path, whom: &str) -> Result<Lock, StepError> {
+        let mut told = false;
+        loop {
+            if let Some(lock) = Lock::try_exclusive(path)? {
+                return Ok(lock);
+            }
+            // A step of this process is shown as running.
+            if !told && !Lock::is_own(path) {
+                self.reporter.note(&format!("waiting for {whom}"));
+                told = true;
+            }
+            process::wait(TICK).map_err(|_| StepError::Interrupted)?;
+        }
+    }
+}
