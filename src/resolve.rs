@@ -7,19 +7,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::image;
 use crate::layout::{Layout, LayoutError, Pinned};
 use crate::lock::{Entry, Lock};
 use crate::manifest::{Base, Pin};
 use crate::model::config::ConfigError;
 use crate::model::document::DocumentError;
 use crate::model::{Digest, Document, ImageManifest, Origin, Reference};
-use crate::parallel;
-use crate::report::{Reporter, Stage};
+use crate::report::{Reporter, WorkKind};
 use crate::source::At;
 use crate::store::Store;
 use crate::tools::skopeo::{Access, Skopeo};
 use crate::tools::{Cause, ToolError};
+use crate::{image, parallel};
 
 /// How many questions a registry is asked at once, and so how many connections it has from us. Where an answer
 /// takes 50 ms, 100 tags are seven of them; with twice as many, they would be four.
@@ -156,7 +155,7 @@ impl Resolver<'_> {
             registries.into_values().map(|questions| questions.into_iter().collect()).collect();
         let answers = parallel::map(&registries, REGISTRIES, |questions| {
             parallel::map(questions, LIMIT, |((reference, anonymous), names)| {
-                let activity = self.reporter.begin(Stage::Resolve, names.join(", "));
+                let activity = self.reporter.begin(WorkKind::Resolve, names.join(", "));
                 let access = self.skopeo.access(reference.repository(), *anonymous);
                 let mut entries = names.iter().filter_map(|name| self.lock.entries.get(*name));
                 let known = entries.find(|entry| is_of(entry, reference)).map(|entry| entry.digest);

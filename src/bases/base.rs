@@ -11,7 +11,7 @@ use crate::layout::{Layout, LayoutError};
 use crate::lock::Entry;
 use crate::manifest::Base;
 use crate::model::{Descriptor, Digest, ImageManifest, Origin, Platform, Reference};
-use crate::report::{Meter, Reporter, Stage};
+use crate::report::{Meter, Reporter, WorkKind};
 use crate::sanitize;
 use crate::source::Place;
 use crate::store::{BlobError, Store};
@@ -253,7 +253,7 @@ impl Bases<'_> {
             return Ok(());
         }
         let platform = base.image.config.platform();
-        let activity = self.reporter.begin(Stage::Fetch, format!("{} for {platform}", base.name));
+        let activity = self.reporter.begin(WorkKind::Fetch, format!("{} for {platform}", base.name));
         match &base.supply {
             Supply::Registry { reference, access } => {
                 self.download(base, (reference, access), activity.meter())?;

@@ -10,6 +10,7 @@ use crate::cli::BuildArguments;
 use crate::diagnostic::Failure;
 use crate::executor::{BuildOptions, Executor, Foreseen, State};
 use crate::plan::Plan;
+use crate::report::WorkKind;
 use crate::resolve::Pins;
 use crate::sanitize;
 
@@ -38,7 +39,7 @@ fn resolving(session: &Session, unresolved: &Pins<'_>) -> Vec<Foreseen> {
     let reasons: BTreeMap<&String, String> =
         differences.iter().map(|difference| (&difference.name, difference.to_string())).collect();
     let stage = |(name, pin): (&String, &_)| Foreseen {
-        stage: "resolve",
+        kind: WorkKind::Resolve,
         name: name.clone(),
         platform: None,
         layer: None,
@@ -51,7 +52,7 @@ fn resolving(session: &Session, unresolved: &Pins<'_>) -> Vec<Foreseen> {
 /// A line for each stage, and one for each of its commands.
 fn as_text(stages: &[Foreseen]) -> String {
     let mut text = String::new();
-    for Foreseen { stage, name, platform, layer, state, commands } in stages {
+    for Foreseen { kind, name, platform, layer, state, commands } in stages {
         let platform = platform.as_ref().map(|platform| format!(" {platform}")).unwrap_or_default();
         let layer = layer.as_ref().map(|layer| format!(" {}", sanitize::name(layer))).unwrap_or_default();
         let state = match state {
@@ -59,7 +60,7 @@ fn as_text(stages: &[Foreseen]) -> String {
             State::Needed(reasons) => reasons.join("; "),
             State::Unknown(reason) => reason.clone(),
         };
-        let _ = writeln!(text, "{stage:8} {name}{platform}{layer}: {}", sanitize::name(&state));
+        let _ = writeln!(text, "{:8} {name}{platform}{layer}: {}", kind.name(), sanitize::name(&state));
         for command in commands {
             let _ = writeln!(text, "         $ {}", sanitize::name(command));
         }
@@ -74,7 +75,7 @@ fn as_json(stage: &Foreseen) -> Value {
         State::Unknown(reason) => ("unknown", vec![reason.clone()]),
     };
     json!({
-        "stage": stage.stage,
+        "stage": stage.kind.name(),
         "name": stage.name,
         "platform": stage.platform.as_ref().map(ToString::to_string),
         "layer": stage.layer,
@@ -82,4 +83,18 @@ fn as_json(stage: &Foreseen) -> Value {
         "reasons": reasons,
         "commands": stage.commands,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::WorkKind::{Assemble, Fetch, Index, Layer, Resolve, Step};
+
+    #[test]
+    fn the_page_names_every_kind_of_work_in_a_plan() {
+        let page = include_str!("../../docs/metadata.md");
+        let line = page.lines().find(|line| line.starts_with("- `stage`: ")).unwrap();
+        let planned = [Resolve, Fetch, Layer, Step, Assemble, Index].map(|kind| format!("`{}`", kind.name()));
+        let named: Vec<&str> = line.split('`').skip(3).step_by(2).collect();
+        assert_eq!(named.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>(), planned);
+    }
 }

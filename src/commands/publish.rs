@@ -14,7 +14,7 @@ use crate::manifest::{Build, Manifest};
 use crate::model::document::media_type;
 use crate::model::{Digest, Reference, Repository, Tag};
 use crate::plan::{Plan, PlannedImage};
-use crate::report::Stage;
+use crate::report::WorkKind;
 use crate::source::{At, Placed};
 use crate::store::Layout;
 use crate::tools::skopeo::{self, Access};
@@ -160,7 +160,7 @@ fn publish(session: &Session, built: &Built, repository: &Placed<Repository>, ta
             session.reporter.note(&format!("{destination} is this image already"));
             continue;
         }
-        let activity = session.reporter.begin(Stage::Push, destination.to_string());
+        let activity = session.reporter.begin(WorkKind::Push, destination.to_string());
         let pushed = match push(session, built, &destination, &access) {
             // The destination lacks layers that are not here either: only now are they worth fetching.
             Err(error) if is_failure_of_tool(&error) && session.is_shallow(built) => {

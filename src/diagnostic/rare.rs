@@ -10,6 +10,7 @@ use crate::bases::BaseError;
 use crate::containers::rootfs::RootfsError;
 use crate::containers::unstarted::Unstarted;
 use crate::contents::BaseLayerError;
+use crate::executor::BuildError;
 use crate::image::ImageError;
 use crate::model::Digest;
 use crate::process::ProcessError;
@@ -43,6 +44,11 @@ fn images_that_are_wrong_where_they_come_from() {
         &BaseLayerError::MediaType("application/x-layer".to_owned()),
         &BaseLayerError::Read(io::ErrorKind::UnexpectedEof.into()),
     ]));
+}
+
+#[test]
+fn faults_of_our_own() {
+    insta::assert_snapshot!(all(&[&BuildError::Forgotten { name: "app".to_owned() }]));
 }
 
 #[test]

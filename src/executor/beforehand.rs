@@ -12,7 +12,7 @@ use crate::bases::BaseError;
 use crate::containers::step::{StepError, missing_secrets};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
-use crate::plan::{Graph, Origin, Plan};
+use crate::plan::{ById, Graph, ImageId, NodeId, Origin, Plan};
 use crate::source::At;
 
 /// An error for each base of a plan that has no image for a platform which it is needed for. What the lockfile does not
@@ -47,9 +47,9 @@ impl Executor<'_> {
             return Vec::new();
         }
         let rehearsed = Building::rehearse(self, plan);
-        let mut will_run: Vec<Option<usize>> = rehearsed.first_steps;
-        let mut errors: BTreeMap<(usize, usize), Vec<At<StepError>>> = BTreeMap::new();
-        for (number, node) in graph.nodes.iter().enumerate() {
+        let mut will_run: ById<NodeId, Option<usize>> = rehearsed.first_steps;
+        let mut errors: BTreeMap<(ImageId, usize), Vec<At<StepError>>> = BTreeMap::new();
+        for (number, node) in graph.nodes.enumerate() {
             // On an image that changes, all steps are others.
             if node.needs.iter().any(|need| will_run[*need].is_some()) {
                 will_run[number] = Some(0);
@@ -65,10 +65,10 @@ impl Executor<'_> {
         if errors.is_empty() { errors } else { errors.into_iter().chain(rehearsed.errors).collect() }
     }
 
-    /// By the number of an image in the plan: the numbers of its steps that have not all their secrets.
-    fn lacking(&self, plan: &Plan<'_>) -> BTreeMap<usize, Vec<usize>> {
-        let mut lacking: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (image, planned) in plan.images.iter().enumerate() {
+    /// By image: the numbers of its steps that have not all their secrets.
+    fn lacking(&self, plan: &Plan<'_>) -> BTreeMap<ImageId, Vec<usize>> {
+        let mut lacking: BTreeMap<ImageId, Vec<usize>> = BTreeMap::new();
+        for (image, planned) in plan.images.enumerate() {
             for (number, step) in planned.build.steps.iter().enumerate() {
                 if !missing_secrets(step, &self.manifest.folder).is_empty() {
                     lacking.entry(image).or_default().push(number);

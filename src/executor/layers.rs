@@ -20,7 +20,7 @@ use crate::model::elf::Machine;
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
 use crate::pack::ScanRequest;
 use crate::process::signal;
-use crate::report::Stage;
+use crate::report::WorkKind;
 use crate::source::Placed;
 use crate::store::Shelf;
 
@@ -191,7 +191,7 @@ impl Executor<'_> {
 
     fn make_layer(&self, part: &Part, key: &Digest, compression: Compression) -> Result<Record, BuildError> {
         let Part { tree, sources, .. } = part;
-        let activity = self.reporter.begin(Stage::Layer, part.title());
+        let activity = self.reporter.begin(WorkKind::Layer, part.title());
         let settled = tree.settle();
         let slot = self.slot(sources, compression);
         let earlier = tree.is_worth_remembering(compression).then(|| match self.options.anew {

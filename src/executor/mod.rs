@@ -149,6 +149,13 @@ pub(crate) enum BuildError {
     #[error("interrupted")]
     #[diagnostic(code(oci::tools::interrupted))]
     Interrupted,
+    /// Nothing that a person can cause: it keeps a fault of ours from looking like success.
+    #[error("`{name}` was neither built nor refused")]
+    #[diagnostic(
+        code(oci::build::forgotten),
+        help("this is a fault of `oci` itself: please report it, with `oci.toml` and what `oci build -v` says")
+    )]
+    Forgotten { name: String },
 }
 
 impl Executor<'_> {

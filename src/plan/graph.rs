@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::Build;
 use crate::model::{ImageName, Platform};
-use crate::plan::{Plan, PlannedImage};
+use crate::plan::{ById, ImageId, NodeId, Plan, PlannedImage};
 use crate::source::Placed;
 
 /// Every platform of every image of a plan, what is needed before what needs it.
 #[derive(Debug)]
 pub(crate) struct Graph<'a> {
-    pub(crate) nodes: Vec<Node<'a>>,
-    /// By the number of an image in [`Plan::images`]: its nodes, in their order.
-    pub(crate) made: Vec<Vec<usize>>,
+    pub(crate) nodes: ById<NodeId, Node<'a>>,
+    /// By image: its nodes, in their order.
+    pub(crate) made: ById<ImageId, Vec<NodeId>>,
 }
 
 /// One platform of an image.
@@ -24,24 +24,24 @@ pub(crate) struct Node<'a> {
     pub(crate) target: &'a Platform,
     pub(crate) origin: Origin<'a>,
     /// The image that it starts from; none for `scratch` and for what is from elsewhere.
-    pub(crate) base: Option<usize>,
+    pub(crate) base: Option<NodeId>,
     /// The image from elsewhere that it is, or stands on, however far down.
-    pub(crate) bottom: Option<usize>,
+    pub(crate) bottom: Option<NodeId>,
     /// Where the manifest first names it as an image that files are taken from.
     pub(crate) mention: Option<&'a Placed<ImageName>>,
     /// The images that it takes files from.
-    pub(crate) sources: BTreeMap<&'a ImageName, usize>,
+    pub(crate) sources: BTreeMap<&'a ImageName, NodeId>,
     /// All that has to be there first: the base and the sources.
-    pub(crate) needs: BTreeSet<usize>,
+    pub(crate) needs: BTreeSet<NodeId>,
 }
 
 /// Where an image comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Origin<'a> {
-    /// Elsewhere. This is where the first image in the plan that asks for it names it, and the image's number.
-    Elsewhere(&'a Placed<ImageName>, usize),
-    /// It is made here, and has this number in [`Plan::images`].
-    Made(usize),
+    /// Elsewhere. This is where the first image in the plan that asks for it names it, and that image.
+    Elsewhere(&'a Placed<ImageName>, ImageId),
+    /// It is made here, for this image of the plan.
+    Made(ImageId),
 }
 
 impl<'a> Node<'a> {
@@ -62,18 +62,18 @@ impl<'a> Node<'a> {
 
 impl<'a> Graph<'a> {
     pub(crate) fn new(plan: &'a Plan<'a>) -> Self {
-        let mut nodes: Vec<Node<'a>> = Vec::new();
-        let mut made: Vec<Vec<usize>> = vec![Vec::new(); plan.images.len()];
-        let mut known: BTreeMap<(String, &Platform), usize> = BTreeMap::new();
+        let mut nodes: ById<NodeId, Node<'a>> = ById::new();
+        let mut made: ById<ImageId, Vec<NodeId>> = plan.images.map(|_| Vec::new());
+        let mut known: BTreeMap<(String, &Platform), NodeId> = BTreeMap::new();
         let images: BTreeMap<&str, &PlannedImage<'_>> = plan.images.iter().map(|image| (image.name, image)).collect();
-        for (number, image) in plan.images.iter().enumerate() {
+        for (id, image) in plan.images.enumerate() {
             for target in &image.platforms {
                 let platform = if image.build.host.is_some() { &plan.host } else { target };
                 let mut find = |named: &'a Placed<ImageName>| {
                     if named.value == ImageName::Scratch {
                         return None;
                     }
-                    let next = nodes.len();
+                    let next = nodes.next_id();
                     let name = named.to_string();
                     let wanted = match images.get(name.as_str()) {
                         Some(PlannedImage { build: Build { host: Some(_), .. }, platforms, .. }) => {
@@ -84,7 +84,7 @@ impl<'a> Graph<'a> {
                     };
                     let node = *known.entry((name, wanted)).or_insert(next);
                     if node == next {
-                        let origin = Origin::Elsewhere(named, number);
+                        let origin = Origin::Elsewhere(named, id);
                         nodes.push(Node { bottom: Some(node), ..Node::new(platform, origin) });
                     }
                     Some(node)
@@ -96,11 +96,12 @@ impl<'a> Graph<'a> {
                     nodes[*source].mention.get_or_insert(mention);
                 }
                 let sources: BTreeMap<_, _> = sources.into_iter().map(|(name, (source, _))| (name, source)).collect();
-                let bottom = base.and_then(|base: usize| nodes[base].bottom);
+                let bottom = base.and_then(|base: NodeId| nodes[base].bottom);
                 let needs = base.into_iter().chain(sources.values().copied()).collect();
-                made[number].push(nodes.len());
-                nodes.push(Node { target, base, bottom, sources, needs, ..Node::new(platform, Origin::Made(number)) });
-                known.insert((image.name.to_owned(), target), nodes.len() - 1);
+                let made_here = Node::new(platform, Origin::Made(id));
+                let node = nodes.push(Node { target, base, bottom, sources, needs, ..made_here });
+                made[id].push(node);
+                known.insert((image.name.to_owned(), target), node);
             }
         }
         Self { nodes, made }
@@ -110,7 +111,12 @@ impl<'a> Graph<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::ids::Id as _;
     use crate::plan::tests::{TEXT, manifest};
+
+    fn numbers(node: &Node<'_>) -> BTreeSet<usize> {
+        node.needs.iter().map(|need| need.number()).collect()
+    }
 
     #[test]
     fn what_is_needed_comes_first() {
@@ -125,7 +131,7 @@ mod tests {
                     Origin::Elsewhere(name, _) => name.to_string(),
                     Origin::Made(number) => plan.images[number].name.to_owned(),
                 };
-                format!("{name} {} {:?}", node.platform.architecture(), node.needs)
+                format!("{name} {} {:?}", node.platform.architecture(), numbers(node))
             })
             .collect();
         let expected = [
@@ -140,7 +146,7 @@ mod tests {
             "top arm64 {5}",
         ];
         assert_eq!(shown, expected);
-        assert!(graph.nodes.iter().enumerate().all(|(number, node)| node.needs.iter().all(|need| *need < number)));
+        assert!(graph.nodes.enumerate().all(|(number, node)| node.needs.iter().all(|need| *need < number)));
     }
 
     #[test]
@@ -177,7 +183,7 @@ mod tests {
             let is_host = |platform: &Platform| *platform == Platform::host();
             let nodes = graph.nodes.iter().map(|node| {
                 let target = if is_host(node.target) { "host".to_owned() } else { node.target.to_string() };
-                format!("{} {} {target} {:?}", name(node), is_host(node.platform), node.needs)
+                format!("{} {} {target} {:?}", name(node), is_host(node.platform), numbers(node))
             });
             nodes.collect()
         };

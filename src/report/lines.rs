@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::report::{Event, Reporter, Stage};
+use crate::report::{Event, Reporter, WorkKind};
 use crate::{sanitize, secrets};
 
 /// How much is said.
@@ -53,11 +53,13 @@ fn words(event: Event<'_>) -> Option<(Verbosity, String)> {
     Some(match event {
         // Only what may take long is announced; the rest is told when it is done.
         Event::Started {
-            stage: stage @ (Stage::Fetch | Stage::Rootfs | Stage::Step | Stage::Push), subject, ..
-        } => (Verbosity::Normal, format!("{} {subject}", stage.verbs().0)),
-        Event::Started { stage, subject, .. } => (Verbosity::Verbose, format!("{} {subject}", stage.verbs().0)),
-        Event::Done { stage, subject, elapsed } => {
-            (Verbosity::Normal, format!("{} {subject} ({:.1} s)", stage.verbs().1, elapsed.as_secs_f64()))
+            kind: kind @ (WorkKind::Fetch | WorkKind::Rootfs | WorkKind::Step | WorkKind::Push),
+            subject,
+            ..
+        } => (Verbosity::Normal, format!("{} {subject}", kind.verbs().0)),
+        Event::Started { kind, subject, .. } => (Verbosity::Verbose, format!("{} {subject}", kind.verbs().0)),
+        Event::Done { kind, subject, elapsed } => {
+            (Verbosity::Normal, format!("{} {subject} ({:.1} s)", kind.verbs().1, elapsed.as_secs_f64()))
         }
         Event::Note { text } => (Verbosity::Normal, text.to_owned()),
         Event::Warning { text } => (Verbosity::Quiet, format!("warning: {text}")),

@@ -19,18 +19,43 @@ use terminal::Terminal;
 
 use crate::sanitize;
 
-/// A kind of work.
+/// The kinds of work of a build, a run or a publication: progress shows them, and a plan names those of a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum WorkKind {
+    /// Asking a registry which digest a tag stands for.
     Resolve,
+    /// Bringing a base's manifest and config, or its layers.
     Fetch,
+    /// Packing one layer.
     Layer,
+    /// Unpacking layers into a root filesystem.
     Rootfs,
+    /// Running a step.
     Step,
+    /// Making config and manifest of an image for one platform.
+    Assemble,
+    /// Making the index of an image for several platforms.
+    Index,
+    /// Pushing an image to a registry.
     Push,
 }
 
-impl Stage {
+impl WorkKind {
+    /// The name of a kind of work that a plan has, in text and in JSON: `docs/metadata.md` has them all. Unpacking and
+    /// pushing are in no plan.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Fetch => "fetch",
+            Self::Layer => "layer",
+            Self::Rootfs => "unpack",
+            Self::Step => "step",
+            Self::Assemble => "assemble",
+            Self::Index => "index",
+            Self::Push => "push",
+        }
+    }
+
     /// What is being done, and what was.
     pub(crate) fn verbs(self) -> (&'static str, &'static str) {
         match self {
@@ -39,6 +64,8 @@ impl Stage {
             Self::Layer => ("packing", "packed"),
             Self::Rootfs => ("unpacking", "unpacked"),
             Self::Step => ("running", "ran"),
+            Self::Assemble => ("assembling", "assembled"),
+            Self::Index => ("indexing", "indexed"),
             Self::Push => ("pushing", "pushed"),
         }
     }
@@ -49,13 +76,13 @@ impl Stage {
 pub(crate) enum Event<'a> {
     Started {
         activity: u64,
-        stage: Stage,
+        kind: WorkKind,
         subject: &'a str,
         meter: &'a Arc<Meter>,
     },
     /// Ended well. What ended otherwise is told by its error.
     Done {
-        stage: Stage,
+        kind: WorkKind,
         subject: &'a str,
         elapsed: Duration,
     },
@@ -115,18 +142,18 @@ fn is_watched() -> bool {
 
 impl dyn Reporter + '_ {
     /// Begins a stretch of work on `subject`.
-    pub(crate) fn begin(&self, stage: Stage, subject: impl AsRef<str>) -> Activity<'_> {
+    pub(crate) fn begin(&self, kind: WorkKind, subject: impl AsRef<str>) -> Activity<'_> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let activity = Activity {
             reporter: self,
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            stage,
+            kind,
             subject: sanitize::name(subject.as_ref()),
             meter: Arc::default(),
             started: Instant::now(),
         };
         let Activity { number, ref subject, ref meter, .. } = activity;
-        self.report(Event::Started { activity: number, stage, subject, meter });
+        self.report(Event::Started { activity: number, kind, subject, meter });
         activity
     }
 
@@ -151,7 +178,7 @@ impl dyn Reporter + '_ {
 pub(crate) struct Activity<'a> {
     reporter: &'a dyn Reporter,
     number: u64,
-    stage: Stage,
+    kind: WorkKind,
     subject: String,
     meter: Arc<Meter>,
     started: Instant,
@@ -165,8 +192,8 @@ impl Activity<'_> {
 
     /// It went well.
     pub(crate) fn done(self) {
-        let Self { stage, subject, .. } = &self;
-        self.reporter.report(Event::Done { stage: *stage, subject, elapsed: self.started.elapsed() });
+        let Self { kind, subject, .. } = &self;
+        self.reporter.report(Event::Done { kind: *kind, subject, elapsed: self.started.elapsed() });
     }
 }
 

@@ -55,8 +55,8 @@ impl Terminal {
 impl Reporter for Terminal {
     fn report(&self, event: Event<'_>) {
         match event {
-            Event::Started { activity, stage, subject, meter } => {
-                self.begin(activity, format!("{} {subject}", stage.verbs().0), meter);
+            Event::Started { activity, kind, subject, meter } => {
+                self.begin(activity, format!("{} {subject}", kind.verbs().0), meter);
             }
             Event::Ended { activity } => {
                 if let Some(bar) = self.running().remove(&activity) {

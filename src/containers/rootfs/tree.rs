@@ -13,7 +13,7 @@ use crate::fs::{
     sync_folder, write_private,
 };
 use crate::model::DiffId;
-use crate::report::Stage;
+use crate::report::WorkKind;
 use crate::sandbox::times::{BaseDating, Moment};
 use crate::sandbox::{self, ROOT_MARK};
 
@@ -88,7 +88,7 @@ impl Tree<'_> {
     }
 
     fn make(&self, name: &str, entry: &Path) -> Result<(), RootfsError> {
-        let activity = self.request.reporter.begin(Stage::Rootfs, self.subject());
+        let activity = self.request.reporter.begin(WorkKind::Rootfs, self.subject());
         let prefix = format!("{TEMPORARY_PREFIX}{name}-");
         let half = create_unique_folder(self.folder, &prefix)?;
         let made = self.fill(&half).and_then(|()| {

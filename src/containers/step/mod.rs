@@ -46,7 +46,7 @@ use crate::image::Layer;
 use crate::manifest::Step;
 use crate::model::{Compression, Digest, ImageConfig, Platform};
 use crate::process::{IdMap, Namespaces, shell_status};
-use crate::report::{Reporter, Stage};
+use crate::report::{Reporter, WorkKind};
 use crate::sandbox::{self, Container, Limits, Overlays, STANDARD_INPUT, Task};
 use crate::sanitize;
 use crate::source::{At, Place};
@@ -215,8 +215,9 @@ impl Steps<'_> {
             shown: rootfs.next(),
             secrets: secrets.into_iter().filter_map(Secret::needle).collect(),
         };
-        let activity =
-            self.reporter.begin(Stage::Step, format!("{}: {}", request.subject, sanitize::name(&request.step.title())));
+        let activity = self
+            .reporter
+            .begin(WorkKind::Step, format!("{}: {}", request.subject, sanitize::name(&request.step.title())));
         let helper = sandbox::invocation(Path::new(STANDARD_INPUT)).namespaces(Namespaces::sandbox(self.map));
         // JSON is UTF-8, and the paths in the task may be anything.
         let task = serde_json::to_vec(&Task::Step(Box::new(step)))

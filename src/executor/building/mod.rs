@@ -24,7 +24,7 @@ use crate::bases::BaseImage;
 use crate::contents::image::ImageTree;
 use crate::image::{Image, Layer};
 use crate::model::{Descriptor, Digest, Platform};
-use crate::plan::{Graph, Node, Origin, Plan};
+use crate::plan::{ById, Graph, ImageId, Node, NodeId, Origin, Plan};
 use crate::process::signal;
 
 /// How many bases are asked for or fetched at once.
@@ -36,26 +36,26 @@ const NETWORK_LIMIT: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Work {
     /// The index of an image, over its platforms.
-    Index(usize),
+    Index(ImageId),
     /// Config and manifest of a node.
-    Assemble(usize),
+    Assemble(NodeId),
     /// One layer of a node.
-    Layer(usize, usize),
+    Layer(NodeId, usize),
     /// What of a node stands on links of the image below is put where they lead.
-    Follow(usize),
+    Follow(NodeId),
     /// A node's packages are looked at.
-    Scan(usize),
+    Scan(NodeId),
     /// What is a link in a base.
-    Links(usize),
+    Links(NodeId),
     /// A base's layers, if it is not known what is a link in them.
-    Fetch(usize),
+    Fetch(NodeId),
     /// What an image holds that packages take files from: if that is known; else its layers are brought,
     /// and then read.
-    RecallFiles(usize),
-    FetchFiles(usize),
-    ReadFiles(usize),
+    RecallFiles(NodeId),
+    FetchFiles(NodeId),
+    ReadFiles(NodeId),
     /// A base's manifest and config.
-    Load(usize),
+    Load(NodeId),
 }
 
 /// What is known of a node so far.
@@ -141,18 +141,25 @@ pub(super) struct Building<'a> {
     plan: &'a Plan<'a>,
     graph: Graph<'a>,
     schedule: Schedule<Work>,
-    /// By node.
-    progress: Vec<Progress>,
-    /// By image.
-    indexes: Vec<OnceLock<Descriptor>>,
+    progress: ById<NodeId, Progress>,
+    indexes: ById<ImageId, OnceLock<Descriptor>>,
     /// By key: the task that makes it, or that will find it made.
     makers: Mutex<BTreeMap<Digest, Ticket>>,
     /// By key, whether or not the store may keep them under it.
     made: Mutex<BTreeMap<Digest, Record>>,
     /// By what they came of, in an order that does not depend on who was first.
-    errors: Mutex<BTreeMap<(usize, Work), Vec<BuildError>>>,
+    errors: Mutex<BTreeMap<(Cause, Work), Vec<BuildError>>>,
     /// Notes and warnings that were shown: each is shown for one platform only.
     told: Mutex<BTreeSet<String>>,
+}
+
+/// What an error came of. Behind all nodes the order matters little: an index can only fail by the disk's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Cause {
+    Node(NodeId),
+    Image(ImageId),
+    /// A signal asked the program to end.
+    Signal,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -167,8 +174,8 @@ impl<'a> Building<'a> {
             steps: Make::Missing,
             plan,
             schedule: Schedule::new(executor.workers, NETWORK_LIMIT),
-            progress: graph.nodes.iter().map(|_| Progress::default()).collect(),
-            indexes: plan.images.iter().map(|_| OnceLock::new()).collect(),
+            progress: graph.nodes.map(|_| Progress::default()),
+            indexes: plan.images.map(|_| OnceLock::new()),
             graph,
             makers: Mutex::default(),
             made: Mutex::default(),
@@ -189,18 +196,16 @@ impl<'a> Building<'a> {
 
     /// What can be known of before anything is looked at.
     fn add_tasks(&self) {
-        let mut lasts: Vec<Vec<Ticket>> = self.plan.images.iter().map(|_| Vec::new()).collect();
-        let later: Vec<Vec<BuildError>> = self
+        let mut lasts: ById<ImageId, Vec<Ticket>> = self.plan.images.map(|_| Vec::new());
+        let later: ById<ImageId, Vec<BuildError>> = self
             .plan
             .images
-            .iter()
-            .map(|image| self.executor.manifest.not_yet(image.build).into_iter().map(BuildError::from).collect())
-            .collect();
-        let is_later: Vec<bool> = later.iter().map(|errors| !errors.is_empty()).collect();
+            .map(|image| self.executor.manifest.not_yet(image.build).into_iter().map(BuildError::from).collect());
+        let is_later: ById<ImageId, bool> = later.map(|errors| !errors.is_empty());
         let can_be_made = |node: &&Node<'_>| matches!(node.origin, Origin::Made(image) if !is_later[image]);
-        let wanted: BTreeSet<usize> =
+        let wanted: BTreeSet<NodeId> =
             self.graph.nodes.iter().filter(can_be_made).flat_map(|node| node.needs.iter().copied()).collect();
-        for (number, node) in self.graph.nodes.iter().enumerate() {
+        for (number, node) in self.graph.nodes.enumerate() {
             let last = match node.origin {
                 // What is asked for by nobody who can be built is not asked for.
                 Origin::Elsewhere(..) if !wanted.contains(&number) => continue,
@@ -224,11 +229,12 @@ impl<'a> Building<'a> {
             };
             let _ = self.progress[number].last.set(last);
         }
-        for (image, (lasts, later)) in lasts.into_iter().zip(later).enumerate() {
+        let images: Vec<ImageId> = self.plan.images.enumerate().map(|(image, _)| image).collect();
+        for (image, (lasts, later)) in images.into_iter().zip(lasts.into_iter().zip(later)) {
             if later.is_empty() {
                 self.schedule.add(Pool::Processor, Work::Index(image), lasts);
             } else if let Some(node) = self.graph.made[image].first() {
-                self.fail((*node, Work::Scan(*node)), later);
+                self.fail((Cause::Node(*node), Work::Scan(*node)), later);
             }
         }
     }
@@ -236,28 +242,27 @@ impl<'a> Building<'a> {
     fn work(&self, work: Work) {
         if signal::pending().is_some() {
             self.schedule.stop();
-            return self.fail((usize::MAX, work), vec![BuildError::Interrupted]);
+            return self.fail((Cause::Signal, work), vec![BuildError::Interrupted]);
         }
-        let (number, result) = match work {
-            Work::Load(node) => (node, self.load(node)),
-            Work::Fetch(node) => (node, self.fetch(node)),
-            Work::RecallFiles(node) => (node, self.recall_files(node)),
-            Work::FetchFiles(node) => (node, self.fetch_files(node)),
-            Work::ReadFiles(node) => (node, self.read_files(node)),
-            Work::Links(node) => (node, self.links(node)),
-            Work::Scan(node) => (node, self.scan(node)),
-            Work::Follow(node) => (node, self.follow(node)),
-            Work::Layer(node, layer) => (node, self.layer(node, layer)),
-            Work::Assemble(node) => (node, self.assemble(node)),
-            // Behind all nodes, its place in the order matters little: it can only be the disk's fault.
-            Work::Index(image) => (self.graph.nodes.len() + image, self.index(image)),
+        let (cause, result) = match work {
+            Work::Load(node) => (Cause::Node(node), self.load(node)),
+            Work::Fetch(node) => (Cause::Node(node), self.fetch(node)),
+            Work::RecallFiles(node) => (Cause::Node(node), self.recall_files(node)),
+            Work::FetchFiles(node) => (Cause::Node(node), self.fetch_files(node)),
+            Work::ReadFiles(node) => (Cause::Node(node), self.read_files(node)),
+            Work::Links(node) => (Cause::Node(node), self.links(node)),
+            Work::Scan(node) => (Cause::Node(node), self.scan(node)),
+            Work::Follow(node) => (Cause::Node(node), self.follow(node)),
+            Work::Layer(node, layer) => (Cause::Node(node), self.layer(node, layer)),
+            Work::Assemble(node) => (Cause::Node(node), self.assemble(node)),
+            Work::Index(image) => (Cause::Image(image), self.index(image)),
         };
         if let Err(errors) = result {
-            self.fail((number, work), errors);
+            self.fail((cause, work), errors);
         }
     }
 
-    fn fail(&self, of: (usize, Work), errors: Vec<BuildError>) {
+    fn fail(&self, of: (Cause, Work), errors: Vec<BuildError>) {
         locked(&self.errors).entry(of).or_default().extend(errors);
         if self.executor.options.fail_fast {
             self.schedule.stop();
@@ -276,7 +281,7 @@ impl<'a> Building<'a> {
     }
 
     /// The task after which the links of a base are known; the same one for all who ask.
-    fn links_task(&self, base: usize) -> Option<Ticket> {
+    fn links_task(&self, base: NodeId) -> Option<Ticket> {
         let load = *self.progress[base].last.get()?;
         let mut task = locked(&self.progress[base].links);
         Some(*task.get_or_insert_with(|| {
@@ -286,7 +291,7 @@ impl<'a> Building<'a> {
     }
 
     /// The task after which it is known what an image holds; the same one for all who ask.
-    fn files_task(&self, source: usize) -> Option<Ticket> {
+    fn files_task(&self, source: NodeId) -> Option<Ticket> {
         let whole = *self.progress[source].last.get()?;
         Some(*self.progress[source].read.get_or_init(|| {
             let recall = self.schedule.add(Pool::Processor, Work::RecallFiles(source), [whole]);
@@ -296,14 +301,14 @@ impl<'a> Building<'a> {
     }
 
     /// Makes a node that is not whole yet wait for this, too.
-    fn hold(&self, number: usize, ticket: Ticket) {
+    fn hold(&self, number: NodeId, ticket: Ticket) {
         if let Some(last) = self.progress[number].last.get() {
             self.schedule.hold(*last, ticket);
         }
     }
 
     /// All platforms of an image, if they are whole.
-    fn platforms(&self, image: usize) -> Option<BTreeMap<Platform, BuiltImage>> {
+    fn platforms(&self, image: ImageId) -> Option<BTreeMap<Platform, BuiltImage>> {
         let nodes = self.graph.made[image].iter().map(|node| (&self.graph.nodes[*node], &self.progress[*node]));
         // A stage for this machine alone is one image to whoever names it: the one that is for this machine, too.
         let is_host = self.plan.images[image].build.host.is_some();

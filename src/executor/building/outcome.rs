@@ -1,17 +1,17 @@
 //! What has come of a plan in the end, or of a plan whose steps are not run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
-use super::Building;
+use super::{Building, Cause};
 use crate::executor::steps::Make;
 use crate::executor::{BuildError, Built, Executor, Outcome, Tally};
-use crate::plan::{Origin, Plan};
+use crate::plan::{ById, NodeId, Origin, Plan};
 
 /// What came of a plan whose steps were not run.
 pub(in crate::executor) struct Rehearsed {
-    /// By node: the first of its steps that has to run, if that is known.
-    pub(in crate::executor) first_steps: Vec<Option<usize>>,
+    /// The first of each node's steps that has to run, if that is known.
+    pub(in crate::executor) first_steps: ById<NodeId, Option<usize>>,
     pub(in crate::executor) errors: Vec<BuildError>,
 }
 
@@ -21,16 +21,16 @@ impl<'a> Building<'a> {
         let building = Self { steps: Make::Nothing, ..Self::new(executor, plan) };
         building.add_tasks();
         building.schedule.run(|work| building.work(work));
-        let first_steps = building.progress.iter().map(|progress| progress.first_step.get().copied()).collect();
+        let first_steps = building.progress.map(|progress| progress.first_step.get().copied());
         Rehearsed { first_steps, errors: building.outcome().errors }
     }
 
     pub(super) fn outcome(self) -> Outcome {
-        let built = self.plan.images.iter().enumerate().filter_map(|(number, image)| {
+        let built = self.plan.images.enumerate().filter_map(|(number, image)| {
             let descriptor = self.indexes[number].get()?.clone();
             Some((image.name.to_owned(), Built { descriptor, platforms: self.platforms(number)? }))
         });
-        let built = built.collect();
+        let built: BTreeMap<String, Built> = built.collect();
         let packed = self.progress.iter().filter_map(|progress| progress.packed.get());
         let mut layers = Tally::default();
         let made = packed.flat_map(|packed| &packed.layers).filter_map(|layer| Some(layer.layer.get()?.1));
@@ -42,13 +42,20 @@ impl<'a> Building<'a> {
         }
         let mut told = BTreeSet::new();
         let mut errors = Vec::new();
-        for ((node, _), failed) in self.errors.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        for ((cause, _), failed) in self.errors.into_inner().unwrap_or_else(PoisonError::into_inner) {
             // A problem that an image has on several platforms is told once.
-            let image = match self.graph.nodes.get(node).map(|node| node.origin) {
-                Some(Origin::Made(image)) => Some(image),
-                _ => None,
+            let image = match cause {
+                Cause::Node(node) => match self.graph.nodes[node].origin {
+                    Origin::Made(image) => Some(image),
+                    Origin::Elsewhere(..) => None,
+                },
+                Cause::Image(_) | Cause::Signal => None,
             };
             errors.extend(failed.into_iter().filter(|error| told.insert((image, error.to_string()))));
+        }
+        if errors.is_empty() && self.steps == Make::Missing {
+            let forgotten = self.plan.asked_for().filter(|image| !built.contains_key(image.name));
+            errors.extend(forgotten.map(|image| BuildError::Forgotten { name: image.name.to_owned() }));
         }
         Outcome { built, errors, layers, steps }
     }

@@ -7,10 +7,11 @@ use super::Building;
 use crate::executor::BuildError;
 use crate::executor::files::Sources;
 use crate::model::Digest;
+use crate::plan::NodeId;
 use crate::source::At;
 
 impl Building<'_> {
-    pub(super) fn recall_files(&self, number: usize) -> Result<(), Vec<BuildError>> {
+    pub(super) fn recall_files(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         if let (Some(whole), Some(name)) = (self.progress[number].whole.get(), self.graph.nodes[number].mention)
             && let Some(files) = self.executor.known_files(name, whole.image()).map_err(|error| vec![error])?
         {
@@ -19,7 +20,7 @@ impl Building<'_> {
         Ok(())
     }
 
-    pub(super) fn fetch_files(&self, number: usize) -> Result<(), Vec<BuildError>> {
+    pub(super) fn fetch_files(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let progress = &self.progress[number];
         let (Some(whole), None) = (progress.whole.get(), progress.files.get()) else { return Ok(()) };
         if let Some(base) = whole.base() {
@@ -29,7 +30,7 @@ impl Building<'_> {
         Ok(())
     }
 
-    pub(super) fn read_files(&self, number: usize) -> Result<(), Vec<BuildError>> {
+    pub(super) fn read_files(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let progress = &self.progress[number];
         if let (Some(()), Some(whole), Some(name)) =
             (progress.complete.get(), progress.whole.get(), self.graph.nodes[number].mention)
@@ -41,13 +42,13 @@ impl Building<'_> {
     }
 
     /// What all images hold that a node takes files from; nothing if one of them failed.
-    pub(super) fn sources(&self, number: usize) -> Option<Sources> {
+    pub(super) fn sources(&self, number: NodeId) -> Option<Sources> {
         let sources = self.graph.nodes[number].sources.iter();
         sources.map(|(name, source)| Some(((*name).clone(), Arc::clone(self.progress[*source].files.get()?)))).collect()
     }
 
     /// Brings those of these layers that came from elsewhere with an image that a node takes files from.
-    pub(super) fn complete_sources(&self, number: usize, missing: &BTreeSet<Digest>) -> Result<(), BuildError> {
+    pub(super) fn complete_sources(&self, number: NodeId, missing: &BTreeSet<Digest>) -> Result<(), BuildError> {
         let sources = self.graph.nodes[number].sources.values();
         for base in sources.filter_map(|source| self.progress[*source].whole.get()?.base()) {
             self.executor.complete_for(missing, base)?;

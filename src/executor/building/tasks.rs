@@ -11,14 +11,14 @@ use crate::executor::steps::{Make, Stack};
 use crate::image::AddedLayer;
 use crate::layer::{Difference, Look};
 use crate::model::Digest;
-use crate::plan::{Node, Origin, PlannedImage};
+use crate::plan::{ImageId, Node, NodeId, Origin, PlannedImage};
 use crate::source::At;
 
 /// The most layers that an image for Docker may have.
 const MOST_LAYERS: usize = 127;
 
 impl Building<'_> {
-    pub(super) fn load(&self, number: usize) -> Result<(), Vec<BuildError>> {
+    pub(super) fn load(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let node = &self.graph.nodes[number];
         if let Origin::Elsewhere(name, asker) = node.origin {
             let build = self.plan.images[asker].build;
@@ -28,7 +28,7 @@ impl Building<'_> {
         Ok(())
     }
 
-    pub(super) fn fetch(&self, number: usize) -> Result<(), Vec<BuildError>> {
+    pub(super) fn fetch(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let (Some(Whole::Elsewhere(base)), Origin::Elsewhere(name, _)) =
             (self.progress[number].whole.get(), self.graph.nodes[number].origin)
         else {
@@ -46,7 +46,7 @@ impl Building<'_> {
         Ok(())
     }
 
-    pub(super) fn links(&self, number: usize) -> Result<(), Vec<BuildError>> {
+    pub(super) fn links(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let Progress { fetched, linked, whole, .. } = &self.progress[number];
         if let (Some(()), Some(Whole::Elsewhere(base)), Origin::Elsewhere(name, _)) =
             (fetched.get(), whole.get(), self.graph.nodes[number].origin)
@@ -59,7 +59,7 @@ impl Building<'_> {
         Ok(())
     }
 
-    pub(super) fn scan(&self, number: usize) -> Result<(), Vec<BuildError>> {
+    pub(super) fn scan(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let Node { origin: Origin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
         let Some(sources) = self.sources(number) else { return Ok(()) };
         let build = self.plan.images[image].build;
@@ -83,12 +83,12 @@ impl Building<'_> {
         Ok(())
     }
 
-    pub(super) fn follow(&self, number: usize) -> Result<(), Vec<BuildError>> {
+    pub(super) fn follow(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let node = &self.graph.nodes[number];
         let (Origin::Made(image), Some(below)) = (node.origin, self.below(node)) else { return Ok(()) };
         let parts = std::mem::take(&mut *locked(&self.progress[number].parts));
         let look = look(&parts);
-        let is_linked = |base: usize| self.progress[base].linked.get().is_some();
+        let is_linked = |base: NodeId| self.progress[base].linked.get().is_some();
         if look == Look::Everywhere && !node.bottom.is_none_or(is_linked) {
             return Ok(());
         }
@@ -103,7 +103,7 @@ impl Building<'_> {
     }
 
     /// Makes each layer a task, and the node wait for them.
-    fn pack(&self, number: usize, parts: Vec<Part>) {
+    fn pack(&self, number: NodeId, parts: Vec<Part>) {
         let Origin::Made(image) = self.graph.nodes[number].origin else { return };
         let compression = self.plan.images[image].build.compression;
         let program = program(&parts);
@@ -130,7 +130,7 @@ impl Building<'_> {
         }
     }
 
-    pub(super) fn layer(&self, number: usize, layer: usize) -> Result<(), Vec<BuildError>> {
+    pub(super) fn layer(&self, number: NodeId, layer: usize) -> Result<(), Vec<BuildError>> {
         let Node { origin: Origin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
         let Some(packed) = self.progress[number].packed.get().and_then(|packed| packed.layers.get(layer)) else {
             return Ok(());
@@ -154,7 +154,7 @@ impl Building<'_> {
         Ok(())
     }
 
-    pub(super) fn assemble(&self, number: usize) -> Result<(), Vec<BuildError>> {
+    pub(super) fn assemble(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let node = &self.graph.nodes[number];
         let (Origin::Made(image), Some((below, base)), Some(packed)) =
             (node.origin, self.below(node), self.progress[number].packed.get())
@@ -204,14 +204,14 @@ impl Building<'_> {
     }
 
     /// Keeps what the next plan is explained by.
-    fn keep_last(&self, number: usize, packed: &Packed) -> Result<(), BuildError> {
+    fn keep_last(&self, number: NodeId, packed: &Packed) -> Result<(), BuildError> {
         let Node { origin: Origin::Made(image), target, base, .. } = self.graph.nodes[number] else { return Ok(()) };
         let base = base.and_then(|base| self.progress[base].whole.get()).map(Whole::digest);
         let layers = packed.layers.iter().map(|layer| (layer.created_by.clone(), layer.key)).collect();
         self.executor.keep_last(self.plan.images[image].name, target, &Last { base, layers })
     }
 
-    pub(super) fn index(&self, image: usize) -> Result<(), Vec<BuildError>> {
+    pub(super) fn index(&self, image: ImageId) -> Result<(), Vec<BuildError>> {
         if let Some(platforms) = self.platforms(image) {
             self.warn_of_layers(image, platforms.values().map(|built| built.image.layers.len()).max());
             let manifests = platforms.into_iter().map(|(platform, built)| (platform, built.manifest)).collect();
@@ -222,7 +222,7 @@ impl Building<'_> {
     }
 
     /// Warns of an image that has more layers than Docker pulls. Stages are never pulled.
-    fn warn_of_layers(&self, image: usize, count: Option<usize>) {
+    fn warn_of_layers(&self, image: ImageId, count: Option<usize>) {
         let PlannedImage { name, build, .. } = &self.plan.images[image];
         let Some(count) =
             count.filter(|count| *count > MOST_LAYERS && !self.executor.manifest.stages.contains_key(*name))

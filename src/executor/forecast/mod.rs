@@ -22,14 +22,14 @@ use crate::layer::Look;
 use crate::manifest::Build;
 use crate::model::document::media_type;
 use crate::model::{Descriptor, Digest, ImageName, Platform};
-use crate::plan::{Graph, Node, Origin, Plan, PlannedImage};
+use crate::plan::{ById, Graph, ImageId, Node, NodeId, Origin, Plan, PlannedImage};
+use crate::report::WorkKind;
 use crate::source::Placed;
 
-/// One stage of a build that is not done yet.
+/// One piece of work of a build, whether or not its result is there.
 #[derive(Debug)]
 pub(crate) struct Foreseen {
-    /// `resolve`, `fetch`, `layer`, `step`, `assemble` or `index`.
-    pub(crate) stage: &'static str,
+    pub(crate) kind: WorkKind,
     /// The image or base that it is for.
     pub(crate) name: String,
     pub(crate) platform: Option<Platform>,
@@ -74,14 +74,13 @@ struct Forecast<'a> {
     unresolved: &'a BTreeSet<String>,
     stages: Vec<Foreseen>,
     errors: Vec<BuildError>,
-    /// By node: whether it is made here.
-    made: Vec<bool>,
-    /// By node.
-    known: Vec<Option<Known>>,
-    /// By node: what images hold, as far as anybody asked.
-    files: BTreeMap<usize, Option<Arc<ImageTree>>>,
+    /// Whether each node is made here.
+    made: ById<NodeId, bool>,
+    known: ById<NodeId, Option<Known>>,
+    /// What images hold, as far as anybody asked.
+    files: BTreeMap<NodeId, Option<Arc<ImageTree>>>,
     /// The digest of each node's manifest, if it is known; that of a base may be, without it.
-    digests: Vec<Option<Digest>>,
+    digests: ById<NodeId, Option<Digest>>,
 }
 
 impl Executor<'_> {
@@ -93,12 +92,12 @@ impl Executor<'_> {
             unresolved,
             stages: Vec::new(),
             errors: Vec::new(),
-            made: graph.nodes.iter().map(|node| matches!(node.origin, Origin::Made(_))).collect(),
-            known: Vec::new(),
+            made: graph.nodes.map(|node| matches!(node.origin, Origin::Made(_))),
+            known: ById::new(),
             files: BTreeMap::new(),
-            digests: Vec::new(),
+            digests: ById::new(),
         };
-        for (number, node) in graph.nodes.iter().enumerate() {
+        for (number, node) in graph.nodes.enumerate() {
             let known = match node.origin {
                 Origin::Elsewhere(name, asker) => forecast.base(name, plan.images[asker].build, node),
                 Origin::Made(image) => forecast.image(&plan.images[image], node),
@@ -139,7 +138,7 @@ impl Forecast<'_> {
         let mut stage = |state, commands| {
             let platform = Some(node.platform.clone());
             self.stages.push(Foreseen {
-                stage: "fetch",
+                kind: WorkKind::Fetch,
                 name: written.clone(),
                 platform,
                 layer: None,
@@ -214,7 +213,7 @@ impl Forecast<'_> {
                 Some(_) => State::Needed(vec!["`--no-cache` is set".to_owned()]),
                 None => State::Needed(executor.why(last.as_ref(), (number, part), &key, image.build.compression)?),
             };
-            self.push("layer", image, node, Some(part.title().to_owned()), state);
+            self.push(WorkKind::Layer, image, node, Some(part.title().to_owned()), state);
         }
         let scratch = Known { image: Image::scratch(node.platform), base: None, manifest: None };
         let below = match node.base {
@@ -233,7 +232,7 @@ impl Forecast<'_> {
                 }
             };
             self.steps_on_new_layers(image, node, &of_steps);
-            self.push("assemble", image, node, None, state);
+            self.push(WorkKind::Assemble, image, node, None, state);
             return Ok(None);
         };
         let stack = Stack {
@@ -250,7 +249,7 @@ impl Forecast<'_> {
         let done = executor.recall_steps(stack, &mut all)?;
         self.steps_on_known_layers(image, node, done);
         if done < image.build.steps.len() {
-            self.push("assemble", image, node, None, State::Needed(vec!["its layers are made".to_owned()]));
+            self.push(WorkKind::Assemble, image, node, None, State::Needed(vec!["its layers are made".to_owned()]));
             return Ok(None);
         }
         let below = match node.base {
@@ -265,12 +264,12 @@ impl Forecast<'_> {
             false => State::Needed(vec![changed(last.as_ref(), below, &layers, image)]),
         };
         let known = Known { image: made, base: below.base.clone(), manifest: Some(manifest) };
-        self.push("assemble", image, node, None, state);
+        self.push(WorkKind::Assemble, image, node, None, state);
         Ok(Some(known))
     }
 
     /// The index over the platforms of an image.
-    fn index(&mut self, image: &PlannedImage<'_>, graph: &Graph<'_>, number: usize) {
+    fn index(&mut self, image: &PlannedImage<'_>, graph: &Graph<'_>, number: ImageId) {
         let nodes = graph.made[number].iter().map(|node| (&graph.nodes[*node], &self.known[*node]));
         let manifests: Option<BTreeMap<Platform, Descriptor>> =
             nodes.map(|(node, known)| Some((node.platform.clone(), known.as_ref()?.manifest.clone()?))).collect();
@@ -283,19 +282,19 @@ impl Forecast<'_> {
             Some(_) => State::Needed(vec!["its images are others".to_owned()]),
         };
         let name = image.name.to_owned();
-        self.stages.push(Foreseen { stage: "index", name, platform: None, layer: None, state, commands: Vec::new() });
+        self.stages.push(Foreseen {
+            kind: WorkKind::Index,
+            name,
+            platform: None,
+            layer: None,
+            state,
+            commands: Vec::new(),
+        });
     }
 
-    fn push(
-        &mut self,
-        stage: &'static str,
-        image: &PlannedImage<'_>,
-        node: &Node<'_>,
-        layer: Option<String>,
-        state: State,
-    ) {
+    fn push(&mut self, kind: WorkKind, image: &PlannedImage<'_>, node: &Node<'_>, layer: Option<String>, state: State) {
         self.stages.push(Foreseen {
-            stage,
+            kind,
             name: image.name.to_owned(),
             platform: Some(node.target.clone()),
             layer,

@@ -14,7 +14,8 @@ use crate::executor::links::{LINKS, below};
 use crate::image::Layer;
 use crate::layer::{Below, Look};
 use crate::model::ImageName;
-use crate::plan::{Node, PlannedImage};
+use crate::plan::{Node, NodeId, PlannedImage};
+use crate::report::WorkKind;
 use crate::source::Placed;
 
 impl Forecast<'_> {
@@ -48,7 +49,7 @@ impl Forecast<'_> {
     fn fetch(&self, base: &BaseImage, node: &Node<'_>, reason: &str) -> Option<Foreseen> {
         let is_absent = |layer: &Layer| !self.executor.store.has(&layer.descriptor);
         base.image.layers.iter().any(is_absent).then(|| Foreseen {
-            stage: "fetch",
+            kind: WorkKind::Fetch,
             name: base.name().to_owned(),
             platform: Some(node.platform.clone()),
             layer: Some("layers".to_owned()),
@@ -72,10 +73,10 @@ impl Forecast<'_> {
         reason: &str,
     ) {
         for title in titles {
-            self.push("layer", image, node, Some(title), State::Unknown(reason.to_owned()));
+            self.push(WorkKind::Layer, image, node, Some(title), State::Unknown(reason.to_owned()));
         }
         self.steps_on_new_layers(image, node, &State::Unknown("the layers below it are not known yet".to_owned()));
-        self.push("assemble", image, node, None, State::Unknown("its layers are not known yet".to_owned()));
+        self.push(WorkKind::Assemble, image, node, None, State::Unknown("its layers are not known yet".to_owned()));
     }
 
     /// What the images hold that packages take files from; where one is not known, neither are the layers.
@@ -105,7 +106,7 @@ impl Forecast<'_> {
         &mut self,
         mention: &Placed<ImageName>,
         node: &Node<'_>,
-        source: usize,
+        source: NodeId,
     ) -> Result<Option<Arc<ImageTree>>, BuildError> {
         if let Some(known) = self.files.get(&source) {
             return Ok(known.clone());

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::{Forecast, Foreseen, State};
 use crate::manifest::Step;
 use crate::plan::{Node, PlannedImage};
+use crate::report::WorkKind;
 
 impl Forecast<'_> {
     /// The steps of an image of whose layers below all are known. The first `done` of them ran on these layers
@@ -36,7 +37,7 @@ impl Forecast<'_> {
             State::Needed(_) | State::Unknown(_) => vec![shell_words::join(&step.command)],
         };
         self.stages.push(Foreseen {
-            stage: "step",
+            kind: WorkKind::Step,
             name: image.name.to_owned(),
             platform: Some(node.target.clone()),
             layer: Some(step.title()),
