@@ -61,7 +61,7 @@ impl Failure {
         Self { reports: vec![Report::new(error)], status }
     }
 
-    /// The same errors with another status.
+    /// These errors with another exit status.
     pub(crate) fn with_status(self, status: Status) -> Self {
         Self { status, ..self }
     }
@@ -111,10 +111,10 @@ pub(crate) fn render(reports: &[Report], format: Format) {
         Format::Text { .. } => (&reports[..reports.len().min(MOST)], reports.len().saturating_sub(MOST)),
     };
     let texts = shown.iter().map(|report| text_of(report.as_ref(), format, width).trim_end().to_owned() + "\n");
-    // Several are told apart by an empty line; JSON has a line for each.
+    // An empty line separates several errors; JSON has a line for each.
     let more = (more > 0).then(|| format!("… and {more} more like these\n"));
     let text = texts.chain(more).collect::<Vec<_>>().join(if format == Format::Json { "" } else { "\n" });
-    // Nobody is left to tell if standard error is closed.
+    // If standard error is closed, the error cannot be shown anywhere.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 

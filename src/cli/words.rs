@@ -138,7 +138,7 @@ mod tests {
             "oci build --build-arg A=1",
             "oci push",
             "oci pull base",
-            // Of another command, or of nobody: as ever.
+            // An option of another command, or of none: clap's own message stays.
             "oci publish --rm",
             "oci run app -- --rm --nothing -d --none -- x",
             "oci run --nothing app",

@@ -134,7 +134,7 @@ fn remove(global: &Global, folder: &Path, limit: Option<ByteSize>) -> Result<(),
     let store = Store::open(folder)?;
     let reporter = Lines::new(settings::verbosity(global));
     let reporter: &dyn Reporter = &reporter;
-    session::sweep(&store, &settings::runtime(None), reporter);
+    session::sweep(&store, &settings::machine(None, &store), reporter);
     let map = IdMap::detect();
     let pruned = prune(&store, &map, limit.unwrap_or(ByteSize(u64::MAX)))?;
     if limit.is_some_and(|limit| pruned.size > limit) {

@@ -1,4 +1,4 @@
-//! `oci check`: whether `oci.toml` and `oci.lock` are in order. Asks nobody, starts nothing, writes
+//! `oci check`: whether `oci.toml` and `oci.lock` are in order. Asks no registry, starts nothing, writes
 //! nothing, and looks at no other file: a hook can afford it before every commit. Only where it has to find
 //! the manifests that a commit changes, or those below the current folder, it starts git. With `--locked` an entry
 //! that `oci lock` would change is an error. A platform that a build asks for, and that its base does not have by the

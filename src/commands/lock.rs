@@ -72,7 +72,7 @@ fn prefix(manifest: Option<&str>) -> String {
     manifest.map(|manifest| format!("{manifest}: ")).unwrap_or_default()
 }
 
-/// Lists what differs. Nothing is written, and nobody is asked.
+/// Lists what differs. Nothing is written, and no registry is asked.
 fn check(chosen: &Chosen) -> Result<(), Failure> {
     let project = Project::open(&chosen.global)?;
     let name = chosen.name.as_deref();

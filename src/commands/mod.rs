@@ -62,7 +62,7 @@ fn invalid(error: impl miette::Diagnostic + Send + Sync + 'static) -> Failure {
     Failure::new(Status::Invalid, error)
 }
 
-/// An answer on standard output that says no: nothing more is to be told.
+/// The failure of a command whose answer, on standard output, is no: there is no error to show.
 fn no() -> Failure {
     Failure { reports: Vec::new(), status: Status::Failed }
 }

@@ -1,7 +1,7 @@
 //! `oci __names LINE…`: the names that fit where a shell's cursor is. The scripts of
 //! [`completions`](super::completions) ask it, with the words of the line before the cursor.
 //!
-//! It asks nobody, writes nothing, and where there is nothing to say it says nothing.
+//! No registry is asked and nothing is written. Where there is no name to offer, nothing is printed.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

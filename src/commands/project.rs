@@ -39,12 +39,12 @@ pub(super) struct Project {
 }
 
 impl Project {
-    /// Reads and checks both files; asks nobody.
+    /// Reads and checks manifest and lockfile. No registry is asked.
     pub(super) fn open(global: &Global) -> Result<Self, Failure> {
         Self::read(global, |path, name| Ok((Lock::load(path, name)?, None)))
     }
 
-    /// The same, but a lockfile that git could not merge counts as what both sides agree on.
+    /// Reads and checks manifest and lockfile. A lockfile that git could not merge counts as what both sides agree on.
     pub(super) fn open_merging(global: &Global) -> Result<Self, Failure> {
         Self::read(global, Lock::load_agreed)
     }
@@ -141,7 +141,7 @@ fn shown(path: &Path, here: &Path) -> String {
     path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
-/// True if the lock has what this pin asks for. Asks nobody.
+/// True if the lock has what this pin asks for. No registry is asked.
 pub(super) fn is_current(lock: &Lock, name: &str, (base, pin): (&Base, &Pin)) -> bool {
     let entry = lock.entries.get(name);
     entry.is_some_and(|entry| entry.is_current(&base.origin, pin.tag.as_ref(), pin.digest.as_ref()))
@@ -203,7 +203,7 @@ impl fmt::Display for Difference<'_> {
     }
 }
 
-/// All differences between what a manifest asks for and what a lock has, sorted by name. Asks nobody.
+/// All differences between what a manifest asks for and what a lock has, sorted by name. No registry is asked.
 pub(super) fn differences<'a>(manifest: &'a Manifest, lock: &Lock) -> Vec<Difference<'a>> {
     let pins = manifest.pins();
     let renames = lock.renames(&asked(manifest));

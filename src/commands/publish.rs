@@ -155,7 +155,7 @@ fn publish(session: &Session, built: &Built, repository: &Placed<Repository>, ta
     for tag in tags {
         let destination = Reference::Tag(repository.value.clone(), tag.clone());
         let access = session.skopeo.access(destination.repository(), false);
-        // Who has a manifest has what it names, and what that names: it would not have taken it without.
+        // A registry accepts a manifest only after its blobs, so a match means that nothing has to be pushed.
         if session.skopeo.is_published(&destination, &built.descriptor.digest, &access) {
             session.reporter.note(&format!("{destination} is this image already"));
             continue;

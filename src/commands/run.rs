@@ -8,18 +8,15 @@ use std::sync::Arc;
 use super::limits::{LimitError, limits};
 use super::{Session, settings};
 use crate::cli::{Global, Network, RunArguments};
-use crate::containers::rootfs::dates::Dates;
-use crate::containers::rootfs::{LayerBlob, RootfsRequest, prepare};
+use crate::containers::machine::Stack;
 use crate::containers::run::{RunError, RunOptions, RunRequest, Volume};
-use crate::containers::{overlays, runtime};
 use crate::diagnostic::{Failure, Status};
-use crate::image::{Image, Layer};
+use crate::image::Image;
 use crate::manifest::{Entrypoint, Manifest};
 use crate::model::{Environment, ImageName, Platform};
 use crate::plan::Plan;
-use crate::process::{IdMap, signal};
+use crate::process::signal;
 use crate::source::{At, Place};
-use crate::tools::Umoci;
 use crate::{fs, sanitize, suggest};
 
 /// What cannot be run.
@@ -98,29 +95,18 @@ fn exit_code(status: i32) -> ExitCode {
 fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<ExitCode, Failure> {
     // Asked for by the manifest, it is given where there is one.
     options.terminal |= target.terminal && std::io::stdin().is_terminal();
-    let map = IdMap::detect();
-    let umoci = Umoci::new(&session.umoci, session.store.logs());
-    let blobs: Vec<LayerBlob> = target.image.layers.iter().map(|layer| blob(&session, layer)).collect();
-    let (base, own) = blobs.split_at(target.from_elsewhere);
-    let overlays = overlays::find(&session.store, &map, &*session.reporter)?;
-    let request = RootfsRequest {
-        base,
-        own,
-        dates: Dates { created: target.created.as_deref(), epoch: session.executor().epoch },
-        cache: session.store.root(),
-        map: &map,
-        overlays,
-        umoci: &umoci,
-        verify: &|digest| session.store.verify(digest),
-        reporter: &*session.reporter,
-        subject: &target.name,
-    };
-    let rootfs = prepare(&request).map_err(|error| At::new(error, &target.place, ""))?;
+    let (base, own) = target.image.layers.split_at(target.from_elsewhere);
+    let (created, epoch) = (target.created.as_deref(), session.executor().epoch);
+    let stack = Stack { base, own, created, epoch, subject: &target.name };
+    let machine = Arc::clone(&session.machine);
+    let rootfs = machine.unpack(&session.store, &*session.reporter, &stack);
+    let rootfs = rootfs.map_err(|error| At::new(error, &target.place, ""))?;
     session.hold_size(rootfs.is_new);
-    let kind = runtime::kind(&session.store, &session.runc)?;
+    let overlays = machine.overlays(&session.store, &*session.reporter)?;
+    let kind = machine.runtime(&session.store)?;
     let note = target.image.config.environment().note(&target.name);
     note.iter().for_each(|note| session.reporter.note(note));
-    let (runs, runc) = (session.store.runs(), session.runc.clone());
+    let runs = session.store.runs();
     let reporter = Arc::clone(&session.reporter);
     // A run may take days: from here on only its root filesystem is in use.
     drop(session);
@@ -131,9 +117,9 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
         overlays,
         options: &options,
         runs: &runs,
-        runc: &runc,
+        runc: machine.runc(),
         kind,
-        map: &map,
+        map: machine.map(),
         reporter: &*reporter,
     };
     match crate::containers::run::run(&request) {
@@ -152,14 +138,6 @@ fn failure(error: RunError, program: Option<&Place>) -> Failure {
     match program {
         Some(place) => Failure::new(status, At::new(error, place, "")),
         None => Failure::new(status, error),
-    }
-}
-
-fn blob(session: &Session, layer: &Layer) -> LayerBlob {
-    LayerBlob {
-        descriptor: layer.descriptor.clone(),
-        diff_id: layer.diff_id,
-        path: session.store.blob_path(&layer.descriptor.digest),
     }
 }
 

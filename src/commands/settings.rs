@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::access;
 use crate::cli::{Global, HowProgress};
+use crate::containers::machine::Machine;
 use crate::diagnostic::{Failure, Status};
+use crate::manifest::Tools;
 use crate::manifest::{self, Cache, CacheFolder, Manifest};
 use crate::model::Platform;
 use crate::process::on_path;
@@ -27,7 +29,7 @@ pub(super) enum UsageError {
     Platform { written: String, source: crate::model::platform::PlatformError },
 }
 
-/// Who tells what goes on, and how.
+/// The reporter that shows progress, as the options say.
 pub(super) fn reporter(global: &Global) -> Arc<dyn Reporter> {
     report::reporter(verbosity(global), progress(global))
 }
@@ -63,7 +65,7 @@ pub(super) fn verbosity(global: &Global) -> Verbosity {
     }
 }
 
-/// With results as data, what is told beside them is lines.
+/// With `--json`, progress is shown as lines.
 fn progress(global: &Global) -> Progress {
     match global.progress {
         HowProgress::Auto if !global.json => Progress::Auto,
@@ -77,7 +79,7 @@ fn on_retry(reporter: Arc<dyn Reporter>) -> OnRetry {
     Box::new(move |retry| reporter.note(&retry.to_string()))
 }
 
-/// Says that a mirror did not help; that it lacks an image, only to who asked for more.
+/// Notes that a mirror did not help. That a mirror lacks an image is shown with `-v` only.
 fn on_mirror(reporter: Arc<dyn Reporter>) -> OnMirror {
     Box::new(move |passed_over| match passed_over.is_normal() {
         true => reporter.detail(&passed_over.to_string()),
@@ -89,6 +91,13 @@ fn on_mirror(reporter: Arc<dyn Reporter>) -> OnMirror {
 pub(super) fn tool(variable: &str, written: Option<&Path>, name: &str) -> PathBuf {
     let from_environment = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     from_environment.or_else(|| written.map(Path::to_owned)).unwrap_or_else(|| name.into())
+}
+
+/// The programs that containers need, as the user and the manifest name them. Nothing is looked for yet.
+pub(super) fn machine(tools: Option<&Tools>, store: &Store) -> Machine {
+    let written = |path: fn(&Tools) -> Option<&Path>| tools.and_then(path);
+    let umoci = tool("OCI_UMOCI", written(|tools| tools.umoci.as_deref()), "umoci");
+    Machine::new(umoci, runtime(written(|tools| tools.runc.as_deref())), store.logs())
 }
 
 /// The program for runc: crun, if only that is installed and nothing names one.

@@ -18,10 +18,9 @@ use crate::store::{Shelf, Store};
 
 const RECORDS: Shelf<Overlays> = Shelf::new("overlays", 1);
 
-/// What overlays are good for in the cache folder. Where they are not good for all, that is said when it is
-/// found out.
+/// What overlays in the cache folder are good for. The first time that limits are found, a note says so.
 ///
-/// What prevents every run is no answer: then it is left to the run to say what it is.
+/// If the trial itself cannot be started, nothing is recorded, and the run reports why.
 pub(crate) fn find(store: &Store, map: &IdMap, reporter: &dyn Reporter) -> Result<Overlays, FileError> {
     let key = key(store.root(), map)?;
     if let Some(known) = RECORDS.recall(store, &key)? {
@@ -42,7 +41,8 @@ pub(crate) fn find(store: &Store, map: &IdMap, reporter: &dyn Reporter) -> Resul
     Ok(found)
 }
 
-/// The machine's start, whose IDs and rights we have, and the file system.
+/// The key of everything that may change the answer: the boot of the machine, the ID map, the capabilities of this
+/// process, and the file system.
 fn key(cache: &Path, map: &IdMap) -> Result<Digest, FileError> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let status = read("/proc/self/status");
@@ -52,7 +52,8 @@ fn key(cache: &Path, map: &IdMap) -> Result<Digest, FileError> {
     Ok(Digest::of(&canonical_json(&(boot.trim(), map.to_string(), rights, device))))
 }
 
-/// Tries it; with what is wrong, if something is. The inner error is of what runs need in any case.
+/// Tries to mount overlays. The result says what they are good for, and why not for more. The inner error is a failure
+/// that every run would have.
 pub(crate) fn probe(runs: &Path, map: &IdMap) -> Result<Result<(Overlays, Option<Refusal>), ProcessError>, FileError> {
     let live = LiveRun::new(runs, Path::new(""), map)?;
     let path = live.folder.task();

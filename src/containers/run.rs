@@ -1,5 +1,5 @@
-//! Running an image: what it says about its process, what the person who runs it says, and a
-//! container of both in a sandbox ([`crate::sandbox`]).
+//! Runs an image: a container in a sandbox ([`crate::sandbox`]), whose process follows the image's config and the options
+//! of the person who runs it.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -23,7 +23,7 @@ const HOSTNAME: &str = "oci";
 /// What a container on the machine's network needs to know about it.
 const NETWORK_FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
-/// What the person who runs an image says about it.
+/// The options of the person who runs an image.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RunOptions {
     /// Instead of the image's entrypoint and arguments.
@@ -33,7 +33,7 @@ pub(crate) struct RunOptions {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) user: Option<String>,
     pub(crate) workdir: Option<String>,
-    /// The container's hostname; no other container of this cache has it at the same time.
+    /// The container's hostname. No two running containers of a cache have one name.
     pub(crate) name: Option<String>,
     /// Uses the machine's network instead of one that leads nowhere.
     pub(crate) network_host: bool,
@@ -170,7 +170,7 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
     Ok(shell_status(status))
 }
 
-/// Keeps others from the name while the lock lives.
+/// Takes a name for a container. No other container gets it while the lock lives.
 fn take_name(runs: &Path, name: &str) -> Result<Lock, RunError> {
     let taken = || RunError::NameTaken { name: name.to_owned() };
     Lock::try_exclusive(&runs.join(format!("name-{name}")))?.ok_or_else(taken)
@@ -212,7 +212,7 @@ pub(super) fn below_root(folder: &str) -> PathBuf {
     path
 }
 
-/// The image's variables in their order, the options' in place of them or after them.
+/// The image's variables in their order. Variables of the options replace them, or stand after them.
 fn environment(image: Environment, options: &RunOptions) -> Environment {
     let mut environment = image;
     for (name, value) in &options.environment {

@@ -1,4 +1,4 @@
-//! The folders of runs, and the end of those whose `oci` was killed.
+//! The folders of runs, and the removal of runs whose `oci` was killed.
 //!
 //! ```text
 //! <cache>/runs/                0700, as is every folder in it
@@ -19,7 +19,7 @@ use crate::tools::Runc;
 const PREFIX: &str = "oci-";
 const LOCK: &str = "lock";
 
-/// The folder of a living run; removed with all in it when it is dropped.
+/// The folder of a living run. It is removed with all that is in it when this value is dropped.
 pub(super) struct LiveRun {
     pub(super) folder: RunFolder,
     pub(super) identifier: String,
@@ -30,10 +30,10 @@ pub(super) struct LiveRun {
 
 impl LiveRun {
     pub(super) fn new(runs: &Path, runc: &Path, map: &IdMap) -> Result<Self, FileError> {
-        // Programs of images with set-uid bits, and what containers are given, are for no other user.
+        // Set-uid programs of images, and the files that containers get, must not be reached by other users.
         create_private_folder(runs)?;
         let runs = &std::path::absolute(runs).context("find", runs)?;
-        // A folder without a locked lock is a dead run's.
+        // A folder whose lock is free belongs to a dead run.
         let _no_sweep = Lock::shared(&runs.join(LOCK))?;
         let path = create_unique_folder(runs, PREFIX)?;
         let lock = Lock::exclusive(&path.join(LOCK), || {})?;
@@ -44,14 +44,14 @@ impl LiveRun {
 
 impl Drop for LiveRun {
     fn drop(&mut self) {
-        // A folder that stays is swept later.
+        // A later sweep removes a folder that stays.
         let _ = clean(&self.folder, &self.runc, &self.map);
     }
 }
 
-/// Removes what killed runs left: cgroups and folders. Their processes and mounts died with them.
+/// Removes cgroups and folders of killed runs. Their processes and mounts died with them.
 ///
-/// Any command may call it, at any time; without dead runs it reads one folder.
+/// Any command may call this at any time. If there is no dead run, it only reads one folder.
 pub(crate) fn sweep(runs: &Path, runc: &Path, map: &IdMap) -> Result<(), FileError> {
     for dead in dead(runs)? {
         clean(&RunFolder { path: dead.path }, runc, map)?;
@@ -59,12 +59,12 @@ pub(crate) fn sweep(runs: &Path, runc: &Path, map: &IdMap) -> Result<(), FileErr
     Ok(())
 }
 
-/// Removes what is left of a run whose processes are dead.
+/// Removes cgroup and folder of a run whose processes are dead.
 fn clean(folder: &RunFolder, program: &Path, map: &IdMap) -> Result<(), FileError> {
     let identifier = folder.path.file_name().unwrap_or_default().to_string_lossy();
     let runc = Runc::new(program, folder.runc_state());
-    // runc has done so itself if it lived to the end. An ordinary user's run has no cgroups, and its
-    // state goes with the folder. Where it fails, the folder stays for another time.
+    // runc removes the cgroup itself if it lives to the end. A run of an ordinary user has no cgroup, and its state goes
+    // with the folder. If the removal fails, the folder stays for a later sweep.
     let deleted = map.is_namespaced()
         || !runc.has_state(&identifier)
         || match runc.is_of_crun(&identifier) {
@@ -77,7 +77,7 @@ fn clean(folder: &RunFolder, program: &Path, map: &IdMap) -> Result<(), FileErro
     if deleted { sandbox::remove_tree(&folder.path, map).context("remove", &folder.path) } else { Ok(()) }
 }
 
-/// True if a run's folder may have the name; what has another stays.
+/// True if a run's folder may have this name. A folder with another name stays.
 fn is_ours(name: &std::ffi::OsStr) -> bool {
     let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
     random.is_some_and(|random| {
@@ -85,7 +85,7 @@ fn is_ours(name: &std::ffi::OsStr) -> bool {
     })
 }
 
-/// A run without an `oci`, and the lock that its `oci` lost.
+/// A run whose `oci` is dead, and the lock which that `oci` held.
 struct Dead {
     path: PathBuf,
     _lock: Lock,
@@ -104,9 +104,9 @@ fn dead(runs: &Path) -> Result<Vec<Dead>, FileError> {
     if folders.is_empty() {
         return Ok(Vec::new());
     }
-    // Someone starts a run, or sweeps: the next command looks again.
+    // Another process starts a run or sweeps at this moment. The next command looks again.
     let Some(_alone) = Lock::try_exclusive(&runs.join(LOCK))? else { return Ok(Vec::new()) };
-    // A folder may be gone by now, which is as well.
+    // Another process may have removed a folder by now.
     let lock =
         |path: PathBuf| Lock::try_exclusive(&path.join(LOCK)).ok().flatten().map(|lock| Dead { path, _lock: lock });
     Ok(folders.into_iter().filter_map(lock).collect())

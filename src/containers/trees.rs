@@ -1,15 +1,15 @@
-//! The trees that are kept: root filesystems ([`rootfs`](super::rootfs)) and the cache folders of steps
-//! ([`step`](super::step)); which there are, and their removal.
+//! Lists and removes the trees that are kept: root filesystems ([`rootfs`](super::rootfs)) and the cache folders of steps
+//! ([`step`](super::step)).
 //!
 //! ```text
 //! <cache>/rootfs/<name>/   <cache>/caches/<name>/   a tree
 //! <name>.seen, <name>.used beside a cache folder, what it has seen ([`seen`]); they go with it
-//! <name>.lock              beside it, held by who uses or makes it; as old as its last use
+//! <name>.lock              beside it, held by processes that use or make it; its time is that of the last use
 //! .oci-tmp-<name>-<…>      beside it, what is half made or half removed
 //! ```
 //!
-//! One whose lock is free may be removed. It loses its name first: what is half removed is taken for what is
-//! half made, and swept.
+//! A tree whose lock is free may be removed. It loses its name first, so that a half removed tree is taken for a half
+//! made one, and swept.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -33,7 +33,7 @@ pub(crate) enum Kind {
 impl Kind {
     const ALL: [Self; 2] = [Self::Rootfs, Self::CacheFolder];
 
-    /// True if whole trees of this kind have such a name. What has another was not made by us, and stays.
+    /// True if whole trees of this kind have such a name. A folder with another name was not made by `oci`, and stays.
     fn has(self, name: &str) -> bool {
         let is_hash = |text: &str| Digest::parse_hex(text).is_ok();
         match self {
@@ -58,13 +58,13 @@ impl Kind {
 pub(crate) struct Tree {
     pub(crate) kind: Kind,
     name: String,
-    /// What it takes on the disk, in bytes.
+    /// The bytes that it takes on the disk.
     pub(crate) size: u64,
     /// When it was used last.
     pub(crate) used: SystemTime,
 }
 
-/// Its name, which says which layers it is of, and under which ID map.
+/// Shows its name, which says which layers it holds, and under which ID map.
 impl std::fmt::Display for Tree {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.name)
@@ -84,7 +84,7 @@ pub(crate) fn list(cache: &Path) -> Result<Vec<Tree>, FileError> {
     for (kind, path) in entries(cache)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if kind.has(&name) {
-            // What is in a root filesystem never changes.
+            // The content of a root filesystem never changes, so its size is recorded.
             let noted = (kind == Kind::Rootfs).then(|| read_own(&path.join(SIZE), 64).ok()).flatten();
             let size = match noted.and_then(|size| String::from_utf8(size).ok()?.parse().ok()) {
                 Some(size) => size,
@@ -97,7 +97,7 @@ pub(crate) fn list(cache: &Path) -> Result<Vec<Tree>, FileError> {
     Ok(trees)
 }
 
-/// Removes a tree, unless it is in use or was since it was listed; true if it is gone.
+/// Removes a tree, unless it is in use or was used since it was listed. Returns true if it is gone.
 pub(crate) fn remove(cache: &Path, tree: &Tree, map: &IdMap) -> Result<bool, FileError> {
     let folder = tree.kind.folder(cache);
     let Some(_alone) = Lock::try_exclusive(&lock(&folder, &tree.name))? else { return Ok(false) };
@@ -105,7 +105,7 @@ pub(crate) fn remove(cache: &Path, tree: &Tree, map: &IdMap) -> Result<bool, Fil
         return Ok(false);
     }
     if tree.kind == Kind::CacheFolder {
-        // Without them it has seen nothing, if it stays after all.
+        // A cache folder without these files counts as one that has seen nothing, if it stays after all.
         for note in seen::notes(&folder.join(&tree.name)) {
             match std::fs::remove_file(&note) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -124,7 +124,7 @@ pub(crate) fn remove(cache: &Path, tree: &Tree, map: &IdMap) -> Result<bool, Fil
     Ok(true)
 }
 
-/// Removes the trees that killed processes did not finish, or not wholly remove.
+/// Removes the trees that killed processes did not finish, or did not remove to the end.
 pub(crate) fn sweep(cache: &Path, map: &IdMap) -> Result<(), FileError> {
     for (kind, half) in entries(cache)? {
         // `.oci-tmp-<name>-<random>`
@@ -139,7 +139,7 @@ pub(crate) fn sweep(cache: &Path, map: &IdMap) -> Result<(), FileError> {
     Ok(())
 }
 
-/// What trees that are not finished, or not wholly removed, take on the disk.
+/// The bytes that unfinished and half removed trees take on the disk.
 pub(crate) fn unfinished(cache: &Path) -> Result<u64, FileError> {
     let halves = entries(cache)?.into_iter().map(|(_, path)| path);
     let halves =
@@ -156,7 +156,7 @@ fn used(folder: &Path, name: &str) -> SystemTime {
     modified.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Every folder in the folders of trees; no links.
+/// Every folder in the folders of trees. Links are left out.
 fn entries(cache: &Path) -> Result<Vec<(Kind, PathBuf)>, FileError> {
     let mut found = Vec::new();
     for kind in Kind::ALL {
@@ -192,7 +192,7 @@ mod tests {
         for name in &names {
             tree(cache.path(), name);
         }
-        // None of ours: they are neither counted nor removed.
+        // These were not made by `oci`: they are neither counted nor removed.
         let strangers =
             [("rootfs", "thesis-host"), ("rootfs", "thesis"), ("caches", "photos"), ("rootfs", ".oci-tmp-thesis-1")];
         for (folder, name) in strangers {

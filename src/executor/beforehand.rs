@@ -1,4 +1,4 @@
-//! What is known to be wrong before anything runs, and is told before anything runs.
+//! Errors that are known before anything runs, and are reported before anything runs.
 //!
 //! A platform that a base does not have is known from the lockfile. A secret that is missing matters only to steps
 //! that will run, and whether one will is known once the layers below it are: so where a secret is missing, and only

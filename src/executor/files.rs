@@ -21,7 +21,7 @@ impl Executor<'_> {
         ImageTree::recall(&name.to_string(), image, self.store).map_err(|error| blame(error, &name.place))
     }
 
-    /// The same of an image whose layers are here, or were once.
+    /// Reads all that an image holds. Its layers are in the store, unless they were lost.
     pub(super) fn read_files(&self, name: &Placed<ImageName>, image: &Image) -> Result<ImageTree, BuildError> {
         ImageTree::read(&name.to_string(), image, self.store).map_err(|error| match signal::pending() {
             // It is why the reading ended.

@@ -131,7 +131,7 @@ impl Executor<'_> {
         let described = |packages: &[Package]| {
             packages.iter().map(|package| describe(package, platform)).collect::<Vec<_>>().join(", ")
         };
-        // What another image holds differs between platforms under the same names.
+        // Another image may hold different files under one name on different platforms.
         let sources = |packages: &[Package]| {
             let is_image = |package: &Package| matches!(package.content, PackageContent::Image { .. });
             let platform = packages.iter().any(is_image).then(|| platform.to_string());
@@ -151,7 +151,7 @@ impl Executor<'_> {
         shared.chain(own).collect()
     }
 
-    /// What decides the bytes of a layer: platforms with the same content share it.
+    /// The key of everything that decides the bytes of a layer. Platforms whose layer has equal content share the key.
     pub(super) fn layer_key(&self, tree: &Tree, compression: Compression) -> Digest {
         Digest::of(&canonical_json(&Key {
             fingerprint: tree.fingerprint().to_string(),
@@ -277,7 +277,7 @@ fn agree(mut parts: Vec<Part>) -> Result<Vec<Part>, Vec<BuildError>> {
     Ok(parts)
 }
 
-/// A package in a few words, for the image's history: the same on every machine.
+/// A package in a few words, for the image's history; they do not depend on the machine.
 fn describe(package: &Package, platform: &Platform) -> String {
     let content = match &package.content {
         PackageContent::Path { path, to: Some(to) } => {

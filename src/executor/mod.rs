@@ -27,6 +27,7 @@ pub(crate) use forecast::{Foreseen, State};
 use crate::bases::trust::Trust;
 use crate::bases::{BaseError, BaseImage, Bases};
 use crate::compress::Compressors;
+use crate::containers::machine::Machine;
 use crate::containers::step::StepError;
 use crate::contents::BaseLayerError;
 use crate::fs::FileError;
@@ -56,9 +57,8 @@ pub(crate) struct Executor<'a> {
     pub(crate) workers: usize,
     /// Shared by all layers.
     pub(crate) compressors: &'a Compressors,
-    /// The programs that steps need.
-    pub(crate) umoci: &'a Path,
-    pub(crate) runc: &'a Path,
+    /// What this machine can do for the containers of steps.
+    pub(crate) machine: &'a Machine,
     /// Seconds since 1970 that everything carries.
     pub(crate) epoch: i64,
     pub(crate) options: BuildOptions,
@@ -196,7 +196,7 @@ impl Executor<'_> {
         self.bases().load(&name, base, entry, platform).map_err(|error| self.blame(asked, build, platform, error))
     }
 
-    /// The same, where it takes no question to a registry and no look into a layout.
+    /// Manifest and config of a base, if the store has them; `None` if a registry or a layout would have to be asked.
     fn recall(&self, asked: &Placed<ImageName>, platform: &Platform) -> Option<BaseImage> {
         let name = asked.to_string();
         let ((base, _), entry) = self.manifest.pin(asked).zip(self.lock.entries.get(&name))?;

@@ -20,7 +20,7 @@ impl Executor<'_> {
         let mut layers = Vec::new();
         for mount in &step.mounts {
             let StepMount::Image { image, path, .. } = &mount.value else { continue };
-            // What failed was told.
+            // The task that failed to read it has reported the error.
             let Some(files) = stack.sources.get(&image.value) else { return Ok(None) };
             let path = Placed::new(expand(path, stack.target), mount.place.clone());
             let request = ScanRequest {

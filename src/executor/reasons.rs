@@ -2,7 +2,7 @@
 //!
 //! `records/inputs/KEY` has what a layer's key was made of. `records/last/KEY` has, for one platform of an
 //! image of a project, the base and the keys of the layers with which it was last put together. Both are
-//! kept for explanations alone, and nobody minds if they are lost.
+//! kept for explanations alone, and may be lost.
 
 use std::collections::BTreeMap;
 

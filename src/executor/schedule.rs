@@ -1,21 +1,21 @@
 //! Tasks that wait for others, done by as many threads as their pool may have.
 //!
-//! A [`Schedule`] takes tasks with what they come after, and [`Schedule::run`] does each as soon as that
-//! is done. A task may add more. Whether a task did well is not known here: what comes after it is done
-//! all the same, and finds out for itself.
+//! A [`Schedule`] takes tasks, each with the tasks that it comes after, and [`Schedule::run`] does each as soon as those
+//! are done. A task may add more tasks. The schedule does not know whether a task succeeded: the tasks after it are done
+//! in any case, and find out themselves.
 //!
-//! Threads are started when there is something that nobody is free for, so little work starts few.
+//! A thread is started only for a task that no idle thread can take, so little work starts few threads.
 
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 
-/// Who does a task.
+/// Which threads do a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pool {
     /// It keeps a processor busy.
     Processor,
-    /// It waits for somebody's answer.
+    /// It waits for the answer of a registry.
     Network,
 }
 
@@ -23,7 +23,7 @@ pub(super) enum Pool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket(usize);
 
-/// Tasks of type `T`; of several that could be done, the least comes first.
+/// Tasks of type `T`. Of the tasks that could begin, the least one begins.
 #[derive(Debug)]
 pub(super) struct Schedule<T> {
     state: Mutex<State<T>>,
@@ -35,7 +35,7 @@ struct State<T> {
     tasks: Vec<Task<T>>,
     processor: Crew<T>,
     network: Crew<T>,
-    /// Tasks that are being done.
+    /// How many tasks are being done.
     running: usize,
     stopped: bool,
 }
@@ -46,7 +46,7 @@ struct Task<T> {
     pool: Pool,
     /// How many tasks have to be done first.
     waits_for: usize,
-    /// Those that wait for this one.
+    /// The tasks that wait for this one.
     followers: Vec<Ticket>,
     done: bool,
 }
@@ -100,7 +100,7 @@ impl<T: Copy + Ord + Send> Schedule<T> {
         self.lock().order(first, later);
     }
 
-    /// Begins no more tasks.
+    /// Lets no more tasks begin.
     pub(super) fn stop(&self) {
         self.lock().stopped = true;
         self.changed.notify_all();
@@ -141,8 +141,8 @@ impl<T: Copy + Ord + Send> Schedule<T> {
         }
     }
 
-    /// Wakes who is free where there is something to do, and starts a thread for each task that nobody is free
-    /// for, as far as there may be more.
+    /// Wakes idle threads if there is something to do, and starts a thread for each task that no idle thread can take, up
+    /// to the pool's limit.
     fn call<'scope, 'env, F: Fn(T) + Sync>(
         &'env self,
         state: &mut State<T>,
@@ -215,7 +215,7 @@ impl<T: Copy + Ord> State<T> {
     }
 }
 
-/// Lets the other threads end if this one does by a panic, which is then the whole program's.
+/// Stops the schedule if a task panics, so that the other threads end and the panic reaches the whole program.
 struct StopOnPanic<'a, T: Copy + Ord + Send>(&'a Schedule<T>);
 
 impl<T: Copy + Ord + Send> Drop for StopOnPanic<'_, T> {

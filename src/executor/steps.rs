@@ -1,4 +1,4 @@
-//! The steps of an image: each on top of all layers before it, so one after the other.
+//! The steps of an image. Each stands on all layers before it, so they run one after the other.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,7 @@ use crate::containers::step::{Recorded, StepError, StepRequest, Stepped, Steps};
 use crate::image::{AddedLayer, Image};
 use crate::manifest::Build;
 use crate::model::{Digest, Platform};
-use crate::process::IdMap;
 use crate::source::At;
-use crate::tools::Umoci;
 
 /// The image that the steps of a build are for, and what it stands on.
 #[derive(Clone, Copy)]
@@ -37,8 +35,8 @@ pub(super) enum Make {
 }
 
 impl Executor<'_> {
-    /// Adds to the other layers of a build those that its steps make: none for a step that changes nothing.
-    /// Gives what became of the steps, also of those before one that failed.
+    /// Runs the steps of a build, and appends the layers that they make; a step that changes nothing makes none. Returns
+    /// what became of the steps, also of those before one that failed.
     pub(super) fn run_steps(&self, stack: Stack<'_>, layers: &mut Vec<AddedLayer>) -> (Tally, Result<(), BuildError>) {
         let mut tally = Tally::default();
         let ran = self.each_step(stack, layers, Make::Missing, |steps, request| {
@@ -55,7 +53,7 @@ impl Executor<'_> {
         self.each_step(stack, layers, Make::Nothing, |steps, request| steps.look(request))
     }
 
-    /// Goes on while steps have a result; returns how many have one.
+    /// Takes the result of each step until one has none; returns how many steps have a result.
     fn each_step(
         &self,
         stack: Stack<'_>,
@@ -69,14 +67,10 @@ impl Executor<'_> {
         }
         let mut image = self.derive(build, below, layers, None)?;
         let user = below.config.execution().user;
-        let map = IdMap::detect();
-        let umoci = Umoci::new(self.umoci, self.store.logs());
         let steps = Steps {
             store: self.store,
             reporter: self.reporter,
-            umoci: &umoci,
-            runc: self.runc,
-            map: &map,
+            machine: self.machine,
             folder: &self.manifest.folder,
             epoch: self.epoch,
             compressors: self.compressors,

@@ -72,7 +72,7 @@ impl<I: Id, T> ById<I, T> {
         self.items.iter().enumerate().map(|(number, item)| (I::at(number), item))
     }
 
-    /// The same with something else for each.
+    /// A list of what `change` makes of each.
     pub(crate) fn map<U>(&self, change: impl FnMut(&T) -> U) -> ById<I, U> {
         self.items.iter().map(change).collect()
     }

@@ -102,8 +102,8 @@ impl<'a> Plan<'a> {
         self.images.iter().filter(|image| image.asked_for)
     }
 
-    /// The same plan without the images that need one of these entries of the lockfile, and without what then
-    /// nothing needs.
+    /// This plan without the images that need one of these entries of the lockfile, and without images that nothing
+    /// needs any more.
     pub(crate) fn without(&self, missing: &BTreeSet<String>) -> Self {
         let mut lost = missing.clone();
         let mut images: Vec<PlannedImage<'a>> = self.images.iter().cloned().collect();

@@ -16,7 +16,7 @@ use crate::store::{OpenError, Store};
 
 /// With less a base may not fit.
 const LITTLE: u64 = 1 << 30;
-/// Where folders can be told to be.
+/// The settings that say where folders are.
 const ELSEWHERE: &str = "set `dir` in `[cache]`, or `OCI_CACHE_DIR`, to a folder on a disk of this machine";
 
 /// File systems by what the kernel says of them (`statfs(2)`), and whether they are another machine's.

@@ -13,7 +13,7 @@ const CGROUP2: i64 = 0x6367_7270;
 
 const USERMOD: &str = "`usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER` as root";
 
-/// Who we are, and which IDs a container can have.
+/// Which user runs `oci`, and which IDs a container can have.
 pub(super) fn user(map: &IdMap) -> Vec<Finding> {
     let number = rustix::process::geteuid().as_raw();
     match map {

@@ -1,7 +1,7 @@
 //! The times that the files of an unpacked image have.
 //!
-//! In the bytes of layers all that is made here has one time, the epoch. Programs that compare times, such as make,
-//! would take what is new for old. So in root filesystems later layers are newer: the files of the n-th layer that
+//! In the bytes of layers that are made here, all files have one time, the epoch. Programs that compare times, such as
+//! make, would take new files for old ones. So in root filesystems later layers are newer: the files of the n-th layer that
 //! was made here have the time T + n seconds, where T is not earlier than anything in the base. The base's files
 //! keep the times that its layers record. T depends on nothing but the base's layers, the time at which the base
 //! says that it was made, and the epoch.
@@ -18,7 +18,7 @@ use crate::process::IdMap;
 use crate::sandbox;
 use crate::sandbox::times::{BaseDating, Dating, Moment};
 
-/// The name of the file that says what the newest time in a base's tree is.
+/// The name of the file that has the newest time in a base's tree.
 const NEWEST: &str = "newest";
 /// 1980-01-01: zip files know no earlier time. A base that says that it was made before the day after does not
 /// know when it was made: tools for reproducible images write such times.
@@ -53,27 +53,27 @@ impl Dates<'_> {
 
     /// The time T, given the newest time in the base's tree, if it has one.
     pub(crate) fn start(&self, newest: Option<Moment>) -> i64 {
-        // An epoch that is still to come would make what steps write older than what they were given.
+        // With an epoch in the future, files that steps write would be older than the files below them.
         let epoch = if self.epoch <= Timestamp::now().as_second() { self.epoch } else { EARLIEST };
         newest.map_or(EARLIEST, |(seconds, _)| seconds).max(epoch).max(EARLIEST)
     }
 }
 
-/// The clock of the file system of a folder that was made just now.
+/// The time that the file system gave to a folder which was made just now.
 pub(super) fn now(folder: &Path) -> Result<Moment, FileError> {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(folder).context("look at", folder)?;
     Ok((metadata.mtime(), metadata.mtime_nsec()))
 }
 
-/// The newest time in a base's tree, as it was noted beside it.
+/// The newest time in a base's tree, read from the file beside the tree.
 pub(crate) fn newest(tree: &Path) -> Option<Moment> {
     let noted = std::fs::read_to_string(tree.with_file_name(NEWEST)).ok()?;
     let (seconds, nanoseconds) = noted.split_once('.')?;
     Some((seconds.parse().ok()?, nanoseconds.parse().ok()?))
 }
 
-/// Gives a base's tree its times, and notes the newest one beside it.
+/// Sets the times of a base's tree, and writes the newest one to a file beside the tree.
 pub(super) fn date_base(base: BaseDating, map: &IdMap) -> Result<(), FileError> {
     let tree = base.tree.clone();
     let (seconds, nanoseconds) = date(Dating::Base(base), &tree, map)?.unwrap_or((0, 0));
@@ -85,7 +85,7 @@ pub(super) fn date_layer(tree: &Path, time: i64, map: &IdMap) -> Result<(), File
     date(Dating::Layer(tree.to_owned(), time), tree, map).map(drop)
 }
 
-/// Gives what these layers, the lowest first, have in a tree of all layers the times T + 1, T + 2 and so on.
+/// In a tree of all layers, gives the files of these layers, lowest first, the times T + 1, T + 2 and so on.
 pub(super) fn date_own(tree: &Path, layers: &[LayerBlob], start: i64, map: &IdMap) -> Result<(), RootfsError> {
     let contents = layers.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let shown = stack(&contents).into_iter();

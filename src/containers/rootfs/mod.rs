@@ -5,24 +5,24 @@
 //! <cache>/rootfs/layer-<diff ID>-<time>-<ID map>/fs/  the tree of one layer, what it deletes marked for
 //!                                                     overlays
 //! <cache>/rootfs/<name>/size                          what it takes on the disk, in bytes
-//! <cache>/rootfs/<name>/census                        what was in it when it was made, checked: without it, or with
-//!                                                     one that is damaged, it is made anew
+//! <cache>/rootfs/<name>/census                        the stats of all that was in the tree when it was made, with
+//!                                                     a checksum: a tree without a valid census is made anew
 //! <cache>/rootfs/<name>/newest                        the newest time in a base's tree
 //! <cache>/rootfs/<name>/root                          there if the layer has an entry for the root folder
-//! <cache>/rootfs/<name>.lock                          held while it is made, shared while it is used; as
-//!                                                     old as its last use
-//! <cache>/rootfs/.oci-tmp-<name>-<random>/            one that is being made, with umoci's layout beside it
+//! <cache>/rootfs/<name>.lock                          held alone while the tree is made, shared while it is used;
+//!                                                     its time is that of the last use
+//! <cache>/rootfs/.oci-tmp-<name>-<random>/            a tree that is being made, with umoci's layout beside it
 //! ```
 //!
-//! A base's layers are one tree; each layer made here is a tree of its own, to be stacked on it by an
-//! overlay, so that a changed package unpacks itself alone. A step's tree is the upper folder of the
-//! overlay that it ran on ([`adopt`]); from its blob the same is made by umoci, which knows no
-//! overlays, and by marking then what the layer deletes. Where trees cannot be stacked, all layers are one
-//! tree, to be copied for each step, and the copy becomes the tree of the layers up to that step's. A tree
-//! gets its name when it is whole and on disk: what has the name is complete, whatever was killed.
+//! The layers of a base are one tree. Each layer that is made here is a tree of its own, and an overlay stacks it on the
+//! base's, so that a changed package unpacks only its own layer. The tree of a step's layer is the upper folder of the
+//! overlay that the step ran on ([`adopt`]). An equal tree can be made from the layer's blob: umoci, which knows no
+//! overlays, unpacks it, and then what the layer deletes is marked. Where trees cannot be stacked, all layers are one
+//! tree, which each step copies; the copy becomes the tree of the layers up to that step's. A tree gets its name when it
+//! is whole and on disk, so a tree with a name is complete, whatever was killed.
 //!
-//! What a tree's files have for times is said in [`dates`]; it is in the name, so that one layer at two
-//! places of an image, or on two bases, is two trees.
+//! [`dates`] says which times the files of a tree have. The time is part of the name, so that one layer at two places of
+//! an image, or on two bases, has two trees.
 
 pub(crate) mod dates;
 mod seal;
@@ -69,39 +69,39 @@ pub(crate) struct LayerBlob {
 
 /// The layers of an image, lowest first.
 pub(crate) struct RootfsRequest<'a> {
-    /// The base's.
+    /// The base's layers.
     pub(crate) base: &'a [LayerBlob],
-    /// Those made here on top of it.
+    /// The layers that were made here, on top of the base.
     pub(crate) own: &'a [LayerBlob],
     pub(crate) dates: Dates<'a>,
     pub(crate) cache: &'a Path,
     pub(crate) map: &'a IdMap,
     pub(crate) overlays: Overlays,
     pub(crate) umoci: &'a Umoci,
-    /// Whether a blob's content is what its name says; asked before umoci is given it.
+    /// Says whether a blob's content has the digest of its name. It is asked before umoci gets the blob.
     pub(crate) verify: &'a dyn Fn(&Digest) -> Result<bool, FileError>,
     pub(crate) reporter: &'a dyn Reporter,
     /// What errors and reports call the image.
     pub(crate) subject: &'a str,
 }
 
-/// An unpacked image. While it lives, whoever removes trees ([`trees`](super::trees)) leaves these be.
+/// An unpacked image. While this value lives, no process removes its trees ([`trees`](super::trees)).
 #[derive(Debug)]
 pub(crate) struct Rootfs {
-    /// The trees for an overlay, topmost first; never none.
+    /// The trees for an overlay, topmost first; at least one.
     pub(crate) lowers: Vec<PathBuf>,
-    /// If trees cannot be stacked: there is one, of these layers.
+    /// Set where trees cannot be stacked: there is one tree, of these layers.
     chain: Option<Chain>,
     /// The time of the files of the first layer that is made here, less a second; in seconds since 1970.
     pub(crate) start: i64,
-    /// How many layers of it were made here.
+    /// How many of its layers were made here.
     own: usize,
-    /// A tree of it had to be unpacked.
+    /// At least one of its trees had to be unpacked.
     pub(crate) is_new: bool,
     in_use: Vec<Lock>,
 }
 
-/// What the one tree of several layers is.
+/// What identifies the one tree of several layers.
 #[derive(Debug)]
 struct Chain {
     /// Lowest first.
@@ -116,8 +116,8 @@ impl Rootfs {
         self.start.saturating_add(i64::try_from(self.own).unwrap_or(i64::MAX))
     }
 
-    /// Has a layer that was made here, by its number, counted from 0 for the lowest, stand on another tree of it.
-    /// `None` where it cannot: trees are not stacked, or another layer stands on that tree.
+    /// Replaces the tree of a layer that was made here by another tree of that layer. Layers made here are counted from 0
+    /// for the lowest. Returns `None` where that cannot be: trees are not stacked, or another layer uses that tree.
     pub(crate) fn replace(&mut self, layer: usize, by: Self) -> Option<()> {
         let other = by.lowers.into_iter().next().filter(|other| self.is_stacked() && !self.lowers.contains(other))?;
         let place = self.own.checked_sub(layer + 1)?;
@@ -126,7 +126,7 @@ impl Rootfs {
         Some(())
     }
 
-    /// Whether its layers are trees of their own.
+    /// True if each layer that was made here has a tree of its own.
     pub(crate) fn is_stacked(&self) -> bool {
         self.chain.is_none()
     }
@@ -166,12 +166,12 @@ pub(crate) enum RootfsError {
     Colon { path: PathBuf },
 }
 
-/// Unpacks what is not unpacked yet.
+/// Unpacks the trees of an image that are not there yet.
 pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError> {
     let folder = folder(request)?;
     let own = request.own;
     let prepare = |layers, kind| Tree { layers, kind, folder: &folder, request }.prepare();
-    // A tree of no layers only stands in where there is nothing else.
+    // A tree of no layers is only needed where there is no other.
     let base = match request.base.is_empty() && !own.is_empty() {
         true => None,
         false => Some(prepare(request.base, Kind::Base)?),
@@ -198,13 +198,13 @@ pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError
     }
     let is_new = trees.iter().any(|tree| tree.is_new);
     let (mut lowers, in_use): (Vec<_>, Vec<_>) = trees.into_iter().map(|tree| (tree.path, tree.lock)).unzip();
-    // An overlay refuses one twice; below itself it shows nothing.
+    // An overlay refuses a tree that is there twice; below itself a tree shows nothing.
     let mut above = BTreeSet::new();
     lowers.retain(|tree| above.insert(tree.clone()));
     Ok(Rootfs { lowers, chain, start, own: own.len(), is_new, in_use })
 }
 
-/// Unpacks one layer that is no image's, with this time for all its files.
+/// Unpacks one layer that belongs to no image, with this time for all its files.
 pub(crate) fn prepare_layer(request: &RootfsRequest<'_>, time: i64) -> Result<Rootfs, RootfsError> {
     let folder = folder(request)?;
     let tree = Tree { layers: request.own, kind: Kind::Layer(time), folder: &folder, request }.prepare()?;
@@ -218,15 +218,15 @@ fn folder(request: &RootfsRequest<'_>) -> Result<PathBuf, RootfsError> {
     if folder.to_string_lossy().contains(':') {
         return Err(RootfsError::Colon { path: request.cache.to_owned() });
     }
-    // Trees hold images' set-uid programs and device files, which are for no other user.
+    // Trees hold set-uid programs and device files of images; no other user may reach them.
     create_private_folder(&folder)?;
     Ok(folder)
 }
 
-/// Keeps the tree of a step's layer, or of all up to it if it ran in a copy: `fs` in this folder, which is
-/// gone afterwards. Without one, as when it was in memory, nothing is done.
+/// Keeps the folder `fs` that a step left in this folder as the tree of the step's layer, or, if the step ran in a copy,
+/// as the tree of all layers up to it. Afterwards `fs` is gone. If there is none, since it was in memory, nothing is done.
 ///
-/// On `Ok` what is there under the layer's name is whole and on disk.
+/// On `Ok` a tree under the layer's name is whole and on disk.
 pub(crate) fn adopt(
     cache: &Path,
     map: &IdMap,
@@ -257,7 +257,7 @@ pub(crate) fn adopt(
 }
 
 impl Rootfs {
-    /// Those of its trees that are not what was unpacked, by their stats: a walk through all of them.
+    /// The trees whose stats differ from when they were unpacked. This walks through all trees.
     pub(crate) fn changed(&self, map: &IdMap) -> Result<Vec<PathBuf>, FileError> {
         let folders = self.lowers.iter().filter_map(|tree| tree.parent());
         let mut changed = Vec::new();
@@ -270,8 +270,7 @@ impl Rootfs {
     }
 }
 
-/// Reads a tree's folder, and sets it aside if it is not what was unpacked; whether it is. One that is gone by
-/// now is.
+/// Returns true if a tree is what was unpacked, or is gone by now. A tree that was changed is set aside.
 pub(crate) fn check(folder: &Path, map: &IdMap) -> Result<bool, FileError> {
     if seal::is_as_made(folder, Depth::Content, map)? || !folder.exists() {
         return Ok(true);
@@ -279,8 +278,8 @@ pub(crate) fn check(folder: &Path, map: &IdMap) -> Result<bool, FileError> {
     set_aside(folder, map).map(|()| false)
 }
 
-/// Has a tree lose its name, so that it is made anew, and removes it. A container that stands on it goes on with
-/// what it has open.
+/// Takes the name away from a tree, so that it is made anew, and removes it. A container that stands on the tree goes on
+/// with what it has open.
 pub(crate) fn set_aside(folder: &Path, map: &IdMap) -> Result<(), FileError> {
     let (parent, name) = (parent(folder), folder.file_name().unwrap_or_default().to_string_lossy());
     let half = create_unique_folder(parent, &format!("{TEMPORARY_PREFIX}{name}-"))?;
@@ -289,7 +288,7 @@ pub(crate) fn set_aside(folder: &Path, map: &IdMap) -> Result<(), FileError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         renamed => renamed.context("set aside", folder)?,
     }
-    // What cannot be removed now is swept later.
+    // A later sweep removes what cannot be removed now.
     let _ = sandbox::remove_tree(&half, map);
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(in crate::containers) fn seal(folder: &Path, map: &IdMap) -> Result<(), File
     rustix::fs::syncfs(&file).context("write to disk", folder)
 }
 
-/// A record: its version, what it says, and a digest of that, a line each.
+/// The text of a record: lines for its version, its content, and a digest of the content.
 fn recorded(census: &Census) -> Vec<u8> {
     let json = canonical_json(census);
     let digest = Digest::of(&json);
@@ -49,7 +49,7 @@ pub(super) fn recall(folder: &Path) -> Option<Census> {
     serde_json::from_str(json).ok().filter(|_| is_whole)
 }
 
-/// Whether a tree is what was made.
+/// True if a tree is as it was when it was sealed.
 pub(super) fn is_as_made(folder: &Path, depth: Depth, map: &IdMap) -> Result<bool, FileError> {
     let Some(before) = recall(folder) else { return Ok(false) };
     let tree = folder.join(TREE);
@@ -61,9 +61,9 @@ pub(super) fn is_as_made(folder: &Path, depth: Depth, map: &IdMap) -> Result<boo
     }
 }
 
-/// Has the files and folders of a small tree on disk, one by one: what a step leaves is small most often, and
-/// need not wait for what others write to the same file system. False if it is not small, or has what we
-/// may not open.
+/// Syncs the files and folders of a small tree one by one. A step mostly leaves a small tree, and then does not have to
+/// wait for everything that other programs write to the file system. Returns false if the tree is not small, or has
+/// files that may not be opened.
 fn sync_few(folder: &Path) -> bool {
     let mut left = FEW;
     let mut folders = vec![folder.to_owned()];

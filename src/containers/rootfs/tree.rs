@@ -17,15 +17,15 @@ use crate::report::WorkKind;
 use crate::sandbox::times::{BaseDating, Moment};
 use crate::sandbox::{self, ROOT_MARK};
 
-/// What a tree is of, and what decides the times of its files.
+/// Which layers a tree holds, and what decides the times of its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// The layers of a base.
     Base,
     /// One layer that was made here; all its files have this time.
     Layer(i64),
-    /// The layers of a base and those made on top of it: the time of the first of these, less a second; how many
-    /// they are; and the newest time in the base, if it has layers.
+    /// The layers of a base and the layers that were made on top of it. `start` is the time of the first of these, less a
+    /// second; `own` says how many they are; `newest` is the newest time in the base, if it has layers.
     Whole { start: i64, own: usize, newest: Option<Moment> },
 }
 
@@ -40,10 +40,10 @@ pub(super) struct Tree<'a> {
 /// A tree that is there.
 pub(super) struct Prepared {
     pub(super) path: PathBuf,
-    /// Keeps it there.
+    /// Keeps other processes from removing it.
     pub(super) lock: Lock,
     pub(super) is_new: bool,
-    /// The newest time in it, if it is a base's.
+    /// The newest time in it, if it is the tree of a base.
     pub(super) newest: Option<Moment>,
 }
 
@@ -58,7 +58,7 @@ impl Tree<'_> {
         }
     }
 
-    /// Makes it, if it is not there.
+    /// Finds the tree, or makes it.
     pub(super) fn prepare(&self) -> Result<Prepared, RootfsError> {
         let name = self.name();
         let entry = self.folder.join(&name);
@@ -67,7 +67,7 @@ impl Tree<'_> {
         loop {
             let shared = Lock::shared(&lock)?;
             if is_there(&entry) && recall(&entry).is_some() {
-                // One that cannot be marked is removed earlier, which is no harm.
+                // A tree whose use cannot be marked is pruned earlier, which does no harm.
                 let _ = mark_used(&lock);
                 let path = entry.join(TREE);
                 let newest = (self.kind == Kind::Base).then(|| dates::newest(&path)).flatten();
@@ -96,7 +96,7 @@ impl Tree<'_> {
             Ok(sync_folder(self.folder)?)
         });
         if made.is_err() {
-            // What it failed at is the news; a sweep comes by again.
+            // Ignore cleanup errors: the original error matters, and a later sweep removes the folder.
             let _ = sandbox::remove_tree(&half, self.request.map);
         } else {
             activity.done();
@@ -104,7 +104,7 @@ impl Tree<'_> {
         made
     }
 
-    /// The image, or the part of it that the tree is.
+    /// The image that the tree belongs to, or the part of the image that it holds, for messages.
     fn subject(&self) -> String {
         let image = self.request.subject;
         match (self.kind, self.layers) {
@@ -139,7 +139,7 @@ impl Tree<'_> {
         Ok(seal(half, self.request.map)?)
     }
 
-    /// Gives what was unpacked, which began at this time, its times.
+    /// Sets the times of the files of a tree. `since` is the moment when unpacking began.
     fn date(&self, tree: &Path, since: Moment) -> Result<(), RootfsError> {
         let (map, created) = (self.request.map, self.request.dates.created());
         let base = |newest| BaseDating { tree: tree.to_owned(), since, created, newest };
@@ -154,7 +154,7 @@ impl Tree<'_> {
         Ok(())
     }
 
-    /// Has what a layer deletes deleted in overlays too, and notes whether its root folder counts.
+    /// Marks what the layers delete, so that overlays hide it, and notes whether the layer has an entry for the root folder.
     fn mark_untold(&self, tree: &Path) -> Result<(), RootfsError> {
         for layer in self.layers {
             let blob = std::fs::File::open(&layer.path).context("read", &layer.path)?;
@@ -170,7 +170,7 @@ impl Tree<'_> {
     }
 }
 
-/// True if the tree is there: in folders of ours, and behind no link.
+/// True if the tree is there, in real folders and not behind a link.
 fn is_there(entry: &Path) -> bool {
     is_real_folder(entry) && is_real_folder(&entry.join(TREE))
 }

@@ -1,11 +1,11 @@
 //! Unpacks the layers of a tree by umoci. Where umoci would misread layers, it gets one plain tar of them instead.
 //!
-//! Layers go to umoci as they are where it reads them as they are meant: that costs nothing. They are made one
-//! plain tar first ([`flatten`]) where
+//! If umoci reads the layers as they are meant, it gets them as they are, which costs nothing. They are made one plain
+//! tar first ([`flatten`]) if
 //!
 //! - a blob is compressed with something that umoci 0.4.7 does not know: zstd, xz or bzip2;
-//! - umoci would take a whiteout for something else than it is. Which layers have such whiteouts is looked at while
-//!   umoci is at work, so that it costs no time; the lowest layer deletes nothing, and is not looked at;
+//! - umoci would misread a whiteout. The layers are searched for such whiteouts while umoci works, so that the search
+//!   costs no time; the lowest layer deletes nothing, and is not searched;
 //! - umoci failed, as it does at a pax global header, or at an entry below what is no folder.
 //!
 //! The first bytes of a blob decide which media type umoci gets for it, and not the image's manifest.
@@ -52,7 +52,7 @@ struct Given {
 /// What umoci made of the layers.
 enum Unpacked {
     Right,
-    /// It may be something else than what is meant.
+    /// The tree may differ from what the layers mean.
     Doubtful,
     Failed(ToolError),
 }
@@ -70,7 +70,7 @@ impl Unpacking<'_> {
             Unpacked::Failed(error) if error.cause() == Some(&Cause::Failed) => {
                 self.remove_tree()?;
                 match self.flattened() {
-                    // That they cannot be read umoci has said already, and with a log of its own.
+                    // umoci has reported already that it cannot read them, with a log of its own.
                     Err(RootfsError::Flatten(FlattenError::Unreadable { .. } | FlattenError::DiffId { .. })) => {
                         Err(error.into())
                     }
@@ -81,7 +81,7 @@ impl Unpacking<'_> {
         }
     }
 
-    /// The layers with the media types that their bytes have; nothing if umoci does not know one of them.
+    /// The layers with the media types that their bytes have; `None` if umoci does not know one of these.
     fn as_they_are(&self) -> Result<Option<Vec<Given>>, RootfsError> {
         let mut given = Vec::with_capacity(self.layers.len());
         for layer in self.layers {
@@ -98,7 +98,7 @@ impl Unpacking<'_> {
         Ok(Some(given))
     }
 
-    /// Has umoci unpack the layers, and looks at them meanwhile.
+    /// Lets umoci unpack the layers, and searches them for misread whiteouts meanwhile.
     fn unpack(&self, given: &[Given]) -> Result<Unpacked, RootfsError> {
         let doubted = given.get(1..).unwrap_or_default();
         let (unpacked, are_meant) = std::thread::scope(|scope| {
@@ -115,7 +115,7 @@ impl Unpacking<'_> {
         }
     }
 
-    /// Makes one tar of the layers, and has umoci unpack that.
+    /// Makes one tar of the layers, and lets umoci unpack it.
     fn flattened(&self) -> Result<(), RootfsError> {
         let layers: Vec<LayerFile<'_>> = self.layers.iter().map(file).collect();
         let map = self.request.map;
@@ -157,7 +157,7 @@ fn file(layer: &LayerBlob) -> LayerFile<'_> {
     LayerFile { path: &layer.path, digest: layer.descriptor.digest, diff_id: layer.diff_id }
 }
 
-/// What is no tar umoci itself refuses.
+/// False for a blob that is no tar: umoci itself refuses it.
 fn is_as_meant(path: &Path) -> bool {
     File::open(path).and_then(is_read_as_meant).unwrap_or(true)
 }
@@ -178,7 +178,7 @@ fn write_layout(layout: &Path, layers: &[Given]) -> Result<(), FileError> {
         }
     }
 
-    // umoci looks at neither platform nor anything else but the diff IDs.
+    // Of the config umoci reads the diff IDs alone.
     let mut config = ImageConfig::scratch(&Platform::new("linux", "amd64", None));
     config.set_diff_ids(&layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>());
     let config_bytes = config.to_bytes();

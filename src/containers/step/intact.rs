@@ -12,16 +12,16 @@ use crate::model::Digest;
 use crate::process::IdMap;
 use crate::sanitize;
 
-/// What came of running a step's command.
+/// The outcome of running a step's command.
 pub(super) enum Performed {
-    /// A layer; none if nothing changed.
+    /// The layer that it made; `None` if nothing changed.
     Made(Option<Layer>),
-    /// It stood on a tree that was not what had been unpacked. The tree, whose folder this was, is set aside.
+    /// It ran on a tree that had been changed after it was unpacked. This was the tree's folder; the tree is set aside.
     OnChanged(PathBuf),
 }
 
 impl Steps<'_> {
-    /// Runs a step's command on trees that are what was unpacked: once more, if they turn out not to be.
+    /// Runs a step's command, and once more if a tree below it turns out to have been changed.
     pub(super) fn perform_on_intact(
         &self,
         request: &StepRequest<'_>,
@@ -41,8 +41,8 @@ impl Steps<'_> {
     }
 }
 
-/// Does the work, and meanwhile looks through the trees on another thread: what the work gave, and the folders of
-/// those trees that are not what was unpacked.
+/// Does the work, and checks the trees on another thread meanwhile. Returns the result of the work, and the folders of
+/// the trees that were changed.
 pub(super) fn beside<'a, T>(
     trees: impl Iterator<Item = &'a Rootfs> + Send,
     map: &IdMap,

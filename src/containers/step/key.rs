@@ -1,4 +1,4 @@
-//! What decides a step's result.
+//! The key of everything that decides a step's result.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::containers::step::surroundings::Surroundings;
 use crate::manifest::step::Secret;
 use crate::model::{ChainId, Digest, canonical_json};
 
-/// Counted up whenever the same step would make another layer.
+/// Counted up whenever `oci` changes so that an unchanged step makes another layer.
 const VERSION: u32 = 2;
 
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ struct Key<'a> {
     epoch: i64,
 }
 
-/// The key of a step: never of what the image only says about itself, of values of secrets or proxies.
+/// The key of a step. It does not depend on labels and the like, nor on the values of secrets and proxies.
 pub(super) fn of(request: &StepRequest<'_>, surroundings: &Surroundings, epoch: i64) -> Digest {
     let diff_ids: Vec<_> = request.below.iter().map(|layer| layer.diff_id).collect();
     let process = &surroundings.process;

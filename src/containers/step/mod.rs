@@ -2,18 +2,18 @@
 //!
 //! ```text
 //! <cache>/records/step/<key>          the layer that a step made, or that it made none
-//! <cache>/records/step-layer/<key>    the same layer in a compression
+//! <cache>/records/step-layer/<key>    that layer in one compression
 //! <cache>/caches/<name>/              a cache folder ([`trees`](crate::containers::trees)); beside it its lock, held
 //!                                     by one step at a time, and what it has seen ([`seen`])
 //! <cache>/locks/step-<key>            held while a step runs, gone when its layer is recorded
 //! <cache>/logs/step-<key>.log         what it printed
 //! ```
 //!
-//! The flow: what decides the result is gathered ([`surroundings`]) and makes the [`key`]; a layer that
-//! is recorded for it is the result, and nothing is started. Else the layers below are unpacked
-//! ([`rootfs`]), the sandbox runs the command on an overlay of them, its output is
-//! shown ([`output`]), and the tar that comes back is compressed into the store on the way. The overlay's
-//! upper folder becomes the layer's tree, for whatever runs on top. The record is written last.
+//! The flow: everything that decides the result is gathered ([`surroundings`]), and a [`key`] is made of it. If a layer is
+//! recorded for the key, it is the result, and no process is started. Otherwise the layers below are unpacked
+//! ([`rootfs`]), the sandbox runs the command on an overlay of them, the command's output is shown ([`output`]), and the
+//! tar that comes back is compressed into the store as it arrives. The overlay's upper folder becomes the layer's tree,
+//! for later steps and runs. The record is written last.
 
 mod content;
 mod error;
@@ -37,36 +37,34 @@ pub(crate) use secret::missing_secrets;
 
 use crate::bases::BaseError;
 use crate::compress::Compressors;
+use crate::containers::machine::Machine;
 use crate::containers::run::hostname;
 use crate::containers::runs::LiveRun;
 use crate::containers::step::strike::Strike;
-use crate::containers::{overlays, rootfs, runtime, unstarted};
+use crate::containers::{rootfs, unstarted};
 use crate::fs::FileError;
 use crate::image::Layer;
 use crate::manifest::Step;
 use crate::model::{Compression, Digest, ImageConfig, Platform};
-use crate::process::{IdMap, Namespaces, shell_status};
+use crate::process::{Namespaces, shell_status};
 use crate::report::{Reporter, WorkKind};
 use crate::sandbox::{self, Container, Limits, Overlays, STANDARD_INPUT, Task};
 use crate::sanitize;
 use crate::source::{At, Place};
 use crate::store::{Shelf, Store};
-use crate::tools::Umoci;
 use intact::Performed;
 use output::Listener;
 use secret::Secret;
 use surroundings::Surroundings;
 
-/// The layer that a step made; nothing if it changed nothing.
+/// The layer that a step made; `None` if the step changed nothing.
 const STEPS: Shelf<Option<Layer>> = Shelf::new("step", 1);
 
 /// What runs steps.
 pub(crate) struct Steps<'a> {
     pub(crate) store: &'a Store,
     pub(crate) reporter: &'a dyn Reporter,
-    pub(crate) umoci: &'a Umoci,
-    pub(crate) runc: &'a Path,
-    pub(crate) map: &'a IdMap,
+    pub(crate) machine: &'a Machine,
     /// The manifest's folder.
     pub(crate) folder: &'a Path,
     /// Seconds since 1970.
@@ -86,12 +84,12 @@ pub(crate) struct StepRequest<'a> {
     pub(crate) subject: &'a str,
     /// Its config: the step has its environment and its folder.
     pub(crate) config: &'a ImageConfig,
-    /// Of the image that it starts from.
+    /// The user of the image that the build starts from.
     pub(crate) user: Option<&'a str>,
     /// What it runs on, and what is built.
     pub(crate) platform: &'a Platform,
     pub(crate) target: &'a Platform,
-    /// Its variables say what is built.
+    /// The step gets variables that say for which platform the image is.
     pub(crate) is_told_target: bool,
     /// The layers so far, lowest first.
     pub(crate) below: &'a [Layer],
@@ -112,7 +110,7 @@ pub(crate) enum Recorded {
     Layer(Layer),
 }
 
-/// What came of a step.
+/// The result of a step.
 pub(crate) struct Stepped {
     /// `None` if it changed nothing.
     pub(crate) layer: Option<Layer>,
@@ -180,12 +178,13 @@ impl Steps<'_> {
         surroundings: &Surroundings,
         key: &Digest,
     ) -> Result<Performed, StepError> {
-        let overlays = overlays::find(self.store, self.map, self.reporter)?;
-        let mut rootfs = self.unpack(request, overlays)?;
+        let map = self.machine.map();
+        let overlays = self.machine.overlays(self.store, self.reporter)?;
+        let mut rootfs = self.unpack(request)?;
         let caches = self.caches(request, surroundings)?;
         let times = self.times(request, surroundings, &mut rootfs, &caches)?;
         let (mounts, in_use) = self.mounts(request, surroundings, caches, &times)?;
-        let live = LiveRun::new(&self.store.runs(), self.runc, self.map)?;
+        let live = LiveRun::new(&self.store.runs(), self.machine.runc(), map)?;
         let Surroundings { process, secrets, .. } = surroundings;
         let secrets: Vec<Secret> = secrets.iter().flatten().cloned().collect();
         let strike = Strike::new(secrets.iter().flat_map(Secret::parts));
@@ -197,9 +196,9 @@ impl Steps<'_> {
                 identifier: live.identifier.clone(),
                 lowers: rootfs.lowers.clone(),
                 is_copied: overlays != Overlays::OnDisk,
-                runc: self.runc.to_owned(),
-                kind: runtime::kind(self.store, self.runc)?,
-                map: self.map.clone(),
+                runc: self.machine.runc().to_owned(),
+                kind: self.machine.runtime(self.store)?,
+                map: map.clone(),
                 hostname: hostname(None, request.step.network_host),
                 process: process.clone(),
                 network_host: request.step.network_host,
@@ -218,12 +217,12 @@ impl Steps<'_> {
         let activity = self
             .reporter
             .begin(WorkKind::Step, format!("{}: {}", request.subject, sanitize::name(&request.step.title())));
-        let helper = sandbox::invocation(Path::new(STANDARD_INPUT)).namespaces(Namespaces::sandbox(self.map));
+        let helper = sandbox::invocation(Path::new(STANDARD_INPUT)).namespaces(Namespaces::sandbox(map));
         // JSON is UTF-8, and the paths in the task may be anything.
         let task = serde_json::to_vec(&Task::Step(Box::new(step)))
             .map_err(|error| FileError::new("name", &live.folder.path, error.into()))?;
         let trees = std::iter::once(&rootfs).chain(&in_use.trees);
-        let (streamed, changed) = intact::beside(trees, self.map, || {
+        let (streamed, changed) = intact::beside(trees, map, || {
             helper.stream(task, |bytes| listener.hear(bytes), |tar| self.receive(tar, request.compression))
         });
         let log = self.store.logs().join(format!("step-{}.log", &key.hex()[..12]));
@@ -231,13 +230,13 @@ impl Steps<'_> {
         let (status, received) = streamed?;
         let changed = changed?;
         if let Some(folder) = changed.first() {
-            intact::set_aside(&changed, self.map)?;
+            intact::set_aside(&changed, map)?;
             return Ok(Performed::OnChanged(folder.clone()));
         }
         if let Some(refusal) = unstarted::refusal(&live.folder) {
             return Err(StepError::refused(refusal, request.step));
         }
-        // One that a signal ended may have left half a file in a cache folder.
+        // A step that a signal ended may have left half a file in a cache folder.
         if (0..128).contains(&shell_status(status)) {
             in_use.end()?;
         }
@@ -247,7 +246,7 @@ impl Steps<'_> {
         let layer = match received? {
             Some((blob, written)) => {
                 let layer = self.keep(blob, &written, request.compression)?;
-                rootfs::adopt(self.store.root(), self.map, (&rootfs, &layer.diff_id), &live.folder.scratch())?;
+                rootfs::adopt(self.store.root(), map, (&rootfs, &layer.diff_id), &live.folder.scratch())?;
                 Some(layer)
             }
             None => None,

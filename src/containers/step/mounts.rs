@@ -15,7 +15,7 @@ use crate::model::{Digest, canonical_json};
 use crate::sandbox::{Mount, MountSource};
 use crate::sanitize;
 
-/// What nobody else may use, or remove, while a step runs.
+/// Locks on cache folders and trees, so that no other process uses or removes them while a step runs.
 pub(super) struct InUse {
     caches: Vec<HeldCache>,
     pub(super) trees: Vec<Rootfs>,
@@ -47,7 +47,7 @@ impl Steps<'_> {
                     let subject = format!("what is mounted on {}", sanitize::name(&mount.to));
                     let Some(time) = times.mounted.get(&mount.to) else { continue };
                     let tree = self.unpack_layer(layer, *time, &subject)?;
-                    // One layer is one tree.
+                    // A single layer has a single tree.
                     let Some(path) = tree.lowers.first().map(|lower| lower.join(Tree::MOUNTED)) else { continue };
                     trees.push(tree);
                     MountSource::Host { path, read_only: true }
@@ -85,16 +85,16 @@ impl Steps<'_> {
             create_folder(folder.parent().unwrap_or(&folder))?;
             let lock = self.wait(&lock_of(&folder), &format!("another step that uses the cache of {target}"))?;
             create_own_folder(&folder)?;
-            // One that cannot be marked is removed earlier, which is no harm.
+            // A folder whose use cannot be marked is pruned earlier, which does no harm.
             let _ = mark_used(&lock_of(&folder));
             held.push(HeldCache { folder, target: target.clone(), _lock: lock });
         }
         Ok(held)
     }
 
-    /// One for each path and platform; and for each map, since what is in it belongs to mapped IDs.
+    /// There is a cache folder for each path and platform, and for each ID map, since its files belong to mapped IDs.
     fn cache_folder(&self, request: &StepRequest<'_>, target: &str) -> PathBuf {
-        let name = Digest::of(&canonical_json(&(target, request.platform.to_string(), self.map.to_string())));
+        let name = Digest::of(&canonical_json(&(target, request.platform.to_string(), self.machine.map().to_string())));
         self.store.root().join("caches").join(name.hex())
     }
 }

@@ -38,7 +38,7 @@ const NO_NETWORK: [&str; 18] = [
     "eai_again",
 ];
 
-/// Hears a step out.
+/// Reads the output of a step while the step runs.
 pub(super) struct Listener<'a> {
     subject: &'a str,
     strike: Strike,
@@ -50,7 +50,7 @@ pub(super) struct Listener<'a> {
     misses_network: bool,
 }
 
-/// What is left of a step's output.
+/// The end of a step's output.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     pub(super) last: Vec<String>,
@@ -84,7 +84,7 @@ impl<'a> Listener<'a> {
         }
         self.pending = rest.to_vec();
         if self.pending.len() > LONGEST + self.strike.longest() {
-            // What may be the start of a secret waits for its end.
+            // Bytes that may begin a secret wait for the bytes that follow.
             let mut piece = self.strike.out_of(&self.pending);
             self.pending = piece.split_off(piece.len().saturating_sub(self.strike.longest()));
             self.line(&piece);
@@ -92,7 +92,7 @@ impl<'a> Listener<'a> {
     }
 
     fn line(&mut self, line: &[u8]) {
-        // Programs that show progress write a line over itself: what is there in the end counts.
+        // Programs that show progress overwrite a line several times. Its last text is shown.
         let left = line.rsplit(|byte| *byte == b'\r').find(|piece| !piece.is_empty()).unwrap_or_default();
         let line = sanitize::foreign(&String::from_utf8_lossy(left));
         if line.trim().is_empty() {
@@ -108,7 +108,7 @@ impl<'a> Listener<'a> {
         self.last.push_back(shortened(line));
     }
 
-    /// Keeps the log under its name; one that cannot be written is no reason to fail.
+    /// Keeps the log under its name. An error is ignored: the step's own result counts.
     pub(super) fn finish(mut self, log: &Path) -> Heard {
         let rest = std::mem::take(&mut self.pending);
         self.line(&self.strike.out_of(&rest));

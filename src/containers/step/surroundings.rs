@@ -1,4 +1,4 @@
-//! What a step runs in: its process, and what it is given besides the image.
+//! The process of a step, and everything that the step gets besides the image.
 
 use std::path::{Path, PathBuf};
 
@@ -19,9 +19,9 @@ const EARLIEST_EPOCH: i64 = 315_532_800;
 /// How the machine's network is left, in the upper case; programs disagree about the case.
 const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 
-/// Everything about a step but the image.
+/// Process, environment, secrets and mounts of a step.
 pub(super) struct Surroundings {
-    /// Without secrets and proxies in its environment, until [`Surroundings::add_secrets`].
+    /// Its environment has no secrets and proxies until [`Surroundings::add_secrets`] adds them.
     pub(super) process: Process,
     /// The process's environment as far as it decides the result.
     pub(super) environment: Environment,
@@ -47,7 +47,7 @@ pub(super) enum ContentSource {
     Host(PathBuf),
     /// In a layer of its own, under [`Tree::MOUNTED`](crate::layer::Tree::MOUNTED).
     Layer(Box<Layer>),
-    /// Nowhere yet.
+    /// In no place yet: the mount makes it.
     Memory,
 }
 
@@ -62,7 +62,7 @@ impl Surroundings {
             mounted.push(match &mount.value {
                 StepMount::Memory(to) => MountedContent { to: place(to), source: ContentSource::Memory, content: None },
                 StepMount::Image { to, .. } => {
-                    // There is one for each.
+                    // `mounted` has a layer for each of these mounts.
                     let Some(layer) = layers.next() else { continue };
                     let source = ContentSource::Layer(Box::new(layer.clone()));
                     MountedContent { to: place(to), source, content: Some(layer.diff_id.0) }
@@ -79,7 +79,7 @@ impl Surroundings {
                         Lost::Leaves(leaves) => at(StepError::MountLeaves(leaves), &mount.place),
                         Lost::Refused(errno) => unreadable(errno.into()),
                     })?;
-                    // From here on without the links that were judged.
+                    // The path that was found has no links any more, so none can be swapped.
                     let path = found.inside.map_or_else(|| path.clone(), |inside| folder.join(inside));
                     let content = content::digest(&path).map_err(unreadable)?;
                     let path = std::fs::canonicalize(&path).map_err(unreadable)?;
@@ -101,7 +101,8 @@ impl Surroundings {
         Ok(Self { process, environment, secrets: Vec::new(), mounts: mounted, caches })
     }
 
-    /// Reads the secrets, for a step that will run, and gives it what decides nothing.
+    /// Reads the secrets of a step that will run, and adds them and the proxies to its environment: neither decides the
+    /// result.
     pub(super) fn add_secrets(&mut self, request: &StepRequest<'_>, folder: &Path) -> Result<(), At<StepError>> {
         let read = |secret| Secret::read(secret, folder);
         self.secrets = request.step.secrets.iter().map(read).collect::<Result<Vec<_>, _>>()?;
@@ -137,7 +138,7 @@ fn environment(request: &StepRequest<'_>, epoch: i64) -> Result<Environment, At<
     Ok(environment)
 }
 
-/// The step's environment with what decides nothing: proxies, where there is a network, and secrets.
+/// The step's environment with what does not decide the result: secrets, and proxies if the step has a network.
 fn with_secrets(request: &StepRequest<'_>, environment: &Environment, secrets: &[Option<Secret>]) -> Vec<String> {
     let mut environment = environment.clone();
     let proxies = PROXIES.into_iter().flat_map(|name| [name.to_owned(), name.to_lowercase()]);

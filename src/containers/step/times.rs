@@ -1,7 +1,7 @@
-//! With which times a step sees what is below it.
+//! The times that a step sees on the files below it.
 //!
-//! A step without cache folders sees the times that trees have ([`dates`](crate::containers::rootfs::dates)), which are
-//! equal on every machine. With cache folders, what these have seen decides ([`seen`]).
+//! A step without cache folders sees the times of the trees ([`dates`](crate::containers::rootfs::dates)), which are
+//! equal on every machine. For a step with cache folders, the times depend on what these folders have seen ([`seen`]).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,9 +37,9 @@ pub(super) struct HeldCache {
 /// The times, in seconds since 1970.
 #[derive(Default)]
 pub(super) struct Times {
-    /// Of paths of the image: those that are other than in their trees.
+    /// Paths of the image whose time differs from that in their tree.
     pub(super) paths: Vec<(RawPath, i64)>,
-    /// Of what is mounted of images, by its place.
+    /// The times of mounted images, by the number of the mount.
     pub(super) mounted: BTreeMap<String, i64>,
 }
 
@@ -56,7 +56,7 @@ impl Steps<'_> {
             ContentSource::Layer(layer) => Some((&mount.to, layer.diff_id.0)),
             ContentSource::Host(_) | ContentSource::Memory => None,
         });
-        // Newer than all below: an image that is mounted stands beside the layers, and is on top of none.
+        // A mounted image stands on no layer, so its files are newer than all layers.
         let mounted = mounts.clone().map(|(to, _)| (to.clone(), rootfs.next())).collect();
         let mut times = Times { paths: Vec::new(), mounted };
         if !caches.is_empty() {
@@ -82,7 +82,7 @@ impl Steps<'_> {
     fn show(&self, caches: &[HeldCache], base: Option<Digest>, below: &seen::Below) -> Result<seen::Shown, FileError> {
         let folder = |cache: &HeldCache| {
             let dating = Dating::Newest(cache.folder.clone());
-            let newest = sandbox::date(dating, self.map).context("look through", &cache.folder)?;
+            let newest = sandbox::date(dating, self.machine.map()).context("look through", &cache.folder)?;
             Ok(newest.map(|(seconds, _)| seconds))
         };
         let newest = caches.iter().map(folder).collect::<Result<Vec<_>, FileError>>()?;
@@ -113,7 +113,7 @@ impl Steps<'_> {
                 }
             }
             let most = counts.into_iter().max_by_key(|(_, count)| *count).filter(|(_, count)| count * 2 > all);
-            // What was not seen is soon seen with yet another time.
+            // A layer that was not seen yet would need a tree of yet another time soon.
             let Some((time, _)) = most.filter(|(time, _)| *time != own && *time != shown.unseen) else { continue };
             let tree = self.unpack_layer(layer, time, request.subject)?;
             if rootfs.replace(number, tree).is_some() {
@@ -127,12 +127,12 @@ impl Steps<'_> {
     fn below(&self, layers: &[Layer], start: i64) -> Result<seen::Below, StepError> {
         let contents = layers.iter().map(|layer| self.contents(layer)).collect::<Result<Vec<_>, _>>()?;
         let shown = stack(&contents).into_iter();
-        // The root folder has the time of the topmost layer, whatever is in it.
+        // The root folder always has the time of the topmost layer.
         let shown = shown.filter(|(path, _)| !path.0.is_empty());
         Ok(shown.map(|(path, shown)| (path, (shown.digest, time_of(start, shown.layer)))).collect())
     }
 
-    /// What a layer holds: read once, and kept.
+    /// What a layer holds. It is read once, and recorded.
     fn contents(&self, layer: &Layer) -> Result<Contents, StepError> {
         if let Some(known) = CONTENTS.recall(self.store, &layer.diff_id.0)? {
             return Ok(known);

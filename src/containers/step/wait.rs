@@ -1,4 +1,4 @@
-//! Waiting for what another step is at.
+//! Waits for another step.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::containers::step::{StepError, Steps};
 use crate::fs::Lock;
 use crate::process;
 
-/// How often a lock that someone else holds is tried.
+/// How often a lock that another process holds is tried.
 const TICK: Duration = Duration::from_millis(50);
 
 impl Steps<'_> {

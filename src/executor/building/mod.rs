@@ -1,11 +1,11 @@
-//! One carrying out of a plan: what is done in which order, and what has come of it so far.
+//! Carries out a plan: which task comes after which, and what each has produced so far.
 //!
-//! For each platform of an image: its packages are looked at, at once, since that needs nobody but the
-//! images that they take files from; what may
-//! stand on a link waits for the links of the image below; then each of its layers is a task, and the
-//! last one is to assemble it, once the image below is whole. A layer that several images have is made
-//! once: the second one waits for the first and finds it. What an image needs and is not there failed,
-//! and was told when it did.
+//! Each platform of an image is a node of the graph. Its packages are looked at first; that needs only the images that
+//! they take files from. If a package may stand on a link of the image below, the node then waits for the links of that
+//! image. After that each layer of the node is a task. The last task assembles the image, once the image below is whole.
+//! A layer that several images have is made once: the second task waits for the first, and finds the layer made.
+//!
+//! A task returns early if an input is missing: the task that should have made the input has reported the error.
 
 mod notes;
 mod outcome;
@@ -30,9 +30,9 @@ use crate::process::signal;
 /// How many bases are asked for or fetched at once.
 const NETWORK_LIMIT: usize = 8;
 
-/// A task, by the number of a node of the graph, or of an image of the plan.
+/// A task, for a node of the graph or for an image of the plan.
 ///
-/// Of several that could be done the first in this order is: what is nearly done lets go of memory.
+/// Of the tasks that could begin, the first in this order begins: an image that is nearly done lets go of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Work {
     /// The index of an image, over its platforms.
@@ -41,29 +41,29 @@ enum Work {
     Assemble(NodeId),
     /// One layer of a node.
     Layer(NodeId, usize),
-    /// What of a node stands on links of the image below is put where they lead.
+    /// Puts entries of a node that stand on links of the image below where the links lead.
     Follow(NodeId),
-    /// A node's packages are looked at.
+    /// Looks at the packages of a node.
     Scan(NodeId),
-    /// What is a link in a base.
+    /// Reads which paths are links in a base.
     Links(NodeId),
-    /// A base's layers, if it is not known what is a link in them.
+    /// Brings the layers of a base, unless its links are known.
     Fetch(NodeId),
-    /// What an image holds that packages take files from: if that is known; else its layers are brought,
-    /// and then read.
+    /// Finds what an image holds that packages take files from. If the store does not know it, the second task brings the
+    /// image's layers, and the third reads them.
     RecallFiles(NodeId),
     FetchFiles(NodeId),
     ReadFiles(NodeId),
-    /// A base's manifest and config.
+    /// Brings a base's manifest and config.
     Load(NodeId),
 }
 
 /// What is known of a node so far.
 #[derive(Default)]
 struct Progress {
-    /// The task with which it is whole.
+    /// The task after which the image is whole.
     last: OnceLock<Ticket>,
-    /// For a base: the task after which its links are known, if anybody asks.
+    /// For a base: the task after which its links are known; `None` until a node asks for them.
     links: Mutex<Option<Ticket>>,
     /// For a base: its links are known, or can be read from its layers.
     fetched: OnceLock<()>,
@@ -73,12 +73,12 @@ struct Progress {
     complete: OnceLock<()>,
     /// What it holds, where packages take files from it.
     files: OnceLock<Arc<ImageTree>>,
-    /// The task after which that is known, if anybody asks.
+    /// The task after which `files` is known; unset until a node asks for it.
     read: OnceLock<Ticket>,
-    /// What waits for the links of the image below.
+    /// Parts that wait for the links of the image below.
     parts: Mutex<Vec<Part>>,
     packed: OnceLock<Packed>,
-    /// As far as they came.
+    /// What became of its steps, also of those before one that failed.
     steps: OnceLock<Tally>,
     /// In a rehearsal: the first of its steps that would run.
     first_step: OnceLock<usize>,
@@ -96,7 +96,7 @@ struct PackedLayer {
     created_by: String,
     /// The path of the image's first package, if that is one file without an executable bit.
     first: Option<String>,
-    /// Taken by whoever makes it.
+    /// Taken by the task that makes the layer.
     part: Mutex<Option<Part>>,
     /// With whether it was made now.
     layer: OnceLock<(Layer, bool)>,
@@ -133,7 +133,7 @@ impl Whole {
     }
 }
 
-/// See above.
+/// The state of one build: the schedule, and what each node has produced.
 pub(super) struct Building<'a> {
     executor: &'a Executor<'a>,
     /// Whether steps are run; an image of which one is not there is not made then.
@@ -143,13 +143,13 @@ pub(super) struct Building<'a> {
     schedule: Schedule<Work>,
     progress: ById<NodeId, Progress>,
     indexes: ById<ImageId, OnceLock<Descriptor>>,
-    /// By key: the task that makes it, or that will find it made.
+    /// By a layer's key: the last task that makes the layer, or that will find it made.
     makers: Mutex<BTreeMap<Digest, Ticket>>,
-    /// By key, whether or not the store may keep them under it.
+    /// By a layer's key: the layers of this build, whether or not the store may keep them under the key.
     made: Mutex<BTreeMap<Digest, Record>>,
-    /// By what they came of, in an order that does not depend on who was first.
+    /// By what failed, in an order that does not depend on which thread was first.
     errors: Mutex<BTreeMap<(Cause, Work), Vec<BuildError>>>,
-    /// Notes and warnings that were shown: each is shown for one platform only.
+    /// Notes and warnings that were shown, so that several platforms show each only once.
     told: Mutex<BTreeSet<String>>,
 }
 
@@ -194,7 +194,7 @@ impl<'a> Building<'a> {
         self.outcome()
     }
 
-    /// What can be known of before anything is looked at.
+    /// Adds the tasks that are known before any package is looked at.
     fn add_tasks(&self) {
         let mut lasts: ById<ImageId, Vec<Ticket>> = self.plan.images.map(|_| Vec::new());
         let later: ById<ImageId, Vec<BuildError>> = self
@@ -207,10 +207,10 @@ impl<'a> Building<'a> {
             self.graph.nodes.iter().filter(can_be_made).flat_map(|node| node.needs.iter().copied()).collect();
         for (number, node) in self.graph.nodes.enumerate() {
             let last = match node.origin {
-                // What is asked for by nobody who can be built is not asked for.
+                // A base that only images which cannot be built ask for is not brought.
                 Origin::Elsewhere(..) if !wanted.contains(&number) => continue,
                 Origin::Made(image) if is_later[image] => continue,
-                // Where all is known, little work is done without a second thread.
+                // If the store has the base already, no second thread is needed for it.
                 Origin::Elsewhere(name, _) => match self.executor.recall(name, node.platform) {
                     Some(base) => {
                         let _ = self.progress[number].whole.set(Whole::Elsewhere(base));
@@ -280,7 +280,7 @@ impl<'a> Building<'a> {
         }
     }
 
-    /// The task after which the links of a base are known; the same one for all who ask.
+    /// The task after which the links of a base are known. It is added once, however many nodes ask.
     fn links_task(&self, base: NodeId) -> Option<Ticket> {
         let load = *self.progress[base].last.get()?;
         let mut task = locked(&self.progress[base].links);
@@ -290,7 +290,7 @@ impl<'a> Building<'a> {
         }))
     }
 
-    /// The task after which it is known what an image holds; the same one for all who ask.
+    /// The task after which it is known what an image holds. It is added once, however many nodes ask.
     fn files_task(&self, source: NodeId) -> Option<Ticket> {
         let whole = *self.progress[source].last.get()?;
         Some(*self.progress[source].read.get_or_init(|| {
@@ -300,7 +300,7 @@ impl<'a> Building<'a> {
         }))
     }
 
-    /// Makes a node that is not whole yet wait for this, too.
+    /// Makes a node that is not whole yet wait for another task, too.
     fn hold(&self, number: NodeId, ticket: Ticket) {
         if let Some(last) = self.progress[number].last.get() {
             self.schedule.hold(*last, ticket);
@@ -310,7 +310,7 @@ impl<'a> Building<'a> {
     /// All platforms of an image, if they are whole.
     fn platforms(&self, image: ImageId) -> Option<BTreeMap<Platform, BuiltImage>> {
         let nodes = self.graph.made[image].iter().map(|node| (&self.graph.nodes[*node], &self.progress[*node]));
-        // A stage for this machine alone is one image to whoever names it: the one that is for this machine, too.
+        // A stage with `platform = "host"` is one image: the one whose target is this machine's platform.
         let is_host = self.plan.images[image].build.host.is_some();
         let own = self.plan.images[image].platforms.iter().find(|target| **target == Platform::host());
         let nodes = nodes.filter(|(node, _)| !is_host || own.is_none_or(|own| node.target == own));

@@ -1,4 +1,4 @@
-//! What has come of a plan in the end, or of a plan whose steps are not run.
+//! The outcome of a build, and of a rehearsal, in which no step is run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
@@ -8,7 +8,7 @@ use crate::executor::steps::Make;
 use crate::executor::{BuildError, Built, Executor, Outcome, Tally};
 use crate::plan::{ById, NodeId, Origin, Plan};
 
-/// What came of a plan whose steps were not run.
+/// What a rehearsal found out.
 pub(in crate::executor) struct Rehearsed {
     /// The first of each node's steps that has to run, if that is known.
     pub(in crate::executor) first_steps: ById<NodeId, Option<usize>>,
@@ -16,7 +16,7 @@ pub(in crate::executor) struct Rehearsed {
 }
 
 impl<'a> Building<'a> {
-    /// Carries out what needs no step to be run.
+    /// Carries out all of a plan that needs no step to be run.
     pub(in crate::executor) fn rehearse(executor: &'a Executor<'a>, plan: &'a Plan<'a>) -> Rehearsed {
         let building = Self { steps: Make::Nothing, ..Self::new(executor, plan) };
         building.add_tasks();
@@ -43,7 +43,7 @@ impl<'a> Building<'a> {
         let mut told = BTreeSet::new();
         let mut errors = Vec::new();
         for ((cause, _), failed) in self.errors.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            // A problem that an image has on several platforms is told once.
+            // A problem that an image has on several platforms is reported once.
             let image = match cause {
                 Cause::Node(node) => match self.graph.nodes[node].origin {
                     Origin::Made(image) => Some(image),

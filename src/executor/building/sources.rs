@@ -1,4 +1,4 @@
-//! The images that packages take files from, as far as they are whole.
+//! The images that packages take files from.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,13 +41,13 @@ impl Building<'_> {
         Ok(())
     }
 
-    /// What all images hold that a node takes files from; nothing if one of them failed.
+    /// What the images hold that a node takes files from; `None` if one of them failed.
     pub(super) fn sources(&self, number: NodeId) -> Option<Sources> {
         let sources = self.graph.nodes[number].sources.iter();
         sources.map(|(name, source)| Some(((*name).clone(), Arc::clone(self.progress[*source].files.get()?)))).collect()
     }
 
-    /// Brings those of these layers that came from elsewhere with an image that a node takes files from.
+    /// Brings missing layers that belong to a base of the images that a node takes files from.
     pub(super) fn complete_sources(&self, number: NodeId, missing: &BTreeSet<Digest>) -> Result<(), BuildError> {
         let sources = self.graph.nodes[number].sources.values();
         for base in sources.filter_map(|source| self.progress[*source].whole.get()?.base()) {

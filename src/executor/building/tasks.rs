@@ -1,4 +1,5 @@
-//! What each task does. One that does not find what it needs does nothing: that failed, and was told.
+//! What each task does. A task returns early if an input is missing: the task that should have made the input has
+//! reported the error.
 
 use std::sync::{Mutex, OnceLock};
 
@@ -102,12 +103,12 @@ impl Building<'_> {
         Ok(())
     }
 
-    /// Makes each layer a task, and the node wait for them.
+    /// Adds a task for each layer, and makes the node wait for them.
     fn pack(&self, number: NodeId, parts: Vec<Part>) {
         let Origin::Made(image) = self.graph.nodes[number].origin else { return };
         let compression = self.plan.images[image].build.compression;
         let program = program(&parts);
-        // Only what is not executable, and so may be a program that was meant to run.
+        // A file without an executable bit may be a program that was meant to run.
         let mut first = parts.iter().find(|part| !part.shared).and_then(|part| part.tree.not_executable());
         let layers = parts.into_iter().filter(|part| !part.tree.is_empty()).map(|part| PackedLayer {
             key: self.executor.layer_key(&part.tree, compression),
@@ -118,7 +119,7 @@ impl Building<'_> {
         });
         let packed = Packed { program, layers: layers.collect() };
         let keys: Vec<Digest> = packed.layers.iter().map(|layer| layer.key).collect();
-        // Before the tasks that look there.
+        // The tasks that are added now look for it.
         let _ = self.progress[number].packed.set(packed);
         for (layer, key) in keys.into_iter().enumerate() {
             let mut makers = locked(&self.makers);
@@ -203,7 +204,7 @@ impl Building<'_> {
         Ok(())
     }
 
-    /// Keeps what the next plan is explained by.
+    /// Records what the image was made of, so that the next plan can say what changed.
     fn keep_last(&self, number: NodeId, packed: &Packed) -> Result<(), BuildError> {
         let Node { origin: Origin::Made(image), target, base, .. } = self.graph.nodes[number] else { return Ok(()) };
         let base = base.and_then(|base| self.progress[base].whole.get()).map(Whole::digest);

@@ -1,7 +1,7 @@
-//! What a build would do: each stage, whether its result is there, why not, and the commands it takes.
+//! What a build would do: each piece of work, whether its result is there, why not, and the commands that it takes.
 //!
-//! Nothing is written, nothing is started and nobody is asked: what only an answer could tell is said to
-//! be known later. The store must be one that only looks.
+//! Nothing is written, no process is started and no registry is asked. What only an answer could tell is said to be
+//! unknown. The store must be one that only looks.
 
 mod needed;
 mod steps;
@@ -40,7 +40,7 @@ pub(crate) struct Foreseen {
     pub(crate) commands: Vec<String>,
 }
 
-/// Whether a stage has something to do.
+/// Whether there is something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// Its result is there.
@@ -77,7 +77,7 @@ struct Forecast<'a> {
     /// Whether each node is made here.
     made: ById<NodeId, bool>,
     known: ById<NodeId, Option<Known>>,
-    /// What images hold, as far as anybody asked.
+    /// What images hold, for the images that were asked for so far.
     files: BTreeMap<NodeId, Option<Arc<ImageTree>>>,
     /// The digest of each node's manifest, if it is known; that of a base may be, without it.
     digests: ById<NodeId, Option<Digest>>,

@@ -1,4 +1,4 @@
-//! What is known of the images that an image needs, without a look into layers that nobody has looked into.
+//! What is known of the images that an image needs, without reading layers that were not read before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
