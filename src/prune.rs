@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use crate::containers::trees::{self, Kind, Tree};
+use crate::containers::trees::{self, KeptTree, TreeKind};
 use crate::fs::FileError;
 use crate::model::ByteSize;
 use crate::process::{IdMap, signal};
@@ -66,8 +66,8 @@ pub(crate) fn prune(store: &Store, map: &IdMap, limit: ByteSize) -> Result<Prune
                 Item::Tree(tree) => {
                     if trees::remove(store.root(), &tree, map)? {
                         match tree.kind {
-                            Kind::Rootfs => pruned.trees += 1,
-                            Kind::CacheFolder => pruned.cache_folders += 1,
+                            TreeKind::Rootfs => pruned.trees += 1,
+                            TreeKind::CacheFolder => pruned.cache_folders += 1,
                         }
                         pruned.take(tree.size, false);
                     }
@@ -95,7 +95,7 @@ impl Pruned {
 /// Something that may go.
 enum Item {
     File(Object),
-    Tree(Tree),
+    Tree(KeptTree),
 }
 
 impl Item {

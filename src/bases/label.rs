@@ -1,6 +1,6 @@
 //! What layers are compressed with, where their labels are not to be believed ([`media_type::is_doubtful`]).
 //!
-//! On disk, in the store: `records/label/KEY` has the media type that a layer's bytes told, under its digest. So a
+//! On disk, in the store: `records/label/KEY` has the media type that a layer's first bytes show, by its digest. So a
 //! layer is looked at once, and what is built on it does not depend on whether it is here.
 
 use std::fs::File;

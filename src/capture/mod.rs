@@ -12,9 +12,9 @@
 //! and to be kept as the tree below the next step. Entries are in the order of a walk: a folder, what it
 //! deletes, what is in it by name.
 //!
-//! Where no overlay can be mounted the folder is a copy of all that is below. The same is looked for in
-//! it, by comparing: then what is no change stays, what is missing was deleted, and a folder that is
-//! younger than the copy hides what was below it. After that it is the whole tree below the next step.
+//! Where no overlay can be mounted, the folder is a copy of all that is below. Changes are then found by comparing:
+//! files without a change stay in the folder, missing files were deleted, and a folder that is younger than the copy
+//! hides what was below it. After that the folder is the whole tree below the next step.
 
 mod attributes;
 mod below;
@@ -35,7 +35,7 @@ use crate::tar::{Attributes, Record, RecordKind};
 /// The bytes that are read at once.
 const CHUNK: usize = 128 << 10;
 
-/// An upper folder, or a whole copy, that nobody changes any more.
+/// An upper folder, or a whole copy. No process changes it any more.
 pub(crate) struct CaptureRequest<'a> {
     pub(crate) upper: &'a Path,
     /// It is a copy of the one lower tree, and was whole at this time of its file system, in seconds and

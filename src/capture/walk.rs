@@ -208,8 +208,8 @@ impl Walk<'_> {
         self.request.copied.is_some_and(|copied| (metadata.ctime(), metadata.ctime_nsec()) < copied)
     }
 
-    /// Whether a folder was made anew where there was another. A file system that does not know when it
-    /// was made has each thing in the other deleted, which comes to the same.
+    /// True if a folder was made anew where there was another. On a file system that does not know when a folder was
+    /// made, all that was in the other folder counts as deleted, which has the same effect.
     fn is_in_place_of_another(&self, found: &Found) -> bool {
         let Some((seconds, nanoseconds)) = self.request.copied else { return found.attributes.is_opaque };
         let born = found.metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{project, session, settings};
 use crate::cli::{CacheCommand, Global};
-use crate::containers::trees::{self, Kind as TreeKind};
+use crate::containers::trees::{self, TreeKind};
 use crate::diagnostic::Failure;
 use crate::fs::{FileContext as _, FileError};
 use crate::manifest::Cache;
@@ -20,7 +20,7 @@ use crate::model::ByteSize;
 use crate::process::IdMap;
 use crate::prune::{Pruned, prune};
 use crate::report::{Lines, Reporter};
-use crate::store::{Kind, Store, disk_usage};
+use crate::store::{ObjectKind, Store, disk_usage};
 
 pub(super) fn run(global: &Global, command: &CacheCommand) -> Result<(), Failure> {
     let settings = project::settings(global)?.cache;
@@ -70,10 +70,10 @@ fn size(global: &Global, folder: &Path, settings: &Cache) -> Result<(), Failure>
         [Count::default(); 8];
     for object in store.objects()? {
         let count = match object.kind {
-            Kind::Blob => &mut blobs,
-            Kind::Record => &mut records,
-            Kind::Log => &mut logs,
-            Kind::ToolState => &mut state,
+            ObjectKind::Blob => &mut blobs,
+            ObjectKind::Record => &mut records,
+            ObjectKind::Log => &mut logs,
+            ObjectKind::ToolState => &mut state,
         };
         count.add(object.size, object.is_shared);
     }

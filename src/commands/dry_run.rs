@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Session, project, settings};
 use crate::cli::BuildArguments;
 use crate::diagnostic::Failure;
-use crate::executor::{BuildOptions, Executor, Foreseen, State};
+use crate::executor::{BuildOptions, Executor, Foreseen, Readiness};
 use crate::plan::Plan;
 use crate::report::WorkKind;
 use crate::resolve::Pins;
@@ -43,7 +43,7 @@ fn resolving(session: &Session, unresolved: &Pins<'_>) -> Vec<Foreseen> {
         name: name.clone(),
         platform: None,
         layer: None,
-        state: State::Needed(reasons.get(name).cloned().into_iter().collect()),
+        state: Readiness::Needed(reasons.get(name).cloned().into_iter().collect()),
         commands: resolver.command(*pin).into_iter().collect(),
     };
     unresolved.iter().map(stage).collect()
@@ -56,9 +56,9 @@ fn as_text(stages: &[Foreseen]) -> String {
         let platform = platform.as_ref().map(|platform| format!(" {platform}")).unwrap_or_default();
         let layer = layer.as_ref().map(|layer| format!(" {}", sanitize::name(layer))).unwrap_or_default();
         let state = match state {
-            State::Cached => "cached".to_owned(),
-            State::Needed(reasons) => reasons.join("; "),
-            State::Unknown(reason) => reason.clone(),
+            Readiness::Cached => "cached".to_owned(),
+            Readiness::Needed(reasons) => reasons.join("; "),
+            Readiness::Unknown(reason) => reason.clone(),
         };
         let _ = writeln!(text, "{:8} {name}{platform}{layer}: {}", kind.name(), sanitize::name(&state));
         for command in commands {
@@ -70,9 +70,9 @@ fn as_text(stages: &[Foreseen]) -> String {
 
 fn as_json(stage: &Foreseen) -> Value {
     let (state, reasons) = match &stage.state {
-        State::Cached => ("cached", Vec::new()),
-        State::Needed(reasons) => ("needed", reasons.clone()),
-        State::Unknown(reason) => ("unknown", vec![reason.clone()]),
+        Readiness::Cached => ("cached", Vec::new()),
+        Readiness::Needed(reasons) => ("needed", reasons.clone()),
+        Readiness::Unknown(reason) => ("unknown", vec![reason.clone()]),
     };
     json!({
         "stage": stage.kind.name(),

@@ -8,7 +8,7 @@ use crate::diagnostic::Failure;
 use crate::executor::BuildError;
 use crate::manifest::Manifest;
 use crate::model::{ImageName, Platform};
-use crate::plan::{Graph, Origin, Plan, PlanError};
+use crate::plan::{Graph, NodeOrigin, Plan, PlanError};
 use crate::suggest;
 
 /// How many bases are fetched at once.
@@ -59,7 +59,7 @@ fn wanted(
         let plan =
             Plan::new(manifest, &builds, platforms).map_err(|error| super::invalid(with_bases(error, manifest)))?;
         for node in Graph::new(&plan).nodes {
-            if let Origin::Elsewhere(name, _) = node.origin {
+            if let NodeOrigin::Elsewhere(name, _) = node.origin {
                 wanted.entry(name.to_string()).or_default().insert(node.platform.clone());
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! On disk there is one record for each slot, `records/blocks/KEY`: which blob the slot's last layer is,
 //! and of every block in it the hash of the plain bytes, the sum of the compressed ones, and how many these
-//! are. The compressed bytes themselves are only in the blob. A slot is what stays the same while a package
+//! are. The compressed bytes themselves are only in the blob. A slot is what does not change while a package
 //! changes, so that there is one record for each package and not one for each version of it.
 //!
 //! The flow: [`EarlierBlocks::recall`] opens the blob of the slot's record; workers ask it for each

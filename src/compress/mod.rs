@@ -1,12 +1,12 @@
 //! A stream of bytes, cut in blocks, hashed, compressed on all workers, hashed again and written.
 //!
 //! The flow: the caller's thread fills a [`Block`] and hashes it (the diff ID); a worker compresses
-//! it, or copies it from an [earlier layer](EarlierBlocks) that had the same one; one thread hashes the
+//! it, or copies it from an [earlier layer](EarlierBlocks) that had an equal one; one thread hashes the
 //! compressed blocks (the digest) and writes them in their order. Workers and blocks are [`Compressors`],
 //! which all layers that are written at once share; nothing is copied on the way.
 //!
-//! Every block is a whole gzip member or zstd frame, so the bytes do not depend on who compressed
-//! what. Where blocks end depends on the content alone: after a MiB, or where the caller
+//! Every block is a whole gzip member or zstd frame, so the bytes do not depend on which worker compressed
+//! which block. Where blocks end depends on the content alone: after a MiB, or where the caller
 //! says [`Blocks::may_cut`].
 
 mod earlier;
@@ -95,10 +95,10 @@ struct Consumed {
     remembered: Vec<PackedBlock>,
 }
 
-/// Writes what `produce` puts in the stream to `out`, compressed. With `earlier` blocks the bytes are
-/// the same, sooner, and come with a list for the next time.
+/// Compresses what `produce` puts in the stream, and writes it to `out`. `earlier` blocks do not change the bytes: they
+/// make it faster, and the result then has a list of blocks for the next time.
 ///
-/// Any number of threads may do so at once with the same `compressors`.
+/// Any number of threads may call this at once with one set of `compressors`.
 /// The error is `produce`'s own, or says why the blob could not be written.
 pub(crate) fn pack<W: Write + Send, E: From<CompressError>>(
     compression: Compression,
@@ -111,7 +111,7 @@ pub(crate) fn pack<W: Write + Send, E: From<CompressError>>(
     let (pass_on, packed) = unbounded();
     thread::scope(|scope| {
         let stop = || task.is_stopped.store(true, Ordering::Relaxed);
-        // It takes the blocks with it when it ends, so that nobody waits for those that come too late.
+        // When this thread ends, it drops the blocks that come too late, so that no thread waits for them.
         let write = move || write(compression, out, packed).inspect_err(|_| stop());
         let writer = thread::Builder::new().spawn_scoped(scope, write).map_err(CompressError::Output)?;
         let mut blocks = Blocks {
@@ -226,7 +226,7 @@ impl Blocks<'_> {
     }
 }
 
-/// Nobody takes blocks any more; the writing thread knows why, and [`pack`] reports that.
+/// The error where blocks are no longer taken. The writing thread knows why, and [`pack`] reports that.
 fn stopped() -> CompressError {
     CompressError::Output(io::ErrorKind::BrokenPipe.into())
 }
@@ -263,7 +263,7 @@ fn write(compression: Compression, out: &mut impl Write, packed: Receiver<io::Re
 
 /// Writes a tar that is there already as a layer's blob, byte for byte.
 ///
-/// On an error `out` holds something broken that nobody may use.
+/// On an error the content of `out` is broken, and must not be used.
 pub(crate) fn write_tar(
     tar: &mut impl Read,
     compression: Compression,

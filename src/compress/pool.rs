@@ -1,11 +1,11 @@
 //! The threads that compress and the blocks that go round, shared by all layers written at once.
 //!
-//! However many layers that are, there are as many threads as asked for, and enough blocks to keep
-//! them busy: this bounds the memory. Threads and blocks come into being as they are needed, so that
-//! a program that writes no layer has none, and one small layer has one of each.
+//! There are as many threads as asked for, however many layers are written, and enough blocks to keep the threads busy:
+//! this bounds the memory. Threads and blocks are made when they are needed, so a program that writes no layer has none,
+//! and one small layer has one of each.
 //!
-//! Nobody waits for a block while holding one that others need, so that one free block is enough for
-//! everyone to get on: see [`Compressors::block`].
+//! No thread waits for a block while it holds one that others need. So one free block is enough for all layers to go on:
+//! see [`Compressors::block`].
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -36,7 +36,7 @@ pub(crate) struct Task {
     pub(crate) compression: Compression,
     /// Where blocks may be copied from; nothing if none are to be remembered either.
     pub(crate) earlier: Option<Arc<EarlierBlocks>>,
-    /// Nobody wants the rest.
+    /// The writing failed: further blocks need not be compressed.
     pub(crate) is_stopped: AtomicBool,
 }
 
@@ -89,8 +89,8 @@ impl Compressors {
 
     /// An empty block; waits for one if there are too many already.
     ///
-    /// Only those may ask who hold none that is full: then every block is either being filled, which
-    /// needs no other, or on its way to its writer, who gets them in their order.
+    /// A thread may ask only while it holds no full block. Then every block is either being filled, which needs no other
+    /// block, or on its way to the writing thread, which gets the blocks in their order.
     pub(crate) fn block(&self, number: u64) -> Block {
         let make = || {
             let more = |made| (made < self.limit()).then_some(made + 1);
@@ -176,7 +176,7 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // Once all else is gone, nobody takes it.
+        // At the end of the program no pool takes it back.
         let _ = self.home.send(std::mem::take(&mut self.buffers));
     }
 }

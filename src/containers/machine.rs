@@ -13,14 +13,14 @@ use crate::report::Reporter;
 use crate::sandbox::Overlays;
 use crate::store::Store;
 use crate::tools::Umoci;
-use crate::tools::runc::Kind;
+use crate::tools::runc::Runtime;
 
 /// The programs that containers need, and what the system lets them do.
 pub(crate) struct Machine {
     umoci: Umoci,
     runc: PathBuf,
     map: OnceLock<IdMap>,
-    runtime: OnceLock<Kind>,
+    runtime: OnceLock<Runtime>,
     overlays: OnceLock<Overlays>,
 }
 
@@ -61,7 +61,7 @@ impl Machine {
     }
 
     /// Which kind of program starts containers.
-    pub(crate) fn runtime(&self, store: &Store) -> Result<Kind, FileError> {
+    pub(crate) fn runtime(&self, store: &Store) -> Result<Runtime, FileError> {
         found(&self.runtime, || runtime::kind(store, &self.runc))
     }
 

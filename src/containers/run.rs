@@ -16,7 +16,7 @@ use crate::model::{Environment, ImageConfig};
 use crate::process::{IdMap, Insistence, Namespaces, shell_status};
 use crate::report::Reporter;
 use crate::sandbox::{self, Container, Limits, Mount, MountSource, Overlays, Process, Refusal, Task};
-use crate::tools::runc::Kind;
+use crate::tools::runc::Runtime;
 
 /// The hostname of a container that has a network of its own and no name.
 const HOSTNAME: &str = "oci";
@@ -65,7 +65,7 @@ pub(crate) struct RunRequest<'a> {
     /// The folder for runs' folders.
     pub(crate) runs: &'a Path,
     pub(crate) runc: &'a Path,
-    pub(crate) kind: Kind,
+    pub(crate) kind: Runtime,
     pub(crate) map: &'a IdMap,
     pub(crate) reporter: &'a dyn Reporter,
 }

@@ -24,13 +24,13 @@ use crate::store::disk_usage;
 
 /// What a tree is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TreeKind {
     Rootfs,
     /// Of steps.
     CacheFolder,
 }
 
-impl Kind {
+impl TreeKind {
     const ALL: [Self; 2] = [Self::Rootfs, Self::CacheFolder];
 
     /// True if whole trees of this kind have such a name. A folder with another name was not made by `oci`, and stays.
@@ -55,8 +55,8 @@ impl Kind {
 
 /// A tree that is whole.
 #[derive(Clone, Debug)]
-pub(crate) struct Tree {
-    pub(crate) kind: Kind,
+pub(crate) struct KeptTree {
+    pub(crate) kind: TreeKind,
     name: String,
     /// The bytes that it takes on the disk.
     pub(crate) size: u64,
@@ -65,13 +65,13 @@ pub(crate) struct Tree {
 }
 
 /// Shows its name, which says which layers it holds, and under which ID map.
-impl std::fmt::Display for Tree {
+impl std::fmt::Display for KeptTree {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.name)
     }
 }
 
-impl Tree {
+impl KeptTree {
     /// The folder that it is in.
     pub(crate) fn folder(&self, cache: &Path) -> PathBuf {
         self.kind.folder(cache).join(&self.name)
@@ -79,32 +79,32 @@ impl Tree {
 }
 
 /// The trees in the cache, in no order.
-pub(crate) fn list(cache: &Path) -> Result<Vec<Tree>, FileError> {
+pub(crate) fn list(cache: &Path) -> Result<Vec<KeptTree>, FileError> {
     let mut trees = Vec::new();
     for (kind, path) in entries(cache)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if kind.has(&name) {
             // The content of a root filesystem never changes, so its size is recorded.
-            let noted = (kind == Kind::Rootfs).then(|| read_own(&path.join(SIZE), 64).ok()).flatten();
+            let noted = (kind == TreeKind::Rootfs).then(|| read_own(&path.join(SIZE), 64).ok()).flatten();
             let size = match noted.and_then(|size| String::from_utf8(size).ok()?.parse().ok()) {
                 Some(size) => size,
                 None => disk_usage(&path).context("look through", &path)?,
             };
             let used = used(&kind.folder(cache), &name);
-            trees.push(Tree { kind, name, size, used });
+            trees.push(KeptTree { kind, name, size, used });
         }
     }
     Ok(trees)
 }
 
 /// Removes a tree, unless it is in use or was used since it was listed. Returns true if it is gone.
-pub(crate) fn remove(cache: &Path, tree: &Tree, map: &IdMap) -> Result<bool, FileError> {
+pub(crate) fn remove(cache: &Path, tree: &KeptTree, map: &IdMap) -> Result<bool, FileError> {
     let folder = tree.kind.folder(cache);
     let Some(_alone) = Lock::try_exclusive(&lock(&folder, &tree.name))? else { return Ok(false) };
     if used(&folder, &tree.name) != tree.used {
         return Ok(false);
     }
-    if tree.kind == Kind::CacheFolder {
+    if tree.kind == TreeKind::CacheFolder {
         // A cache folder without these files counts as one that has seen nothing, if it stays after all.
         for note in seen::notes(&folder.join(&tree.name)) {
             match std::fs::remove_file(&note) {
@@ -157,9 +157,9 @@ fn used(folder: &Path, name: &str) -> SystemTime {
 }
 
 /// Every folder in the folders of trees. Links are left out.
-fn entries(cache: &Path) -> Result<Vec<(Kind, PathBuf)>, FileError> {
+fn entries(cache: &Path) -> Result<Vec<(TreeKind, PathBuf)>, FileError> {
     let mut found = Vec::new();
-    for kind in Kind::ALL {
+    for kind in TreeKind::ALL {
         let folder = kind.folder(cache);
         match std::fs::read_dir(&folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -226,7 +226,7 @@ mod tests {
         let map = IdMap::detect();
         let lock = Lock::exclusive(&lock(&cache.path().join("caches"), HASH), || {}).unwrap();
         let trees = list(cache.path()).unwrap();
-        assert!(trees.len() == 1 && trees[0].kind == Kind::CacheFolder && trees[0].size > 7, "{trees:?}");
+        assert!(trees.len() == 1 && trees[0].kind == TreeKind::CacheFolder && trees[0].size > 7, "{trees:?}");
         assert!(!remove(cache.path(), &trees[0], &map).unwrap(), "a step has it");
         drop(lock);
         assert!(remove(cache.path(), &trees[0], &map).unwrap() && !folder.exists());

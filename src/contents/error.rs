@@ -33,7 +33,7 @@ pub(crate) enum ArchiveError {
     Entry {
         archive: String,
         entry: String,
-        /// How many other entries have the same fault.
+        /// How many other entries have this fault.
         more: usize,
         fault: Fault,
     },

@@ -41,7 +41,7 @@ enum Said {
     Other,
 }
 
-/// Whose a folder is, and who may do what in it.
+/// Owner, group and mode of a folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u32, u64, u64)", into = "(u32, u64, u64)")]
 pub(crate) struct Rights {
@@ -93,7 +93,7 @@ impl LayerLinks {
             self.entries.entry(deleted).or_insert(Said::Other);
         } else {
             let said = said();
-            // What replaces a link has to be known as well as the link, so both are kept to the same depth.
+            // An entry that replaces a link has to be known, too, so both are kept down to one depth.
             let matters = match folders {
                 [] | ["usr"] => true,
                 [first] | [first, _] if PLACES.contains(&first.as_bytes()) => true,

@@ -195,7 +195,7 @@ fn shown(name: &[u8]) -> String {
     sanitize::name(&String::from_utf8_lossy(name))
 }
 
-/// What is wrong, gathered so that each kind is told once.
+/// Faults of entries, gathered so that each kind is reported once.
 struct Faults<'a> {
     archive: &'a str,
     found: Vec<(Fault, String, usize)>,

@@ -12,7 +12,7 @@ use crate::bases::BaseError;
 use crate::containers::step::{StepError, missing_secrets};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
-use crate::plan::{ById, Graph, ImageId, NodeId, Origin, Plan};
+use crate::plan::{ById, Graph, ImageId, NodeId, NodeOrigin, Plan};
 use crate::source::At;
 
 /// An error for each base of a plan that has no image for a platform which it is needed for. What the lockfile does not
@@ -23,7 +23,7 @@ pub(crate) fn missing_platforms(manifest: &Manifest, lock: &Lock, plan: &Plan<'_
 
 fn in_graph(manifest: &Manifest, lock: &Lock, plan: &Plan<'_>, graph: &Graph<'_>) -> Vec<At<BaseError>> {
     let missing = graph.nodes.iter().filter_map(|node| {
-        let Origin::Elsewhere(name, asker) = node.origin else { return None };
+        let NodeOrigin::Elsewhere(name, asker) = node.origin else { return None };
         let written = name.to_string();
         let entry = lock.entries.get(&written).filter(|entry| !entry.platforms.contains_key(node.platform))?;
         let build = plan.images[asker].build;
@@ -54,7 +54,7 @@ impl Executor<'_> {
             if node.needs.iter().any(|need| will_run[*need].is_some()) {
                 will_run[number] = Some(0);
             }
-            let (Origin::Made(image), Some(first)) = (node.origin, will_run[number]) else { continue };
+            let (NodeOrigin::Made(image), Some(first)) = (node.origin, will_run[number]) else { continue };
             for step in lacking.get(&image).into_iter().flatten().filter(|step| **step >= first) {
                 let found = missing_secrets(&plan.images[image].build.steps[*step], &self.manifest.folder);
                 errors.insert((image, *step), found);

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub(crate) use beforehand::missing_platforms;
-pub(crate) use forecast::{Foreseen, State};
+pub(crate) use forecast::{Foreseen, Readiness};
 
 use crate::bases::trust::Trust;
 use crate::bases::{BaseError, BaseImage, Bases};

@@ -47,7 +47,7 @@ impl Lock {
         Self { file }
     }
 
-    /// Takes the lock if nobody holds it.
+    /// Takes the lock if it is free.
     pub(crate) fn try_exclusive(path: &Path) -> Result<Option<Self>, FileError> {
         Self::attempt(path, FlockOperation::NonBlockingLockExclusive)
     }

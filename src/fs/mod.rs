@@ -172,7 +172,7 @@ pub(crate) enum Linked {
     Copied,
 }
 
-/// Puts the same content under a second name: a hard link, else a reflink, else a copy.
+/// Puts the content of a file under a second name: as a hard link, else a reflink, else a copy.
 ///
 /// A name that exists is left alone.
 pub(crate) fn link_or_copy(from: &Path, to: &Path, mode: u32) -> Result<Linked, FileError> {

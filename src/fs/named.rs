@@ -59,7 +59,7 @@ mod tests {
         std::os::unix::fs::symlink("file", name("link")).unwrap();
         std::fs::write(name("file"), "old").unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, name("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        // Open for both, so that nobody waits for another.
+        // The file is opened for reading and writing, so that opening a pipe does not wait for its other end.
         let mut pipe = OpenOptions::new().read(true).write(true).open(name("pipe")).unwrap();
         for asked in ["link", "pipe", "new"] {
             write_where_asked(&name(asked), folder.path(), b"data").unwrap();

@@ -84,7 +84,7 @@ impl Unnamed {
         self.name(path)
     }
 
-    /// The same, but gives the file back if something has the name already, which stays.
+    /// Gives the file its name. If something has the name already, that stays, and the file is given back.
     pub(crate) fn commit_new(self, path: &Path, mode: u32) -> Result<Option<Self>, FileError> {
         self.finish(path, mode)?;
         match self.file.persist_noclobber(path) {
@@ -131,7 +131,7 @@ impl Write for Unnamed {
     }
 }
 
-/// The error without the path of a temporary file, which says nothing to anybody, where its kind says it all.
+/// The error without the path of a temporary file, which tells a person nothing, if the error's kind says enough.
 fn without_path(error: io::Error) -> io::Error {
     use io::ErrorKind::{
         FileTooLarge, NotADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,

@@ -1,6 +1,6 @@
 //! An image as a value, and the one way to make another of it: what a build adds to its base.
 //!
-//! Nothing here reads or writes a file. The documents that come out are the same on every machine.
+//! Nothing here reads or writes a file. The documents that come out do not depend on the machine.
 
 mod platforms;
 

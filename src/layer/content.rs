@@ -52,7 +52,7 @@ impl<'a> Contents<'a> {
         Ok(file)
     }
 
-    /// Makes sure that nobody wrote to the archive since the scan.
+    /// Returns an error if the archive was changed since the scan.
     pub(crate) fn check(&self, archived: &Archived) -> Result<(), LayerError> {
         let opened = self.open.iter().find(|opened| Arc::ptr_eq(&opened.archive, &archived.archive));
         opened.map_or(Ok(()), |opened| self.unchanged(opened.archive.as_ref(), &opened.file))

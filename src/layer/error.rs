@@ -153,12 +153,12 @@ pub(crate) enum WriteError {
     Blob(#[from] CompressError),
 }
 
-/// Another path about which the same two packages disagree.
+/// Another path about which the two packages disagree.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("`{0}`")]
 pub(crate) struct AlsoDisputed(pub(crate) LayerPath);
 
-/// The same where `-v` names them.
+/// How many others there are, for a message whose others `-v` names.
 fn and_named(count: usize) -> String {
     let hint = if count == 0 { "" } else { " (`-v` names them)" };
     and_others(count, "path", "paths") + hint

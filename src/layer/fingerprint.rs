@@ -8,7 +8,7 @@ use crate::layer::Tree;
 use crate::layer::tree::{Entry, Kind};
 use crate::model::Digest;
 
-/// Counted up whenever the bytes of a layer change for the same packages.
+/// Counted up whenever `oci` changes so that unchanged packages give other bytes.
 pub(crate) const WRITER_VERSION: u32 = 1;
 
 impl Tree {

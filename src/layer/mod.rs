@@ -1,4 +1,4 @@
-//! Layers from trees: the same content gives the same bytes, wherever and whenever it is packed.
+//! Layers from trees. Equal content gives equal bytes, wherever and whenever it is packed.
 //!
 //! On disk there are only records of the blocks that layers are made of, see
 //! [`EarlierBlocks`](crate::compress::EarlierBlocks): a layer is written to where the caller says.

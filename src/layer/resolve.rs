@@ -12,7 +12,7 @@ impl Tree {
         self.entries.iter().any(|entry| may_stand_on_a_link(&entry.path))
     }
 
-    /// The same tree on an image with these links.
+    /// This tree, with its entries where they go on an image with these links.
     ///
     /// What is below a link goes below what it leads to, and a folder that stands on a link is that
     /// folder. Entries that meet there and contradict each other are errors.

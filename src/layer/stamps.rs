@@ -1,5 +1,5 @@
-//! What each entry of a tree was made of, in a few bytes: so that it can be told later which of them
-//! made a layer another one.
+//! What each entry of a tree was made of, in a few bytes. With these a later build can say which entries changed a
+//! layer.
 
 use serde::ser::{Serialize, Serializer};
 

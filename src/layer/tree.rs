@@ -78,7 +78,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HostFile {
     folder: Arc<Path>,
-    /// Only where it has another name than its entry, so that equal entries are of the same file.
+    /// Set only if the file has another name than its entry, so that equal entries are of one file.
     name: Option<Box<OsStr>>,
 }
 
@@ -138,7 +138,7 @@ impl Entry {
         }
     }
 
-    /// Whether both would put the same thing there. The same name of a file decides, not its content.
+    /// True if both entries would put equal things there. For files the name on this machine decides, not the content.
     pub(crate) fn writes_the_same(&self, other: &Self) -> bool {
         (self.mode, self.owner, &self.attributes) == (other.mode, other.owner, &other.attributes)
             && match (&self.kind, &other.kind) {
@@ -166,7 +166,7 @@ pub(crate) fn folder_mode(path: &LayerPath) -> Mode {
 }
 
 impl Tree {
-    /// Sorts the entries, which are in no order yet, and makes one of those for the same path.
+    /// Sorts the entries, which are in no order yet, and joins entries for one path.
     ///
     /// Entries of packages that contradict each other are errors; the first one stays.
     pub(crate) fn assemble(self) -> (Self, Vec<At<LayerError>>) {

@@ -46,7 +46,7 @@ impl Tree {
     /// Writes the layer to `out` in one pass.
     ///
     /// On `Ok` every file was, from before it was read until after, as it was when the tree was
-    /// scanned. On an error `out` holds something broken that nobody may use.
+    /// scanned. On an error the content of `out` is broken, and must not be used.
     pub(crate) fn write(
         &self,
         options: &WriteOptions<'_>,
@@ -112,7 +112,7 @@ impl Tree {
                     Err(errno) => Err(unreadable(errno.into())),
                 };
                 let mut file = files.open(host, &entry.path, origin.follows).map_err(unreadable)?;
-                // The file that was scanned, and afterwards: nobody wrote to it since.
+                // The file has to be the one that was scanned, before it is read and after.
                 is_unchanged(&file)?;
                 let program = self.copy(&mut file, stamp.size, origin, shown, blocks)?;
                 is_unchanged(&file).map(|()| program)

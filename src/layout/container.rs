@@ -165,7 +165,7 @@ fn members(mut file: File) -> Result<BTreeMap<Vec<u8>, Member>, OpenError> {
     match read {
         Ok(()) => Ok(members),
         Err(None) => Err(OpenError::NotTar(None)),
-        // What the reader says of that quotes the file, and is for nobody's eyes.
+        // The reader's own message quotes the file, and is not shown.
         Err(Some(_)) if count == 0 => Err(OpenError::NotTar(None)),
         Err(Some(_)) => Err(OpenError::Damaged(count)),
     }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! FOLDER/{oci-layout,index.json,blobs/sha256/HEX}    OCI image spec, "Image Layout"
-//! FILE.tar                                           the same in a tar, which is never unpacked
+//! FILE.tar                                           such a folder in a tar, which is never unpacked
 //! FILE.tar/{manifest.json,HEX.json,HEX.tar}          what `docker save` writes
 //! ```
 //!

@@ -10,8 +10,8 @@
 //! >>>>>>> theirs
 //! ```
 //!
-//! Outside of conflicts the text is git's merge of both. The text with all first halves, and that with
-//! all second ones, are a lockfile each; what is equal in both is what nobody disputes.
+//! Outside of conflicts the text is git's merge of both sides. With all first halves it is one lockfile, and with all
+//! second halves another. Entries that are equal in both are undisputed.
 
 use crate::problem::Problem;
 use crate::source::{Place, Source};
@@ -33,7 +33,7 @@ pub(super) fn problem(marker: &Place) -> Problem {
     found(marker).help("run `oci lock`: it keeps what both sides agree on, and resolves the rest again".to_owned())
 }
 
-/// That what both sides agree on cannot be told.
+/// The problem of a file in which it is impossible to say what both sides agree on.
 pub(super) fn beyond_repair(marker: &Place) -> Problem {
     found(marker).help("take either side, `git checkout --theirs oci.lock`, and run `oci lock`".to_owned())
 }

@@ -61,7 +61,7 @@ pub(crate) enum PackageContent {
         image: Placed<ImageName>,
         /// In that image: absolute and normalised, with its trailing `/` kept; a file, a folder or a glob.
         path: Placed<String>,
-        /// The same place, if it does not say.
+        /// Where it goes; `None` stands for `path`.
         to: Option<Placed<String>>,
     },
     /// What a tar on this machine holds, plain or compressed.

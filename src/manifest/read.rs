@@ -27,7 +27,7 @@ impl<'a> Table<'a> {
         Self { source, table, defaults: None }
     }
 
-    /// The same table above another: tables in both are merged, anything else is replaced.
+    /// This table, laid over another: tables in both are merged, any other value is replaced.
     pub(super) fn above(self, defaults: Option<Table<'a>>) -> Self {
         Self { defaults: defaults.map(|defaults| defaults.table), ..self }
     }

@@ -204,7 +204,7 @@ fn unknown_key(place: &Place, written: &str, value: &DeValue<'_>, keys: &[Key], 
         Some((_, help)) => Some(help.to_owned()),
         None => suggest::nearest(written, usable()).map(|near| format!("did you mean `{near}`?")),
     };
-    // Nobody should have to look elsewhere for the others.
+    // The message lists all keys, so that no one has to look them up elsewhere.
     let all = || format!("{what}: `{}`", usable().collect::<Vec<_>>().join("`, `"));
     Problem::new("oci::manifest::unknown_key", message, place, "not known").help(help.unwrap_or_else(all))
 }

@@ -44,7 +44,7 @@ impl Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StepSecret {
     pub(crate) secret: Secret,
-    /// Without it the step runs all the same.
+    /// The step runs without the secret, too.
     pub(crate) is_optional: bool,
 }
 

@@ -1,7 +1,7 @@
 //! What `repository`, `tag` and `tags` say: text, and what only publishing knows.
 //!
 //! `{build}`, `{version}` and `{var.NAME}` are text by the time a manifest is checked. What the git
-//! repository and the environment say is asked by `oci publish`, and by nobody else.
+//! repository and the environment say is asked by `oci publish` alone.
 
 use std::fmt;
 

@@ -20,7 +20,7 @@ pub(super) enum VariableError {
     NotClosed,
     /// A `${…}` in which no name stands.
     BadName(String),
-    /// A template without a value, which was told.
+    /// A template without a value, which has been reported.
     Template,
     /// A NUL, which no environment can hold.
     Nul,

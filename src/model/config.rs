@@ -169,7 +169,7 @@ impl ImageConfig {
 
     /// The environment of a container of it.
     pub(crate) fn environment(&self) -> Environment {
-        // As the list stands in the document: what is left out of it is told.
+        // Entries of the list that are no variables are left out; `Environment::note` names them.
         let list = self.get("Env").and_then(Value::as_array);
         Environment::parse(list.into_iter().flatten().filter_map(Value::as_str))
     }

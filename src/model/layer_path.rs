@@ -99,7 +99,7 @@ impl LayerPath {
     }
 }
 
-/// In the same order.
+/// Bytes are ordered as paths are.
 impl Borrow<[u8]> for LayerPath {
     fn borrow(&self) -> &[u8] {
         &self.0

@@ -32,8 +32,8 @@ impl fmt::Display for Origin {
 
 /// An image on the disk: `[KIND:]PATH[:NAME]`, without `.` and `//` in it.
 ///
-/// Paths have colons as well as names have: what is the path is told by what there is on the disk
-/// ([`LayoutPath::readings`]). Two are equal if they say the same, wherever the project is.
+/// Paths and names may both hold colons, so only the files on the disk tell where the path ends
+/// ([`LayoutPath::readings`]). Two values are equal if their texts are, wherever the project is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LayoutPath {
     kind: Option<LayoutKind>,
@@ -124,7 +124,7 @@ impl LayoutPath {
     }
 }
 
-/// As the lockfile has it; parsed again it is the same.
+/// Writes it as the lockfile has it. Parsing the text gives an equal value.
 impl fmt::Display for LayoutPath {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {

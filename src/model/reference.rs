@@ -6,7 +6,7 @@ use crate::model::Digest;
 
 /// A fully qualified repository, `host[:port]/path`, with Docker Hub's spellings made one.
 ///
-/// Two repositories are equal if they are the same place.
+/// Two repositories are equal if they name one repository of one registry, however they are written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Repository {
     registry: String,
@@ -227,7 +227,7 @@ impl Reference {
         }
     }
 
-    /// The same tag or digest of another repository.
+    /// This tag or digest, of another repository.
     pub(crate) fn of(&self, repository: Repository) -> Self {
         match self {
             Self::Tag(_, tag) => Self::Tag(repository, tag.clone()),

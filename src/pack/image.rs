@@ -107,8 +107,8 @@ impl PackageScan<'_> {
         Ok(is_any)
     }
 
-    /// Whether programs for other architectures are fine without being asked: they are as the image has them, if
-    /// that is for the same platform.
+    /// True if the package may hold programs for other architectures without saying so: the image that it takes files
+    /// from is for the platform that is built.
     pub(crate) fn is_foreign_fine(&self) -> bool {
         let PackageContent::Image { image, .. } = &self.package.content else { return false };
         self.request.images.get(&image.value).is_some_and(|tree| tree.platform == *self.request.platform)
@@ -189,7 +189,8 @@ impl PackageScan<'_> {
         None
     }
 
-    /// Adds the folder, and those above it, as the image has them, or as they are where nobody says.
+    /// Adds the folder, and the folders above it, as the image has them. A folder that the image does not have gets the
+    /// default mode and owner.
     fn add_above(&mut self, tree: &ImageTree, folder: Option<LayerPath>) {
         let folders = std::iter::successors(folder, LayerPath::parent).take_while(|path| !path.is_root());
         for path in folders {
@@ -238,7 +239,7 @@ impl ImageTree {
     }
 }
 
-/// The same errors, each kind once.
+/// These errors, each kind once, with how many more there are.
 fn gathered(errors: Vec<TakeError>) -> Vec<TakeError> {
     let mut kinds: Vec<TakeError> = Vec::new();
     for error in errors {

@@ -22,7 +22,7 @@ pub(crate) struct Node<'a> {
     pub(crate) platform: &'a Platform,
     /// What it is for, which differs for stages that run on this machine's platform alone.
     pub(crate) target: &'a Platform,
-    pub(crate) origin: Origin<'a>,
+    pub(crate) origin: NodeOrigin<'a>,
     /// The image that it starts from; none for `scratch` and for what is from elsewhere.
     pub(crate) base: Option<NodeId>,
     /// The image from elsewhere that it is, or stands on, however far down.
@@ -37,7 +37,7 @@ pub(crate) struct Node<'a> {
 
 /// Where an image comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Origin<'a> {
+pub(crate) enum NodeOrigin<'a> {
     /// Elsewhere. This is where the first image in the plan that asks for it names it, and that image.
     Elsewhere(&'a Placed<ImageName>, ImageId),
     /// It is made here, for this image of the plan.
@@ -46,7 +46,7 @@ pub(crate) enum Origin<'a> {
 
 impl<'a> Node<'a> {
     /// One that needs nothing.
-    fn new(platform: &'a Platform, origin: Origin<'a>) -> Self {
+    fn new(platform: &'a Platform, origin: NodeOrigin<'a>) -> Self {
         Self {
             platform,
             target: platform,
@@ -84,7 +84,7 @@ impl<'a> Graph<'a> {
                     };
                     let node = *known.entry((name, wanted)).or_insert(next);
                     if node == next {
-                        let origin = Origin::Elsewhere(named, id);
+                        let origin = NodeOrigin::Elsewhere(named, id);
                         nodes.push(Node { bottom: Some(node), ..Node::new(platform, origin) });
                     }
                     Some(node)
@@ -98,7 +98,7 @@ impl<'a> Graph<'a> {
                 let sources: BTreeMap<_, _> = sources.into_iter().map(|(name, (source, _))| (name, source)).collect();
                 let bottom = base.and_then(|base: NodeId| nodes[base].bottom);
                 let needs = base.into_iter().chain(sources.values().copied()).collect();
-                let made_here = Node::new(platform, Origin::Made(id));
+                let made_here = Node::new(platform, NodeOrigin::Made(id));
                 let node = nodes.push(Node { target, base, bottom, sources, needs, ..made_here });
                 made[id].push(node);
                 known.insert((image.name.to_owned(), target), node);
@@ -128,8 +128,8 @@ mod tests {
             .iter()
             .map(|node| {
                 let name = match node.origin {
-                    Origin::Elsewhere(name, _) => name.to_string(),
-                    Origin::Made(number) => plan.images[number].name.to_owned(),
+                    NodeOrigin::Elsewhere(name, _) => name.to_string(),
+                    NodeOrigin::Made(number) => plan.images[number].name.to_owned(),
                 };
                 format!("{name} {} {:?}", node.platform.architecture(), numbers(node))
             })
@@ -177,8 +177,8 @@ mod tests {
             let plan = Plan::new(&manifest, names, platforms).unwrap();
             let graph = Graph::new(&plan);
             let name = |node: &Node<'_>| match node.origin {
-                Origin::Elsewhere(name, _) => name.to_string(),
-                Origin::Made(number) => plan.images[number].name.to_owned(),
+                NodeOrigin::Elsewhere(name, _) => name.to_string(),
+                NodeOrigin::Made(number) => plan.images[number].name.to_owned(),
             };
             let is_host = |platform: &Platform| *platform == Platform::host();
             let nodes = graph.nodes.iter().map(|node| {

@@ -7,7 +7,7 @@ mod planner;
 
 use std::collections::BTreeSet;
 
-pub(crate) use graph::{Graph, Node, Origin};
+pub(crate) use graph::{Graph, Node, NodeOrigin};
 pub(crate) use ids::{ById, ImageId, NodeId};
 use planner::Planner;
 

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP: noted here, acted on by whoever waits or works, so that everything
+//! SIGINT, SIGTERM and SIGHUP are noted here. Code that waits or works asks for them and ends, so that everything
 //! half done is cleaned up before the program ends by the signal.
 
 use std::io;

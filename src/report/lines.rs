@@ -1,4 +1,4 @@
-//! Events as plain lines on standard error: for logs, pipes and people who like it quiet.
+//! Events as plain lines on standard error: for logs, for pipes, and for people who like it quiet.
 
 use std::io::Write;
 
@@ -35,7 +35,7 @@ impl Reporter for Lines {
         let is_progress = matches!(event, Event::Started { .. } | Event::Done { .. });
         let line = line(event).filter(|(wanted, _)| self.verbosity >= *wanted);
         if let Some((_, line)) = line.filter(|_| self.progress || !is_progress) {
-            // Nobody is left to tell if standard error is closed.
+            // If standard error is closed, the line cannot be shown anywhere.
             let _ = writeln!(std::io::stderr().lock(), "{line}");
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How far an activity is. Those who work tell it, and whoever shows it asks now and then.
+/// How far an activity is. The working threads add to it, and the reporter reads it now and then.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     bytes: AtomicU64,

@@ -86,7 +86,7 @@ pub(crate) enum Event<'a> {
         subject: &'a str,
         elapsed: Duration,
     },
-    /// Nobody is at it any more; always the last of an activity.
+    /// The activity ended, well or not. This is always its last event.
     Ended {
         activity: u64,
     },
@@ -94,7 +94,7 @@ pub(crate) enum Event<'a> {
     Note {
         text: &'a str,
     },
-    /// Something that may be a mistake; told to those too who want it quiet.
+    /// Something that may be a mistake. It is shown with `--quiet`, too.
     Warning {
         text: &'a str,
     },
@@ -103,13 +103,13 @@ pub(crate) enum Event<'a> {
         subject: &'a str,
         line: &'a str,
     },
-    /// Something for those who asked for more.
+    /// Something that is shown with `-v` only.
     Detail {
         text: &'a str,
     },
 }
 
-/// Whoever shows events.
+/// Shows events, or drops them.
 pub(crate) trait Reporter: Send + Sync {
     fn report(&self, event: Event<'_>);
 }

@@ -1,4 +1,4 @@
-//! Who a container's process is: an image's `User` by the image's own `/etc/passwd` and `/etc/group`,
+//! The user and groups of a container's process: an image's `User` by the image's own `/etc/passwd` and `/etc/group`,
 //! read as container engines read it.
 
 use std::io;
@@ -99,7 +99,7 @@ struct User<'a> {
 }
 
 impl<'a> User<'a> {
-    /// By number if it is one, even where a name looks the same.
+    /// A number is taken as a number, even if a user or group has it for a name.
     fn find(wanted: &str, passwd: &'a str) -> Option<Self> {
         passwd.lines().filter_map(Self::parse).find(|entry| match number(wanted) {
             Some(number) => entry.user == number,

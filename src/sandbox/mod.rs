@@ -57,7 +57,7 @@ use crate::sandbox::refusal::Attempt as _;
 use crate::sandbox::root::Root;
 use crate::sandbox::times::Dating;
 use crate::sandbox::view::{Holder, View};
-use crate::tools::runc::{self, Kind, Runc, Streams};
+use crate::tools::runc::{self, Runc, Runtime, Streams};
 
 /// The name of the hidden subcommand.
 pub(crate) const SUBCOMMAND: &str = "__sandbox";
@@ -99,7 +99,7 @@ pub(crate) struct Container {
     /// There is one, and no overlay: the root is a copy of it.
     pub(crate) is_copied: bool,
     pub(crate) runc: PathBuf,
-    pub(crate) kind: Kind,
+    pub(crate) kind: Runtime,
     pub(crate) map: IdMap,
     pub(crate) process: Process,
     pub(crate) hostname: String,
@@ -237,15 +237,14 @@ fn start(container: &Container, ground: &Ground, folder: &RunFolder, streams: St
     drop(view);
     drop(root);
 
-    let is_crun = container.kind == Kind::Crun;
-    if is_crun {
+    if !container.kind.takes_all_cgroups() {
         mount::hide_unified_cgroups()?;
     }
     if seccomp::is_available() {
         seccomp::refuse_unknown().attempt("filter system calls by", "/proc/sys/kernel/seccomp")?;
     }
     let runc = Runc::new(&container.runc, folder.runc_state());
-    let runc = runc.without_cgroups(is_crun && container.map.is_namespaced());
+    let runc = runc.without_cgroups(!container.kind.knows_where_cgroups_are_made() && container.map.is_namespaced());
     let ended = runc.run(&bundle, &container.identifier, &folder.log(), &folder.started(), streams);
     match ended {
         Ok(status) => match runc::last_error(&folder.log()) {

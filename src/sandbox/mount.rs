@@ -48,8 +48,8 @@ pub(super) fn memory(folder: &Path) -> Result<(), Refusal> {
 /// Where systemd mounts cgroups of the second version beside those of the first.
 const UNIFIED: &str = "/sys/fs/cgroup/unified";
 
-/// Has crun see cgroups of the first version alone: of both together it wants none. It makes a folder
-/// there all the same.
+/// Hides the cgroups of the second version from crun, which does not work with both versions together. crun still makes
+/// a folder there.
 pub(super) fn hide_unified_cgroups() -> Result<(), Refusal> {
     if !Path::new(UNIFIED).is_dir() {
         return Ok(());

@@ -59,7 +59,7 @@ pub(crate) fn apply_whiteouts(tree: &Path, whiteouts: Vec<PathBuf>, map: &IdMap)
     }
 }
 
-/// Looks through an unpacked tree, all of it, whoever owns what is in it.
+/// Looks through a whole unpacked tree. Files of mapped owners are reached, too.
 pub(crate) fn take_census(tree: &Path, depth: Depth, map: &IdMap) -> io::Result<Census> {
     if !map.is_namespaced() {
         return Census::take(tree, depth);

@@ -10,7 +10,6 @@ use crate::sandbox::account::Account;
 use crate::sandbox::root::clean;
 use crate::sandbox::sysfs::Sysfs;
 use crate::sandbox::{Container, Limits, Mount, MountSource, mount, seccomp};
-use crate::tools::runc::Kind;
 
 /// The capabilities of a container's root.
 const CAPABILITIES: [&str; 14] = [
@@ -133,7 +132,7 @@ fn masked() -> Vec<PathBuf> {
 /// Whether the container sees its own cgroup, which tells programs their limits. crun is not shown all of
 /// this machine's cgroups, and so cannot mount it.
 fn shows_cgroup(container: &Container) -> bool {
-    !container.limits.are_none() && container.kind == Kind::Runc
+    !container.limits.are_none() && container.kind.shows_cgroup()
 }
 
 fn limit(config: &mut Value, container: &Container) {

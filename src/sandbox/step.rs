@@ -50,7 +50,7 @@ fn allow_a_deep_walk() {
     let limit = getrlimit(Resource::Stack);
     let wanted = limit.maximum.map_or(STACK, |most| most.min(STACK));
     if limit.current.is_some_and(|current| current < wanted) {
-        // Without it all but the deepest trees are walked all the same.
+        // If the limit cannot be raised, only the deepest trees cannot be walked.
         let _ = setrlimit(Resource::Stack, Rlimit { current: Some(wanted), maximum: limit.maximum });
     }
 }

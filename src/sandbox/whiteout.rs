@@ -34,7 +34,7 @@ pub(super) fn apply(tree: &Path, whiteouts: &[PathBuf], is_namespaced: bool) -> 
         } else if let Some(deleted) = name.as_bytes().strip_prefix(WHITEOUT.as_bytes()) {
             match rustix::fs::mknodat(&folder, OsStr::from_bytes(deleted), FileType::CharacterDevice, Mode::empty(), 0)
             {
-                // What the same layer makes anew stays.
+                // A path that this layer makes anew stays.
                 Err(Errno::EXIST) => {}
                 made => made?,
             }

@@ -91,7 +91,7 @@ impl Store {
         if self.only_looks {
             return Ok(digest);
         }
-        // Compared, for the file may be damaged, and whoever puts bytes hands the file on as these.
+        // The bytes are compared: the file may be damaged, and the caller goes on to use the file as these bytes.
         let stored = self.hold(&digest).and_then(|_| read_own(&self.blob_path(&digest), bytes.len() as u64));
         if stored.is_ok_and(|stored| stored == bytes) {
             return Ok(digest);

@@ -5,7 +5,7 @@
 //! younger than the workspace already, or has a time that is yet to come. So whatever a process relies on is at least as young as its
 //! workspace, and may be removed only if it is older than the workspaces of all processes that live
 //! ([`Store::remove`]). Marking a blob and removing some exclude each other by a lock that both hold for
-//! moments: nobody waits for the end of a build, a push or a run.
+//! moments: no process waits for the end of a build, a push or a run.
 
 use std::fs::Metadata;
 use std::io;
@@ -21,7 +21,7 @@ use crate::store::{Object, Store};
 impl Store {
     /// Looks at a blob. On `Ok` it is there, and stays until this process ends, or drops its store.
     pub(super) fn hold(&self, digest: &Digest) -> io::Result<Metadata> {
-        // Where nothing can be written, nobody is kept from anything.
+        // If nothing can be written there, no lock is needed.
         let workspace = (!self.only_looks).then(|| self.workspace().ok()).flatten();
         let path = self.blob_path(digest);
         let metadata = std::fs::symlink_metadata(&path)?;
@@ -30,7 +30,7 @@ impl Store {
         {
             let _gate = Lock::shared(&self.gate());
             match crate::fs::mark_used(&path) {
-                // Whoever owns it, and not us, decides over it.
+                // The file belongs to another user, who decides over it.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {}
                 marked => marked?,
             }

@@ -1,7 +1,7 @@
 //! `.oci/`: a standard OCI image layout (OCI image spec, "Image Layout") with the newest result of
 //! every build.
 //!
-//! Other tools read it, nobody else writes it: changes are made under a lock, blobs first and
+//! Other tools read it, and only `oci` writes it: changes are made under a lock, blobs first and
 //! `index.json` last. Blobs are the store's own files under a second name.
 //!
 //! It lies in a checkout, which may hold anything under these names. A symbolic link, or anything else that is not

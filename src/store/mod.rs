@@ -34,7 +34,7 @@ use std::sync::{Mutex, OnceLock};
 pub(crate) use blob::{BlobError, Verdict};
 pub(crate) use folder::OpenError;
 pub(crate) use layout::Layout;
-pub(crate) use object::{Kind, Object, disk_usage};
+pub(crate) use object::{Object, ObjectKind, disk_usage};
 pub(crate) use record::{Shelf, WrittenAs};
 
 use crate::fs::{FileContext as _, FileError, Lock};

@@ -1,4 +1,4 @@
-//! What the store holds, file by file: for those who count it and for those who remove it.
+//! What the store holds, file by file: to be counted, and to be removed.
 
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -13,7 +13,7 @@ use crate::store::Store;
 
 /// A kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum ObjectKind {
     Blob,
     Record,
     Log,
@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     ToolState,
 }
 
-impl Kind {
+impl ObjectKind {
     /// True if files of this kind have such a name, below the folder of the kind. What has another name was not put
     /// there by us, and stays.
     fn has(self, name: &Path) -> bool {
@@ -44,7 +44,7 @@ fn is_log(name: &str) -> bool {
 /// A file of the store. All of them can be done without: what was removed is fetched or made again.
 #[derive(Clone, Debug)]
 pub(crate) struct Object {
-    pub(crate) kind: Kind,
+    pub(crate) kind: ObjectKind,
     pub(crate) path: PathBuf,
     /// What it takes on the disk, in bytes.
     pub(crate) size: u64,
@@ -58,10 +58,10 @@ impl Store {
     /// Every file that the store keeps, but for those that are not finished; in no order.
     pub(crate) fn objects(&self) -> Result<Vec<Object>, FileError> {
         let folders = [
-            (Kind::Blob, self.blobs()),
-            (Kind::Record, self.records()),
-            (Kind::Log, self.logs()),
-            (Kind::ToolState, self.tool_state()),
+            (ObjectKind::Blob, self.blobs()),
+            (ObjectKind::Record, self.records()),
+            (ObjectKind::Log, self.logs()),
+            (ObjectKind::ToolState, self.tool_state()),
         ];
         let mut objects = Vec::new();
         for (kind, folder) in folders {
@@ -163,7 +163,15 @@ mod tests {
         let mut objects = store.objects().unwrap();
         objects.sort_by_key(|object| object.kind);
         let kinds: Vec<_> = objects.iter().map(|object| (object.kind, object.is_shared)).collect();
-        assert_eq!(kinds, [(Kind::Blob, true), (Kind::Record, false), (Kind::Log, false), (Kind::ToolState, false)]);
+        assert_eq!(
+            kinds,
+            [
+                (ObjectKind::Blob, true),
+                (ObjectKind::Record, false),
+                (ObjectKind::Log, false),
+                (ObjectKind::ToolState, false)
+            ]
+        );
         assert!(objects[0].size >= 10_000, "{objects:?}");
     }
 }

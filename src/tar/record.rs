@@ -64,7 +64,7 @@ impl Record<'_> {
     /// Appends the header, with a pax header before it where ustar has no room.
     ///
     /// Bytes of names are kept as they are, UTF-8 or not: the pax specification asks for UTF-8, but
-    /// everyone who writes such names writes, and reads, bytes.
+    /// all programs that write such names write, and read, bytes.
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
         let (kind, link, size, (major, minor)) = match self.kind {
             RecordKind::File(size) => (b'0', &[][..], size, (0, 0)),

@@ -119,23 +119,23 @@ impl Cause {
         matches!(self, Self::Rejected | Self::BadPolicy)
     }
 
-    /// True if who was asked has no such thing.
+    /// True if the registry or layout has no such thing.
     pub(crate) fn is_absence(&self) -> bool {
         matches!(self, Self::TagNotFound { .. } | Self::DigestNotFound | Self::NoSuchRepository | Self::BlobGone { .. })
     }
 
-    /// True if this machine is to blame, and not who was asked.
+    /// True if this machine is to blame, and not the registry.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self, Self::DiskFull | Self::Missing | Self::TooOld { .. } | Self::Interrupted)
     }
 
-    /// True if whoever was asked would not have answered another question either.
+    /// True if the registry would not have answered another question either.
     pub(crate) fn is_of_connection(&self) -> bool {
         self.is_transient()
             || matches!(self, Self::UnknownHost { .. } | Self::Certificate | Self::PlainHttp | Self::TokenServer { .. })
     }
 
-    /// True if the same call may well succeed a moment later.
+    /// True if the call may well succeed when it is made again a moment later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { .. } | Self::Unreachable | Self::Reset => true,

@@ -157,7 +157,7 @@ impl ToolError {
         }
     }
 
-    /// The same failure, better understood.
+    /// This failure with a cause that is better understood.
     pub(crate) fn because(mut self, cause: Cause) -> Self {
         if let Self::Tool(failure) = &mut self {
             failure.cause = cause;
@@ -165,12 +165,12 @@ impl ToolError {
         self
     }
 
-    /// The same failure, after so many tries.
+    /// This failure, noting how many tries there were.
     pub(crate) fn after(self, tries: u32) -> Self {
         if tries > 1 { self.preceded_by(format!("it was tried {tries} times")) } else { self }
     }
 
-    /// The same failure; if the registry did not know who asks, with the login that was not sent, if there is one.
+    /// This failure. If the registry wanted a login, it names the login that the tool did not send, if there is one.
     pub(crate) fn with_unread_login(mut self) -> Self {
         if let Self::Tool(failure) = &mut self
             && failure.cause == Cause::Unauthorised
@@ -183,7 +183,7 @@ impl ToolError {
         self
     }
 
-    /// The same failure, after something else that explains it.
+    /// This failure, with an earlier error that explains it.
     pub(crate) fn preceded_by(mut self, text: String) -> Self {
         if let Self::Tool(failure) = &mut self {
             failure.evidence = Some(Evidence { text, next: failure.evidence.take().map(Box::new) });
@@ -191,7 +191,7 @@ impl ToolError {
         self
     }
 
-    /// The same failure, blamed on another subject.
+    /// This failure, blamed on another subject.
     pub(crate) fn about(mut self, subject: Subject) -> Self {
         if let Self::Tool(failure) = &mut self
             && let Some(said) = &failure.said
@@ -228,8 +228,8 @@ impl Failure {
         self.log = self.keep(&text, logs);
     }
 
-    /// Writes the log; one that cannot be written is no reason to hide the failure itself. The same
-    /// failure has the same file, so that logs do not pile up.
+    /// Writes the log. If that fails, the failure itself is reported all the more. Equal output goes to one file, so that
+    /// logs do not pile up.
     fn keep(&self, text: &str, logs: &Path) -> Option<PathBuf> {
         if text.trim().is_empty() {
             return None;

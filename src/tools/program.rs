@@ -46,7 +46,7 @@ impl<'a> Absence<'a> {
         }
     }
 
-    /// What to do: `what` is "install it" or the like, if nobody said where it is.
+    /// What to do. `what` is "install it" or the like, for a tool that no setting names.
     pub(crate) fn advice(&self, what: &str) -> String {
         let Self { tool, .. } = self;
         let variable = variable(tool);

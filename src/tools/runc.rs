@@ -1,7 +1,7 @@
 //! runc, which starts containers; crun may stand in.
 //!
-//! Its state is in a folder of ours, since its own default is another user's or everyone's. Whether
-//! it failed or the container did is told by its log: its status alone does not.
+//! Its state is in a folder of `oci`'s own, since other programs use its default folder too. Its log tells whether runc
+//! or the container failed; the exit status alone does not.
 
 use std::ffi::OsStr;
 use std::io;
@@ -25,12 +25,28 @@ const QUESTION: Duration = Duration::from_secs(10);
 /// Which of the programs it is, and they are not all alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
+pub(crate) enum Runtime {
     Runc,
     Crun,
 }
 
-impl Kind {
+impl Runtime {
+    /// False for crun, which takes no cgroups of both versions together: it is shown those of the first version alone.
+    pub(crate) fn takes_all_cgroups(self) -> bool {
+        self == Self::Runc
+    }
+
+    /// True if a container can be shown its own cgroup, which tells programs their limits. crun cannot mount it, since
+    /// it is not shown all cgroups of the machine.
+    pub(crate) fn shows_cgroup(self) -> bool {
+        self == Self::Runc
+    }
+
+    /// False for crun, which has to be told to make no cgroup in a user namespace. runc makes none where it may not.
+    pub(crate) fn knows_where_cgroups_are_made(self) -> bool {
+        self == Self::Runc
+    }
+
     /// Asks the program, by `--version`; one that does not answer is taken for runc, and fails later.
     pub(crate) fn ask(program: &Path) -> Self {
         match version_question(program).capture() {
@@ -120,7 +136,7 @@ impl Runc {
         self.deletion(identifier).limit(REMOVAL).despite_interrupts().capture()
     }
 
-    /// The same in a sandbox, where there can be no threads to listen to it.
+    /// Ends and removes a container in a sandbox, where no thread can be started to read its output.
     pub(crate) fn delete_here(&self, identifier: &str) -> Result<ExitStatus, ProcessError> {
         self.deletion(identifier).for_log().attach(|| true)
     }
@@ -215,9 +231,9 @@ mod tests {
 
     #[test]
     fn knows_which_it_is() {
-        assert_eq!(Kind::ask(Path::new("crun")), Kind::Crun);
-        assert_eq!(Kind::ask(Path::new("runc")), Kind::Runc);
-        assert_eq!(Kind::ask(Path::new("/nowhere/crun")), Kind::Runc);
+        assert_eq!(Runtime::ask(Path::new("crun")), Runtime::Crun);
+        assert_eq!(Runtime::ask(Path::new("runc")), Runtime::Runc);
+        assert_eq!(Runtime::ask(Path::new("/nowhere/crun")), Runtime::Runc);
     }
 
     #[test]

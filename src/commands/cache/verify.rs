@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::cli::Global;
 use crate::containers::rootfs;
-use crate::containers::trees::{self, Kind, Tree};
+use crate::containers::trees::{self, KeptTree, TreeKind};
 use crate::diagnostic::Failure;
 use crate::fs::FileError;
 use crate::process::{IdMap, signal};
@@ -25,12 +25,12 @@ pub(super) fn run(global: &Global, folder: &Path) -> Result<(), Failure> {
     let store = Store::open(folder)?;
     let workers = super::super::settings::workers(global);
     let map = IdMap::detect();
-    let roots = trees::list(folder)?.into_iter().filter(|tree| tree.kind == Kind::Rootfs);
+    let roots = trees::list(folder)?.into_iter().filter(|tree| tree.kind == TreeKind::Rootfs);
     let mut checked = vec![
         check("blobs", &store.digests()?, workers, |digest| store.check(digest))?,
         check("records", &store.record_names()?, workers, |name| store.check_record(name))?,
     ];
-    let roots: Vec<Tree> = roots.collect();
+    let roots: Vec<KeptTree> = roots.collect();
     if !roots.is_empty() {
         // Each is read on all processors.
         checked.push(check("root filesystems", &roots, 1, |tree| {

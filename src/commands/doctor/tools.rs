@@ -10,7 +10,7 @@ use crate::manifest::Tools;
 use crate::process::{Invocation, on_path};
 use crate::tools::Version;
 use crate::tools::program::Absence;
-use crate::tools::runc::{Kind, version_question};
+use crate::tools::runc::{Runtime, version_question};
 
 /// How long a question about the version may take.
 const QUESTION: Duration = Duration::from_secs(10);
@@ -38,9 +38,9 @@ pub(super) fn examine(tools: &Tools, needs: Needs) -> Vec<Finding> {
     vec![
         SKOPEO.examine(&program(&SKOPEO, tools.skopeo.as_deref()), needs.registries),
         UMOCI.examine(&program(&UMOCI, tools.umoci.as_deref()), needs.containers),
-        match Kind::ask(&runtime) {
-            Kind::Crun => CRUN.examine(&runtime, needs.containers),
-            Kind::Runc => RUNC.examine(&runtime, needs.containers),
+        match Runtime::ask(&runtime) {
+            Runtime::Crun => CRUN.examine(&runtime, needs.containers),
+            Runtime::Runc => RUNC.examine(&runtime, needs.containers),
         },
     ]
 }

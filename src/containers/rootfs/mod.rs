@@ -49,7 +49,7 @@ use dates::{Dates, time_of};
 #[cfg(test)]
 pub(super) use seal::seal as seal_for_test;
 use seal::seal;
-use tree::{Kind, Tree};
+use tree::{CacheTree, TreeOf};
 
 /// The name of the file that says what a tree takes on the disk.
 pub(super) const SIZE: &str = "size";
@@ -170,18 +170,18 @@ pub(crate) enum RootfsError {
 pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError> {
     let folder = folder(request)?;
     let own = request.own;
-    let prepare = |layers, kind| Tree { layers, kind, folder: &folder, request }.prepare();
+    let prepare = |layers, kind| CacheTree { layers, kind, folder: &folder, request }.prepare();
     // A tree of no layers is only needed where there is no other.
     let base = match request.base.is_empty() && !own.is_empty() {
         true => None,
-        false => Some(prepare(request.base, Kind::Base)?),
+        false => Some(prepare(request.base, TreeOf::Base)?),
     };
     let start = request.dates.start(base.as_ref().and_then(|base| base.newest));
     let mut trees = Vec::new();
     let mut chain = None;
     if request.overlays == Overlays::OnDisk {
         for (number, layer) in own.iter().enumerate().rev() {
-            trees.push(prepare(std::slice::from_ref(layer), Kind::Layer(time_of(start, number)))?);
+            trees.push(prepare(std::slice::from_ref(layer), TreeOf::Layer(time_of(start, number)))?);
         }
         trees.extend(base);
     } else {
@@ -192,7 +192,7 @@ pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError
             Some(base) if own.is_empty() => base,
             base => {
                 let newest = base.and_then(|base| base.newest);
-                prepare(&layers, Kind::Whole { start, own: own.len(), newest })?
+                prepare(&layers, TreeOf::Whole { start, own: own.len(), newest })?
             }
         });
     }
@@ -207,7 +207,7 @@ pub(crate) fn prepare(request: &RootfsRequest<'_>) -> Result<Rootfs, RootfsError
 /// Unpacks one layer that belongs to no image, with this time for all its files.
 pub(crate) fn prepare_layer(request: &RootfsRequest<'_>, time: i64) -> Result<Rootfs, RootfsError> {
     let folder = folder(request)?;
-    let tree = Tree { layers: request.own, kind: Kind::Layer(time), folder: &folder, request }.prepare()?;
+    let tree = CacheTree { layers: request.own, kind: TreeOf::Layer(time), folder: &folder, request }.prepare()?;
     let (lowers, is_new) = (vec![tree.path], tree.is_new);
     Ok(Rootfs { lowers, chain: None, start: time, own: 0, is_new, in_use: vec![tree.lock] })
 }

@@ -19,7 +19,7 @@ use crate::sandbox::{self, ROOT_MARK};
 
 /// Which layers a tree holds, and what decides the times of its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TreeOf {
     /// The layers of a base.
     Base,
     /// One layer that was made here; all its files have this time.
@@ -30,9 +30,9 @@ pub(super) enum Kind {
 }
 
 /// One tree of the cache.
-pub(super) struct Tree<'a> {
+pub(super) struct CacheTree<'a> {
     pub(super) layers: &'a [LayerBlob],
-    pub(super) kind: Kind,
+    pub(super) kind: TreeOf,
     pub(super) folder: &'a Path,
     pub(super) request: &'a RootfsRequest<'a>,
 }
@@ -47,13 +47,13 @@ pub(super) struct Prepared {
     pub(super) newest: Option<Moment>,
 }
 
-impl Tree<'_> {
+impl CacheTree<'_> {
     fn name(&self) -> String {
         let (map, created) = (self.request.map, self.request.dates.name());
         let diff_ids: Vec<DiffId> = self.layers.iter().map(|layer| layer.diff_id).collect();
         match (self.kind, self.layers) {
-            (Kind::Layer(time), [layer]) => layer_name(&layer.diff_id, time, map),
-            (Kind::Whole { start, own, .. }, _) => whole_name(&diff_ids, (&created, start, own), map),
+            (TreeOf::Layer(time), [layer]) => layer_name(&layer.diff_id, time, map),
+            (TreeOf::Whole { start, own, .. }, _) => whole_name(&diff_ids, (&created, start, own), map),
             _ => base_name(&diff_ids, &created, map),
         }
     }
@@ -70,7 +70,7 @@ impl Tree<'_> {
                 // A tree whose use cannot be marked is pruned earlier, which does no harm.
                 let _ = mark_used(&lock);
                 let path = entry.join(TREE);
-                let newest = (self.kind == Kind::Base).then(|| dates::newest(&path)).flatten();
+                let newest = (self.kind == TreeOf::Base).then(|| dates::newest(&path)).flatten();
                 return Ok(Prepared { path, lock: shared, is_new, newest });
             }
             drop(shared);
@@ -108,8 +108,8 @@ impl Tree<'_> {
     fn subject(&self) -> String {
         let image = self.request.subject;
         match (self.kind, self.layers) {
-            (Kind::Layer(_), [layer, ..]) => format!("layer {} of {image}", layer.descriptor.digest.short()),
-            (Kind::Base, _) if !self.request.own.is_empty() => format!("the base of {image}"),
+            (TreeOf::Layer(_), [layer, ..]) => format!("layer {} of {image}", layer.descriptor.digest.short()),
+            (TreeOf::Base, _) if !self.request.own.is_empty() => format!("the base of {image}"),
             _ => image.to_owned(),
         }
     }
@@ -131,7 +131,7 @@ impl Tree<'_> {
         } else {
             let subject = self.subject();
             Unpacking { layers: self.layers, half, request: self.request, subject }.run()?;
-            if matches!(self.kind, Kind::Layer(_)) {
+            if matches!(self.kind, TreeOf::Layer(_)) {
                 self.mark_untold(&tree)?;
             }
             self.date(&tree, since)?;
@@ -144,9 +144,9 @@ impl Tree<'_> {
         let (map, created) = (self.request.map, self.request.dates.created());
         let base = |newest| BaseDating { tree: tree.to_owned(), since, created, newest };
         match self.kind {
-            Kind::Base => dates::date_base(base(None), map)?,
-            Kind::Layer(time) => dates::date_layer(tree, time, map)?,
-            Kind::Whole { start, own, newest } => {
+            TreeOf::Base => dates::date_base(base(None), map)?,
+            TreeOf::Layer(time) => dates::date_layer(tree, time, map)?,
+            TreeOf::Whole { start, own, newest } => {
                 dates::date_base(base(newest), map)?;
                 dates::date_own(tree, &self.layers[self.layers.len() - own..], start, map)?;
             }

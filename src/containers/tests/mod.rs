@@ -103,7 +103,7 @@ impl Request {
             options: &options,
             runs: &self.cache.join("runs"),
             runc,
-            kind: crate::tools::runc::Kind::ask(runc),
+            kind: crate::tools::runc::Runtime::ask(runc),
             map: &map,
             reporter: &Lines::new(Verbosity::Quiet),
         });

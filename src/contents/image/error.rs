@@ -46,7 +46,7 @@ pub(crate) enum TakeError {
         image: String,
         path: String,
         what: String,
-        /// How many other paths of the package are the same.
+        /// How many other paths of the package have this fault.
         more: usize,
     },
     #[error("could not read a layer of `{image}`")]
@@ -64,7 +64,7 @@ pub(crate) enum TakeError {
 }
 
 impl TakeError {
-    /// For a layer whose blob is what its name says, and no tar all the same.
+    /// The error of a layer whose blob has the digest of its name, and is no tar.
     pub(crate) fn unreadable(image: &str, error: ArchiveError) -> Self {
         let source = match error {
             ArchiveError::Damaged { source, .. } | ArchiveError::Unreadable { source, .. } => source.into(),

@@ -1,5 +1,5 @@
 //! What the layers of an image make together, so that a package can take files of it: without unpacking
-//! it, and so with the owners that its layers record, whoever builds.
+//! it, and so with the owners that its layers record, whichever user builds.
 //!
 //! On disk there is nothing of its own: a layer's listing is kept as an [`Archive`]'s is, under the layer's diff ID.
 //!

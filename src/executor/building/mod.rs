@@ -24,7 +24,7 @@ use crate::bases::BaseImage;
 use crate::contents::image::ImageTree;
 use crate::image::{Image, Layer};
 use crate::model::{Descriptor, Digest, Platform};
-use crate::plan::{ById, Graph, ImageId, Node, NodeId, Origin, Plan};
+use crate::plan::{ById, Graph, ImageId, Node, NodeId, NodeOrigin, Plan};
 use crate::process::signal;
 
 /// How many bases are asked for or fetched at once.
@@ -202,23 +202,23 @@ impl<'a> Building<'a> {
             .images
             .map(|image| self.executor.manifest.not_yet(image.build).into_iter().map(BuildError::from).collect());
         let is_later: ById<ImageId, bool> = later.map(|errors| !errors.is_empty());
-        let can_be_made = |node: &&Node<'_>| matches!(node.origin, Origin::Made(image) if !is_later[image]);
+        let can_be_made = |node: &&Node<'_>| matches!(node.origin, NodeOrigin::Made(image) if !is_later[image]);
         let wanted: BTreeSet<NodeId> =
             self.graph.nodes.iter().filter(can_be_made).flat_map(|node| node.needs.iter().copied()).collect();
         for (number, node) in self.graph.nodes.enumerate() {
             let last = match node.origin {
                 // A base that only images which cannot be built ask for is not brought.
-                Origin::Elsewhere(..) if !wanted.contains(&number) => continue,
-                Origin::Made(image) if is_later[image] => continue,
+                NodeOrigin::Elsewhere(..) if !wanted.contains(&number) => continue,
+                NodeOrigin::Made(image) if is_later[image] => continue,
                 // If the store has the base already, no second thread is needed for it.
-                Origin::Elsewhere(name, _) => match self.executor.recall(name, node.platform) {
+                NodeOrigin::Elsewhere(name, _) => match self.executor.recall(name, node.platform) {
                     Some(base) => {
                         let _ = self.progress[number].whole.set(Whole::Elsewhere(base));
                         self.schedule.add_done(Work::Load(number))
                     }
                     None => self.schedule.add(Pool::Network, Work::Load(number), []),
                 },
-                Origin::Made(image) => {
+                NodeOrigin::Made(image) => {
                     let files = node.sources.values().filter_map(|source| self.files_task(*source));
                     let scan = self.schedule.add(Pool::Processor, Work::Scan(number), files.collect::<Vec<_>>());
                     let below = node.needs.iter().filter_map(|need| self.progress[*need].last.get().copied());

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use super::{Building, Cause};
 use crate::executor::steps::Make;
 use crate::executor::{BuildError, Built, Executor, Outcome, Tally};
-use crate::plan::{ById, NodeId, Origin, Plan};
+use crate::plan::{ById, NodeId, NodeOrigin, Plan};
 
 /// What a rehearsal found out.
 pub(in crate::executor) struct Rehearsed {
@@ -46,8 +46,8 @@ impl<'a> Building<'a> {
             // A problem that an image has on several platforms is reported once.
             let image = match cause {
                 Cause::Node(node) => match self.graph.nodes[node].origin {
-                    Origin::Made(image) => Some(image),
-                    Origin::Elsewhere(..) => None,
+                    NodeOrigin::Made(image) => Some(image),
+                    NodeOrigin::Elsewhere(..) => None,
                 },
                 Cause::Image(_) | Cause::Signal => None,
             };

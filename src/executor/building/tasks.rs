@@ -12,7 +12,7 @@ use crate::executor::steps::{Make, Stack};
 use crate::image::AddedLayer;
 use crate::layer::{Difference, Look};
 use crate::model::Digest;
-use crate::plan::{ImageId, Node, NodeId, Origin, PlannedImage};
+use crate::plan::{ImageId, Node, NodeId, NodeOrigin, PlannedImage};
 use crate::source::At;
 
 /// The most layers that an image for Docker may have.
@@ -21,7 +21,7 @@ const MOST_LAYERS: usize = 127;
 impl Building<'_> {
     pub(super) fn load(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let node = &self.graph.nodes[number];
-        if let Origin::Elsewhere(name, asker) = node.origin {
+        if let NodeOrigin::Elsewhere(name, asker) = node.origin {
             let build = self.plan.images[asker].build;
             let base = self.executor.load(name, build, node.platform).map_err(|error| vec![error.into()])?;
             let _ = self.progress[number].whole.set(Whole::Elsewhere(base));
@@ -30,7 +30,7 @@ impl Building<'_> {
     }
 
     pub(super) fn fetch(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
-        let (Some(Whole::Elsewhere(base)), Origin::Elsewhere(name, _)) =
+        let (Some(Whole::Elsewhere(base)), NodeOrigin::Elsewhere(name, _)) =
             (self.progress[number].whole.get(), self.graph.nodes[number].origin)
         else {
             return Ok(());
@@ -49,7 +49,7 @@ impl Building<'_> {
 
     pub(super) fn links(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let Progress { fetched, linked, whole, .. } = &self.progress[number];
-        if let (Some(()), Some(Whole::Elsewhere(base)), Origin::Elsewhere(name, _)) =
+        if let (Some(()), Some(Whole::Elsewhere(base)), NodeOrigin::Elsewhere(name, _)) =
             (fetched.get(), whole.get(), self.graph.nodes[number].origin)
         {
             for layer in &base.image.layers {
@@ -61,13 +61,13 @@ impl Building<'_> {
     }
 
     pub(super) fn scan(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
-        let Node { origin: Origin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
+        let Node { origin: NodeOrigin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
         let Some(sources) = self.sources(number) else { return Ok(()) };
         let build = self.plan.images[image].build;
         let parts = self.executor.scan(build, platform, &sources, true)?;
         self.tell_unheeded(build, platform);
         let below = self.graph.nodes[number].base;
-        let is_below_made = below.is_some_and(|base| matches!(self.graph.nodes[base].origin, Origin::Made(_)));
+        let is_below_made = below.is_some_and(|base| matches!(self.graph.nodes[base].origin, NodeOrigin::Made(_)));
         let base = match look(&parts) {
             Look::Everywhere => self.graph.nodes[number].bottom,
             Look::Made if is_below_made => None,
@@ -86,7 +86,7 @@ impl Building<'_> {
 
     pub(super) fn follow(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let node = &self.graph.nodes[number];
-        let (Origin::Made(image), Some(below)) = (node.origin, self.below(node)) else { return Ok(()) };
+        let (NodeOrigin::Made(image), Some(below)) = (node.origin, self.below(node)) else { return Ok(()) };
         let parts = std::mem::take(&mut *locked(&self.progress[number].parts));
         let look = look(&parts);
         let is_linked = |base: NodeId| self.progress[base].linked.get().is_some();
@@ -105,7 +105,7 @@ impl Building<'_> {
 
     /// Adds a task for each layer, and makes the node wait for them.
     fn pack(&self, number: NodeId, parts: Vec<Part>) {
-        let Origin::Made(image) = self.graph.nodes[number].origin else { return };
+        let NodeOrigin::Made(image) = self.graph.nodes[number].origin else { return };
         let compression = self.plan.images[image].build.compression;
         let program = program(&parts);
         // A file without an executable bit may be a program that was meant to run.
@@ -132,7 +132,7 @@ impl Building<'_> {
     }
 
     pub(super) fn layer(&self, number: NodeId, layer: usize) -> Result<(), Vec<BuildError>> {
-        let Node { origin: Origin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
+        let Node { origin: NodeOrigin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
         let Some(packed) = self.progress[number].packed.get().and_then(|packed| packed.layers.get(layer)) else {
             return Ok(());
         };
@@ -157,7 +157,7 @@ impl Building<'_> {
 
     pub(super) fn assemble(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let node = &self.graph.nodes[number];
-        let (Origin::Made(image), Some((below, base)), Some(packed)) =
+        let (NodeOrigin::Made(image), Some((below, base)), Some(packed)) =
             (node.origin, self.below(node), self.progress[number].packed.get())
         else {
             return Ok(());
@@ -206,7 +206,9 @@ impl Building<'_> {
 
     /// Records what the image was made of, so that the next plan can say what changed.
     fn keep_last(&self, number: NodeId, packed: &Packed) -> Result<(), BuildError> {
-        let Node { origin: Origin::Made(image), target, base, .. } = self.graph.nodes[number] else { return Ok(()) };
+        let Node { origin: NodeOrigin::Made(image), target, base, .. } = self.graph.nodes[number] else {
+            return Ok(());
+        };
         let base = base.and_then(|base| self.progress[base].whole.get()).map(Whole::digest);
         let layers = packed.layers.iter().map(|layer| (layer.created_by.clone(), layer.key)).collect();
         self.executor.keep_last(self.plan.images[image].name, target, &Last { base, layers })

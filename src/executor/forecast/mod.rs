@@ -22,7 +22,7 @@ use crate::layer::Look;
 use crate::manifest::Build;
 use crate::model::document::media_type;
 use crate::model::{Descriptor, Digest, ImageName, Platform};
-use crate::plan::{ById, Graph, ImageId, Node, NodeId, Origin, Plan, PlannedImage};
+use crate::plan::{ById, Graph, ImageId, Node, NodeId, NodeOrigin, Plan, PlannedImage};
 use crate::report::WorkKind;
 use crate::source::Placed;
 
@@ -35,14 +35,14 @@ pub(crate) struct Foreseen {
     pub(crate) platform: Option<Platform>,
     /// What the layer is made of; what the step runs.
     pub(crate) layer: Option<String>,
-    pub(crate) state: State,
+    pub(crate) state: Readiness,
     /// What would be started, as lines for a shell: tools, or a step's command in its container.
     pub(crate) commands: Vec<String>,
 }
 
 /// Whether there is something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum Readiness {
     /// Its result is there.
     Cached,
     /// It is to be done, for these reasons.
@@ -92,15 +92,15 @@ impl Executor<'_> {
             unresolved,
             stages: Vec::new(),
             errors: Vec::new(),
-            made: graph.nodes.map(|node| matches!(node.origin, Origin::Made(_))),
+            made: graph.nodes.map(|node| matches!(node.origin, NodeOrigin::Made(_))),
             known: ById::new(),
             files: BTreeMap::new(),
             digests: ById::new(),
         };
         for (number, node) in graph.nodes.enumerate() {
             let known = match node.origin {
-                Origin::Elsewhere(name, asker) => forecast.base(name, plan.images[asker].build, node),
-                Origin::Made(image) => forecast.image(&plan.images[image], node),
+                NodeOrigin::Elsewhere(name, asker) => forecast.base(name, plan.images[asker].build, node),
+                NodeOrigin::Made(image) => forecast.image(&plan.images[image], node),
             };
             let known = known.unwrap_or_else(|errors| {
                 forecast.errors.extend(errors);
@@ -108,7 +108,7 @@ impl Executor<'_> {
             });
             forecast.digests.push(known.as_ref().and_then(Known::digest).or_else(|| forecast.locked(node)));
             forecast.known.push(known);
-            if let Origin::Made(image) = node.origin
+            if let NodeOrigin::Made(image) = node.origin
                 && graph.made[image].last() == Some(&number)
             {
                 forecast.index(&plan.images[image], &graph, image);
@@ -123,7 +123,7 @@ impl Executor<'_> {
 impl Forecast<'_> {
     /// The digest that the lockfile has for a base.
     fn locked(&self, node: &Node<'_>) -> Option<Digest> {
-        let Origin::Elsewhere(name, _) = node.origin else { return None };
+        let NodeOrigin::Elsewhere(name, _) = node.origin else { return None };
         let name = Some(name.to_string()).filter(|name| !self.unresolved.contains(name))?;
         self.executor.lock.entries.get(&name)?.platforms.get(node.platform).copied()
     }
@@ -147,13 +147,13 @@ impl Forecast<'_> {
             });
         };
         if self.unresolved.contains(&written) {
-            stage(State::Unknown("its digest is known once it is resolved".to_owned()), Vec::new());
+            stage(Readiness::Unknown("its digest is known once it is resolved".to_owned()), Vec::new());
             return Ok(None);
         }
         let offline = Executor { offline: true, ..*self.executor };
         match offline.load(name, asker, node.platform) {
             Ok(base) => {
-                stage(State::Cached, Vec::new());
+                stage(Readiness::Cached, Vec::new());
                 Ok(Some(Known { image: base.image.clone(), base: Some(base), manifest: None }))
             }
             Err(error) if error.error().is_offline() && !self.executor.offline => {
@@ -164,7 +164,7 @@ impl Forecast<'_> {
                     true => "the signature policy has not accepted it yet",
                     false => "its manifest or config is not in the cache",
                 };
-                stage(State::Needed(vec![reason.to_owned()]), commands.unwrap_or_default());
+                stage(Readiness::Needed(vec![reason.to_owned()]), commands.unwrap_or_default());
                 Ok(None)
             }
             Err(error) => Err(vec![error.into()]),
@@ -208,10 +208,12 @@ impl Forecast<'_> {
             let state = match executor.known_layer(&key, node.platform)? {
                 Some(record) if !executor.options.anew => {
                     layers.push(AddedLayer { layer: record.layer, created_by: part.created_by.clone() });
-                    State::Cached
+                    Readiness::Cached
                 }
-                Some(_) => State::Needed(vec!["`--no-cache` is set".to_owned()]),
-                None => State::Needed(executor.why(last.as_ref(), (number, part), &key, image.build.compression)?),
+                Some(_) => Readiness::Needed(vec!["`--no-cache` is set".to_owned()]),
+                None => {
+                    Readiness::Needed(executor.why(last.as_ref(), (number, part), &key, image.build.compression)?)
+                }
             };
             self.push(WorkKind::Layer, image, node, Some(part.title().to_owned()), state);
         }
@@ -222,12 +224,12 @@ impl Forecast<'_> {
         };
         let Some(below) = below.filter(|_| layers.len() == parts.len()) else {
             let moved = moved(last.as_ref(), node.base.and_then(|base| self.digests[base]), image);
-            let unknown = || State::Unknown(format!("what `{}` is, is not known yet", image.build.base.value));
+            let unknown = || Readiness::Unknown(format!("what `{}` is, is not known yet", image.build.base.value));
             let (of_steps, state) = match (moved, layers.len() == parts.len()) {
-                (Some(moved), _) => (State::Needed(vec![moved.clone()]), State::Needed(vec![moved])),
+                (Some(moved), _) => (Readiness::Needed(vec![moved.clone()]), Readiness::Needed(vec![moved])),
                 (None, true) => (unknown(), unknown()),
                 (None, false) => {
-                    let made = |what: &str| State::Needed(vec![what.to_owned()]);
+                    let made = |what: &str| Readiness::Needed(vec![what.to_owned()]);
                     (made("a layer below it is made"), made("its layers are made"))
                 }
             };
@@ -249,7 +251,7 @@ impl Forecast<'_> {
         let done = executor.recall_steps(stack, &mut all)?;
         self.steps_on_known_layers(image, node, done);
         if done < image.build.steps.len() {
-            self.push(WorkKind::Assemble, image, node, None, State::Needed(vec!["its layers are made".to_owned()]));
+            self.push(WorkKind::Assemble, image, node, None, Readiness::Needed(vec!["its layers are made".to_owned()]));
             return Ok(None);
         }
         let below = match node.base {
@@ -260,8 +262,8 @@ impl Forecast<'_> {
         let made = executor.derive(image.build, &below.image, &all, program(parts))?;
         let manifest = described(&made, &made.documents().1);
         let state = match executor.store.has(&manifest) {
-            true => State::Cached,
-            false => State::Needed(vec![changed(last.as_ref(), below, &layers, image)]),
+            true => Readiness::Cached,
+            false => Readiness::Needed(vec![changed(last.as_ref(), below, &layers, image)]),
         };
         let known = Known { image: made, base: below.base.clone(), manifest: Some(manifest) };
         self.push(WorkKind::Assemble, image, node, None, state);
@@ -277,9 +279,9 @@ impl Forecast<'_> {
             return;
         }
         let state = match manifests.map(|manifests| self.executor.index_document(image.build, &manifests)) {
-            None => State::Needed(vec!["its images are made".to_owned()]),
-            Some(index) if self.executor.store.has(&Descriptor::of(media_type::INDEX, &index)) => State::Cached,
-            Some(_) => State::Needed(vec!["its images are others".to_owned()]),
+            None => Readiness::Needed(vec!["its images are made".to_owned()]),
+            Some(index) if self.executor.store.has(&Descriptor::of(media_type::INDEX, &index)) => Readiness::Cached,
+            Some(_) => Readiness::Needed(vec!["its images are others".to_owned()]),
         };
         let name = image.name.to_owned();
         self.stages.push(Foreseen {
@@ -292,7 +294,14 @@ impl Forecast<'_> {
         });
     }
 
-    fn push(&mut self, kind: WorkKind, image: &PlannedImage<'_>, node: &Node<'_>, layer: Option<String>, state: State) {
+    fn push(
+        &mut self,
+        kind: WorkKind,
+        image: &PlannedImage<'_>,
+        node: &Node<'_>,
+        layer: Option<String>,
+        state: Readiness,
+    ) {
         self.stages.push(Foreseen {
             kind,
             name: image.name.to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Forecast, Foreseen, State};
+use super::{Forecast, Foreseen, Readiness};
 use crate::bases::BaseImage;
 use crate::contents::LayerLinks;
 use crate::contents::image::ImageTree;
@@ -53,7 +53,7 @@ impl Forecast<'_> {
             name: base.name().to_owned(),
             platform: Some(node.platform.clone()),
             layer: Some("layers".to_owned()),
-            state: State::Needed(vec![reason.to_owned()]),
+            state: Readiness::Needed(vec![reason.to_owned()]),
             commands: self.executor.command_to_fetch(base).into_iter().collect(),
         })
     }
@@ -73,10 +73,10 @@ impl Forecast<'_> {
         reason: &str,
     ) {
         for title in titles {
-            self.push(WorkKind::Layer, image, node, Some(title), State::Unknown(reason.to_owned()));
+            self.push(WorkKind::Layer, image, node, Some(title), Readiness::Unknown(reason.to_owned()));
         }
-        self.steps_on_new_layers(image, node, &State::Unknown("the layers below it are not known yet".to_owned()));
-        self.push(WorkKind::Assemble, image, node, None, State::Unknown("its layers are not known yet".to_owned()));
+        self.steps_on_new_layers(image, node, &Readiness::Unknown("the layers below it are not known yet".to_owned()));
+        self.push(WorkKind::Assemble, image, node, None, Readiness::Unknown("its layers are not known yet".to_owned()));
     }
 
     /// What the images hold that packages take files from; where one is not known, neither are the layers.

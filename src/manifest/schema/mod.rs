@@ -1,6 +1,6 @@
 //! The shape of `oci.toml`: every table and key there is, as data.
 //!
-//! One description serves all who need it: the check for unknown keys and wrong types
+//! One description has two uses: the check for unknown keys and wrong types
 //! ([`shape`](super::shape)), and the JSON Schema ([`json`]).
 
 mod image;
@@ -25,11 +25,11 @@ pub(crate) enum Shape {
     List(&'static Shape),
     /// A table whose keys a person chooses.
     Map(&'static Shape),
-    /// The same, where the keys are names that the manifest or the command line calls things by.
+    /// A table whose keys are names by which the manifest or the command line calls things.
     Named(&'static Shape),
     /// A table with these keys, about which the rules hold.
     Table(&'static [Key], &'static [Rule]),
-    /// Any of these, told apart by their TOML types.
+    /// One of these shapes; their TOML types tell which.
     Either(&'static [Shape]),
 }
 

@@ -96,7 +96,7 @@ impl Checker {
         suggest::help(what, written, candidates)
     }
 
-    /// A text in which only `{version}` and `{var.NAME}` are known; `None` if another name was told.
+    /// A text in which only `{version}` and `{var.NAME}` are known; `None` if another name was reported.
     pub(super) fn expanded(&mut self, text: &Placed<String>) -> Option<Placed<String>> {
         let expanded = self.worked_out(text, PLAIN)?.text()?;
         Some(Placed::new(expanded, text.place.clone()))
@@ -224,7 +224,7 @@ impl Checker {
         complete.then_some(Template(pieces))
     }
 
-    /// What a name means here; a name that means nothing is told.
+    /// What a name means here. A name that means nothing is reported.
     fn meaning(
         &mut self,
         text: &Placed<String>,

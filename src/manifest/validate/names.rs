@@ -121,7 +121,7 @@ fn check_platform(build: &Build, stages: &BTreeMap<String, Build>, checker: &mut
     }
 }
 
-/// A base that did not validate exists all the same: its own problems are enough.
+/// A base with problems of its own counts as there: those problems are enough.
 fn check_image(
     base: &Placed<ImageName>,
     what: &str,

@@ -212,8 +212,8 @@ pub(super) fn check_glob(pattern: &Placed<String>, checker: &mut Checker) -> Opt
     }
 }
 
-/// Checks a glob of what is in a folder. Written as no path in it is, it would match nothing and nobody would
-/// notice: what it was to leave out would go in.
+/// Checks a glob of what is in a folder. A pattern that no path in a folder can match would go unnoticed, and the files
+/// that it was to leave out would go in.
 pub(super) fn check_glob_within(pattern: &Placed<String>, checker: &mut Checker) {
     if check_glob(pattern, checker).is_none() {
         return;

@@ -1,4 +1,4 @@
-//! What a registry asks of who asks: a name and password, or a token that another server gives for them
+//! The login that a registry wants: a name and password, or a token that another server gives for them
 //! (the distribution project's "Token Authentication Specification").
 
 use serde::Deserialize;
@@ -94,7 +94,7 @@ pub(super) fn token(
     if let Some(credentials) = credentials {
         message = message.header(header::AUTHORIZATION, credentials.into_header());
     }
-    // Whatever goes wrong here went wrong with another server than was asked.
+    // An error here is the token server's, and not the registry's.
     let mut response = message.call().map_err(|_| Trouble::Unclear)?;
     if response.status() != 200 {
         return Err(Trouble::Unclear);

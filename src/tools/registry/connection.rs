@@ -1,7 +1,7 @@
-//! Connections to one registry, as skopeo would make them: whom to trust, and which way leads there.
+//! Connections to one registry, as skopeo would make them: which certificates are accepted, and which address is used.
 //!
-//! What skopeo would do otherwise than here, for settings of the machine or the environment that are not
-//! looked into, is reason enough not to ask at all.
+//! If settings of the machine or the environment, which are not read here, could make skopeo do something else, no
+//! connection is made at all.
 //!
 //! ```text
 //! …/containers/registries.conf{,.d}     other places, refusals, helpers for credentials: for skopeo
@@ -29,7 +29,7 @@ const CONNECTIONS: usize = 32;
 const REDIRECTS: u32 = 5;
 const NAME: &str = concat!("oci/", env!("CARGO_PKG_VERSION"));
 const REGISTRIES: &str = "containers/registries.conf";
-/// A variable of these says that the way is not straight.
+/// Variables that name a proxy. If one is set, skopeo has to ask.
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
 
 /// Why there is no reply.
@@ -37,11 +37,11 @@ const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_pr
 pub(super) enum Trouble {
     /// The connection ended before the answer did.
     Reset,
-    /// Whoever asks is not let in here, which is known from before.
+    /// The registry has refused the login before.
     Stranger,
     /// It names a server for tokens, by this URL, to which the credentials may not go.
     TokenServer(String),
-    /// More came than there may be.
+    /// The answer is longer than allowed.
     TooMuch,
     Unclear,
 }
@@ -61,7 +61,7 @@ impl From<ureq::Error> for Trouble {
     }
 }
 
-/// What asks this repository's registry; nothing if it is not known how skopeo would.
+/// The HTTP client for this repository's registry; `None` if it is not known how skopeo would reach the registry.
 pub(super) fn agent(repository: &Repository, access: &Access, limit: Duration) -> Option<Agent> {
     let is_insecure = access.insecure || repository.is_loopback();
     let home = variable("HOME")?;
@@ -186,7 +186,7 @@ fn trusted(folder: &Option<PathBuf>) -> Option<Vec<Certificate<'static>>> {
     Some(found)
 }
 
-/// Whom the machine trusts. What of it cannot be read vouches for nobody.
+/// The certificate authorities that the machine trusts. Files that cannot be read are left out.
 fn native() -> Vec<Certificate<'static>> {
     let found = rustls_native_certs::load_native_certs().certs;
     found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()

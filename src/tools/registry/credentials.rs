@@ -43,10 +43,11 @@ pub(super) struct NotUnderstood;
 /// Where credentials may be.
 #[derive(Debug)]
 pub(super) struct Places {
-    /// Named by somebody. Newer versions of skopeo look nowhere else then.
+    /// A file that the manifest, the user's settings or the environment names. Newer versions of skopeo then read no
+    /// other file.
     named: Option<PathBuf>,
     files: Vec<PathBuf>,
-    /// The same in the format of the old days: what `auths` is elsewhere is the whole of it.
+    /// A file in the old format: the whole file is what `auths` is in the other formats.
     legacy: Option<PathBuf>,
 }
 
@@ -109,7 +110,7 @@ pub(crate) enum Known {
     },
 }
 
-/// What is known of a registry's credentials, without asking anybody; `named` is the file that the manifest or the user's
+/// What the files say of a registry's credentials; no registry is asked. `named` is the file that the manifest or the user's
 /// settings name, beside which no other counts. A file that cannot be read, or is no JSON
 /// ([`io::ErrorKind::InvalidData`]), is an error with its path.
 pub(crate) fn known(named: Option<&Path>, registry: &str) -> Result<Known, (PathBuf, io::Error)> {

@@ -1,8 +1,8 @@
-//! One registry: how it is reached, what it was told of who asks, and the exchange of one request.
+//! One registry: how it is reached, the logins that it gets, and the exchange of one request.
 //!
-//! The first question finds the way alone, and the others wait for it: whether an insecure registry speaks
-//! TLS, and whether it works at all. The first question to each repository that is asked for credentials
-//! brings them in the same way.
+//! The first question finds out whether the registry works at all, and whether an insecure one speaks TLS; other
+//! questions wait for that. If a repository asks for credentials, the first question to it brings them, and other
+//! questions to the repository wait for that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -48,14 +48,14 @@ enum Scheme {
     Http,
 }
 
-/// What the registry is told of who asks about one repository.
+/// The login for one repository of a registry.
 #[derive(Clone, PartialEq, Eq, Default)]
 enum Session {
     #[default]
     Stranger,
     /// The value of the header, which is a secret.
     Known(String),
-    /// It does not do.
+    /// The registry did not accept the login.
     Refused,
 }
 
@@ -70,13 +70,13 @@ pub(super) struct Host {
     insecure: Arc<BTreeSet<String>>,
     /// How long a request may take.
     limit: Duration,
-    /// Nothing if it is not known how skopeo would reach it.
+    /// `None` if it is not known how skopeo would reach the registry.
     agent: OnceLock<Option<Agent>>,
-    /// Held by the first question until it has found the way.
+    /// The first question holds this until it has found out how to reach the registry.
     scheme: Mutex<Option<Scheme>>,
-    /// By repository and what is to be allowed there; each is held while its credentials are brought.
+    /// By repository and the actions that a token has to allow. A question holds a session while it brings credentials.
     sessions: Mutex<Sessions>,
-    /// Once it is known: the token server that it names, if credentials may not go there.
+    /// The token server that the registry names, if credentials may not go there. Unset until the registry was asked.
     refused_realm: OnceLock<Option<String>>,
     lost: AtomicBool,
 }
@@ -213,8 +213,8 @@ impl Host {
         token_server::may_have_credentials(realm, &self.repository, is_verified, &self.insecure)
     }
 
-    /// The token server that the registry names, if credentials may not go there. skopeo, which asks the registry in the same way, would
-    /// send them.
+    /// The token server that the registry names, if credentials may not go there. skopeo would send them: it asks the
+    /// registry in this way, too.
     pub(super) fn refused_realm(&self) -> Result<Option<String>, Trouble> {
         if let Some(known) = self.refused_realm.get() {
             return Ok(known.clone());
@@ -241,10 +241,10 @@ impl Host {
         made.as_ref().ok_or(Trouble::Unclear)
     }
 
-    /// Downloads a blob into a file. It is as long as its descriptor says, or what came is nothing; whether it is what its
-    /// digest says is for the caller to see.
+    /// Downloads a blob into a file. On `Ok` the file is as long as its descriptor says. The caller has to verify its
+    /// digest.
     pub(super) fn download(&self, reference: &Reference, size: u64, to: &Path) -> Result<(), Trouble> {
-        // This finds the way, and brings what is asked of who asks.
+        // This question finds out how to reach the registry, and brings credentials if it asks for them.
         let head = Request::new(Method::Head, Kind::Blob, reference);
         if self.send(&head)?.status != 200 {
             return Err(Trouble::Unclear);

@@ -1,23 +1,21 @@
 //! Small questions to a registry, asked in process: starting skopeo for each would take longer than the answer.
 //!
-//! It is a shortcut for answers that are plain: a document whose bytes have the digest that they should
-//! have, or a tag that the registry says is still the digest that is known. Whatever else comes (a refusal,
-//! a certificate that is not accepted, settings or credentials that are not understood here) is no answer,
-//! and skopeo, which has the same files and flags, asks again, decides and explains. Errors are made here for three
-//! things alone: a fault that may pass counts as the first of the tries that skopeo has, so that a registry in trouble is
-//! not asked twice as often; credentials that would go to a token server that nobody vouches for; and what
-//! a registry answers where skopeo cannot say it.
+//! This is a shortcut for plain answers: a document whose bytes have the right digest, or a registry that says that a tag
+//! still stands for the known digest. Anything else (a refusal, a certificate that is not accepted, settings or
+//! credentials that are not understood here) counts as no answer. skopeo, which reads the same files and gets the same
+//! flags, then asks again, decides and explains. Only three things are errors here: a fault that may pass, which counts
+//! as the first of skopeo's tries, so that a registry in trouble is not asked twice as often; credentials that would go
+//! to a token server which nothing vouches for; and an answer of a registry that skopeo cannot show.
 //!
-//! That is the other use of it: what skopeo will not do though registries and engines do. An index that was
-//! refused is put again ([`Client::put_index`]), and layers are downloaded whose types skopeo does not take
-//! ([`Client::blob`]).
+//! The second use is what registries and engines do, and skopeo does not: an index that was refused is put again
+//! ([`Client::put_index`]), and layers of types that skopeo does not take are downloaded ([`Client::blob`]).
 //!
 //! ```text
 //! Client ── a Host for each registry ── ureq::Agent      connections that are kept (connection)
-//!                   └── a Session for each repository    what it is told of who asks (authorization, credentials)
+//!                   └── a Session for each repository    the login that the registry gets (authorization, credentials)
 //! ```
 //!
-//! A question is asked on a thread of its own, so that whoever waits for it sees an interrupt and the time.
+//! Each question is asked on a thread of its own, so that the waiting thread notices an interrupt and the time limit.
 
 mod authorization;
 mod connection;
@@ -44,7 +42,7 @@ pub(crate) use credentials::{Known as KnownCredentials, known as known_credentia
 use host::{Host, Reply};
 use request::{Kind, Method, Request};
 
-/// How long a shortcut may take. Slow is not broken, but whoever is that slow gains nothing by it.
+/// How long a shortcut may take. A registry that is slower is not broken, but a shortcut saves no time there.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// How much of a registry's words is shown, in bytes.
@@ -68,16 +66,16 @@ pub(crate) struct Access {
     pub(crate) mirrors: Vec<RegistryMirror>,
 }
 
-/// What came of a question.
+/// The answer to a question.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// What was asked for, verified.
     Bytes(Vec<u8>),
-    /// The registry could not answer; a moment later it may. With what it did.
+    /// The registry could not answer now, and may a moment later. The text says what it did.
     Fault(Cause, String),
-    /// What skopeo would do is not to be done.
+    /// skopeo must not be asked either, for this reason.
     Refused(Cause),
-    /// Nothing plain. It is for skopeo to ask.
+    /// The answer is not plain: skopeo has to ask.
     Unclear,
 }
 
@@ -129,7 +127,7 @@ impl Client {
         })
     }
 
-    /// Downloads a blob into a new file, which is then as long as its descriptor says; its digest nobody has verified. The
+    /// Downloads a blob into a new file, which is then as long as its descriptor says. Its digest is not verified. The
     /// error is `None` where there is no plain answer.
     pub(crate) fn blob(
         &self,
@@ -189,8 +187,8 @@ impl Client {
         Some(Err(cause))
     }
 
-    /// Why skopeo is not to be run with this access, if there is a reason: it would send credentials where they may not
-    /// go. Where there are none, nothing is asked.
+    /// Returns a reason if skopeo must not be run with this access: it would send credentials where they may not go. If
+    /// there are no credentials, the registry is not asked.
     pub(crate) fn refusal(&self, repository: &Repository, access: &Access) -> Option<Cause> {
         if access.anonymous {
             return None;
@@ -227,7 +225,7 @@ impl Client {
         }
     }
 
-    /// Has a thread ask, and waits for it, but no longer than the limit and never through an interrupt.
+    /// Asks on a thread, and waits for the answer until the limit, or until an interrupt.
     fn ask<T: Send + 'static>(
         &self,
         repository: &Repository,
@@ -240,13 +238,13 @@ impl Client {
         }
         let (sender, receiver) = mpsc::sync_channel(1);
         let asked = Arc::clone(&host);
-        // Whoever has no thread left has skopeo.
+        // If no thread can be started, fall back to skopeo.
         thread::Builder::new().spawn(move || drop(sender.send(question(&asked)))).ok()?;
         let started = Instant::now();
         while signal::pending().is_none() && started.elapsed() < self.limit {
             match receiver.recv_timeout(TICK) {
                 Ok(answer) => {
-                    // Whoever could not be talked to at all is not tried again.
+                    // A registry that could not be talked to at all is not tried again.
                     if matches!(answer, Err(Trouble::Unclear)) {
                         host.lose();
                     }

@@ -13,7 +13,7 @@ pub(super) enum Method {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The registry itself: whether it is one, and what it asks of who asks.
+    /// The registry itself: whether it is one, and which login it wants.
     Base,
     Manifest,
     Blob,

@@ -143,7 +143,7 @@ impl Skopeo {
         self.copy_by(self.command())
     }
 
-    /// The same, of a skopeo with other global flags.
+    /// Such a `copy`, of a skopeo with other global flags.
     pub(super) fn copy_by(&self, command: Invocation) -> Invocation {
         let limit = self.settings.timeout.unwrap_or(STALL_LIMIT);
         command.stall(limit).arguments(["copy", "--quiet", "--preserve-digests"])

@@ -8,7 +8,7 @@
 //! ```text
 //! SCRATCH/image/blobs/sha256/HEX     what was linked, and what came
 //! SCRATCH/image/{index.json,oci-layout,oci-put-blob…}   skopeo's own, removed with the folder
-//! SCRATCH/alone/…                    the same while layers are fetched one by one
+//! SCRATCH/alone/…                    what skopeo writes while layers are fetched one by one
 //! ```
 //!
 //! skopeo downloads until the registry has no more to send, and looks at sizes and digests afterwards. So the folder is
@@ -50,7 +50,7 @@ impl Skopeo {
     ///
     /// `scratch` is an empty folder for this call alone. Blobs in `present`, which must be verified, are
     /// not downloaded if they are on the file system of `scratch`. On `Ok` the files returned are the others
-    /// of the image; nobody has verified or synced them. A download is ended when more comes than
+    /// of the image, neither verified nor synced. A download is ended when more comes than
     /// the manifest's descriptors promise.
     pub(crate) fn fetch(
         &self,

@@ -82,7 +82,7 @@ impl Skopeo {
             let command = command.limit(source.limit(limit)).argument(format!("docker://{}", source.repository));
             let invocation = self.prepared(command)?;
             self.admit(&task, &invocation, &source.repository, &source.access)?;
-            // Nobody waits for an explanation.
+            // An explanation is not worth a wait for further tries.
             let bytes = self.run_once(&task, &invocation)?;
             let answer: Answer = serde_json::from_slice(&bytes)
                 .map_err(|error| ToolError::untrue(&task, &invocation, Cause::Failed, error.to_string()))?;

@@ -9,7 +9,7 @@
 //! | [`Skopeo::fetch`] | `copy docker:// oci:` | blobs in a private folder, to be verified and taken over |
 //! | [`Skopeo::verify`] | `--policy` `copy docker:// oci:` | that a signature policy accepts an image |
 //! | [`Skopeo::push`] | `copy oci: docker://` | the digest in the registry |
-//! | [`Skopeo::mirror`] | `copy docker:// docker://` | the same |
+//! | [`Skopeo::mirror`] | `copy docker:// docker://` | the digest in the other registry |
 //!
 //! What is read comes from a registry's mirrors first ([`source`]). A document is asked for in process, and
 //! of skopeo only if that comes to nothing plain ([`shortcut`]). Calls that fail for a

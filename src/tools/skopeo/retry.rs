@@ -1,9 +1,8 @@
-//! Calls that are made again, because what went wrong may pass: skopeo's own retries cover less than half
-//! of it.
+//! Makes calls again if what went wrong may pass. skopeo's own retries cover less than half of such failures.
 //!
-//! The waits grow, there is a limit to the tries and one to the time of all of them, and whoever waits is
-//! told before each. What will not pass is told at once: no access, nothing there, a bad certificate,
-//! bytes that are not those of their digest.
+//! The waits grow, and there are limits to the number of tries and to their time. A note comes before each further try.
+//! A failure that will not pass is reported at once: no access, nothing there, a bad certificate, bytes that do not have
+//! their digest.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,18 +15,19 @@ use crate::tools::error::ToolError;
 
 /// How often a call is made at most.
 const TRIES: u32 = 5;
-/// The same where nobody listens or no way leads: it is seldom otherwise a moment later.
+/// How often a call is made at most if nothing listens at the address, or no route leads there: that seldom changes in a
+/// moment.
 const TRIES_OF_ABSENT: u32 = 3;
-/// The same where nobody answers, which takes long to know, and where skopeo has waited by itself, as
-/// long as it was asked to, before it gave up.
+/// How often a call is made at most if no answer comes, which takes long to find out, and if skopeo has already waited as
+/// long as the registry asked it to.
 const TRIES_OF_SLOW: u32 = 2;
-/// Before the second try; it doubles with each.
+/// The wait before the second try. It doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// No question is asked again later than this after the first time. Transfers may break off at any time,
 /// and go on with what is missing.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
-/// Whoever is told of tries to come.
+/// Is called before each further try.
 pub(crate) type OnRetry = Box<dyn Fn(&Retry<'_>) + Send + Sync>;
 
 /// A call that failed, and is about to be made again.

@@ -10,14 +10,14 @@ use crate::tools::registry::{Access, Answer, Client};
 use crate::tools::{Cause, Task};
 
 impl Skopeo {
-    /// True if whoever is asked first plainly says that the tag stands for this digest. Where it is false,
-    /// nothing is known: [`Skopeo::inspect_raw`] finds out.
+    /// True if the first mirror, or else the registry, plainly says that the tag stands for this digest. False says
+    /// nothing: [`Skopeo::inspect_raw`] finds out.
     pub(crate) fn stands_for(&self, reference: &Reference, digest: &Digest, access: &Access) -> bool {
         let source = self.first_source(reference.repository(), access);
         self.is_published(&reference.of(source.repository), digest, &source.access)
     }
 
-    /// The same of the registry itself, whatever its mirrors have: it need not be sent what it has.
+    /// True if the registry itself plainly says that the tag stands for this digest. Then nothing has to be pushed.
     pub(crate) fn is_published(&self, reference: &Reference, digest: &Digest, access: &Access) -> bool {
         self.settings.shortcut.as_ref().is_some_and(|client| client.is(reference, digest, access))
     }

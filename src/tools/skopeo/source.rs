@@ -1,8 +1,8 @@
 //! Where an image is read from: the mirrors of its registry, in their order, and then the registry.
 //!
-//! A mirror is a shortcut. It is asked once; what it lacks or gets wrong the next one is asked for; and
-//! one that does not work at all is left alone for the rest of the run. Whoever waits is told. If
-//! nobody had the image, the error is the registry's own, with what its mirrors said in its causes.
+//! A mirror is a shortcut. It is asked once. If it lacks the image or answers wrongly, the next mirror is asked, and a
+//! note says so. A mirror that does not work at all is not asked again in this run. If no mirror and not the registry has
+//! the image, the error is the registry's own, with the answers of its mirrors as causes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::tools::{Cause, Task};
 /// For a question to a mirror, which the registry would answer too.
 const MIRROR_LIMIT: Duration = Duration::from_secs(15);
 
-/// Whoever is told of mirrors that did not help.
+/// Is called for each mirror that did not help.
 pub(crate) type OnMirror = Box<dyn Fn(&PassedOver<'_>) + Send + Sync>;
 
 /// A mirror that did not help.
