@@ -107,7 +107,7 @@ none\t'Not at all'"
 complete -c oci -n "__fish_oci_using_subcommand lock" -l color -d 'Colour errors' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
-complete -c oci -n "__fish_oci_using_subcommand lock" -l check -d 'Only see whether `oci.lock` is current: write nothing, ask nobody, return 1 if it is not'
+complete -c oci -n "__fish_oci_using_subcommand lock" -l check -d 'Only see whether `oci.lock` is current: write nothing, ask no registry, return 1 if it is not'
 complete -c oci -n "__fish_oci_using_subcommand lock" -l changed -d 'Do it for each manifest that the commit changes, in the whole git repository: for hooks'
 complete -c oci -n "__fish_oci_using_subcommand lock" -l dry-run -d 'Print what would change, and write nothing'
 complete -c oci -n "__fish_oci_using_subcommand lock" -s v -d 'Say more'
@@ -194,7 +194,7 @@ never\t''"
 complete -c oci -n "__fish_oci_using_subcommand build" -l complete -d 'Bring the bases\' layers into `.oci/` too'
 complete -c oci -n "__fish_oci_using_subcommand build" -l no-cache -d 'Make every layer anew'
 complete -c oci -n "__fish_oci_using_subcommand build" -l fail-fast -d 'Begin nothing more once a build failed'
-complete -c oci -n "__fish_oci_using_subcommand build" -l dry-run -d 'Print what would be done and why, and do nothing: write nothing, start nothing, ask nobody'
+complete -c oci -n "__fish_oci_using_subcommand build" -l dry-run -d 'Print what would be done and why, and do nothing: write nothing, start nothing, ask no registry'
 complete -c oci -n "__fish_oci_using_subcommand build" -s v -d 'Say more'
 complete -c oci -n "__fish_oci_using_subcommand build" -l locked -d 'Fail if `oci.lock` would have to change'
 complete -c oci -n "__fish_oci_using_subcommand build" -l offline -d 'Ask no registry'

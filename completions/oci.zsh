@@ -126,7 +126,7 @@ none\:"Not at all"))' \
 '--color=[Colour errors]:WHEN:((auto\:"On a terminal, unless \`NO_COLOR\` is set"
 always\:""
 never\:""))' \
-'(--dry-run)--check[Only see whether \`oci.lock\` is current\: write nothing, ask nobody, return 1 if it is not]' \
+'(--dry-run)--check[Only see whether \`oci.lock\` is current\: write nothing, ask no registry, return 1 if it is not]' \
 '(--manifest-path)--changed[Do it for each manifest that the commit changes, in the whole git repository\: for hooks]' \
 '--dry-run[Print what would change, and write nothing]' \
 '-v[Say more]' \
@@ -247,7 +247,7 @@ never\:""))' \
 '--complete[Bring the bases'\'' layers into \`.oci/\` too]' \
 '--no-cache[Make every layer anew]' \
 '--fail-fast[Begin nothing more once a build failed]' \
-'(--complete --metadata-file)--dry-run[Print what would be done and why, and do nothing\: write nothing, start nothing, ask nobody]' \
+'(--complete --metadata-file)--dry-run[Print what would be done and why, and do nothing\: write nothing, start nothing, ask no registry]' \
 '-v[Say more]' \
 '--locked[Fail if \`oci.lock\` would have to change]' \
 '--offline[Ask no registry]' \

@@ -188,7 +188,7 @@ pub(crate) struct AddArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LockArguments {
-    /// Only see whether `oci.lock` is current: write nothing, ask nobody, return 1 if it is not
+    /// Only see whether `oci.lock` is current: write nothing, ask no registry, return 1 if it is not
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) check: bool,
     /// Do it for each manifest that the commit changes, in the whole git repository: for hooks
@@ -254,7 +254,7 @@ pub(crate) struct BuildArguments {
     /// Write what was built to this file, as JSON
     #[arg(long, value_name = "PATH")]
     pub(crate) metadata_file: Option<PathBuf>,
-    /// Print what would be done and why, and do nothing: write nothing, start nothing, ask nobody
+    /// Print what would be done and why, and do nothing: write nothing, start nothing, ask no registry
     #[arg(long, conflicts_with_all = ["complete", "metadata_file"])]
     pub(crate) dry_run: bool,
     #[command(flatten)]

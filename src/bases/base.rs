@@ -196,8 +196,8 @@ impl Bases<'_> {
         Ok(loaded)
     }
 
-    /// Has the image be for the platform that it was chosen for: the word of the index counts, as it does for engines. Many
-    /// images that are built on another machine say something else themselves.
+    /// Has the image be for the platform that it was chosen for: the word of the index counts, as it does for engines.
+    /// Many images that are built on another machine say something else themselves.
     fn correct_platform(&self, image: &mut Image, platform: &Platform, supply: &Supply) {
         let found = image.config.platform();
         if (found.os(), found.architecture()) == (platform.os(), platform.architecture()) {

@@ -1,8 +1,8 @@
 //! Images from elsewhere, brought in: manifests, configs and layers of bases, from registries and from layouts.
 //!
 //! A [`BaseImage`] is loaded by its digest ([`base`]). Where `[policy] signatures` says so, it is used only if the
-//! policy ([`trust`]) accepts it, of which skopeo is the [`judge`]. What a layer's label leaves in doubt, its first bytes
-//! tell ([`label`]).
+//! policy ([`trust`]) accepts it, of which skopeo is the [`judge`]. What a layer's label leaves in doubt, its first
+//! bytes tell ([`label`]).
 
 mod base;
 mod judge;

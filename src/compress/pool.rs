@@ -1,11 +1,11 @@
 //! The threads that compress and the blocks that go round, shared by all layers written at once.
 //!
 //! There are as many threads as asked for, however many layers are written, and enough blocks to keep the threads busy:
-//! this bounds the memory. Threads and blocks are made when they are needed, so a program that writes no layer has none,
-//! and one small layer has one of each.
+//! this bounds the memory. Threads and blocks are made when they are needed, so a program that writes no layer has
+//! none, and one small layer has one of each.
 //!
-//! No thread waits for a block while it holds one that others need. So one free block is enough for all layers to go on:
-//! see [`Compressors::block`].
+//! No thread waits for a block while it holds one that others need. So one free block is enough for all layers to go
+//! on: see [`Compressors::block`].
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -89,8 +89,8 @@ impl Compressors {
 
     /// An empty block; waits for one if there are too many already.
     ///
-    /// A thread may ask only while it holds no full block. Then every block is either being filled, which needs no other
-    /// block, or on its way to the writing thread, which gets the blocks in their order.
+    /// A thread may ask only while it holds no full block. Then every block is either being filled, which needs no
+    /// other block, or on its way to the writing thread, which gets the blocks in their order.
     pub(crate) fn block(&self, number: u64) -> Block {
         let make = || {
             let more = |made| (made < self.limit()).then_some(made + 1);

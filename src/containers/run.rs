@@ -1,5 +1,5 @@
-//! Runs an image: a container in a sandbox ([`crate::sandbox`]), whose process follows the image's config and the options
-//! of the person who runs it.
+//! Runs an image: a container in a sandbox ([`crate::sandbox`]), whose process follows the image's config and the
+//! options of the person who runs it.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};

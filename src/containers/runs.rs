@@ -63,8 +63,8 @@ pub(crate) fn sweep(runs: &Path, runc: &Path, map: &IdMap) -> Result<(), FileErr
 fn clean(folder: &RunFolder, program: &Path, map: &IdMap) -> Result<(), FileError> {
     let identifier = folder.path.file_name().unwrap_or_default().to_string_lossy();
     let runc = Runc::new(program, folder.runc_state());
-    // runc removes the cgroup itself if it lives to the end. A run of an ordinary user has no cgroup, and its state goes
-    // with the folder. If the removal fails, the folder stays for a later sweep.
+    // runc removes the cgroup itself if it lives to the end. A run of an ordinary user has no cgroup, and its state
+    // goes with the folder. If the removal fails, the folder stays for a later sweep.
     let deleted = map.is_namespaced()
         || !runc.has_state(&identifier)
         || match runc.is_of_crun(&identifier) {

@@ -1,5 +1,5 @@
-//! Lists and removes the trees that are kept: root filesystems ([`rootfs`](super::rootfs)) and the cache folders of steps
-//! ([`step`](super::step)).
+//! Lists and removes the trees that are kept: root filesystems ([`rootfs`](super::rootfs)) and the cache folders of
+//! steps ([`step`](super::step)).
 //!
 //! ```text
 //! <cache>/rootfs/<name>/   <cache>/caches/<name>/   a tree

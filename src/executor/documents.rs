@@ -43,8 +43,9 @@ impl Executor<'_> {
         Ok((BuiltImage { image, manifest: descriptor, program, base: base.cloned() }, is_new))
     }
 
-    /// An empty layer, and its blob, for an image that would have no layer: the schema of the image manifest asks for one,
-    /// and so do some programs that read it (OCI image spec, "Image Manifest", `layers`). Nothing is read or written.
+    /// An empty layer, and its blob, for an image that would have no layer: the schema of the image manifest asks for
+    /// one, and so do some programs that read it (OCI image spec, "Image Manifest", `layers`). Nothing is read or
+    /// written.
     pub(super) fn bottom(
         &self,
         build: &Build,

@@ -1,10 +1,10 @@
 //! Carries out a plan: bases, layers, documents.
 //!
-//! Each platform of each image is worked on as soon as what it needs is there, by a [`building::Building`]:
-//! bases are brought in, packages looked at, other images looked into where packages take files of them
-//! ([`files`]), layers taken from the store or made ([`layers`]), steps run
-//! on top of them ([`steps`]), config, manifest and index put together ([`documents`]). An image that fails does not stop the others; those
-//! that stand on it are left out. What comes out does not depend on how many threads there are.
+//! Each platform of each image is worked on as soon as what it needs is there, by a [`building::Building`]: bases are
+//! brought in, packages looked at, other images looked into where packages take files of them ([`files`]), layers taken
+//! from the store or made ([`layers`]), steps run on top of them ([`steps`]), config, manifest and index put together
+//! ([`documents`]). An image that fails does not stop the others; those that stand on it are left out. What comes out
+//! does not depend on how many threads there are.
 
 mod beforehand;
 mod building;

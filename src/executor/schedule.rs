@@ -1,8 +1,8 @@
 //! Tasks that wait for others, done by as many threads as their pool may have.
 //!
-//! A [`Schedule`] takes tasks, each with the tasks that it comes after, and [`Schedule::run`] does each as soon as those
-//! are done. A task may add more tasks. The schedule does not know whether a task succeeded: the tasks after it are done
-//! in any case, and find out themselves.
+//! A [`Schedule`] takes tasks, each with the tasks that it comes after, and [`Schedule::run`] does each as soon as
+//! those are done. A task may add more tasks. The schedule does not know whether a task succeeded: the tasks after it
+//! are done in any case, and find out themselves.
 //!
 //! A thread is started only for a task that no idle thread can take, so little work starts few threads.
 
@@ -141,8 +141,8 @@ impl<T: Copy + Ord + Send> Schedule<T> {
         }
     }
 
-    /// Wakes idle threads if there is something to do, and starts a thread for each task that no idle thread can take, up
-    /// to the pool's limit.
+    /// Wakes idle threads if there is something to do, and starts a thread for each task that no idle thread can take,
+    /// up to the pool's limit.
     fn call<'scope, 'env, F: Fn(T) + Sync>(
         &'env self,
         state: &mut State<T>,

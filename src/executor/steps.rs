@@ -35,8 +35,8 @@ pub(super) enum Make {
 }
 
 impl Executor<'_> {
-    /// Runs the steps of a build, and appends the layers that they make; a step that changes nothing makes none. Returns
-    /// what became of the steps, also of those before one that failed.
+    /// Runs the steps of a build, and appends the layers that they make; a step that changes nothing makes none.
+    /// Returns what became of the steps, also of those before one that failed.
     pub(super) fn run_steps(&self, stack: Stack<'_>, layers: &mut Vec<AddedLayer>) -> (Tally, Result<(), BuildError>) {
         let mut tally = Tally::default();
         let ran = self.each_step(stack, layers, Make::Missing, |steps, request| {

@@ -16,7 +16,8 @@ pub(crate) const LARGEST_TEXT: u64 = 8 << 20;
 /// How often a pipe that has nothing to read is left, to look whether the program should end.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 40_000_000 };
 
-/// Opens a regular file to be read. Anything else (a folder, a pipe, a socket, a device) is an error, also through a link.
+/// Opens a regular file to be read. Anything else (a folder, a pipe, a socket, a device) is an error, also through a
+/// link.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     // Opening a device may already do something, so its kind is looked at before and after.
     check(path.metadata()?.file_type())?;

@@ -4,10 +4,10 @@
 //! [`EarlierBlocks`](crate::compress::EarlierBlocks): a layer is written to where the caller says.
 //!
 //! The flow: a [`Tree`] knows every entry of a layer by its name and stat ([`pack`](crate::pack) makes it);
-//! [`reconcile()`] makes the layers of one build agree; [`Tree::needs_base`] and [`Tree::resolve`] put entries where the
-//! base's links lead, and [`inherit`] makes folders above them as they are below; [`Tree::fingerprint`] says whether a
-//! layer of before is still right; [`Tree::settle`] waits until a change of a file would show; and [`Tree::write`] reads
-//! every file once, and tars, hashes, compresses and writes it in one pass.
+//! [`reconcile()`] makes the layers of one build agree; [`Tree::needs_base`] and [`Tree::resolve`] put entries where
+//! the base's links lead, and [`inherit`] makes folders above them as they are below; [`Tree::fingerprint`] says
+//! whether a layer of before is still right; [`Tree::settle`] waits until a change of a file would show; and
+//! [`Tree::write`] reads every file once, and tars, hashes, compresses and writes it in one pass.
 
 mod above;
 mod conflict;

@@ -97,8 +97,8 @@ impl Lock {
         format::read(source)
     }
 
-    /// Writes the lockfile if it differs from what is there. On `Ok` it is on disk, whole. A link to another file of the
-    /// project stays one.
+    /// Writes the lockfile if it differs from what is there. On `Ok` it is on disk, whole. A link to another file of
+    /// the project stays one.
     pub(crate) fn save(&self, path: &Path) -> Result<(), FileError> {
         let text = self.to_string();
         match crate::fs::read(path, LARGEST_TEXT) {

@@ -27,8 +27,8 @@ pub(crate) mod media_type {
     /// Whether the label of a layer is one that must not be believed before the layer's first bytes are looked at.
     ///
     /// Docker's engines look at the bytes of a layer, whatever its label says, so a compressed layer that is labelled
-    /// `…diff.tar` goes unnoticed there. Engines believe OCI's labels. `…tar.gzip`, which nearly every Docker image has,
-    /// is believed here, too, so that what is built does not depend on which layers are in the store.
+    /// `…diff.tar` goes unnoticed there. Engines believe OCI's labels. `…tar.gzip`, which nearly every Docker image
+    /// has, is believed here, too, so that what is built does not depend on which layers are in the store.
     pub(crate) fn is_doubtful(media_type: &str) -> bool {
         let is_dockers = media_type.starts_with("application/vnd.docker.") && !media_type.contains(".foreign.");
         is_dockers && !matches!(media_type, DOCKER_LAYER_GZIP | DOCKER_LAYER_ZSTD)

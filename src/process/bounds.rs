@@ -37,8 +37,9 @@ impl Bounds {
         Self { read: Some(bytes), ..Self::default() }
     }
 
-    /// The files right in these folders may be as large as these sizes: the largest file as the largest size, the second
-    /// as the second, and so on. For files whose sizes are known, but not which file is which while they are written.
+    /// The files right in these folders may be as large as these sizes: the largest file as the largest size, the
+    /// second as the second, and so on. For files whose sizes are known, but not which file is which while they are
+    /// written.
     pub(crate) fn with_files(mut self, folders: Vec<PathBuf>, mut sizes: Vec<u64>) -> Self {
         sizes.sort_unstable_by(|one, other| other.cmp(one));
         self.files = Some(Files { folders, sizes });

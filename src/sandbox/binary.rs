@@ -1,5 +1,5 @@
-//! What a program file is, from its first bytes: an ELF program for a machine (System V ABI), or a
-//! script, and what it needs to be executed.
+//! Tells from the first bytes of a program what it is, an ELF program for a machine (System V ABI) or a script, and
+//! what it needs to be executed.
 
 use std::path::Path;
 
@@ -58,7 +58,7 @@ impl<'a> Binary<'a> {
             Kind::Elf { machine, interpreter } if machine.is_native() => Verdict::Fine { interpreter },
             Kind::Script { interpreter } => Verdict::Fine { interpreter: Some(interpreter) },
             kind => match handler(self.head) {
-                // An emulator brings what it needs, itself too unless it is looked for in the container.
+                // An emulator is opened by the kernel in advance, or has to be in the container itself.
                 Some(interpreter) => Verdict::Fine { interpreter },
                 None => kind.verdict(),
             },
@@ -67,7 +67,7 @@ impl<'a> Binary<'a> {
 }
 
 impl Kind {
-    /// Of one that neither the kernel nor an emulator executes.
+    /// The verdict on a program that neither the kernel nor an emulator executes.
     fn verdict(&self) -> Verdict {
         match self {
             Self::Elf { machine, .. } => Verdict::Foreign { machine: machine.to_string() },

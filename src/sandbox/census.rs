@@ -1,6 +1,6 @@
-//! What is in an unpacked tree, in a few digests: enough to tell whether it is still what was unpacked.
+//! The content of an unpacked tree in a few digests: enough to tell whether the tree is still what was unpacked.
 //!
-//! A tree may hold what only root of a user namespace can look at, so it is counted in there
+//! Some files of a tree can be read only by root of a user namespace, so the census is taken in there
 //! ([`take_census`](super::take_census)).
 
 use std::ffi::OsString;
@@ -23,11 +23,11 @@ pub(crate) struct Census {
     entries: u64,
     /// The inode of the root folder.
     root: u64,
-    /// Of paths, kinds, modes, owners, sizes, devices and modification times.
+    /// The digest of paths, kinds, modes, owners, sizes, devices and modification times.
     stats: Digest,
-    /// Of the times of the last change, which cannot be set. In a copy of the tree they differ.
+    /// The digest of the times of the last change, which cannot be set. In a copy of the tree they differ.
     changes: Digest,
-    /// Of the content of all files; `None` if it was not read.
+    /// The digest of the content of all files; `None` if it was not read.
     content: Option<Digest>,
 }
 
@@ -58,8 +58,8 @@ impl Census {
         })
     }
 
-    /// Whether a later census found nothing else. Content is compared if both read it. Times of the last change are
-    /// compared only if the tree is still where it was made: restoring a cache from a copy changes them.
+    /// True if a later census found the same content. File content is compared if both censuses read it. Times of the
+    /// last change are compared only if the tree is where it was made: restoring a cache from a copy changes them.
     pub(crate) fn agrees_with(&self, later: &Self) -> bool {
         let is_same_content = match (&self.content, &later.content) {
             (Some(before), Some(now)) => before == now,

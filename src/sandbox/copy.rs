@@ -1,4 +1,4 @@
-//! A copy of an unpacked image, to be written to: everything that a layer can hold, owners and times too.
+//! Copies an unpacked image so that it can be written to, with everything that a layer can hold: owners and times, too.
 
 use std::ffi::OsStr;
 use std::fs::{Metadata, Permissions};
@@ -20,10 +20,10 @@ const BLOCK: u64 = 4096;
 /// How much is copied before the disk is looked at again.
 const MOST_UNSEEN: u64 = 8 << 20;
 
-/// Copies a folder to a name that is free; the root folder is finished last. An interrupt ends it.
+/// Copies a folder to a free name; the root folder is finished last. An interrupt ends it.
 ///
-/// What has several names is copied for each: so a change by one name does not show under the other,
-/// just as on an overlay of the tree. It stops before the disk is full.
+/// A file with several names is copied for each of them, so that a change by one name does not show under another, as
+/// on an overlay of the tree. The copy stops before the disk is full.
 pub(super) fn tree(from: &Path, to: &Path) -> io::Result<()> {
     let room = Room::of(parent(to)).map_err(|error| error.source)?;
     copy(from, to, &mut Budget { room, unseen: 0 })
@@ -76,7 +76,8 @@ fn copy(from: &Path, to: &Path, budget: &mut Budget) -> io::Result<()> {
     Ok(())
 }
 
-/// Owner first, which takes set-uid bits and capabilities away; times last, which all else changes.
+/// Sets the owner first, since that takes set-uid bits and capabilities away, and the times last, since all else
+/// changes them.
 fn finish(from: &Path, metadata: &Metadata, to: &Path) -> io::Result<()> {
     lchown(to, Some(metadata.uid()), Some(metadata.gid()))?;
     if !metadata.is_symlink() {

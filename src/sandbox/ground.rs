@@ -1,5 +1,5 @@
-//! What a container's root is: an overlay of the unpacked layers, or where the system can mount none, a
-//! copy of their tree.
+//! The root of a container: an overlay of the unpacked layers or, where no overlay can be mounted, a copy of their
+//! tree.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -19,15 +19,15 @@ use crate::sandbox::{Container, REFUSED, RunFolder, copy, overlay, whiteout};
 pub(crate) enum Overlays {
     /// Layers are stacked, and runs and steps stand on them.
     OnDisk,
-    /// Runs stand on one, but what they change is in memory: the folder's file system can hold no changes
-    /// of an overlay, nor stacked layers, nor steps.
+    /// Runs stand on an overlay whose changes are in memory: the folder's file system cannot hold the changes of an
+    /// overlay, so layers are not stacked, and steps copy.
     InMemory,
-    /// None can be mounted, or it does not delete.
+    /// No overlay can be mounted, or nothing can be deleted on it.
     Unusable,
 }
 
 impl Overlays {
-    /// What the helper that finds out returns.
+    /// The exit status of the helper that found this out.
     pub(super) fn status(self) -> i32 {
         match self {
             Self::OnDisk => 0,
@@ -36,7 +36,7 @@ impl Overlays {
         }
     }
 
-    /// What a helper found.
+    /// What the exit status of such a helper says.
     pub(crate) fn of_status(status: i32) -> Self {
         match status {
             0 => Self::OnDisk,
@@ -49,11 +49,11 @@ impl Overlays {
 /// A root to start in.
 pub(super) struct Ground {
     pub(super) root: PathBuf,
-    /// If it is a copy: when it was whole, in seconds and nanoseconds of its file system.
+    /// For a copy, the time at which it was whole, in seconds and nanoseconds of its file system.
     pub(super) copied: Option<(i64, i64)>,
 }
 
-/// Makes a container's root, where only this mount namespace sees it if it is a mount.
+/// Makes a container's root. If it is a mount, only this mount namespace sees it.
 pub(super) fn lay(container: &Container, folder: &RunFolder) -> Result<Ground, Refusal> {
     keep_mounts_here()?;
     let [tree] = container.lowers.as_slice() else { return overlay(container, folder) };
@@ -66,7 +66,7 @@ pub(super) fn lay(container: &Container, folder: &RunFolder) -> Result<Ground, R
         io::ErrorKind::Interrupted => Refusal::Interrupted,
         _ => Refusal::Copy { cause: error.into() },
     })?;
-    // Last of all the copy's root got its own times.
+    // The times of the root folder of a copy are set last of all.
     let whole = std::fs::metadata(&root).attempt("look at", &root)?;
     Ok(Ground { root, copied: Some((whole.ctime(), whole.ctime_nsec())) })
 }
@@ -76,13 +76,13 @@ fn overlay(container: &Container, folder: &RunFolder) -> Result<Ground, Refusal>
     Ok(Ground { root: folder.merged(), copied: None })
 }
 
-/// Has mounts that are made here seen in this mount namespace only.
+/// Keeps mounts that are made here from other mount namespaces.
 pub(super) fn keep_mounts_here() -> Result<(), Refusal> {
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .attempt("make the mounts private below", "/")
 }
 
-/// Has a tree hide what is in another, and mounts an overlay of both; else an overlay of one alone.
+/// Makes one tree hide what is in another, and mounts an overlay of both; if that fails, of one tree alone.
 pub(super) fn probe(folder: &RunFolder, map: &IdMap) -> Result<Overlays, Refusal> {
     keep_mounts_here()?;
     let trees = ["high", "low"].map(|name| folder.path.join(name));
@@ -95,7 +95,7 @@ pub(super) fn probe(folder: &RunFolder, map: &IdMap) -> Result<Overlays, Refusal
     let is_on_disk = overlay::mount(if is_marked { &trees } else { &trees[1..] }, map.is_namespaced(), folder)?;
     let seen = folder.merged();
     let hides = is_marked && !seen.join("deleted").exists() && !seen.join("folder/hidden").exists();
-    // What a container does takes attributes too.
+    // Containers set attributes, too.
     let changed = seen.join("folder");
     std::fs::remove_dir_all(&changed).attempt("remove", &changed)?;
     std::fs::create_dir(&changed).attempt("create", &changed)?;

@@ -1,15 +1,14 @@
-//! The inside of a run: what must happen in namespaces of its own, in a process of one thread.
+//! The inside of a run: everything that has to happen in new namespaces, in a process of one thread.
 //!
-//! `oci` starts itself as `oci __sandbox TASK` in new mount and PID namespaces, and, as an
-//! ordinary user, in a user namespace whose root it is there ([`crate::process::Namespaces`]). What a run
-//! keeps on the disk is in its folder ([`run_folder`]).
+//! `oci` starts itself as `oci __sandbox TASK` in new mount and PID namespaces. For an ordinary user it also gets a
+//! user namespace, in which it is root ([`crate::process::Namespaces`]). Files of a run are in the run's folder
+//! ([`run_folder`]).
 //!
-//! The flow: mount the overlay on the unpacked layers, or copy them ([`ground`]); look in it for the user and the
-//! program, so that what is wrong is said before anything starts; make what is to be mounted on; write the runtime
-//! configuration; have runc run it. Then a step's changes are written as a layer's tar on standard
-//! output ([`step`]), and a run's are removed, since outside they would belong to others. Kills go down
-//! from parent to child all the way, so that killing `oci` ends everything, and the mounts go with the
-//! namespace.
+//! The flow: the helper mounts an overlay on the unpacked layers, or copies them ([`ground`]). It looks in there for
+//! the user and the program, so that errors are reported before anything starts. It makes the places to mount on,
+//! writes the runtime configuration, and lets runc run the container. Then it writes a step's changes as a layer's tar
+//! to standard output ([`step`]), or removes a run's changes, which would belong to other IDs outside. A kill goes down
+//! from parent to child all the way, so that killing `oci` ends everything. The mounts end with the namespace.
 
 mod account;
 mod binary;
@@ -61,25 +60,25 @@ use crate::tools::runc::{self, Runc, Runtime, Streams};
 
 /// The name of the hidden subcommand.
 pub(crate) const SUBCOMMAND: &str = "__sandbox";
-/// The status of a helper that refused: the reason is in the run's folder.
+/// The exit status of a helper that refused. The reason is in the run's folder.
 pub(crate) const REFUSED: i32 = 125;
 
-/// What the helper is asked to do.
+/// A task for the helper.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Task {
     /// Run a container.
     Run(Box<Container>),
     /// Run a container, and write what it changed as a layer's tar.
     Step(Box<Step>),
-    /// Find out what overlays are good for, in a run's folder; the status tells ([`Overlays`]).
+    /// Find out what overlays are good for, in a run's folder. The exit status is the answer ([`Overlays`]).
     Probe(PathBuf, IdMap),
     /// Remove what is left of crun's container of this name, in a run's folder.
     Delete { crun: PathBuf, folder: PathBuf, identifier: String },
-    /// Have an unpacked layer hide in an overlay what the layer deletes: the tree, and the whiteouts.
+    /// Mark in an unpacked layer what the layer deletes, so that an overlay hides it: the tree, and the whiteouts.
     Hide(PathBuf, Vec<PathBuf>),
     /// Look through a tree, and write its [`Census`] on standard output.
     Look(PathBuf, Depth),
-    /// Remove a folder whose content may belong to IDs that are ours only in here.
+    /// Remove a folder whose content may belong to IDs that only a user namespace maps.
     Remove(PathBuf),
     /// Read or set times in a tree; what is found is written to standard output.
     Date(Dating),
@@ -92,11 +91,11 @@ pub(crate) struct Container {
     pub(crate) folder: PathBuf,
     /// What errors call the image.
     pub(crate) image: String,
-    /// Unique on this machine: runc names cgroups by it.
+    /// The container's name for runc, unique on this machine: cgroups are named by it.
     pub(crate) identifier: String,
     /// The unpacked layers, topmost first.
     pub(crate) lowers: Vec<PathBuf>,
-    /// There is one, and no overlay: the root is a copy of it.
+    /// True if there is one layer's tree and no overlay: the root is a copy of that tree.
     pub(crate) is_copied: bool,
     pub(crate) runc: PathBuf,
     pub(crate) kind: Runtime,
@@ -107,8 +106,8 @@ pub(crate) struct Container {
     pub(crate) read_only: bool,
     /// Programs may gain rights that their caller does not have, as set-uid programs do.
     pub(crate) new_privileges: bool,
-    /// The program is in the sandbox's PID namespace, where the runtime is the first process: it ends orphans, and passes
-    /// signals on. Else the program is the first process of a namespace of its own.
+    /// The program is in the sandbox's PID namespace, where the runtime is the first process: it ends orphans, and
+    /// passes signals on. Else the program is the first process of a namespace of its own.
     pub(crate) has_init: bool,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) limits: Limits,
@@ -141,15 +140,15 @@ pub(crate) struct Process {
     pub(crate) arguments: Vec<String>,
     /// `NAME=VALUE`.
     pub(crate) environment: Vec<String>,
-    /// As in an image's config; nothing is root.
+    /// The user as in an image's config; `None` is root.
     pub(crate) user: Option<String>,
     pub(crate) workdir: PathBuf,
     pub(crate) terminal: bool,
 }
 
-/// The helper: does a task and returns the process's exit status, a container's being the container's own.
+/// The helper's `main`: does a task, and returns the exit status of the process. For a container it is the container's.
 pub(crate) fn main(task: &Path) -> i32 {
-    // Noted so that a signal from before the start prevents it; see `Invocation::attach`.
+    // Signals are noted, so that one from before the start prevents the start; see `Invocation::attach`.
     let _ = crate::process::signal::install();
     let (folder, ended) = match load(task) {
         Ok(Task::Run(container)) => {
@@ -190,7 +189,7 @@ fn load(task: &Path) -> io::Result<Task> {
         bytes
     } else {
         let bytes = std::fs::read(task)?;
-        // It may hold secrets, and it is read only once.
+        // The task may hold secrets, and is read only once, so its file is removed.
         let _ = std::fs::remove_file(task);
         bytes
     };
@@ -203,7 +202,7 @@ fn run(container: &Container, folder: &RunFolder) -> Result<i32, Refusal> {
     Ok(ended?.status)
 }
 
-/// Whether crun has removed a dead container's state and cgroups.
+/// Returns true if crun has removed a dead container's state and cgroups.
 fn delete(crun: &Path, folder: &RunFolder, identifier: &str) -> bool {
     ground::keep_mounts_here().and_then(|()| mount::hide_unified_cgroups()).is_ok()
         && Runc::new(crun, folder.runc_state()).delete_here(identifier).is_ok_and(|status| status.success())
@@ -212,7 +211,7 @@ fn delete(crun: &Path, folder: &RunFolder, identifier: &str) -> bool {
 /// How a container ended.
 struct Ended {
     status: i32,
-    /// What was made in its root to mount on and to start in, relative to the root.
+    /// The places to mount on and to start in that were made in its root, relative to the root.
     made: Vec<PathBuf>,
     own: OwnFolders,
 }
@@ -257,9 +256,9 @@ fn start(container: &Container, ground: &Ground, folder: &RunFolder, streams: St
     }
 }
 
-/// Creates the working folder where the image does not have it; what was made.
+/// Creates the working folder if the image does not have it. Returns what was made.
 ///
-/// The runtime goes there while files of this machine are open, so no link may lead to them.
+/// The runtime goes to that folder while it has files of this machine open, so no link may lead to them.
 fn create_workdir(container: &Container, root: &Root, view: &View<'_>) -> Result<Vec<PathBuf>, Refusal> {
     let workdir = &container.process.workdir;
     let find = || {
@@ -273,7 +272,7 @@ fn create_workdir(container: &Container, root: &Root, view: &View<'_>) -> Result
         return Ok(Vec::new());
     }
     let made = root.create(workdir, FileType::Directory).attempt("create the working folder", workdir)?;
-    // A link may have led on through what was not there until now.
+    // A link may have led through a folder that was made just now.
     find().map(|_| made)
 }
 

@@ -1,8 +1,8 @@
-//! What a container sees besides its root, and the places in the root to mount that on.
+//! The mounts of a container, and the places in its root to mount them on.
 //!
-//! They are made here, before runc would make them, so that it is known what of a step's changes is not
-//! the step's. The run's `bundle` folder is in memory while we live, and only in our mount namespace:
-//! the configuration, with its environment, and secrets are on no disk.
+//! The places are made here, before runc would make them, so that it is known which changes are not the step's own. The
+//! run's `bundle` folder is in memory while the helper lives, and only in its mount namespace: the configuration with
+//! its environment, and the secrets, are on no disk.
 
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -63,8 +63,7 @@ pub(super) fn secret_file(bundle: &Path, number: usize) -> PathBuf {
     bundle.join(format!("secret-{number}"))
 }
 
-/// Makes everything to be mounted, and all places for it, and notes in the view what will be where; what was
-/// made in the root.
+/// Makes all mounts and the places for them, and notes them in the view. Returns what was made in the root.
 pub(super) fn prepare(
     mounts: &[Mount],
     (root, view): (&Root, &mut View<'_>),
@@ -104,10 +103,9 @@ pub(super) fn prepare(
     Ok(made)
 }
 
-/// Where a mount's target is, if something may be mounted there.
+/// The place of a mount's target, if something may be mounted there.
 ///
-/// Below `/dev` that is where the target itself says so; no link of an image may lead there, nor to `/proc`,
-/// `/sys` or the root.
+/// A target may itself be below `/dev`. No link of an image may lead there, nor to `/proc`, `/sys` or the root.
 fn fit(target: &Path, view: &View<'_>, kind: FileType) -> Result<Place, Refusal> {
     let place = view.find(target).map_err(|error| unfit(target, kind, error))?;
     let is_root = place.path.as_os_str().is_empty();
@@ -125,7 +123,7 @@ fn fit(target: &Path, view: &View<'_>, kind: FileType) -> Result<Place, Refusal>
     }
 }
 
-/// What the runtime makes in `/dev`, and relies on afterwards.
+/// The files that the runtime makes in `/dev` and relies on afterwards.
 const OWN_DEVICES: [&str; 15] = [
     "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "stderr", "stdin", "stdout", "tty",
     "urandom", "zero",

@@ -1,5 +1,5 @@
-//! The overlay that a container's root is: the unpacked layers below, never written to, and a folder
-//! of the run on top.
+//! The overlay that is a container's root: the unpacked layers below, which are never written to, and a folder of the
+//! run on top.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -14,29 +14,28 @@ use rustix::mount::{MountFlags, UnmountFlags};
 use crate::sandbox::RunFolder;
 use crate::sandbox::refusal::{Attempt as _, Refusal};
 
-/// The name of a file beside an unpacked layer, there if the layer says what the root folder is.
+/// The name of a file beside an unpacked layer. It is there if the layer has an entry for the root folder.
 pub(crate) const ROOT_MARK: &str = "root";
 
 /// Where a process finds its open files by number.
 const OPEN_FILES: &str = "/proc/self/fd";
 
-/// Mounts it on trees, topmost first, where only this mount namespace sees it; whether what is changed is
-/// on a disk.
+/// Mounts an overlay on trees, topmost first. Only this mount namespace sees it. Returns true if changes are on a disk.
 ///
-/// The layers are named by open files: paths may hold any character, and are as long as they like,
-/// though all options together have to fit into a page. Relative to the folder of open files each is
-/// a few digits, so that there is room for the 500 layers that the kernel takes.
+/// The layers are named by open files: a path may hold any character and be long, but all options together have to fit
+/// into a page. Relative to the folder of open files each name is a few digits, so that there is room for the 500
+/// layers that the kernel takes.
 pub(super) fn mount(lowers: &[PathBuf], is_namespaced: bool, folder: &RunFolder) -> Result<bool, Refusal> {
     for path in [folder.scratch(), folder.merged()] {
         std::fs::create_dir(&path).attempt("create", &path)?;
     }
     let mount_on_scratch = || mount_on_scratch(lowers, is_namespaced, folder);
     match mount_on_scratch()? {
-        // The scratch folder is on a file system that can be no upper one, such as a container's own
-        // overlay: then changes are kept in memory.
+        // If the scratch folder is on a file system that cannot hold an upper folder, such as the overlay of a
+        // container around us, changes are kept in memory.
         Err(Errno::INVAL) => {
             let scratch = folder.scratch();
-            // Seen from outside nothing is left of it: an empty folder would be taken for the layer's tree.
+            // The folder on the disk has to go: empty as it is, it would be taken for the layer's tree.
             for path in [folder.upper(), folder.work()] {
                 std::fs::remove_dir_all(&path).attempt("remove", &path)?;
             }
@@ -59,7 +58,7 @@ fn mount_on_scratch(
     for path in [&upper, &work] {
         std::fs::create_dir(path).attempt("create", path)?;
     }
-    // The root folder that a container sees is the upper one: it looks as the image's.
+    // A container sees the upper folder as its root folder, so that gets the mode and owner of the image's.
     copy_root(lowers, &upper).attempt("set the owner and mode of", &upper)?;
 
     let open = |path: &Path| open_path(path).attempt("open", path);
@@ -76,9 +75,9 @@ fn mount_on_scratch(
     );
     let here = open(Path::new("."))?;
     std::env::set_current_dir(OPEN_FILES).attempt("go to", OPEN_FILES)?;
-    // What is written is thrown away or read at once: it need not reach the disk.
+    // Changes are thrown away or read at once, so they need not reach the disk.
     let mounted = match mount_with(&folder.merged(), &format!("{options},volatile")) {
-        // Linux before 5.10 does not know it.
+        // Linux before 5.10 does not know this option.
         Err(Errno::INVAL) => mount_with(&folder.merged(), &options),
         mounted => mounted,
     };
@@ -91,8 +90,7 @@ fn mount_with(target: &Path, options: &str) -> rustix::io::Result<()> {
     rustix::mount::mount(c"overlay", target, c"overlay", MountFlags::empty(), options.as_c_str())
 }
 
-/// The root folder is as the topmost layer made here that says something of it has it, else as the base
-/// has it.
+/// The tree whose root folder counts: that of the topmost layer made here with an entry for it, else the base's.
 fn copy_root(lowers: &[PathBuf], to: &Path) -> io::Result<()> {
     let says_so = |tree: &&PathBuf| tree.with_file_name(ROOT_MARK).exists();
     let Some(tree) = lowers.iter().find(says_so).or(lowers.last()) else { return Ok(()) };
@@ -106,12 +104,12 @@ fn open_path(path: &Path) -> io::Result<OwnedFd> {
     Ok(File::options().read(true).custom_flags(flags).open(path)?.into())
 }
 
-/// Unmounts it, after which the upper folder may be read; a scratch folder in memory stays.
+/// Unmounts the overlay, so that the upper folder may be read. A scratch folder in memory stays mounted.
 pub(super) fn unmount(folder: &RunFolder) -> Result<(), Refusal> {
     rustix::mount::unmount(folder.merged(), UnmountFlags::empty()).attempt("unmount", folder.merged())
 }
 
-/// Unmounts it, if it is there, and removes what the container wrote; the parent deals with what cannot be removed.
+/// Unmounts the overlay, if there is one, and removes what the container wrote. The parent removes what stays.
 pub(super) fn remove(folder: &RunFolder) {
     let _ = rustix::mount::unmount(folder.merged(), UnmountFlags::DETACH);
     let _ = rustix::mount::unmount(folder.scratch(), UnmountFlags::DETACH);

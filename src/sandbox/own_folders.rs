@@ -1,10 +1,9 @@
-//! The folders that every container has of its own, where the image's root has to have real folders to
-//! mount them on.
+//! The folders that every container has of its own. The image's root needs real folders to mount them on.
 //!
-//! A runtime makes device files and links by their paths from outside, before the container's root is its
-//! root. If `/dev` of an image were a symbolic link, these paths would lead wherever the link says, on this
-//! machine. So what is no folder there is replaced by one before the runtime starts, in what belongs to this
-//! run alone, and a step's tree gets the image's own entry back before it becomes a layer.
+//! A runtime makes device files and links by their paths from outside, before it enters the container's root. If `/dev`
+//! of an image were a symbolic link, these paths would lead to a folder of this machine. So before the runtime starts,
+//! anything that is no folder there is replaced by one, in files that belong to this run alone. A step's tree gets the
+//! image's own entry back before it becomes a layer.
 
 use std::path::{Path, PathBuf};
 
@@ -18,17 +17,17 @@ use crate::sandbox::root::Root;
 /// Their names in the root folder.
 pub(super) const OWN_FOLDERS: [&str; 3] = ["dev", "proc", "sys"];
 
-/// What was done so that all of them are there.
+/// What was done so that all these folders are there.
 #[derive(Debug, Default)]
 pub(super) struct OwnFolders {
-    /// Those that the image does not have, relative to the root.
+    /// The folders that the image does not have, relative to the root.
     pub(super) made: Vec<PathBuf>,
-    /// Those of which the image has something else.
+    /// The names at which the image has something else than a folder.
     replaced: Vec<&'static str>,
 }
 
 impl OwnFolders {
-    /// Has a real folder at each of the names. The unpacked layers stay as they are.
+    /// Makes a real folder at each of the names. The unpacked layers stay as they are.
     pub(super) fn lay(root: &Root, ground: &Ground, folder: &RunFolder) -> Result<Self, Refusal> {
         let mut own = Self::default();
         for name in OWN_FOLDERS {
@@ -50,7 +49,7 @@ impl OwnFolders {
         Ok(own)
     }
 
-    /// Gives the image's entries back to what a step leaves. An overlay has to be unmounted by now.
+    /// Puts the image's entries back into the tree that a step leaves. An overlay has to be unmounted before.
     pub(super) fn put_back(&self, ground: &Ground, folder: &RunFolder) -> Result<(), Refusal> {
         for name in &self.replaced {
             let ours = folder.upper().join(name);
@@ -63,7 +62,7 @@ impl OwnFolders {
     }
 }
 
-/// Where a copy's entry waits for the container's end.
+/// The place in which an entry of a copy waits for the container's end.
 fn aside(folder: &RunFolder, name: &str) -> PathBuf {
     folder.scratch().join(format!("aside-{name}"))
 }

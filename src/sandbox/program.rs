@@ -1,6 +1,6 @@
-//! Finding a container's program before it is started, as `execvp` will: runc says too little about one
-//! that is not there or not executable, and its status says nothing. What will be mounted is not there yet:
-//! of what is in it only that it is there is known.
+//! Finds a container's program before it is started, as `execvp` will: runc says too little about a program that is
+//! missing or not executable, and its exit status says nothing. Mounts are not there yet, so of programs in them only
+//! their existence is checked.
 
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ pub(super) fn check(process: &Process, account: &Account, view: &View<'_>, image
     let name = process.arguments.first().map(String::as_str).unwrap_or_default();
     let shown = sanitize::name(name);
     let mut place = find(name, process, account, view, image)?;
-    // The file that is looked at, as it was named.
+    // The name of the file that is looked at, for messages.
     let mut script = shown.clone();
     for depth in 0..MOST_INTERPRETERS {
         let head = view.read(&place, HEAD).attempt("read", place.absolute())?;
@@ -32,7 +32,7 @@ pub(super) fn check(process: &Process, account: &Account, view: &View<'_>, image
         let interpreter = match binary.judge() {
             Verdict::Fine { interpreter: None } => return Ok(()),
             Verdict::Fine { interpreter: Some(interpreter) } => interpreter,
-            // Of this machine's files, and of what programs need, more is not known.
+            // Nothing more is known of files of this machine.
             _ if depth > 0 || place.holder != Holder::Image => return Ok(()),
             Verdict::Foreign { machine } => return Err(Refusal::Foreign { program: shown, machine }),
             Verdict::Unknown => {

@@ -1,4 +1,4 @@
-//! The outside of the helper: how its parent starts it.
+//! How the parent starts the helper.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -14,12 +14,12 @@ pub(crate) const STANDARD_INPUT: &str = "-";
 
 /// The helper, to be given a task; namespaces are the caller's choice.
 pub(crate) fn invocation(task: &Path) -> Invocation {
-    // Not our path: that may be another file by now.
+    // The path of this program may lead to another file by now.
     Invocation::new("/proc/self/exe").argument(SUBCOMMAND).argument(task)
 }
 
-/// Removes a folder and all in it. What others own because a map made them owners is removed under
-/// that map; no folder is no error.
+/// Removes a folder and all that is in it. Files of mapped IDs are removed under that map. A missing folder is no
+/// error.
 pub(crate) fn remove_tree(path: &Path, map: &IdMap) -> io::Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -29,7 +29,7 @@ pub(crate) fn remove_tree(path: &Path, map: &IdMap) -> io::Result<()> {
 }
 
 fn remove_mapped(path: &Path, map: &IdMap) -> io::Result<()> {
-    // The folder itself may stand in one that root in there does not own; we do.
+    // The namespace's root may not own the folder above; this process does.
     let helper = |task: &Path| invocation(task).despite_interrupts();
     let finished = do_mapped(&Task::Remove(path.to_owned()), path, map, helper)?;
     match finished.status.success() || std::fs::remove_dir(path).is_ok() {
@@ -38,8 +38,8 @@ fn remove_mapped(path: &Path, map: &IdMap) -> io::Result<()> {
     }
 }
 
-/// Has crun remove what is left of a container whose processes are dead; whether it did. As in the run
-/// itself it sees no more than it can bear.
+/// Lets crun remove what is left of a container whose processes are dead. Returns true if it did. As in the run itself,
+/// crun is shown cgroups of one version only.
 pub(crate) fn delete_of_crun(crun: &Path, folder: &Path, identifier: &str) -> bool {
     let (crun, identifier) = (crun.to_owned(), identifier.to_owned());
     let task = Task::Delete { crun, folder: folder.to_owned(), identifier };
@@ -48,7 +48,7 @@ pub(crate) fn delete_of_crun(crun: &Path, folder: &Path, identifier: &str) -> bo
     file.write_all(&canonical_json(&task)).is_ok() && helper.capture().is_ok_and(|ended| ended.status.success())
 }
 
-/// Has an unpacked layer hide in an overlay what the layer deletes, by the paths of its whiteouts.
+/// Marks in an unpacked layer what the layer deletes, by the paths of its whiteouts, so that an overlay hides it.
 pub(crate) fn apply_whiteouts(tree: &Path, whiteouts: Vec<PathBuf>, map: &IdMap) -> io::Result<()> {
     if !map.is_namespaced() {
         return whiteout::apply(tree, &whiteouts, false);
@@ -64,7 +64,7 @@ pub(crate) fn take_census(tree: &Path, depth: Depth, map: &IdMap) -> io::Result<
     if !map.is_namespaced() {
         return Census::take(tree, depth);
     }
-    // The task's file is beside the folder that has the tree, where one that is left behind is swept.
+    // The task's file is beside the tree's folder, where a sweep removes it if it is left behind.
     let folder = tree.parent().unwrap_or(tree);
     let finished = do_mapped(&Task::Look(tree.to_owned(), depth), folder, map, invocation)?;
     match finished.status.success() {
@@ -94,7 +94,7 @@ pub(crate) fn date(dating: Dating, map: &IdMap) -> io::Result<Option<Moment>> {
     }
 }
 
-/// Does a task on a folder under a map; how the helper ended.
+/// Does a task on a folder under a map. Returns the helper's exit status.
 fn do_mapped(task: &Task, folder: &Path, map: &IdMap, helper: fn(&Path) -> Invocation) -> io::Result<Finished> {
     // Beside it, where we may write.
     let mut file = Unnamed::new(folder.parent().unwrap_or(folder)).map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! Why a container was not started: found by the helper, shown by its parent, a file in between.
+//! Why a container was not started. The helper finds out, and its parent shows it; a file carries it between them.
 
 use std::io;
 use std::path::Path;
@@ -120,7 +120,7 @@ pub(crate) enum Refusal {
     Interrupted,
 }
 
-/// An error of the system, in words: it survives the way through a file.
+/// The words of an error of the system, which can be written to a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Cause(String);
@@ -132,7 +132,8 @@ impl From<io::Error> for Cause {
 }
 
 impl Refusal {
-    /// A path that leads to where the magic links of a container's own folders are; `to` is that place in the container.
+    /// A path that leads to where the magic links of a container's own folders are; `to` is that place in the
+    /// container.
     pub(super) fn beyond(what: &str, path: &Path, to: &Path, image: &str) -> Self {
         let shown = |path: &Path| sanitize::name(&path.to_string_lossy());
         Self::Beyond { what: what.to_owned(), path: shown(path), image: sanitize::name(image), to: shown(to) }

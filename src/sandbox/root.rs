@@ -35,12 +35,12 @@ impl Root {
         })
     }
 
-    /// What is at a path, links followed.
+    /// The stat of what is at a path; links are followed.
     fn look(&self, path: &Path) -> rustix::io::Result<Stat> {
         rustix::fs::fstat(self.open_inside(path, OFlags::PATH)?)
     }
 
-    /// What kind of thing has a name in the root folder, a link being a link; `None` if nothing has it.
+    /// The file type of a name in the root folder. A link is not followed. `None` if there is no such name.
     pub(super) fn kind_of_entry(&self, name: &str) -> rustix::io::Result<Option<FileType>> {
         match self.open_inside(Path::new(name), OFlags::PATH | OFlags::NOFOLLOW) {
             Ok(found) => Ok(Some(FileType::from_raw_mode(rustix::fs::fstat(found)?.st_mode))),
@@ -64,8 +64,8 @@ impl Root {
         Ok(Some(bytes))
     }
 
-    /// A text file's content; empty if nothing is there. It is an error if no file is there, or a very long
-    /// one: the runtime reads it too, all of it, and would wait for a pipe's other end.
+    /// A text file's content; empty if nothing is there. Anything but a file of moderate length is an error: the
+    /// runtime reads all of it, too, and would wait for a pipe's other end.
     pub(super) fn read_text(&self, path: &str) -> io::Result<String> {
         let path = Path::new(path);
         match self.read(path, LIMIT + 1)? {
@@ -78,8 +78,8 @@ impl Root {
         }
     }
 
-    /// Creates what a path needs, as far as it is not there: folders, and at its end a folder or an empty
-    /// file. Gives what was made, relative to the root and without links.
+    /// Creates the missing folders of a path, and at its end a folder or an empty file. Returns what was made, relative
+    /// to the root and without links.
     pub(super) fn create(&self, path: &Path, last: FileType) -> io::Result<Vec<PathBuf>> {
         let mut made = Vec::new();
         let mut reached = PathBuf::new();
@@ -126,8 +126,8 @@ impl Root {
     }
 }
 
-/// A path from the root without steps up, which are taken before any link is followed: so runtimes read the
-/// targets of mounts.
+/// A path from the root without `..`. Steps up are taken before links are followed, as runtimes do with the targets of
+/// mounts.
 pub(super) fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::from("/");
     for component in path.components() {

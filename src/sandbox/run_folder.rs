@@ -1,14 +1,14 @@
 //! The folder of one run. The parent makes it, and removes it when the run has ended. It holds
 //!
 //! ```text
-//! task.json           what to do: a task, gone once it is read, since an environment may hold secrets; a
-//!                     step's comes on standard input
-//! scratch/            an overlay's upper folder `fs`, what the container changes, and its `work`; or the
-//!                     whole root as `fs`, where no overlay can be mounted
+//! task.json           the task of a run, removed once it is read, since an environment may hold secrets; a
+//!                     step's task comes on standard input
+//! scratch/            an overlay's upper folder `fs`, with what the container changes, and its `work`; or, if no
+//!                     overlay can be mounted, the whole root as `fs`
 //! merged/             where the overlay is mounted, seen in the helper's namespace only
 //! bundle/             in memory, seen in the helper's namespace only: the runtime configuration, and secrets
 //! runc/ log started   runc's state, its log, the file that says that it has started
-//! refusal.json        why nothing was started, or no layer made: a refusal
+//! refusal.json        the reason why nothing was started, or no layer was made
 //! ```
 
 use std::path::PathBuf;

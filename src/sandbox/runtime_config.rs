@@ -1,5 +1,5 @@
-//! The runtime configuration (OCI runtime spec, `config.json`) of a run, with what container engines
-//! give a container by default. Made here, since umoci's own cannot start most programs.
+//! The runtime configuration (OCI runtime spec, `config.json`) of a run, with the defaults of container engines. It is
+//! made here because umoci's own configuration cannot start most programs.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ const CAPABILITIES: [&str; 14] = [
     "CAP_SYS_CHROOT",
 ];
 
-/// What is hidden, since it tells of the machine or changes it: all that container engines hide.
+/// Paths that are hidden, since they reveal or change the machine: those that container engines hide.
 const MASKED: [&str; 14] = [
     "/proc/acpi",
     "/proc/asound",
@@ -52,16 +52,16 @@ const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 /// Where each processor has a folder, in which `thermal_throttle` is hidden too.
 const PROCESSORS: &str = "/sys/devices/system/cpu";
 
-/// The length of time that shares of processors are reckoned in, in microseconds.
+/// The period of processor shares, in microseconds.
 const PERIOD: u64 = 100_000;
 
 /// The group that owns terminals, by convention.
 const TTY: u32 = 5;
 
-/// The configuration of a run; `root` is where its overlay is mounted, `bundle` where its secrets are, `sysfs`
-/// what its `/sys` is.
+/// The configuration of a run. Its overlay is mounted at `root`, its secrets are in `bundle`, and `sysfs` says what its
+/// `/sys` is.
 ///
-/// It asks for no resource limits above ours, which an ordinary user cannot have.
+/// It asks for no resource limits above those of this process, which an ordinary user could not have.
 pub(super) fn build(container: &Container, account: &Account, root: &Path, (bundle, sysfs): (&Path, &Sysfs)) -> Value {
     let process = &container.process;
     let mut environment = process.environment.clone();
@@ -104,7 +104,7 @@ pub(super) fn build(container: &Container, account: &Account, root: &Path, (bund
         },
     });
     if process.terminal {
-        // The runtime makes it as large as ours only once the program has started, which may have looked.
+        // The runtime gives a terminal its size only after the program has started, which is too late.
         if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdin()) {
             config["process"]["consoleSize"] = json!({ "height": size.ws_row, "width": size.ws_col });
         }
@@ -122,15 +122,14 @@ pub(super) fn build(container: &Container, account: &Account, root: &Path, (bund
     config
 }
 
-/// What is hidden, and there.
+/// The paths that are hidden, as far as they exist.
 fn masked() -> Vec<PathBuf> {
     let processors = std::fs::read_dir(PROCESSORS).into_iter().flatten().flatten();
     let throttles = processors.map(|processor| processor.path().join("thermal_throttle")).filter(|path| path.exists());
     MASKED.iter().map(PathBuf::from).chain(throttles).collect()
 }
 
-/// Whether the container sees its own cgroup, which tells programs their limits. crun is not shown all of
-/// this machine's cgroups, and so cannot mount it.
+/// True if the container is shown its own cgroup, which tells programs their limits.
 fn shows_cgroup(container: &Container) -> bool {
     !container.limits.are_none() && container.kind.shows_cgroup()
 }
@@ -138,7 +137,7 @@ fn shows_cgroup(container: &Container) -> bool {
 fn limit(config: &mut Value, container: &Container) {
     let Limits { memory, processors, processes } = &container.limits;
     let linux = &mut config["linux"];
-    // Not below our own cgroup: one with processes in it hands no controllers on.
+    // The cgroup is not made below this process's own: a cgroup with processes passes no controllers on.
     linux["cgroupsPath"] = json!(format!("/{}", container.identifier));
     let resources = &mut linux["resources"];
     if let Some(bytes) = memory {

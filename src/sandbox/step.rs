@@ -17,8 +17,8 @@ use crate::tools::runc::Streams;
 
 /// The bytes that are written at once.
 const CHUNK: usize = 1 << 20;
-/// The stack that the walk of the deepest tree may take: each of its folders is a call, and a path has room
-/// for some two thousand.
+/// The stack that the walk of the deepest tree may take: each folder is a call, and a path has room for some two
+/// thousand folders.
 const STACK: u64 = 64 << 20;
 
 /// A step to run.
@@ -29,14 +29,14 @@ pub(crate) struct Step {
     pub(crate) epoch: i64,
     /// The time that its layer's entries get in the tree that is kept, in seconds since 1970.
     pub(crate) shown: i64,
-    /// What its layer may not hold: names for errors, and values.
+    /// Secrets that its layer may not hold: names for errors, and values.
     pub(crate) secrets: Vec<(String, Vec<u8>)>,
 }
 
-/// Runs it. If it ended with 0, the tar of its layer is on standard output, which is empty if nothing
-/// changed; what it printed itself is on standard error.
+/// Runs a step. If the command ended with 0, the tar of its layer is on standard output, which is empty if nothing
+/// changed. The command's own output is on standard error.
 ///
-/// The scratch folder, if it is on a disk, then holds the layer's tree; after anything else it is gone.
+/// On success the scratch folder, if it is on a disk, holds the layer's tree. Otherwise it is gone.
 pub(super) fn run(step: &Step, folder: &RunFolder) -> Result<i32, Refusal> {
     let captured = ground::lay(&step.container, folder).and_then(|ground| perform(step, &ground, folder));
     if !matches!(captured, Ok((0, true))) {
@@ -45,7 +45,7 @@ pub(super) fn run(step: &Step, folder: &RunFolder) -> Result<i32, Refusal> {
     captured.map(|(status, _)| status)
 }
 
-/// Lets the stack grow, as far as it may: not before the container has ended, which would inherit that.
+/// Raises the limit of the stack as far as it may be. This comes after the container has ended, which would inherit it.
 fn allow_a_deep_walk() {
     let limit = getrlimit(Resource::Stack);
     let wanted = limit.maximum.map_or(STACK, |most| most.min(STACK));

@@ -1,5 +1,5 @@
-//! The container's `/sys`: a file system of its own where that can be had, else this machine's, without what
-//! is mounted below it.
+//! The container's `/sys`: a file system of its own if that can be had, else this machine's, without the mounts below
+//! it.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -22,10 +22,10 @@ pub(super) enum Sysfs {
     Machine(PathBuf),
 }
 
-/// Decides which it is. A user namespace may mount a sysfs only for a network namespace of its own.
+/// Decides which of the two it is. A user namespace may mount a sysfs only for a network namespace of its own.
 ///
-/// A read-only bind of this machine's would leave what is mounted below it writable, cgroups above all: so
-/// every such mount is hidden by an empty folder. A sysfs of the container's own shows none of them either.
+/// A read-only bind of this machine's `/sys` would leave the mounts below it writable, above all cgroups. So an empty
+/// folder hides every such mount. A sysfs of the container's own has no such mounts.
 pub(super) fn prepare(container: &Container, bundle: &Path) -> Result<Sysfs, Refusal> {
     let is_in_namespace = container.map != IdMap::Host || !has_all_ids();
     if !(is_in_namespace && container.network_host) {
@@ -37,7 +37,7 @@ pub(super) fn prepare(container: &Container, bundle: &Path) -> Result<Sysfs, Ref
     let table = std::fs::read("/proc/self/mountinfo").attempt("read", "/proc/self/mountinfo")?;
     for below in outermost(&table, Path::new(SYS)) {
         let path = seen.join(below);
-        // A file is what someone around us hides this machine's by.
+        // A file here means that a container around us hides the machine's `/sys`.
         if path.is_dir() {
             let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
             rustix::mount::mount(c"tmpfs", &path, c"tmpfs", flags, Some(c"size=4k,mode=0555"))
@@ -55,7 +55,7 @@ fn outermost(table: &[u8], folder: &Path) -> Vec<PathBuf> {
         points.filter_map(|point| point.strip_prefix(folder).ok().map(Path::to_owned)).collect();
     below.retain(|path| !path.as_os_str().is_empty());
     below.sort();
-    // What is below another follows it.
+    // A mount that is below another one comes after it.
     let mut outer: Vec<PathBuf> = Vec::new();
     for path in below {
         if !outer.iter().any(|above| path.starts_with(above)) {

@@ -1,5 +1,5 @@
-//! The times of what is in a tree. Of entries that belong to mapped IDs they can be read and set only in the user
-//! namespace that maps them.
+//! Reads and sets the times of files in a tree. For files of mapped IDs that is possible only in the user namespace
+//! that maps them.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -24,7 +24,7 @@ pub(crate) type Moment = (i64, i64);
 pub(crate) enum Dating {
     /// Find the newest time below a folder; the folder itself does not count.
     Newest(PathBuf),
-    /// Give everything in a base's tree a time that the base can have.
+    /// Correct impossible times in a base's tree.
     Base(BaseDating),
     /// Give everything in a tree one time, in seconds since 1970.
     Layer(PathBuf, i64),
@@ -75,11 +75,11 @@ pub(super) fn answer(dating: &Dating) -> io::Result<()> {
     io::stdout().write_all(&canonical_json(&found))
 }
 
-/// A base's entries keep the times that its layers record. One that is later than the base was made gets the
-/// time at which it was; where that is not known, one that is later than the unpacking gets the newest time that
-/// is not. So does a folder that no layer has, which got its time by being unpacked.
+/// Files of a base keep the times that its layers record. A time after the base was made becomes the time at which it
+/// was made. If that is not known, a time after the unpacking becomes the newest time before it. So does the time of a
+/// folder that no layer has, which was made by unpacking.
 fn date_base(base: &BaseDating) -> io::Result<Option<Moment>> {
-    // A base that is said to be made later than now does not know it.
+    // A date in the future says nothing.
     let created = base.created.filter(|created| *created <= base.since);
     let (mut newest, mut later, mut unknown) = (None, Vec::new(), Vec::new());
     each(&base.tree, &mut |path, moment, is_folder| {
@@ -104,8 +104,8 @@ fn date_base(base: &BaseDating) -> io::Result<Option<Moment>> {
     Ok(Some(newest))
 }
 
-/// Shows a folder and everything in it, with its time and whether it is a folder. What vanishes meanwhile was not
-/// there.
+/// Shows `visit` a folder and everything in it, with its time and whether it is a folder. Files that vanish meanwhile
+/// are left out.
 fn each(top: &Path, show: &mut dyn FnMut(&Path, Moment, bool) -> io::Result<()>) -> io::Result<()> {
     let mut left = vec![top.to_owned()];
     while let Some(path) = left.pop() {
@@ -123,7 +123,7 @@ fn each(top: &Path, show: &mut dyn FnMut(&Path, Moment, bool) -> io::Result<()>)
     Ok(())
 }
 
-/// Gives paths of a container's root the times that the task asks for. A folder in which a place to mount on was made
+/// Sets the times that the task asks for on paths of a container's root. A folder in which a place to mount on was made
 /// gets its former time back.
 pub(super) fn settle(container: &Container, made: &[PathBuf], root: &Path) -> io::Result<()> {
     let given: BTreeMap<RawPath, Moment> =
@@ -133,13 +133,13 @@ pub(super) fn settle(container: &Container, made: &[PathBuf], root: &Path) -> io
     for folder in made.iter().filter_map(|path| path.parent()) {
         let path = RawPath::from(folder);
         if !touched.contains_key(&path) && !given.contains_key(&path) {
-            // The topmost tree that has the folder is the one that it has its time from.
+            // A folder of an overlay has the time that it has in the topmost tree with that folder.
             let mut below = container.lowers.iter().filter_map(|tree| tree.join(folder).symlink_metadata().ok());
             let below = below.find(Metadata::is_dir).map(|metadata| (metadata.mtime(), metadata.mtime_nsec()));
             touched.insert(path, below.unwrap_or((container.time, 0)));
         }
     }
-    // What was given a time keeps it.
+    // Paths whose time was set already keep it.
     set_within(root, touched.iter().map(|(path, moment)| (path, *moment)))?;
     set_within(root, given.iter().map(|(path, moment)| (path, *moment)))
 }

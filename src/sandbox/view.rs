@@ -1,9 +1,9 @@
-//! What a container will see at a path, found out before it starts: its root, what is mounted on it, and
-//! where the folders begin that only the runtime fills.
+//! Finds out before a container starts what it will see at a path: its root, what is mounted on the root, and the
+//! folders that only the runtime fills.
 //!
-//! A link of the image is followed as the container will follow it, never out of its root. A path that goes
-//! on below `/proc` or `/dev` is not followed at all: magic links are there, such as `/proc/self/fd/7`, and
-//! while a container starts they can lead to what the runtime has open on this machine.
+//! A link of the image is followed as the container will follow it, never out of the root. A path below `/proc` or
+//! `/dev` is not followed at all: it may be a magic link, such as `/proc/self/fd/7`, and while a container starts such
+//! links can lead to files that the runtime has open on this machine.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -39,16 +39,16 @@ struct Mounted {
 pub(super) enum Content {
     /// A file or a folder of this machine.
     Machine(PathBuf),
-    /// Something that is filled later, or holds no programs.
+    /// Content that is made later, or that holds no programs.
     Unknown,
 }
 
 /// Where a path leads to.
 pub(super) struct Place {
-    /// Relative to the root. It has no links as far as there is something.
+    /// The path relative to the root. As far as it exists, it has no links.
     pub(super) path: PathBuf,
     pub(super) holder: Holder,
-    /// What is there; `None` if nothing is, or if only the runtime knows.
+    /// The stat of what is there; `None` if nothing is there, or if the runtime makes it.
     pub(super) stat: Option<Stat>,
 }
 
@@ -76,8 +76,8 @@ impl<'a> View<'a> {
 
     /// Follows a path from the root.
     ///
-    /// Names after the first one that is not there are taken as they stand. It is an error if something on
-    /// the way is no folder, or if links lead to links without an end.
+    /// Names after the first one that is missing are taken as they stand. It is an error if something on the way is no
+    /// folder, or if links lead to links without an end.
     pub(super) fn find(&self, path: &Path) -> io::Result<Place> {
         let mut reached = PathBuf::new();
         let mut rest = names(path);
@@ -104,7 +104,7 @@ impl<'a> View<'a> {
             let found = match self.open(&reached, OFlags::PATH | OFlags::NOFOLLOW) {
                 Ok(found) => found,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    // The runtime makes what leads to a mount.
+                    // The runtime makes the folders above a mount.
                     is_missing = !self.mounted.iter().any(|mounted| mounted.target.starts_with(&reached));
                     stat = None;
                     continue;
@@ -172,8 +172,8 @@ impl<'a> View<'a> {
 }
 
 impl Place {
-    /// Whether it is in a folder of the container's own where magic links may be, or beyond: not such a folder
-    /// itself, nor below `/sys` or one of those below `/dev` that are memory.
+    /// True if it is below a folder of the container's own in which magic links may be. Such a folder itself does not
+    /// count, nor does anything below `/sys`, or below the folders of `/dev` that are memory.
     pub(super) fn is_beyond(&self) -> bool {
         let names = components(&self.path);
         if self.holder != Holder::Runtime || names.len() < 2 {

@@ -1,5 +1,5 @@
-//! What a layer deletes, marked in its unpacked tree as overlays mark it: a character device 0:0 in place
-//! of what is deleted, an attribute on a folder that hides everything below it.
+//! Marks in an unpacked tree what its layer deletes, as overlays do: a character device 0:0 stands for a deleted file,
+//! and an attribute on a folder hides everything that is below it.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,8 +12,8 @@ use rustix::io::Errno;
 use crate::model::layer_path::{OPAQUE, WHITEOUT};
 use crate::model::overlay;
 
-/// Marks them in a tree whose layer has these whiteouts, by their paths in it. In a user namespace the
-/// attribute is another.
+/// Marks what a layer with these whiteouts deletes in the layer's tree. In a user namespace the attribute has another
+/// name.
 ///
 /// A whiteout in a folder that the layer itself does not have is refused, and so is one behind a link.
 pub(super) fn apply(tree: &Path, whiteouts: &[PathBuf], is_namespaced: bool) -> io::Result<()> {

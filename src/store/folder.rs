@@ -6,9 +6,9 @@
 //! oci-cache             our mark: the version of the folder's form, and a checksum
 //! ```
 //!
-//! A folder without the mark is adopted if it is at the default place, and not behind a link there, or holds our names alone. Below it only real
-//! folders are used: a symbolic link under one of our names is an error, and never followed. It has mode 0700, so
-//! that what is in it was put there by its owner.
+//! A folder without the mark is adopted if it is at the default place, and not behind a link there, or holds our names
+//! alone. Below it only real folders are used: a symbolic link under one of our names is an error, and never followed.
+//! It has mode 0700, so that what is in it was put there by its owner.
 
 use std::fs::Metadata;
 use std::io;

@@ -1,11 +1,11 @@
 //! What keeps a process's blobs from being removed under it, by however many others at once.
 //!
-//! A file's modification time says when it was used last. Before a process first looks for a blob it has
-//! a workspace, whose lock is as old as that first look. A blob that it finds is marked, unless it is
-//! younger than the workspace already, or has a time that is yet to come. So whatever a process relies on is at least as young as its
-//! workspace, and may be removed only if it is older than the workspaces of all processes that live
-//! ([`Store::remove`]). Marking a blob and removing some exclude each other by a lock that both hold for
-//! moments: no process waits for the end of a build, a push or a run.
+//! A file's modification time says when it was used last. Before a process first looks for a blob it has a workspace,
+//! whose lock is as old as that first look. A blob that it finds is marked, unless it is younger than the workspace
+//! already, or has a time that is yet to come. So whatever a process relies on is at least as young as its workspace,
+//! and may be removed only if it is older than the workspaces of all processes that live ([`Store::remove`]). Marking a
+//! blob and removing some exclude each other by a lock that both hold for moments: no process waits for the end of a
+//! build, a push or a run.
 
 use std::fs::Metadata;
 use std::io;

@@ -37,7 +37,8 @@ pub(crate) enum Cause {
     Stalled {
         limit: Duration,
     },
-    /// More came than there may be: more of a layer than the bytes that its descriptor promises, if it is known of which.
+    /// More came than there may be: more of a layer than the bytes that its descriptor promises, if it is known of
+    /// which.
     TooMuch {
         layer: Option<(Digest, u64)>,
     },

@@ -228,8 +228,8 @@ impl Failure {
         self.log = self.keep(&text, logs);
     }
 
-    /// Writes the log. If that fails, the failure itself is reported all the more. Equal output goes to one file, so that
-    /// logs do not pile up.
+    /// Writes the log. If that fails, the failure itself is reported all the more. Equal output goes to one file, so
+    /// that logs do not pile up.
     fn keep(&self, text: &str, logs: &Path) -> Option<PathBuf> {
         if text.trim().is_empty() {
             return None;

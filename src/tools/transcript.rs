@@ -1,7 +1,7 @@
 //! What a tool wrote on standard error, made fit to be shown: which line decides, in plain text.
 //!
-//! The Go tools log as `time="…" level=fatal msg="…"` with the message quoted as Go quotes strings, or
-//! as `FATA[0000] …`; umoci marks an error with `⨯`. Before it there may be warnings and retries. What is foreign is stripped of
+//! The Go tools log as `time="…" level=fatal msg="…"` with the message quoted as Go quotes strings, or as `FATA[0000]
+//! …`; umoci marks an error with `⨯`. Before it there may be warnings and retries. What is foreign is stripped of
 //! escapes, and what may be secret is struck out: it is in URLs, as credentials and in queries.
 
 use crate::{sanitize, secrets};

@@ -32,8 +32,8 @@ impl Umoci {
     /// Unpacks an image of a layout into a folder that does not exist yet, with the IDs of `map`. Layout and
     /// tree are names in `folder`.
     ///
-    /// It is ended before the disk is full. umoci checks the layers against the configuration's diff IDs. A failed one leaves a part of the
-    /// tree behind. `subject` is what errors call the image.
+    /// It is ended before the disk is full. umoci checks the layers against the configuration's diff IDs. A failed one
+    /// leaves a part of the tree behind. `subject` is what errors call the image.
     pub(crate) fn unpack(
         &self,
         folder: &Path,

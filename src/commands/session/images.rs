@@ -56,8 +56,8 @@ impl Session {
         Ok(())
     }
 
-    /// Prunes the cache to `[cache] max-size` if this process made it larger: by what it stored, or if `has_grown`. What
-    /// this process and others use stays.
+    /// Prunes the cache to `[cache] max-size` if this process made it larger: by what it stored, or if `has_grown`.
+    /// What this process and others use stays.
     pub(in crate::commands) fn hold_size(&self, has_grown: bool) {
         let Some(limit) = self.manifest.cache.max_size.filter(|_| has_grown || self.store.has_grown()) else { return };
         match prune::prune(&self.store, self.machine.map(), limit) {

@@ -1,10 +1,10 @@
 //! The times that the files of an unpacked image have.
 //!
 //! In the bytes of layers that are made here, all files have one time, the epoch. Programs that compare times, such as
-//! make, would take new files for old ones. So in root filesystems later layers are newer: the files of the n-th layer that
-//! was made here have the time T + n seconds, where T is not earlier than anything in the base. The base's files
-//! keep the times that its layers record. T depends on nothing but the base's layers, the time at which the base
-//! says that it was made, and the epoch.
+//! make, would take new files for old ones. So in root filesystems later layers are newer: the files of the n-th layer
+//! that was made here have the time T + n seconds, where T is not earlier than anything in the base. The base's files
+//! keep the times that its layers record. T depends on nothing but the base's layers, the time at which the base says
+//! that it was made, and the epoch.
 
 use std::path::{Path, PathBuf};
 

@@ -14,15 +14,15 @@
 //! <cache>/rootfs/.oci-tmp-<name>-<random>/            a tree that is being made, with umoci's layout beside it
 //! ```
 //!
-//! The layers of a base are one tree. Each layer that is made here is a tree of its own, and an overlay stacks it on the
-//! base's, so that a changed package unpacks only its own layer. The tree of a step's layer is the upper folder of the
-//! overlay that the step ran on ([`adopt`]). An equal tree can be made from the layer's blob: umoci, which knows no
+//! The layers of a base are one tree. Each layer that is made here is a tree of its own, and an overlay stacks it on
+//! the base's, so that a changed package unpacks only its own layer. The tree of a step's layer is the upper folder of
+//! the overlay that the step ran on ([`adopt`]). An equal tree can be made from the layer's blob: umoci, which knows no
 //! overlays, unpacks it, and then what the layer deletes is marked. Where trees cannot be stacked, all layers are one
-//! tree, which each step copies; the copy becomes the tree of the layers up to that step's. A tree gets its name when it
-//! is whole and on disk, so a tree with a name is complete, whatever was killed.
+//! tree, which each step copies; the copy becomes the tree of the layers up to that step's. A tree gets its name when
+//! it is whole and on disk, so a tree with a name is complete, whatever was killed.
 //!
-//! [`dates`] says which times the files of a tree have. The time is part of the name, so that one layer at two places of
-//! an image, or on two bases, has two trees.
+//! [`dates`] says which times the files of a tree have. The time is part of the name, so that one layer at two places
+//! of an image, or on two bases, has two trees.
 
 pub(crate) mod dates;
 mod seal;
@@ -116,8 +116,8 @@ impl Rootfs {
         self.start.saturating_add(i64::try_from(self.own).unwrap_or(i64::MAX))
     }
 
-    /// Replaces the tree of a layer that was made here by another tree of that layer. Layers made here are counted from 0
-    /// for the lowest. Returns `None` where that cannot be: trees are not stacked, or another layer uses that tree.
+    /// Replaces the tree of a layer that was made here by another tree of that layer. Layers made here are counted from
+    /// 0 for the lowest. Returns `None` where that cannot be: trees are not stacked, or another layer uses that tree.
     pub(crate) fn replace(&mut self, layer: usize, by: Self) -> Option<()> {
         let other = by.lowers.into_iter().next().filter(|other| self.is_stacked() && !self.lowers.contains(other))?;
         let place = self.own.checked_sub(layer + 1)?;
@@ -223,8 +223,9 @@ fn folder(request: &RootfsRequest<'_>) -> Result<PathBuf, RootfsError> {
     Ok(folder)
 }
 
-/// Keeps the folder `fs` that a step left in this folder as the tree of the step's layer, or, if the step ran in a copy,
-/// as the tree of all layers up to it. Afterwards `fs` is gone. If there is none, since it was in memory, nothing is done.
+/// Keeps the folder `fs` that a step left in this folder as the tree of the step's layer, or, if the step ran in a
+/// copy, as the tree of all layers up to it. Afterwards `fs` is gone. If there is none, since it was in memory, nothing
+/// is done.
 ///
 /// On `Ok` a tree under the layer's name is whole and on disk.
 pub(crate) fn adopt(
@@ -278,8 +279,8 @@ pub(crate) fn check(folder: &Path, map: &IdMap) -> Result<bool, FileError> {
     set_aside(folder, map).map(|()| false)
 }
 
-/// Takes the name away from a tree, so that it is made anew, and removes it. A container that stands on the tree goes on
-/// with what it has open.
+/// Takes the name away from a tree, so that it is made anew, and removes it. A container that stands on the tree goes
+/// on with what it has open.
 pub(crate) fn set_aside(folder: &Path, map: &IdMap) -> Result<(), FileError> {
     let (parent, name) = (parent(folder), folder.file_name().unwrap_or_default().to_string_lossy());
     let half = create_unique_folder(parent, &format!("{TEMPORARY_PREFIX}{name}-"))?;

@@ -24,8 +24,8 @@ pub(super) enum TreeOf {
     Base,
     /// One layer that was made here; all its files have this time.
     Layer(i64),
-    /// The layers of a base and the layers that were made on top of it. `start` is the time of the first of these, less a
-    /// second; `own` says how many they are; `newest` is the newest time in the base, if it has layers.
+    /// The layers of a base and the layers that were made on top of it. `start` is the time of the first of these, less
+    /// a second; `own` says how many they are; `newest` is the newest time in the base, if it has layers.
     Whole { start: i64, own: usize, newest: Option<Moment> },
 }
 
@@ -154,7 +154,8 @@ impl CacheTree<'_> {
         Ok(())
     }
 
-    /// Marks what the layers delete, so that overlays hide it, and notes whether the layer has an entry for the root folder.
+    /// Marks what the layers delete, so that overlays hide it, and notes whether the layer has an entry for the root
+    /// folder.
     fn mark_untold(&self, tree: &Path) -> Result<(), RootfsError> {
         for layer in self.layers {
             let blob = std::fs::File::open(&layer.path).context("read", &layer.path)?;

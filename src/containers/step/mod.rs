@@ -9,11 +9,11 @@
 //! <cache>/logs/step-<key>.log         what it printed
 //! ```
 //!
-//! The flow: everything that decides the result is gathered ([`surroundings`]), and a [`key`] is made of it. If a layer is
-//! recorded for the key, it is the result, and no process is started. Otherwise the layers below are unpacked
-//! ([`rootfs`]), the sandbox runs the command on an overlay of them, the command's output is shown ([`output`]), and the
-//! tar that comes back is compressed into the store as it arrives. The overlay's upper folder becomes the layer's tree,
-//! for later steps and runs. The record is written last.
+//! The flow: everything that decides the result is gathered ([`surroundings`]), and a [`key`] is made of it. If a layer
+//! is recorded for the key, it is the result, and no process is started. Otherwise the layers below are unpacked
+//! ([`rootfs`]), the sandbox runs the command on an overlay of them, the command's output is shown ([`output`]), and
+//! the tar that comes back is compressed into the store as it arrives. The overlay's upper folder becomes the layer's
+//! tree, for later steps and runs. The record is written last.
 
 mod content;
 mod error;

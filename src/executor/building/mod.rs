@@ -2,8 +2,8 @@
 //!
 //! Each platform of an image is a node of the graph. Its packages are looked at first; that needs only the images that
 //! they take files from. If a package may stand on a link of the image below, the node then waits for the links of that
-//! image. After that each layer of the node is a task. The last task assembles the image, once the image below is whole.
-//! A layer that several images have is made once: the second task waits for the first, and finds the layer made.
+//! image. After that each layer of the node is a task. The last task assembles the image, once the image below is
+//! whole. A layer that several images have is made once: the second task waits for the first, and finds the layer made.
 //!
 //! A task returns early if an input is missing: the task that should have made the input has reported the error.
 
@@ -49,8 +49,8 @@ enum Work {
     Links(NodeId),
     /// Brings the layers of a base, unless its links are known.
     Fetch(NodeId),
-    /// Finds what an image holds that packages take files from. If the store does not know it, the second task brings the
-    /// image's layers, and the third reads them.
+    /// Finds what an image holds that packages take files from. If the store does not know it, the second task brings
+    /// the image's layers, and the third reads them.
     RecallFiles(NodeId),
     FetchFiles(NodeId),
     ReadFiles(NodeId),

@@ -110,8 +110,8 @@ pub(crate) enum Known {
     },
 }
 
-/// What the files say of a registry's credentials; no registry is asked. `named` is the file that the manifest or the user's
-/// settings name, beside which no other counts. A file that cannot be read, or is no JSON
+/// What the files say of a registry's credentials; no registry is asked. `named` is the file that the manifest or the
+/// user's settings name, beside which no other counts. A file that cannot be read, or is no JSON
 /// ([`io::ErrorKind::InvalidData`]), is an error with its path.
 pub(crate) fn known(named: Option<&Path>, registry: &str) -> Result<Known, (PathBuf, io::Error)> {
     let places = Places::of_environment(named);

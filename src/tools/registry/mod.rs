@@ -1,7 +1,7 @@
 //! Small questions to a registry, asked in process: starting skopeo for each would take longer than the answer.
 //!
-//! This is a shortcut for plain answers: a document whose bytes have the right digest, or a registry that says that a tag
-//! still stands for the known digest. Anything else (a refusal, a certificate that is not accepted, settings or
+//! This is a shortcut for plain answers: a document whose bytes have the right digest, or a registry that says that a
+//! tag still stands for the known digest. Anything else (a refusal, a certificate that is not accepted, settings or
 //! credentials that are not understood here) counts as no answer. skopeo, which reads the same files and gets the same
 //! flags, then asks again, decides and explains. Only three things are errors here: a fault that may pass, which counts
 //! as the first of skopeo's tries, so that a registry in trouble is not asked twice as often; credentials that would go
@@ -53,8 +53,8 @@ const LONGEST_WORDS: usize = 1000;
 pub(crate) struct Access {
     /// Plain HTTP or any certificate will do; for loopback addresses they always do.
     pub(crate) insecure: bool,
-    /// It is insecure because a project says so, and the user's own settings do not: no credentials are sent, unless the
-    /// registry is on this machine.
+    /// It is insecure because a project says so, and the user's own settings do not: no credentials are sent, unless
+    /// the registry is on this machine.
     pub(crate) withholds_credentials: bool,
     /// Send no credentials.
     pub(crate) anonymous: bool,
@@ -90,8 +90,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// `limit` is how long a registry may be silent, if that is less than it may be anyway; `insecure` has the registries,
-    /// as `host[:port]`, of which the user says that they need no certificate.
+    /// `limit` is how long a registry may be silent, if that is less than it may be anyway; `insecure` has the
+    /// registries, as `host[:port]`, of which the user says that they need no certificate.
     pub(crate) fn new(limit: Option<Duration>, insecure: BTreeSet<String>) -> Self {
         let limit = limit.map_or(LIMIT, |limit| limit.min(LIMIT));
         Self { limit, insecure: Arc::new(insecure), hosts: Mutex::default() }

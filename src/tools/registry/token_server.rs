@@ -1,7 +1,7 @@
 //! Which server for tokens may be sent a user's name and password.
 //!
-//! A registry names it, and it is often another host (for Docker Hub, `auth.docker.io`). The registry is believed as far as
-//! it was verified: over a connection that others could have changed, it could name any server.
+//! A registry names it, and it is often another host (for Docker Hub, `auth.docker.io`). The registry is believed as
+//! far as it was verified: over a connection that others could have changed, it could name any server.
 
 use std::collections::BTreeSet;
 

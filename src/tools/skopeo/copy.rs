@@ -1,4 +1,5 @@
-//! Copying images: from a layout to a registry, and between two. For bringing them here there is [`fetch`](super::fetch).
+//! Copying images: from a layout to a registry, and between two. For bringing them here there is
+//! [`fetch`](super::fetch).
 //!
 //! skopeo takes everything behind the first `:` of a layout's path for a tag. It is therefore started in
 //! the layout's folder and given a relative path there, so that any path will do. All others that it is
@@ -51,8 +52,8 @@ impl Skopeo {
         }
     }
 
-    /// Puts an index that the registry did not take from skopeo, whose `error` hides why. Everything that the index names
-    /// is there: skopeo puts it last. It is put again if what went wrong may pass.
+    /// Puts an index that the registry did not take from skopeo, whose `error` hides why. Everything that the index
+    /// names is there: skopeo puts it last. It is put again if what went wrong may pass.
     fn put_index(
         &self,
         index: &[u8],
@@ -98,8 +99,8 @@ impl Skopeo {
         })
     }
 
-    /// Copies to a registry, where `sides` are the registries of the copy; the digest comes from the digest file, never from
-    /// what skopeo prints.
+    /// Copies to a registry, where `sides` are the registries of the copy; the digest comes from the digest file, never
+    /// from what skopeo prints.
     fn publish(
         &self,
         stage: &'static str,
@@ -150,7 +151,8 @@ impl Skopeo {
     }
 }
 
-/// True if the registry refused an index. skopeo offers it as a Docker list next, and what it says is why that cannot be.
+/// True if the registry refused an index. skopeo offers it as a Docker list next, and what it says is why that cannot
+/// be.
 fn hides_refusal(error: &ToolError) -> bool {
     matches!(error, ToolError::Tool(failure) if failure.said.as_deref().is_some_and(|said| {
         said.contains("Manifest list must be converted to type") || said.contains("Uploading manifest list failed")

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! skopeo downloads until the registry has no more to send, and looks at sizes and digests afterwards. So the folder is
-//! watched, and skopeo is ended when there is more in it than the manifest promises. Which layer a file is to become skopeo
-//! says only at its end. Where it matters, the layers that are missing are fetched one by one, until one of them
+//! watched, and skopeo is ended when there is more in it than the manifest promises. Which layer a file is to become
+//! skopeo says only at its end. Where it matters, the layers that are missing are fetched one by one, until one of them
 //! is too long again: the error names it.
 
 use std::path::{Path, PathBuf};
@@ -146,8 +146,8 @@ impl Skopeo {
         Ok(())
     }
 
-    /// Fetches in process the layers that are missing, after skopeo would not. Where that fails without a plain answer, the
-    /// error is skopeo's.
+    /// Fetches in process the layers that are missing, after skopeo would not. Where that fails without a plain answer,
+    /// the error is skopeo's.
     fn fetch_in_process(
         &self,
         blobs: &Path,

@@ -1,8 +1,8 @@
 //! Makes calls again if what went wrong may pass. skopeo's own retries cover less than half of such failures.
 //!
 //! The waits grow, and there are limits to the number of tries and to their time. A note comes before each further try.
-//! A failure that will not pass is reported at once: no access, nothing there, a bad certificate, bytes that do not have
-//! their digest.
+//! A failure that will not pass is reported at once: no access, nothing there, a bad certificate, bytes that do not
+//! have their digest.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,11 +15,11 @@ use crate::tools::error::ToolError;
 
 /// How often a call is made at most.
 const TRIES: u32 = 5;
-/// How often a call is made at most if nothing listens at the address, or no route leads there: that seldom changes in a
-/// moment.
+/// How often a call is made at most if nothing listens at the address, or no route leads there: that seldom changes in
+/// a moment.
 const TRIES_OF_ABSENT: u32 = 3;
-/// How often a call is made at most if no answer comes, which takes long to find out, and if skopeo has already waited as
-/// long as the registry asked it to.
+/// How often a call is made at most if no answer comes, which takes long to find out, and if skopeo has already waited
+/// as long as the registry asked it to.
 const TRIES_OF_SLOW: u32 = 2;
 /// The wait before the second try. It doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);

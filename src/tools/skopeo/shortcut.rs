@@ -55,8 +55,8 @@ impl Skopeo {
         if source.is_mirror { call() } else { self.persist(task, invocation, call) }
     }
 
-    /// An error if skopeo, were it run with this access, would send credentials where they may not go. Where the registry
-    /// cannot be asked in process, nothing is known of that.
+    /// An error if skopeo, were it run with this access, would send credentials where they may not go. Where the
+    /// registry cannot be asked in process, nothing is known of that.
     pub(super) fn admit(
         &self,
         task: &Task,

@@ -1,8 +1,8 @@
 //! Where an image is read from: the mirrors of its registry, in their order, and then the registry.
 //!
 //! A mirror is a shortcut. It is asked once. If it lacks the image or answers wrongly, the next mirror is asked, and a
-//! note says so. A mirror that does not work at all is not asked again in this run. If no mirror and not the registry has
-//! the image, the error is the registry's own, with the answers of its mirrors as causes.
+//! note says so. A mirror that does not work at all is not asked again in this run. If no mirror and not the registry
+//! has the image, the error is the registry's own, with the answers of its mirrors as causes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -114,7 +114,8 @@ impl Skopeo {
         (reference.of(source.repository), source.access)
     }
 
-    /// Runs it: at a registry again if what went wrong may pass, at a mirror once. `prepare` is called before each time.
+    /// Runs it: at a registry again if what went wrong may pass, at a mirror once. `prepare` is called before each
+    /// time.
     pub(super) fn run_at(
         &self,
         source: &Source,
