@@ -1,5 +1,5 @@
-//! What layers hold, path by path, with a digest of each entry. The digest leaves out the time, so that an entry that
-//! was seen before is recognised at any time.
+//! What layers hold, path by path, with a digest of each entry. The digest does not cover the entry's time, so that an
+//! entry that was seen before is recognised whatever time it has now.
 //!
 //! [`Contents`] is one layer's, read from its blob once. [`stack`] puts the contents of several layers together as
 //! an overlay of them shows them.
@@ -51,7 +51,7 @@ impl Contents {
     /// Reads a layer's blob.
     pub(crate) fn read(blob: File, media_type: &str) -> Result<Self, BaseLayerError> {
         let mut entries: Vec<(RawPath, Said)> = Vec::new();
-        // By path: a hard link is what the path that it names is.
+        // The digest of each path, since a hard link has that of the path that it names.
         let mut files: BTreeMap<RawPath, Digest> = BTreeMap::new();
         each_member_of_base(blob, media_type, &mut |stream, found| {
             let path = normal(&found.member.name.0);
@@ -62,7 +62,7 @@ impl Contents {
                 entries.push((join(folder, deleted), Said::Deleted));
             } else if let MemberKind::HardLink(target) = &found.member.kind {
                 let target = normal(&target.0);
-                // One that leads nowhere known is what it names.
+                // A hard link to an unknown path is identified by that path.
                 let digest = files.get(&target).copied().unwrap_or_else(|| Digest::of(&target.0));
                 entries.push((path, Said::Other(digest)));
             } else {
@@ -77,7 +77,7 @@ impl Contents {
     }
 }
 
-/// A digest of all that a member is but its name and its time.
+/// A digest of a member that covers everything but its name and its time.
 fn identity(found: &Found, stream: &mut Stream) -> io::Result<Digest> {
     let Found { member, device, .. } = found;
     let mut hasher = Sha256::new();
@@ -114,12 +114,12 @@ fn put(bytes: &[u8], hasher: &mut Sha256) {
     hasher.update(bytes);
 }
 
-/// What layers show together, the lowest first; what is below them and they do not name is not known.
+/// What layers, lowest first, show together. Paths that only layers below them name are not known.
 pub(crate) fn stack(layers: &[Contents]) -> BTreeMap<RawPath, Shown> {
-    // Nothing for what is deleted: it is a change of its folder.
+    // `None` stands for a deleted path, which is a change of its folder.
     let mut paths: BTreeMap<RawPath, Option<Shown>> = BTreeMap::new();
     for (layer, contents) in layers.iter().enumerate() {
-        // What a layer deletes is what lower layers have.
+        // A layer deletes entries of lower layers, never its own.
         for (path, said) in &contents.entries {
             match said {
                 Said::Emptied => remove_within(path, &mut paths),

@@ -57,7 +57,7 @@ pub(crate) struct Selection {
     /// Whether there is a `**`: what matches then keeps its path below the folder.
     pub(crate) is_deep: bool,
     whole: GlobMatcher,
-    /// What a folder's path must match for something in it to match: one for each number of
+    /// Patterns for folders: only in a folder that matches can something match. There is one pattern for each number of
     /// components, up to the first `**`.
     leading: Vec<GlobMatcher>,
 }

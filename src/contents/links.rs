@@ -1,11 +1,10 @@
-//! What is a link in the image below, where packages may have to follow it.
+//! The symbolic links of an image, at the paths where packages may have to follow them, and its folders.
 //!
-//! Many bases make `/bin` a link to `usr/bin`. A layer that holds `bin/tool` would have engines
-//! replace that link by a folder. So the base's layers are looked through, once each: what a layer
-//! says of the few paths that matter is its [`LayerLinks`], small and worth caching by the layer's
-//! digest. Stacked, they are the image's [`BaseLinks`]. They also say whose every folder is: folders above a
-//! package's files are made like them ([`crate::layer::inherit`]), and a package that changes one gets a warning
-//! ([`crate::layer::Difference`]).
+//! Many bases make `/bin` a link to `usr/bin`. A layer that holds `bin/tool` would make engines replace that link by a
+//! folder. So each layer of a base is read once. What it says of the few paths that matter is its [`LayerLinks`], small
+//! enough to be recorded by the layer's digest. Stacked, they are the image's [`BaseLinks`]. These also have mode and
+//! owner of every folder: folders above a package's files are made like them ([`crate::layer::inherit`]), and a package
+//! that changes one gets a warning ([`crate::layer::Difference`]).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,7 +17,7 @@ use crate::model::LayerPath;
 use crate::model::layer_path::{OPAQUE, WHITEOUT};
 use crate::tar::{Found, MemberKind};
 
-/// Folders in which bases give folders to users and services: there a base is looked into.
+/// Folders in which bases have folders of users and services. Below these the base is asked for mode and owner.
 pub(crate) const PLACES: [&[u8]; 3] = [b"home", b"run", b"var"];
 
 /// What one layer says of the paths that matter: all folders, and whatever is of the first level, of the second one in
@@ -56,7 +55,7 @@ impl From<(u32, u64, u64)> for Rights {
     }
 }
 
-/// Short: a layer has many folders.
+/// The record is a list of numbers: a layer has many folders, so the record has to be short.
 impl From<Rights> for (u32, u64, u64) {
     fn from(Rights { mode, uid, gid }: Rights) -> Self {
         (mode, uid, gid)
@@ -114,7 +113,7 @@ pub(crate) struct BaseLinks {
 }
 
 impl BaseLinks {
-    /// What the layers, lowest first, make together.
+    /// Stacks layers, lowest first.
     pub(crate) fn stack<'a>(layers: impl IntoIterator<Item = &'a LayerLinks>) -> Self {
         let mut image = Self::default();
         for layer in layers {
@@ -143,14 +142,14 @@ impl BaseLinks {
         forget_within(&mut self.folders, folder);
     }
 
-    /// Whose a folder of the image is, if it is one and that is known.
+    /// Mode and owner of a folder of the image; `None` if it is no folder, or is not known.
     pub(crate) fn rights(&self, path: &LayerPath) -> Option<Rights> {
         self.folders.get(std::str::from_utf8(path.as_bytes()).ok()?).copied()
     }
 
-    /// Where the path is once links are followed: those above it, and itself if `follows_last`.
+    /// Where the path leads once links are followed: links above it and, if `follows_last`, a link at its end.
     ///
-    /// Nothing if a link leads back to itself.
+    /// Returns `None` if links lead back to themselves.
     pub(crate) fn follow(&self, path: &LayerPath, follows_last: bool) -> Option<LayerPath> {
         let target = |next: &LayerPath, is_last: bool| {
             let target = std::str::from_utf8(next.as_bytes()).ok().and_then(|next| self.links.get(next));

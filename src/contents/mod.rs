@@ -2,11 +2,11 @@
 //! machine that packages name, and the layers of [images](image).
 //!
 //! On disk, in the store: `records/archive/KEY` has an archive's [`Listing`], under the stat that the archive had when
-//! it was read, or a layer's diff ID. So one that is unchanged is not read to know what a layer will hold.
+//! it was read, or a layer's diff ID. So an unchanged archive does not have to be read again.
 //!
 //! The flow: [`Archive::listing`] gets the listing, from the store or from one pass over the archive, and a
-//! [`select::Selection`] says what of it goes where. Of a base only what matters is read and kept: its [`links`], the
-//! [`digests`] of what it holds, and what its unpacked tree does not tell ([`untold`]).
+//! [`select::Selection`] says which members go where. Three other modules read layers of a base, and keep only what is
+//! needed later: its [`links`], the [`digests`] of its entries, and what its unpacked tree does not show ([`untold`]).
 //!
 //! The key types: an [`Archive`] is a file on this machine and what tells it from others, [`Archived`] a
 //! file in it, and an [`image::ImageTree`] all that an image holds.

@@ -1,7 +1,7 @@
 //! Which of an archive's members go into a layer, and where to.
 //!
-//! The members mean what they mean to tar: of two with one name the later counts, and a hard link is
-//! another name of the member that had its target's name at that time.
+//! Members mean what they mean to tar: of two members with one name the later one counts, and a hard link is another
+//! name of the member that had the target's name at that time.
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use crate::tar::{Bytes, Listing, Member, MemberKind};
 
 /// What a package takes of an archive.
 pub(crate) struct Selection<'a> {
-    /// How many leading folders are dropped; what has no more than these names is left out.
+    /// How many leading folders are dropped. A member whose name has no more parts is left out.
     pub(crate) strip: usize,
     /// Globs of the paths that are left then.
     pub(crate) include: &'a Globs,
@@ -38,7 +38,7 @@ pub(crate) struct Taken<'a> {
 /// A path of the archive.
 #[derive(Clone, Copy)]
 struct Name {
-    /// Which member gave the path, and which it stands for: two only for a hard link.
+    /// The member that gave the path, and the member that the path stands for. They differ only for a hard link.
     given_by: usize,
     member: usize,
 }
@@ -127,7 +127,7 @@ impl Selection<'_> {
         for (path, name) in names {
             let is_folder = listing.0[name.member].kind == MemberKind::Folder;
             let count = path.components().count();
-            // A folder that all of is dropped is the root of what is left.
+            // A folder all of whose name is dropped is the root of what is left.
             if count < self.strip || (count == self.strip && !is_folder) {
                 continue;
             }
@@ -175,8 +175,8 @@ fn fault(member: &Member, path: &LayerPath) -> Option<Fault> {
     }
 }
 
-/// Access control lists, without which a mode gives more than it should, and what would change how an
-/// engine's overlay is put together.
+/// True for attributes that cannot be packed: access control lists, without which a mode would grant more than it
+/// should, and attributes that would change how an engine's overlay works.
 fn is_refused(attribute: &[u8]) -> bool {
     let is_list = attribute.starts_with(b"system.") || attribute.starts_with(b"SCHILY.acl.");
     attribute.is_empty() || attribute.contains(&0) || is_list || is_of_overlay(attribute)

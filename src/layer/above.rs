@@ -1,9 +1,9 @@
-//! Folders above a package's files, as the image below has them.
+//! Gives folders above a package's files the mode and owner that they have in the image below.
 //!
-//! Such a folder needs an entry in the layer, and its mode and owner are looked up where every machine finds
-//! them: in the layers that were made here, then in the image that the files come from, and below [`PLACES`] also in
-//! the base from elsewhere, whose layers are fetched for this. Anywhere else the folder becomes what
-//! [`folder_mode`](super::tree::folder_mode) says: what a store happens to hold must not decide a digest.
+//! Such a folder needs an entry in the layer. Its mode and owner are looked up where every machine finds them: in the
+//! layers that were made here, then in the image that the files come from, and below [`PLACES`] also in the base from
+//! elsewhere, whose layers are fetched for this. Any other folder gets the default
+//! ([`folder_mode`](super::tree::folder_mode)): what a store happens to hold must not decide a digest.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ impl Look {
     }
 }
 
-/// Gives the folders of which no package says anything the mode and owner that they have below.
+/// Gives folders that no package declares the mode and owner that they have below.
 pub(crate) fn inherit(trees: &mut [&mut Tree], below: &Below) {
     let unsaid: BTreeMap<LayerPath, Claim> =
         unsaid(trees.iter().map(|tree| &**tree)).into_iter().map(|(path, claim)| (path.clone(), claim)).collect();
@@ -63,7 +63,7 @@ pub(crate) fn inherit(trees: &mut [&mut Tree], below: &Below) {
     }
 }
 
-/// The folders that are only there since something is below them, in all of these trees, and by what right.
+/// The folders of these trees that are there only because something is below them, each with its claim.
 fn unsaid<'a>(trees: impl Iterator<Item = &'a Tree> + Clone) -> BTreeMap<&'a LayerPath, Claim> {
     let mut claims: BTreeMap<&LayerPath, Claim> = BTreeMap::new();
     for entry in trees.flat_map(|tree| &tree.entries) {
@@ -76,8 +76,8 @@ fn unsaid<'a>(trees: impl Iterator<Item = &'a Tree> + Clone) -> BTreeMap<&'a Lay
     claims
 }
 
-/// Whether the base from elsewhere has a say in how a folder is: in one of [`PLACES`], where no image that files come
-/// from has one.
+/// True if the base from elsewhere decides mode and owner of a folder: it is in one of [`PLACES`], and no image that
+/// files come from has it.
 fn asks_the_base(folder: &LayerPath, claim: Claim) -> bool {
     claim == Claim::Implied && is_in_places(folder)
 }

@@ -1,8 +1,8 @@
-//! The content of files in archives, in the order of a layer, which is not the archive's.
+//! The content of files in archives, in the order of a layer, which differs from the archive's.
 //!
-//! A plain archive is read where the content is. Of one that is compressed, what the layer takes is
-//! unpacked once into a file without a name, at the places that it has among the plain bytes: the memory
-//! does not grow, and of long runs of zeros not even the file does.
+//! A plain archive is read at the place of each content. From a compressed archive, the content that the layer takes is
+//! unpacked once into a file without a name, at its place among the plain bytes. So the memory does not grow, and long
+//! runs of zeros take no room in the file.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -35,7 +35,7 @@ impl<'a> Contents<'a> {
         Self { tree, open: Vec::new() }
     }
 
-    /// A file that stands where this content begins.
+    /// A file whose position is at the start of this content.
     pub(crate) fn seek(&mut self, archived: &Archived) -> Result<&mut File, LayerError> {
         let known = self.open.iter().position(|opened| Arc::ptr_eq(&opened.archive, &archived.archive));
         let index = match known {
@@ -74,13 +74,13 @@ impl<'a> Contents<'a> {
         self.unchanged(archive, &file)?;
         let mut stream = file.try_clone().and_then(Stream::new).map_err(failed)?;
         let unpacked = stream.is_compressed().then(|| {
-            // A change since the scan explains whatever went wrong.
+            // If the archive was changed since the scan, that is the error.
             self.unpacked(archive, &mut stream).map_err(|error| self.unchanged(archive, &file).err().unwrap_or(error))
         });
         Ok(Opened { archive: Arc::clone(archive), unpacked: unpacked.transpose()?, file })
     }
 
-    /// What the tree takes of the archive, each at its place; in between are holes.
+    /// Unpacks the content that the tree takes of the archive, each at its place, with holes between them.
     fn unpacked(&self, archive: &Arc<Archive>, stream: &mut Stream) -> Result<File, LayerError> {
         let mut wanted: Vec<(u64, u64)> = Vec::new();
         wanted.extend(self.tree.entries.iter().filter_map(|entry| match &entry.kind {

@@ -1,7 +1,7 @@
-//! What a build changes of folders that its base has, without having been asked to.
+//! Folders of the base that a build changes without having been asked to.
 //!
-//! The folders above a package's files need entries, and what they are like in the base is most often not
-//! known. Where it is, since the base was looked into for its links, a difference is worth a warning.
+//! The folders above a package's files need entries, and mostly it is not known what they are like in the base. If it
+//! is known, because the base was read for its links, a difference gets a warning.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::layer::Tree;
 use crate::layer::tree::{Claim, Kind};
 use crate::model::LayerPath;
 
-/// A folder that is not like the base's.
+/// A folder whose mode or owner differs from the base's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Difference {
     path: LayerPath,
@@ -21,8 +21,8 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// Every folder of the layers that the base has with another mode or owner; those of which a `folder`
-    /// package says how they are to be are left out.
+    /// Every folder of the layers whose mode or owner differs from the base's. Folders that a `folder` package declares
+    /// are left out.
     pub(crate) fn all<'a>(trees: impl Iterator<Item = &'a Tree> + Clone, base: &BaseLinks) -> BTreeSet<Self> {
         let folders = |tree: &'a Tree| {
             tree.entries.iter().filter_map(|entry| match entry.kind {
@@ -49,7 +49,7 @@ fn shown(rights: Rights) -> String {
     format!("{:04o} of {}:{}", rights.mode, rights.uid, rights.gid)
 }
 
-/// Says what to write to keep what the base has, and by that also what to write to have it changed.
+/// The message says what to write to keep the base's mode and owner; that also shows how to change them.
 impl fmt::Display for Difference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, here, base } = self;

@@ -13,7 +13,7 @@ use crate::layer::LayerError;
 use crate::layer::tree::HostFile;
 use crate::model::LayerPath;
 
-/// Opens the files of a tree. Of the folder that the last one was in it keeps a descriptor.
+/// Opens the files of a tree. It keeps a descriptor of the folder that the last file was in.
 #[derive(Default)]
 pub(crate) struct Files {
     folder: Option<(Arc<Path>, OwnedFd)>,
@@ -35,7 +35,7 @@ impl Files {
     }
 }
 
-/// Why it could not be read; what is no file any more was one when it was scanned.
+/// The error of a file that could not be read. If it is no file any more, it changed since the scan.
 pub(crate) fn unreadable(path: String, source: io::Error) -> LayerError {
     match stamp::is_replaced(&source) {
         true => LayerError::Changed { path },

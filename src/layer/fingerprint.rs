@@ -1,4 +1,4 @@
-//! Whether a layer that was packed before is still what its packages hold, from stats alone.
+//! Tells from stats alone whether a layer that was packed before still has what its packages hold.
 
 use sha2::{Digest as _, Sha256};
 
@@ -12,9 +12,9 @@ use crate::model::Digest;
 pub(crate) const WRITER_VERSION: u32 = 1;
 
 impl Tree {
-    /// A key of everything that decides the layer's bytes, as far as stats can tell: equal keys, equal
-    /// bytes, for the same compression and epoch, if the tree was settled when it was written. The platform
-    /// decides none: it only refuses some, see [`Machine`](crate::model::elf::Machine).
+    /// A key of everything that decides the layer's bytes, as far as stats can tell. For one compression and epoch,
+    /// equal keys mean equal bytes, if the tree was settled when it was written. The platform is not part of it: it
+    /// decides no bytes, and only refuses programs, see [`Machine`](crate::model::elf::Machine).
     pub(crate) fn fingerprint(&self) -> Digest {
         let mut hasher = Sha256::new();
         let mut record = Vec::with_capacity(512);
@@ -33,11 +33,11 @@ impl Tree {
         Digest::finish(hasher)
     }
 
-    /// Waits until any further change of a file would show in its stat; call it before
-    /// [`Tree::write`], and record the layer under its fingerprint only if this was true.
+    /// Waits until any further change of a file would show in its stat. Call it before [`Tree::write`], and record the
+    /// layer under its fingerprint only if this returned true.
     ///
-    /// False, without a wait, for what was changed within the last two seconds on a file system
-    /// that keeps only seconds, and for times that lie ahead.
+    /// Returns false, without a wait, if a file was changed within the last two seconds on a file system that keeps
+    /// only seconds, or has a time in the future.
     #[must_use]
     pub(crate) fn settle(&self) -> bool {
         let changes = self.entries.iter().filter_map(|entry| match &entry.kind {

@@ -1,4 +1,4 @@
-//! The layers of one build in agreement with each other.
+//! Makes the layers of one build agree with each other.
 
 use crate::layer::conflict::Conflicts;
 use crate::layer::tree::Claim;
@@ -18,14 +18,14 @@ pub(crate) fn reconcile(trees: &mut [&mut Tree]) -> Vec<At<LayerError>> {
     for (tree, entries) in trees.iter().enumerate() {
         all.extend(entries.entries.iter().enumerate().map(|(index, entry)| (&entry.path, tree, index)));
     }
-    // Stable, and quick on runs that are sorted already.
+    // The sort is stable, and quick since each tree is sorted already.
     all.sort_by(|one, other| one.0.cmp(other.0));
     let mut conflicts = Conflicts::default();
     let mut changes = Vec::new();
     for group in all.chunk_by(|one, other| one.0 == other.0).filter(|group| group.len() > 1) {
         let entry = |(_, tree, index): &(&LayerPath, usize, usize)| &trees[*tree].entries[*index];
         let place = |at: &(&LayerPath, usize, usize)| &trees[at.1].origins[entry(at).origin].place;
-        // The first of the greatest claim; what is no folder comes before all folders.
+        // The winner is the first entry with the greatest claim. Anything but a folder has the greatest of all.
         let Some(winner) = group.iter().rev().max_by_key(|at| entry(at).claim().map_or(Claim::Declared, |claim| claim))
         else {
             continue;

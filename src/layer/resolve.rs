@@ -14,8 +14,8 @@ impl Tree {
 
     /// This tree, with its entries where they go on an image with these links.
     ///
-    /// What is below a link goes below what it leads to, and a folder that stands on a link is that
-    /// folder. Entries that meet there and contradict each other are errors.
+    /// An entry below a link goes below the path that the link leads to. A folder at the path of a link stands for the
+    /// folder that the link leads to. Entries that meet there and contradict each other are errors.
     pub(crate) fn resolve(self, links: &BaseLinks) -> Result<Self, Vec<At<LayerError>>> {
         let Self { entries, origins, platform, folder } = self;
         let mut problems = Vec::new();
@@ -28,7 +28,7 @@ impl Tree {
                 problems.push(At::new(LayerError::BaseLinkLoop { path: entry.path }, place, ""));
                 continue;
             };
-            // What is no folder does not go where the link leads: it would take the link's own name.
+            // Anything but a folder would replace the link itself.
             let is_below = matches!(entry.kind, Kind::Folder(_) | Kind::Link(_)) || !may_stand_on_a_link(&entry.path);
             if !is_below && links.follow(&entry.path, true).is_some_and(|end| end != above) {
                 let place = &origins[entry.origin].place;
@@ -44,7 +44,7 @@ impl Tree {
                 entry.path = path;
                 resolved.push(entry);
             } else if !path.is_root() {
-                // The name is the link's; the folder is only needed to be there.
+                // The entry stands at a link, so the folder that the link leads to only has to be there.
                 resolved.push(Entry::implied(path, entry.origin));
             }
         }

@@ -6,7 +6,7 @@ use serde::ser::{Serialize, Serializer};
 use crate::layer::Tree;
 use crate::layer::fingerprint::put_entry;
 
-/// Serialised, a map of every path to what its entry comes of; it is never whole in memory.
+/// Serialises as a map from each path to the source of its entry. The map is never whole in memory.
 pub(crate) struct Stamps<'a>(pub(crate) &'a Tree);
 
 impl Stamps<'_> {
@@ -27,7 +27,7 @@ impl Serialize for Stamps<'_> {
     }
 }
 
-/// FNV-1a: it only has to tell apart, and only for an explanation.
+/// FNV-1a, which is good enough: the hash serves explanations alone.
 fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

@@ -106,7 +106,7 @@ impl HostFile {
     }
 }
 
-/// By what right a folder has an entry; of two for one path the greater counts.
+/// Why a folder has an entry. Of two claims for one path the greater one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Claim {
     /// Something is below it.
@@ -115,7 +115,7 @@ pub(crate) enum Claim {
     AsThere,
     /// It is a folder of a package.
     Packed,
-    /// A `folder` package says how it is.
+    /// A `folder` package declares it.
     Declared,
 }
 
@@ -147,7 +147,7 @@ impl Entry {
             }
     }
 
-    /// Whether the two entries of one path cannot both be meant.
+    /// True if the two entries of one path contradict each other.
     pub(crate) fn contradicts(&self, other: &Self) -> bool {
         match (self.claim(), other.claim()) {
             (Some(one), Some(other_claim)) if one != other_claim || one <= Claim::AsThere => false,
@@ -210,8 +210,8 @@ impl Tree {
         (is_file && entries.next().is_none()).then_some(entry)
     }
 
-    /// Which entries are only further names of a file in an archive, each with the first entry of that
-    /// file: the archive has them as hard links, and so has the layer.
+    /// The entries that are further names of a file in an archive, each with the first entry of that file. They are
+    /// hard links in the archive, and become hard links in the layer.
     pub(crate) fn further_names(&self) -> BTreeMap<usize, usize> {
         let mut firsts = BTreeMap::new();
         let mut further = BTreeMap::new();

@@ -20,8 +20,8 @@ use crate::sanitize;
 use crate::source::At;
 use crate::tar::{Attributes, Record, RecordKind, record};
 
-/// The least content of a layer whose blocks are worth remembering: less is compressed sooner than
-/// it is looked up and recorded.
+/// The least content of a layer whose blocks are worth remembering. Less content is compressed sooner than its blocks
+/// are looked up and recorded.
 const WORTH_REMEMBERING: u64 = 8 << 20;
 
 /// How a layer is written.
@@ -30,10 +30,10 @@ pub(crate) struct WriteOptions<'a> {
     /// The time that every entry carries, in seconds since 1970.
     pub(crate) epoch: i64,
     pub(crate) compression: Compression,
-    /// The process's; the bytes do not depend on how many there are.
+    /// The threads of the process that compress. The bytes do not depend on their number.
     pub(crate) compressors: &'a Compressors,
-    /// Blocks that need not be compressed again; with nothing here none are remembered either. The
-    /// bytes do not depend on them.
+    /// Blocks that need not be compressed again. With `None` no blocks are remembered either. The bytes do not depend
+    /// on them.
     pub(crate) earlier: Option<Arc<EarlierBlocks>>,
 }
 
@@ -87,7 +87,7 @@ impl Tree {
         Ok(WrittenLayer { programs, is_first_inert, ..written })
     }
 
-    /// Appends what a file holds; what its first bytes say.
+    /// Appends what a file holds. Returns what its first bytes say.
     fn put_content(
         &self,
         entry: &Entry,
@@ -126,7 +126,7 @@ impl Tree {
         }
     }
 
-    /// Appends `size` bytes of the file, which is shown so in messages; what the first ones say.
+    /// Appends `size` bytes of the file, which messages call `shown`. Returns what the first bytes say.
     fn copy(
         &self,
         file: &mut File,
@@ -171,8 +171,8 @@ impl Tree {
 
 static NO_ATTRIBUTES: Attributes = BTreeMap::new();
 
-/// Appends all that stands before the entry's content; for another name of an entry before, which is
-/// `same_as`, that is all.
+/// Appends the headers that stand before the entry's content. A further name of the entry `same_as` is a hard link, and
+/// has no content.
 fn put_header(entry: &Entry, same_as: Option<&LayerPath>, epoch: i64, out: &mut Vec<u8>) {
     let mut name = entry.path.as_bytes().to_vec();
     let kind = match (&entry.kind, same_as) {
@@ -197,7 +197,7 @@ struct Head {
     is_script: bool,
 }
 
-/// Whether a file is called as shared libraries are, which look like programs.
+/// True if a file has the name of a shared library. Libraries look like programs.
 fn is_library(entry: &Entry) -> bool {
     entry.path.name().is_some_and(|name| memchr::memmem::find(name, b".so").is_some())
 }

@@ -1,8 +1,8 @@
-//! One layer put on top of others (OCI image spec, "Applying Changesets").
+//! Puts one layer on top of others (OCI image spec, "Applying Changesets").
 //!
-//! What a layer deletes is gone first, wherever in the layer that is said ([`whiteouts`](super::whiteouts)). Its
-//! other members count in their order, as tar has it: the later of two counts, and what is below a link goes where
-//! the link leads at that time.
+//! Whiteouts come first, wherever they are in the layer ([`whiteouts`](super::whiteouts)). The other members count in
+//! their order, as for tar: of two members with one path the later one counts, and a member below a link goes where the
+//! link leads at that time.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ impl Stack {
         Some(node)
     }
 
-    /// The folder that a path leads to, made where there is none: what no layer says is as tools make it.
+    /// The folder that a path leads to. It is made if it is missing, with the mode and owner that tools give it.
     fn make_folder(&mut self, path: LayerPath) -> Result<LayerPath, LayerPath> {
         if path.is_root() || matches!(self.nodes.get(&path), Some(Node { kind: NodeKind::Folder, .. })) {
             return Ok(path);
@@ -130,7 +130,7 @@ impl Node {
     }
 }
 
-/// The path that a name means: what climbs above the root stays there.
+/// The path that a name means. A `..` above the root stays at the root.
 pub(crate) fn normal(name: &Bytes) -> LayerPath {
     name.0.split(|byte| *byte == b'/').fold(LayerPath::root(), |path, name| match name {
         b"" | b"." => path,

@@ -1,4 +1,4 @@
-//! Where a path leads in an image.
+//! Finds out where a path leads in an image.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use crate::contents::follow::{Endless, follow};
 use crate::contents::image::{NodeKind, Stack};
 use crate::model::LayerPath;
 
-/// Why a path leads to nothing. The paths are real ones.
+/// Why a path leads to nothing. The paths in it have no links.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Lost {
     /// There is nothing here.
     Missing(LayerPath),
-    /// This is no folder, and something is to be in it.
+    /// This is no folder, and the path goes on below it.
     NotAFolder(LayerPath),
     /// Links lead back to themselves, or further than anything can go.
     Loop,
@@ -24,13 +24,13 @@ impl From<Endless> for Lost {
 }
 
 impl Stack {
-    /// What the path is once links are followed: those on the way, and itself if `follows_last`. No link
-    /// leads out of the image.
+    /// The path without links: links on the way are followed and, if `follows_last`, a link at its end. No link leads
+    /// out of the image.
     pub(crate) fn find(&self, path: &LayerPath, follows_last: bool) -> Result<LayerPath, Lost> {
         self.find_past(path, follows_last, &BTreeSet::new())
     }
 
-    /// [`Stack::find`] where some links are no longer what they were: they are not followed, and nothing is in
+    /// As [`Stack::find`], in a stack in which some links were replaced: these are not followed, and nothing is below
     /// them.
     pub(crate) fn find_past(
         &self,

@@ -1,5 +1,5 @@
-//! What the layers of an image make together, as one plain tar that any tool reads alike: every path once, folders
-//! before all else, no whiteout, no link on the way to anything, and no kind of entry that only some tools know.
+//! Writes all layers of an image as one plain tar that every tool reads alike: each path once, folders before what is
+//! in them, no whiteout, no link on the way to a path, and no kind of entry that only some tools know.
 //!
 //! umoci gets this tar in place of the layers if it would refuse the layers or misread them.
 
@@ -111,7 +111,7 @@ pub(crate) fn flatten(
     Ok((Digest::finish(tar.hasher), tar.size))
 }
 
-/// All that a layer holds, and the time of each of its members. A layer that is not what its diff ID says is none.
+/// All that a layer holds, and the time of each of its members. It is an error if the layer does not have its diff ID.
 fn list(layer: &LayerFile<'_>) -> Result<(Listing, Vec<i64>), FlattenError> {
     let (mut members, mut modified) = (Vec::new(), Vec::new());
     let read = open(layer).and_then(|blob| {

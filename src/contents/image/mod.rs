@@ -1,5 +1,5 @@
-//! What the layers of an image make together, so that a package can take files of it: without unpacking
-//! it, and so with the owners that its layers record, whichever user builds.
+//! The files of an image, known from its layers without unpacking them, so that a package can take some of them. Owners
+//! are those that the layers record, whichever user builds.
 //!
 //! On disk there is nothing of its own: a layer's listing is kept as an [`Archive`]'s is, under the layer's diff ID.
 //!
@@ -8,8 +8,8 @@
 //! A package finds its path in there ([`find`]: links lead where they lead within the image, never out of
 //! it). The content is read from the layers' blobs when the layer is written.
 //!
-//! Where umoci would unpack something else, or nothing, [`flatten()`] writes what the layers make together as one
-//! plain tar; [`order`] tells whether umoci reads a layer as it is meant.
+//! If umoci would misread or refuse the layers, [`flatten()`] writes all of them as one plain tar. [`order`] tells
+//! whether umoci reads a layer as it is meant.
 //!
 //! The key types: a [`Stack`] has a [`Node`] for every path of the layers that were put on it, an [`ImageTree`] is
 //! the stack of an image.

@@ -1,8 +1,8 @@
-//! Whether umoci reads a layer as it is meant.
+//! Tells whether umoci reads a layer as it is meant.
 //!
-//! umoci takes the members of a layer in their order, and looks for what a whiteout deletes where the links lead
-//! at that time. That is what the spec means where every folder comes before what is in it, as nearly every tool
-//! writes it; and where nothing is deleted, the order is all that counts.
+//! umoci takes the members of a layer in their order, and follows links as they are at that time to find what a
+//! whiteout deletes. That agrees with the spec if every folder comes before what is in it, as nearly every tool writes
+//! layers. If a layer deletes nothing, its order is all that counts.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,7 +13,7 @@ use crate::model::LayerPath;
 use crate::model::layer_path::{OPAQUE, WHITEOUT};
 use crate::tar::{Member, MemberKind};
 
-/// Reads the layer's blob to its end. False if what umoci makes of it may be something else than what is meant.
+/// Reads the layer's blob to its end. Returns false if umoci may misread it.
 pub(crate) fn is_read_as_meant(blob: File) -> io::Result<bool> {
     let mut order = Order::default();
     each_member(blob, &mut |_, found| {
@@ -24,12 +24,12 @@ pub(crate) fn is_read_as_meant(blob: File) -> io::Result<bool> {
 }
 
 struct Order {
-    /// The folders that came.
+    /// The folders that came so far.
     folders: BTreeSet<LayerPath>,
     deletes: bool,
     /// Every member came after the folders that it is in, and no folder became something else.
     is_orderly: bool,
-    /// There are names that umoci takes for something else than they are.
+    /// There are names that umoci misreads.
     is_odd: bool,
 }
 

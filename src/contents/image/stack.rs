@@ -1,4 +1,4 @@
-//! What layers make together: a node for every path.
+//! The paths of several layers, put on top of each other, with a node for each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -10,7 +10,7 @@ use crate::tar::Attributes;
 /// Every path of some layers.
 #[derive(Debug, Default)]
 pub(crate) struct Stack {
-    /// All but the root; every path is a real one, with no link in it but at its end.
+    /// All paths but the root. No path has a link in it, except at its end.
     pub(crate) nodes: BTreeMap<LayerPath, Node>,
     /// The root, if a layer has an entry for it.
     pub(crate) root: Option<Node>,
@@ -27,8 +27,8 @@ pub(crate) struct Node {
     pub(crate) mode: Mode,
     pub(crate) owner: Owner,
     pub(crate) attributes: Option<Box<Attributes>>,
-    /// Which member of which layer gave it, by their numbers; a folder that no layer has, but is above what one
-    /// has, was given by none. Two paths with one giver are two names of one file.
+    /// The numbers of the layer and of the member that gave this path; `None` for a folder that no layer has an entry
+    /// for. Two paths that one member gave are two names of one file.
     pub(crate) given_by: Option<(u32, u32)>,
 }
 

@@ -1,8 +1,8 @@
-//! What a layer deletes of the layers below it (OCI image spec, "Whiteouts").
+//! Removes what a layer deletes of the layers below it (OCI image spec, "Whiteouts").
 //!
-//! Its order in the layer does not matter: all of it is judged by what the layers below make together. A link of
-//! theirs is followed on the way to what is deleted, but not one that this layer deletes or puts something else
-//! in the place of: what is in that is in this layer alone.
+//! The place of a whiteout in the layer does not matter: whiteouts are judged by the layers below. Links of those
+//! layers are followed on the way to a deleted path, except links that this layer deletes or replaces: what is below
+//! such a path is in this layer alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,11 @@ use crate::model::LayerPath;
 use crate::model::layer_path::{OPAQUE, WHITEOUT};
 use crate::tar::Listing;
 
-/// A whiteout: the folder that it is in, and what of that it deletes; nothing stands for all.
+/// A whiteout: the folder that it is in, and the name that it deletes there; `None` stands for all names.
 type Whiteout = (LayerPath, Option<Vec<u8>>);
 
 impl Stack {
-    /// Removes what the layer deletes, and gives it back by its path.
+    /// Removes what the layer deletes, and returns it by path.
     pub(crate) fn remove_whited_out(&mut self, listing: &Listing) -> BTreeMap<LayerPath, Node> {
         let mut gone = BTreeMap::new();
         let mut whiteouts: Vec<Whiteout> = Vec::new();
@@ -26,7 +26,7 @@ impl Stack {
         if whiteouts.is_empty() {
             return gone;
         }
-        // The order is by depth, so that nothing is looked for in what is deleted.
+        // Whiteouts are taken by depth, so that none is looked for in a folder that is deleted.
         whiteouts.sort_by_cached_key(|(folder, name)| (folder.components().count(), folder.clone(), name.clone()));
         whiteouts.dedup();
         let replaced = self.replaced(listing, &whiteouts);
@@ -47,7 +47,7 @@ impl Stack {
         gone
     }
 
-    /// The links of the layers below that this layer deletes or puts something else in the place of.
+    /// The links of the layers below that this layer deletes or replaces.
     fn replaced(&self, listing: &Listing, whiteouts: &[Whiteout]) -> BTreeSet<LayerPath> {
         let whited = whiteouts.iter().filter_map(|(folder, name)| Some((folder.clone(), name.clone()?)));
         let mut given: Vec<(LayerPath, Vec<u8>)> = whited.collect();
