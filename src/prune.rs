@@ -201,7 +201,7 @@ mod tests {
         let tree = living.root().join(format!("rootfs/{CHAIN}-host"));
         std::fs::create_dir_all(tree.join("fs")).unwrap();
         std::fs::write(tree.join("size"), "5000").unwrap();
-        let lock = crate::fs::Lock::shared(&living.root().join(format!("rootfs/{CHAIN}-host.lock"))).unwrap();
+        let lock = crate::fs::FileLock::shared(&living.root().join(format!("rootfs/{CHAIN}-host.lock"))).unwrap();
         let other = Store::open(living.root()).unwrap();
         let map = IdMap::detect();
         let pruned = prune(&other, &map, ByteSize(0)).unwrap();

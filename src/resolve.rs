@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::layout::{Layout, LayoutError, Pinned};
-use crate::lock::{Entry, Lock};
+use crate::lock::{Lock, LockEntry};
 use crate::manifest::{Base, Pin};
 use crate::model::config::ConfigError;
 use crate::model::document::DocumentError;
@@ -91,13 +91,13 @@ impl Resolver<'_> {
     }
 
     /// The entry of every pin, and the errors of those that have none.
-    pub(crate) fn resolve(&self, pins: &Pins<'_>) -> (BTreeMap<String, Entry>, Vec<At<ResolveError>>) {
+    pub(crate) fn resolve(&self, pins: &Pins<'_>) -> (BTreeMap<String, LockEntry>, Vec<At<ResolveError>>) {
         let (mut answers, mut errors) = self.ask_all(pins, pinned, |question: &Question<'_>| self.ask(question));
         let look = |layout: &Layout, pin: &Pin| layout.pin(pin.digest.as_ref(), self.store);
         self.look_at_all(pins, look, (&mut answers, &mut errors));
         let entries = answers.into_iter().filter_map(|(name, answer)| {
             let (base, pin) = pins.get(&name)?;
-            let entry = Entry {
+            let entry = LockEntry {
                 origin: base.origin.value.clone(),
                 tag: pin.tag.clone(),
                 digest: answer.digest,
@@ -268,7 +268,7 @@ impl image::Documents for Asked<'_> {
 }
 
 /// True if the entry was resolved from this tag.
-fn is_of(entry: &Entry, reference: &Reference) -> bool {
+fn is_of(entry: &LockEntry, reference: &Reference) -> bool {
     let Reference::Tag(repository, tag) = reference else { return false };
     entry.origin.repository() == Some(repository) && entry.tag.as_ref() == Some(tag)
 }

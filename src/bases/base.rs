@@ -8,7 +8,7 @@ use crate::bases::trust::Trust;
 use crate::fs::FileError;
 use crate::image::{Image, ImageError};
 use crate::layout::{Layout, LayoutError};
-use crate::lock::Entry;
+use crate::lock::LockEntry;
 use crate::manifest::Base;
 use crate::model::{Descriptor, Digest, ImageManifest, Origin, Platform, Reference};
 use crate::report::{Meter, Reporter, WorkKind};
@@ -67,7 +67,7 @@ pub(crate) enum BaseError {
 
 impl BaseError {
     /// The error of a base that has no image for a platform, with those that it has.
-    pub(crate) fn no_platform(name: &str, entry: &Entry, platform: &Platform) -> Self {
+    pub(crate) fn no_platform(name: &str, entry: &LockEntry, platform: &Platform) -> Self {
         let known: Vec<String> = entry.platforms.keys().map(|platform| format!("`{platform}`")).collect();
         let variants = entry
             .platforms
@@ -171,7 +171,7 @@ impl Bases<'_> {
         &self,
         name: &str,
         base: &Base,
-        entry: &Entry,
+        entry: &LockEntry,
         platform: &Platform,
     ) -> Result<BaseImage, BaseError> {
         let Some(digest) = entry.platforms.get(platform) else {
@@ -212,7 +212,7 @@ impl Bases<'_> {
         image.config.set_platform(platform);
     }
 
-    fn supply(&self, name: &str, base: &Base, entry: &Entry, digest: &Digest) -> Result<Supply, BaseError> {
+    fn supply(&self, name: &str, base: &Base, entry: &LockEntry, digest: &Digest) -> Result<Supply, BaseError> {
         let path = match &entry.origin {
             Origin::Registry(repository) => {
                 let access = self.skopeo.access(repository, base.anonymous);

@@ -10,21 +10,21 @@ use std::path::{Path, PathBuf};
 use crate::capture::attributes;
 
 /// Folders of the lower trees that one folder shows together, topmost first.
-pub(super) struct Below {
+pub(super) struct LowerFolders {
     folders: Vec<PathBuf>,
     is_namespaced: bool,
 }
 
 /// What is below one name of a folder.
-pub(super) struct Shown {
+pub(super) struct LowerEntry {
     /// The topmost of it.
     pub(super) path: PathBuf,
     pub(super) metadata: Metadata,
     /// What it shows together, if it is a folder.
-    pub(super) folders: Below,
+    pub(super) folders: LowerFolders,
 }
 
-impl Below {
+impl LowerFolders {
     /// The roots of the trees.
     pub(super) fn roots(lowers: &[PathBuf], is_namespaced: bool) -> Self {
         Self { folders: lowers.to_vec(), is_namespaced }
@@ -47,8 +47,8 @@ impl Below {
     }
 
     /// What these folders show under a name, if anything.
-    pub(super) fn look(&self, name: &OsStr) -> io::Result<Option<Shown>> {
-        let mut shown: Option<Shown> = None;
+    pub(super) fn look(&self, name: &OsStr) -> io::Result<Option<LowerEntry>> {
+        let mut shown: Option<LowerEntry> = None;
         for folder in &self.folders {
             let path = folder.join(name);
             let metadata = match std::fs::symlink_metadata(&path) {
@@ -60,7 +60,8 @@ impl Below {
                 break;
             }
             let is_last = !metadata.is_dir() || attributes::read(&path, self.is_namespaced)?.is_opaque;
-            let known = shown.get_or_insert_with(|| Shown { path: path.clone(), metadata, folders: self.nothing() });
+            let known =
+                shown.get_or_insert_with(|| LowerEntry { path: path.clone(), metadata, folders: self.nothing() });
             known.folders.folders.push(path);
             if is_last {
                 break;

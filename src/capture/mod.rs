@@ -88,7 +88,7 @@ pub(crate) enum CaptureError {
 }
 
 /// One entry of the layer.
-struct Entry {
+struct CapturedEntry {
     /// As in the tar.
     name: Vec<u8>,
     kind: Kind,
@@ -135,7 +135,7 @@ pub(crate) fn capture(request: &CaptureRequest<'_>, out: &mut impl Write) -> Res
     Ok(true)
 }
 
-impl Entry {
+impl CapturedEntry {
     fn record(&self) -> Record<'_> {
         let kind = match &self.kind {
             Kind::Folder => RecordKind::Folder,
@@ -154,7 +154,7 @@ impl Entry {
 
 fn put_content(
     request: &CaptureRequest<'_>,
-    entry: &Entry,
+    entry: &CapturedEntry,
     size: u64,
     out: &mut impl Write,
 ) -> Result<(), CaptureError> {
@@ -184,7 +184,7 @@ fn put_content(
 }
 
 /// Names, targets and attributes hold none either.
-fn refuse_secrets(request: &CaptureRequest<'_>, entry: &Entry) -> Result<(), CaptureError> {
+fn refuse_secrets(request: &CaptureRequest<'_>, entry: &CapturedEntry) -> Result<(), CaptureError> {
     refuse_secret_in(request, &entry.name, b"")?;
     if let Kind::SymbolicLink(target) = &entry.kind {
         refuse_secret_in(request, target, &entry.name)?;

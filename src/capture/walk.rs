@@ -13,8 +13,8 @@ use std::time::UNIX_EPOCH;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
 
 use crate::capture::attributes::{self, Noted};
-use crate::capture::below::{Below, Shown, is_whiteout, same_content};
-use crate::capture::{CaptureError, CaptureRequest, Entry, Kind, failed, shown};
+use crate::capture::below::{LowerEntry, LowerFolders, is_whiteout, same_content};
+use crate::capture::{CaptureError, CaptureRequest, CapturedEntry, Kind, failed, shown};
 use crate::model::layer_path::{OPAQUE, WHITEOUT};
 
 /// The permission bits, with set-uid, set-gid and sticky.
@@ -25,11 +25,11 @@ const MADE_FOLDER: u32 = 0o755;
 
 /// Removes from the upper folder what is no change, and gives what is left in the order of the layer. A
 /// copy keeps what is as it was.
-pub(super) fn settle(request: &CaptureRequest<'_>) -> Result<Vec<Entry>, CaptureError> {
+pub(super) fn settle(request: &CaptureRequest<'_>) -> Result<Vec<CapturedEntry>, CaptureError> {
     let made = request.made.iter().map(|path| path.as_os_str().as_bytes()).collect();
     let given = request.times.iter().map(|(path, time)| (&path.0[..], *time)).collect();
     let mut walk = Walk { request, made, given, entries: Vec::new(), links: BTreeMap::new() };
-    let below = Below::roots(request.lowers, request.is_namespaced);
+    let below = LowerFolders::roots(request.lowers, request.is_namespaced);
     let root = walk.look(b"", request.upper)?;
     let (mode, uid, gid) = (root.metadata.mode() & MODE, root.metadata.uid(), root.metadata.gid());
     if (mode, uid, gid) != request.root {
@@ -44,13 +44,13 @@ struct Walk<'a> {
     request: &'a CaptureRequest<'a>,
     made: BTreeSet<&'a [u8]>,
     given: BTreeMap<&'a [u8], i64>,
-    entries: Vec<Entry>,
+    entries: Vec<CapturedEntry>,
     /// The first name of each file that has several, by device and inode.
     links: BTreeMap<(u64, u64), Vec<u8>>,
 }
 
 /// Something in the upper folder.
-struct Found {
+struct UpperEntry {
     /// Relative to the root.
     name: Vec<u8>,
     path: std::path::PathBuf,
@@ -58,7 +58,7 @@ struct Found {
     attributes: Noted,
 }
 
-impl Found {
+impl UpperEntry {
     fn owner(&self) -> (u32, u32) {
         self.attributes.noted_owner.unwrap_or((self.metadata.uid(), self.metadata.gid()))
     }
@@ -69,10 +69,10 @@ impl Found {
 }
 
 impl Walk<'_> {
-    fn look(&self, name: &[u8], path: &Path) -> Result<Found, CaptureError> {
+    fn look(&self, name: &[u8], path: &Path) -> Result<UpperEntry, CaptureError> {
         let look = || Ok((path.symlink_metadata()?, attributes::read(path, self.request.is_namespaced)?));
         let (metadata, attributes) = look().map_err(|error: io::Error| failed("read", name, &error))?;
-        let mut found = Found { name: name.to_vec(), path: path.to_owned(), metadata, attributes };
+        let mut found = UpperEntry { name: name.to_vec(), path: path.to_owned(), metadata, attributes };
         if !self.request.has_noted_owners {
             found.attributes.noted_owner = None;
         }
@@ -81,7 +81,7 @@ impl Walk<'_> {
 
     /// Everything in a folder: what it deletes first, then what it holds, each by name. A folder that is in
     /// place was not renamed since the copy was whole, nor was one above it.
-    fn inside(&mut self, folder: &Found, below: &Below, is_in_place: bool) -> Result<(), CaptureError> {
+    fn inside(&mut self, folder: &UpperEntry, below: &LowerFolders, is_in_place: bool) -> Result<(), CaptureError> {
         let names = || -> io::Result<BTreeSet<OsString>> {
             std::fs::read_dir(&folder.path)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
         };
@@ -118,7 +118,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn deleted(&mut self, found: &Found, is_below: bool, folder: &[u8], name: &OsStr) -> Result<(), CaptureError> {
+    fn deleted(&mut self, found: &UpperEntry, is_below: bool, folder: &[u8], name: &OsStr) -> Result<(), CaptureError> {
         if is_below {
             self.entries.push(self.mark_deleted(folder, name));
         }
@@ -130,9 +130,9 @@ impl Walk<'_> {
 
     fn folder(
         &mut self,
-        found: &Found,
-        shown: Option<&Shown>,
-        around: &Below,
+        found: &UpperEntry,
+        shown: Option<&LowerEntry>,
+        around: &LowerFolders,
         is_in_place: bool,
     ) -> Result<(), CaptureError> {
         let first = self.entries.len();
@@ -160,7 +160,7 @@ impl Walk<'_> {
         }
     }
 
-    fn file(&mut self, found: &Found, shown: Option<&Shown>) -> Result<(), CaptureError> {
+    fn file(&mut self, found: &UpperEntry, shown: Option<&LowerEntry>) -> Result<(), CaptureError> {
         let kind = found.metadata.file_type();
         // A socket without its program is nothing, and no tar can hold one.
         let is_no_change = !kind.is_socket() && self.is_no_change(found, shown)?;
@@ -197,7 +197,7 @@ impl Walk<'_> {
 
     /// In a copy, whether a file in a folder that is in place can be no change, which takes a look at its
     /// times alone. Any other is compared.
-    fn is_untouched(&self, path: &Path, shown: Option<&Shown>) -> bool {
+    fn is_untouched(&self, path: &Path, shown: Option<&LowerEntry>) -> bool {
         let (Some(shown), Ok(new)) = (shown, path.symlink_metadata()) else { return false };
         let looks = |of: &Metadata| (of.mode(), of.len(), of.uid(), of.gid(), of.mtime(), of.mtime_nsec());
         !new.is_dir() && self.is_of_before(&new) && looks(&new) == looks(&shown.metadata)
@@ -210,7 +210,7 @@ impl Walk<'_> {
 
     /// True if a folder was made anew where there was another. On a file system that does not know when a folder was
     /// made, all that was in the other folder counts as deleted, which has the same effect.
-    fn is_in_place_of_another(&self, found: &Found) -> bool {
+    fn is_in_place_of_another(&self, found: &UpperEntry) -> bool {
         let Some((seconds, nanoseconds)) = self.request.copied else { return found.attributes.is_opaque };
         let born = found.metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
         let born = born.and_then(|born| Some((i64::try_from(born.as_secs()).ok()?, i64::from(born.subsec_nanos()))));
@@ -219,7 +219,7 @@ impl Walk<'_> {
 
     /// Whether it is as it is below, or as the runtime made it. Its time is no matter: a file that was touched
     /// holds what it held.
-    fn is_no_change(&self, found: &Found, shown: Option<&Shown>) -> Result<bool, CaptureError> {
+    fn is_no_change(&self, found: &UpperEntry, shown: Option<&LowerEntry>) -> Result<bool, CaptureError> {
         let (new, owner) = (&found.metadata, found.owner());
         let Some(shown) = shown else {
             let is_made = self.made.contains(&found.name[..]) && found.attributes.kept.is_empty() && owner == (0, 0);
@@ -251,7 +251,12 @@ impl Walk<'_> {
 
     /// Where a user has one ID only, a file that was written anew has lost the owner that was noted for
     /// the old one, and so has a new one in a folder that hands its group on.
-    fn owner_is_known(&self, found: &Found, shown: Option<&Shown>, folder: &Found) -> Result<(), CaptureError> {
+    fn owner_is_known(
+        &self,
+        found: &UpperEntry,
+        shown: Option<&LowerEntry>,
+        folder: &UpperEntry,
+    ) -> Result<(), CaptureError> {
         if !self.request.has_noted_owners || found.attributes.noted_owner.is_some() {
             return Ok(());
         }
@@ -268,11 +273,11 @@ impl Walk<'_> {
         }
     }
 
-    fn entry(&self, found: &Found, kind: Kind, name: Vec<u8>) -> Entry {
+    fn entry(&self, found: &UpperEntry, kind: Kind, name: Vec<u8>) -> CapturedEntry {
         let (uid, gid) = found.owner();
         let (seconds, epoch) = (found.metadata.mtime(), self.request.epoch);
         let is_given = self.given.get(&found.name[..]) == Some(&seconds);
-        Entry {
+        CapturedEntry {
             name,
             kind,
             mode: found.metadata.mode() & MODE,
@@ -283,17 +288,17 @@ impl Walk<'_> {
         }
     }
 
-    fn mark_deleted(&self, folder: &[u8], name: &OsStr) -> Entry {
+    fn mark_deleted(&self, folder: &[u8], name: &OsStr) -> CapturedEntry {
         self.mark(join(folder, &[WHITEOUT.as_bytes(), name.as_bytes()].concat()))
     }
 
-    fn mark(&self, name: Vec<u8>) -> Entry {
+    fn mark(&self, name: Vec<u8>) -> CapturedEntry {
         let attributes = BTreeMap::new();
-        Entry { name, kind: Kind::Mark, mode: 0, uid: 0, gid: 0, modified: self.request.epoch, attributes }
+        CapturedEntry { name, kind: Kind::Mark, mode: 0, uid: 0, gid: 0, modified: self.request.epoch, attributes }
     }
 
     /// Gives it a time, in seconds and nanoseconds.
-    fn set_time(&self, found: &Found, modified: (i64, i64)) -> Result<(), CaptureError> {
+    fn set_time(&self, found: &UpperEntry, modified: (i64, i64)) -> Result<(), CaptureError> {
         let times = Timestamps {
             last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
             last_modification: Timespec { tv_sec: modified.0, tv_nsec: modified.1 },

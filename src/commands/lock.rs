@@ -9,7 +9,7 @@ use super::manifests::{self, Choice, Chosen};
 use super::project::{self, Project};
 use crate::cli::{Global, LockArguments};
 use crate::diagnostic::Failure;
-use crate::lock::{Entry, LOCK_NAME, Lock, LockChange};
+use crate::lock::{LOCK_NAME, Lock, LockChange, LockEntry};
 
 pub(super) fn run(global: &Global, arguments: &LockArguments) -> Result<(), Failure> {
     let choice = match (arguments.changed, arguments.check) {
@@ -99,7 +99,7 @@ fn about_conflict(agreed: &Lock, disputed: &BTreeSet<String>) -> String {
 }
 
 fn as_json(change: &LockChange<'_>) -> serde_json::Value {
-    let digest = |entry: Option<&Entry>| entry.map(|entry| entry.digest);
+    let digest = |entry: Option<&LockEntry>| entry.map(|entry| entry.digest);
     let tag = change.new.or(change.old).and_then(|entry| entry.tag.as_ref()).map(ToString::to_string);
     let mut data = json!({ "name": change.name, "tag": tag, "old": digest(change.old), "new": digest(change.new) });
     if let Some(was) = change.was {

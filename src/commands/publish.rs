@@ -16,7 +16,7 @@ use crate::model::{Digest, Reference, Repository, Tag};
 use crate::plan::{Plan, PlannedImage};
 use crate::report::WorkKind;
 use crate::source::{At, Placed};
-use crate::store::Layout;
+use crate::store::LayoutFolder;
 use crate::tools::skopeo::{self, Access};
 use crate::tools::{Cause, ToolError};
 
@@ -204,10 +204,10 @@ fn damage(session: &Session, built: &Built) -> Result<Option<PublishError>, File
 fn push(session: &Session, built: &Built, destination: &Reference, access: &Access) -> Result<(), PublishError> {
     const NAME: &str = "image";
     let folder = session.store.scratch().map_err(ToolError::from)?;
-    let layout = Layout::new(folder.path().to_owned());
+    let layout = LayoutFolder::new(folder.path().to_owned());
     layout.create_private(&BTreeMap::from([(NAME.to_owned(), built.descriptor.clone())])).map_err(ToolError::from)?;
     let blobs = session.store.blobs();
-    let source = skopeo::Layout { folder: folder.path(), name: NAME, blobs: Some(&blobs) };
+    let source = skopeo::LayoutImage { folder: folder.path(), name: NAME, blobs: Some(&blobs) };
     let index = match built.descriptor.media_type == media_type::INDEX {
         true => session.store.read(&built.descriptor.digest).map_err(ToolError::from)?,
         false => None,

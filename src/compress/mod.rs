@@ -25,9 +25,9 @@ use sha2::{Digest as _, Sha256};
 use earlier::PackedBlock;
 pub(crate) use earlier::{BlockList, EarlierBlocks};
 pub(crate) use pool::Compressors;
-use pool::{Block, Task, Work};
+use pool::{Block, Shared, Work};
 
-use crate::model::elf::Machine;
+use crate::model::elf::ElfMachine;
 use crate::model::{Compression, DiffId, Digest};
 use crate::process::signal;
 use crate::tar::record;
@@ -61,7 +61,7 @@ pub(crate) struct WrittenLayer {
     /// To copy from another time, if that was asked for.
     pub(crate) blocks: Option<BlockList>,
     /// What its programs run on, but for those that may be foreign; of packages only.
-    pub(crate) programs: BTreeSet<Machine>,
+    pub(crate) programs: BTreeSet<ElfMachine>,
     /// The first package is one file, a program by its content, and has no executable bit.
     pub(crate) is_first_inert: bool,
 }
@@ -69,7 +69,7 @@ pub(crate) struct WrittenLayer {
 /// The plain end of the stream.
 pub(crate) struct Blocks<'a> {
     compressors: &'a Compressors,
-    task: Arc<Task>,
+    shared: Arc<Shared>,
     pass_on: Sender<io::Result<Block>>,
     /// The block that is being filled; none between a cut and the next byte.
     current: Option<Block>,
@@ -107,16 +107,16 @@ pub(crate) fn pack<W: Write + Send, E: From<CompressError>>(
     out: &mut W,
     produce: impl FnOnce(&mut Blocks<'_>) -> Result<(), E>,
 ) -> Result<WrittenLayer, E> {
-    let task = Arc::new(Task { compression, earlier, is_stopped: AtomicBool::new(false) });
+    let shared = Arc::new(Shared { compression, earlier, is_stopped: AtomicBool::new(false) });
     let (pass_on, packed) = unbounded();
     thread::scope(|scope| {
-        let stop = || task.is_stopped.store(true, Ordering::Relaxed);
+        let stop = || shared.is_stopped.store(true, Ordering::Relaxed);
         // When this thread ends, it drops the blocks that come too late, so that no thread waits for them.
         let write = move || write(compression, out, packed).inspect_err(|_| stop());
         let writer = thread::Builder::new().spawn_scoped(scope, write).map_err(CompressError::Output)?;
         let mut blocks = Blocks {
             compressors,
-            task: Arc::clone(&task),
+            shared: Arc::clone(&shared),
             pass_on,
             current: None,
             count: 0,
@@ -133,7 +133,7 @@ pub(crate) fn pack<W: Write + Send, E: From<CompressError>>(
         }
         let Produced { diff_id, uncompressed, .. } = produced;
         let digest = digest.unwrap_or(diff_id.0);
-        let blocks = task.earlier.is_some().then(|| BlockList::new(digest, remembered));
+        let blocks = shared.earlier.is_some().then(|| BlockList::new(digest, remembered));
         Ok(WrittenLayer {
             digest,
             size,
@@ -203,15 +203,15 @@ impl Blocks<'_> {
             return Err(CompressError::Interrupted { signal });
         }
         let Some(block) = self.current.take() else { return Ok(()) };
-        if self.task.is_stopped.load(Ordering::Relaxed) {
+        if self.shared.is_stopped.load(Ordering::Relaxed) {
             return Err(stopped());
         }
         self.hasher.update(block.plain());
         self.written += block.plain().len() as u64;
-        if self.task.compression == Compression::None {
+        if self.shared.compression == Compression::None {
             return self.pass_on.send(Ok(block)).map_err(|_| stopped());
         }
-        let work = Work { block, task: Arc::clone(&self.task), pass_on: self.pass_on.clone() };
+        let work = Work { block, shared: Arc::clone(&self.shared), pass_on: self.pass_on.clone() };
         self.compressors.submit(work).map_err(CompressError::Output)
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct Compressors {
 
 /// What every thread that works on a layer knows of it.
 #[derive(Debug)]
-pub(crate) struct Task {
+pub(crate) struct Shared {
     pub(crate) compression: Compression,
     /// Where blocks may be copied from; nothing if none are to be remembered either.
     pub(crate) earlier: Option<Arc<EarlierBlocks>>,
@@ -44,7 +44,7 @@ pub(crate) struct Task {
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) block: Block,
-    pub(crate) task: Arc<Task>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) pass_on: Sender<io::Result<Block>>,
 }
 
@@ -127,11 +127,11 @@ impl Compressors {
 /// Compresses blocks until the [`Compressors`] are dropped.
 fn compress(queue: &Receiver<Work>) {
     let mut packer = None;
-    for Work { mut block, task, pass_on } in queue {
-        if task.is_stopped.load(Ordering::Relaxed) {
+    for Work { mut block, shared, pass_on } in queue {
+        if shared.is_stopped.load(Ordering::Relaxed) {
             continue;
         }
-        let packed = block.compress(&task, &mut packer).map(|()| block);
+        let packed = block.compress(&shared, &mut packer).map(|()| block);
         // Its writer may have failed.
         let _ = pass_on.send(packed);
     }
@@ -158,11 +158,11 @@ impl Block {
         &self.buffers.plain[start..self.length]
     }
 
-    fn compress(&mut self, task: &Task, packer: &mut Option<Packer>) -> io::Result<()> {
+    fn compress(&mut self, shared: &Shared, packer: &mut Option<Packer>) -> io::Result<()> {
         let Buffers { plain, packed } = &mut self.buffers;
         let plain = &plain[..self.length];
-        let mut compress = |packed: &mut Vec<u8>| Packer::reuse(packer, task.compression)?.pack(plain, packed);
-        match &task.earlier {
+        let mut compress = |packed: &mut Vec<u8>| Packer::reuse(packer, shared.compression)?.pack(plain, packed);
+        match &shared.earlier {
             Some(earlier) => {
                 let block = earlier.pack(plain, packed, compress)?;
                 self.packed_length = block.length();
@@ -202,10 +202,11 @@ mod tests {
     fn threads_start_as_they_are_needed() {
         let pool = Compressors::new(2);
         let (pass_on, packed) = unbounded();
-        let task = Arc::new(Task { compression: Compression::Gzip, earlier: None, is_stopped: AtomicBool::new(false) });
+        let shared =
+            Arc::new(Shared { compression: Compression::Gzip, earlier: None, is_stopped: AtomicBool::new(false) });
         for (number, threads) in [(0, 1), (1, 2), (2, 2)] {
-            let (task, pass_on) = (Arc::clone(&task), pass_on.clone());
-            pool.submit(Work { block: pool.block(number), task, pass_on }).unwrap();
+            let (shared, pass_on) = (Arc::clone(&shared), pass_on.clone());
+            pool.submit(Work { block: pool.block(number), shared, pass_on }).unwrap();
             assert_eq!(*pool.started.lock().unwrap(), threads);
         }
         assert_eq!(packed.iter().take(3).map(|block| block.unwrap().number).sum::<u64>(), 3);

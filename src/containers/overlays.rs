@@ -13,7 +13,7 @@ use crate::fs::{FileContext as _, FileError, write_private};
 use crate::model::{Digest, canonical_json};
 use crate::process::{IdMap, Namespaces, ProcessError, shell_status};
 use crate::report::Reporter;
-use crate::sandbox::{self, Overlays, Refusal, Task};
+use crate::sandbox::{self, HelperTask, Overlays, Refusal};
 use crate::store::{Shelf, Store};
 
 const RECORDS: Shelf<Overlays> = Shelf::new("overlays", 1);
@@ -57,7 +57,7 @@ fn key(cache: &Path, map: &IdMap) -> Result<Digest, FileError> {
 pub(crate) fn probe(runs: &Path, map: &IdMap) -> Result<Result<(Overlays, Option<Refusal>), ProcessError>, FileError> {
     let live = LiveRun::new(runs, Path::new(""), map)?;
     let path = live.folder.task();
-    let task = serde_json::to_vec(&Task::Probe(live.folder.path.clone(), map.clone()));
+    let task = serde_json::to_vec(&HelperTask::Probe(live.folder.path.clone(), map.clone()));
     write_private(&path, &task.map_err(|error| FileError::new("write", &path, error.into()))?)?;
     let finished = sandbox::invocation(&path).namespaces(Namespaces::sandbox(map)).capture();
     Ok(finished.map(|finished| (Overlays::of_status(shell_status(finished.status)), refusal(&live.folder))))

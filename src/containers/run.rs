@@ -10,12 +10,12 @@ use crate::containers::limits::{self, LimitError};
 use crate::containers::rootfs::Rootfs;
 use crate::containers::runs::LiveRun;
 use crate::containers::unstarted::{self, Unstarted};
-use crate::fs::{FileError, Lock, write_private};
+use crate::fs::{FileError, FileLock, write_private};
 use crate::image::DEFAULT_PATH;
 use crate::model::{Environment, ImageConfig};
 use crate::process::{IdMap, Insistence, Namespaces, shell_status};
 use crate::report::Reporter;
-use crate::sandbox::{self, Container, Limits, Mount, MountSource, Overlays, Process, Refusal, Task};
+use crate::sandbox::{self, Container, HelperTask, Limits, Mount, MountSource, Overlays, Process, Refusal};
 use crate::tools::runc::Runtime;
 
 /// The hostname of a container that has a network of its own and no name.
@@ -133,7 +133,7 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
     let mounts = mounts(request.options)?;
     let run = LiveRun::new(request.runs, request.runc, request.map)?;
     let _name = request.options.name.as_deref().map(|name| take_name(request.runs, name)).transpose()?;
-    let task = Task::Run(Box::new(Container {
+    let task = HelperTask::Run(Box::new(Container {
         folder: run.folder.path.clone(),
         image: request.subject.to_owned(),
         identifier: run.identifier.clone(),
@@ -171,9 +171,9 @@ pub(crate) fn run(request: &RunRequest<'_>) -> Result<i32, RunError> {
 }
 
 /// Takes a name for a container. No other container gets it while the lock lives.
-fn take_name(runs: &Path, name: &str) -> Result<Lock, RunError> {
+fn take_name(runs: &Path, name: &str) -> Result<FileLock, RunError> {
     let taken = || RunError::NameTaken { name: name.to_owned() };
-    Lock::try_exclusive(&runs.join(format!("name-{name}")))?.ok_or_else(taken)
+    FileLock::try_exclusive(&runs.join(format!("name-{name}")))?.ok_or_else(taken)
 }
 
 /// The container's first process.

@@ -10,7 +10,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::fs::{FileContext as _, FileError, Lock, UNIQUE_CHARACTERS, create_private_folder, create_unique_folder};
+use crate::fs::{
+    FileContext as _, FileError, FileLock, UNIQUE_CHARACTERS, create_private_folder, create_unique_folder,
+};
 use crate::process::IdMap;
 use crate::sandbox::{self, RunFolder};
 use crate::tools::Runc;
@@ -25,7 +27,7 @@ pub(super) struct LiveRun {
     pub(super) identifier: String,
     runc: PathBuf,
     map: IdMap,
-    _lock: Lock,
+    _lock: FileLock,
 }
 
 impl LiveRun {
@@ -34,9 +36,9 @@ impl LiveRun {
         create_private_folder(runs)?;
         let runs = &std::path::absolute(runs).context("find", runs)?;
         // A folder whose lock is free belongs to a dead run.
-        let _no_sweep = Lock::shared(&runs.join(LOCK))?;
+        let _no_sweep = FileLock::shared(&runs.join(LOCK))?;
         let path = create_unique_folder(runs, PREFIX)?;
-        let lock = Lock::exclusive(&path.join(LOCK), || {})?;
+        let lock = FileLock::exclusive(&path.join(LOCK), || {})?;
         let identifier = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { folder: RunFolder { path }, identifier, runc: runc.to_owned(), map: map.clone(), _lock: lock })
     }
@@ -88,7 +90,7 @@ fn is_ours(name: &std::ffi::OsStr) -> bool {
 /// A run whose `oci` is dead, and the lock which that `oci` held.
 struct Dead {
     path: PathBuf,
-    _lock: Lock,
+    _lock: FileLock,
 }
 
 fn dead(runs: &Path) -> Result<Vec<Dead>, FileError> {
@@ -105,9 +107,9 @@ fn dead(runs: &Path) -> Result<Vec<Dead>, FileError> {
         return Ok(Vec::new());
     }
     // Another process starts a run or sweeps at this moment. The next command looks again.
-    let Some(_alone) = Lock::try_exclusive(&runs.join(LOCK))? else { return Ok(Vec::new()) };
+    let Some(_alone) = FileLock::try_exclusive(&runs.join(LOCK))? else { return Ok(Vec::new()) };
     // Another process may have removed a folder by now.
     let lock =
-        |path: PathBuf| Lock::try_exclusive(&path.join(LOCK)).ok().flatten().map(|lock| Dead { path, _lock: lock });
+        |path: PathBuf| FileLock::try_exclusive(&path.join(LOCK)).ok().flatten().map(|lock| Dead { path, _lock: lock });
     Ok(folders.into_iter().filter_map(lock).collect())
 }

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 
 use crate::containers::rootfs::SIZE;
 use crate::containers::step::seen;
-use crate::fs::{FileContext as _, FileError, Lock, TEMPORARY_PREFIX, read_own};
+use crate::fs::{FileContext as _, FileError, FileLock, TEMPORARY_PREFIX, read_own};
 use crate::model::Digest;
 use crate::process::IdMap;
 use crate::sandbox;
@@ -100,7 +100,7 @@ pub(crate) fn list(cache: &Path) -> Result<Vec<KeptTree>, FileError> {
 /// Removes a tree, unless it is in use or was used since it was listed. Returns true if it is gone.
 pub(crate) fn remove(cache: &Path, tree: &KeptTree, map: &IdMap) -> Result<bool, FileError> {
     let folder = tree.kind.folder(cache);
-    let Some(_alone) = Lock::try_exclusive(&lock(&folder, &tree.name))? else { return Ok(false) };
+    let Some(_alone) = FileLock::try_exclusive(&lock(&folder, &tree.name))? else { return Ok(false) };
     if used(&folder, &tree.name) != tree.used {
         return Ok(false);
     }
@@ -131,7 +131,7 @@ pub(crate) fn sweep(cache: &Path, map: &IdMap) -> Result<(), FileError> {
         let name = half.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = name.strip_prefix(TEMPORARY_PREFIX).and_then(|name| Some(name.rsplit_once('-')?.0.to_owned()));
         if let Some(name) = name.filter(|name| kind.has(name))
-            && let Some(_lock) = Lock::try_exclusive(&lock(&kind.folder(cache), &name))?
+            && let Some(_lock) = FileLock::try_exclusive(&lock(&kind.folder(cache), &name))?
         {
             sandbox::remove_tree(&half, map).context("remove", &half)?;
         }
@@ -204,7 +204,7 @@ mod tests {
         trees.sort_by(|one, other| one.name.cmp(&other.name));
         assert_eq!((trees.len(), trees[0].size), (2, 12345));
         let map = IdMap::detect();
-        let in_use = Lock::shared(&lock(&cache.path().join("rootfs"), &names[0])).unwrap();
+        let in_use = FileLock::shared(&lock(&cache.path().join("rootfs"), &names[0])).unwrap();
         assert!(!remove(cache.path(), &trees[0], &map).unwrap());
         drop(in_use);
         assert!(remove(cache.path(), &trees[0], &map).unwrap() && !remove(cache.path(), &trees[0], &map).unwrap());
@@ -224,7 +224,7 @@ mod tests {
         std::fs::write(folder.join(SIZE), "7").unwrap();
         std::fs::write(folder.join("wheel"), vec![1; 100_000]).unwrap();
         let map = IdMap::detect();
-        let lock = Lock::exclusive(&lock(&cache.path().join("caches"), HASH), || {}).unwrap();
+        let lock = FileLock::exclusive(&lock(&cache.path().join("caches"), HASH), || {}).unwrap();
         let trees = list(cache.path()).unwrap();
         assert!(trees.len() == 1 && trees[0].kind == TreeKind::CacheFolder && trees[0].size > 7, "{trees:?}");
         assert!(!remove(cache.path(), &trees[0], &map).unwrap(), "a step has it");
@@ -237,7 +237,7 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let half = cache.path().join("rootfs").join(format!("{TEMPORARY_PREFIX}{HASH}-host-x1y2"));
         std::fs::create_dir_all(half.join("fs")).unwrap();
-        let at_it = Lock::exclusive(&lock(&cache.path().join("rootfs"), &format!("{HASH}-host")), || {}).unwrap();
+        let at_it = FileLock::exclusive(&lock(&cache.path().join("rootfs"), &format!("{HASH}-host")), || {}).unwrap();
         let map = IdMap::detect();
         sweep(cache.path(), &map).unwrap();
         assert!(half.exists() && list(cache.path()).unwrap().is_empty());

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::model::Digest;
 use crate::model::document::media_type;
-use crate::tar::{Found, Rules, Stream, members};
+use crate::tar::{FoundMember, Rules, Stream, members};
 
 /// A layer of a base that cannot be read.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -29,7 +29,7 @@ pub(crate) fn plain(blob: File, media_type: &str) -> Result<Stream, BaseLayerErr
 pub(crate) fn each_member_of_base(
     blob: File,
     media_type: &str,
-    take: &mut dyn FnMut(&mut Stream, Found) -> io::Result<()>,
+    take: &mut dyn FnMut(&mut Stream, FoundMember) -> io::Result<()>,
 ) -> Result<(), BaseLayerError> {
     Ok(each(&mut plain(blob, media_type)?, take)?)
 }
@@ -38,14 +38,14 @@ pub(crate) fn each_member_of_base(
 /// and the digest of its plain bytes is given if it is compressed.
 pub(crate) fn each_member(
     blob: File,
-    take: &mut dyn FnMut(&mut Stream, Found) -> io::Result<()>,
+    take: &mut dyn FnMut(&mut Stream, FoundMember) -> io::Result<()>,
 ) -> io::Result<Option<Digest>> {
     let mut stream = Stream::hashing(blob)?;
     each(&mut stream, take)?;
     Ok(stream.digest())
 }
 
-fn each(stream: &mut Stream, take: &mut dyn FnMut(&mut Stream, Found) -> io::Result<()>) -> io::Result<()> {
+fn each(stream: &mut Stream, take: &mut dyn FnMut(&mut Stream, FoundMember) -> io::Result<()>) -> io::Result<()> {
     let no_tar = || io::Error::new(io::ErrorKind::InvalidData, "it is no tar");
     members::each(stream, Rules::Layer, take).map_err(|error| error.unwrap_or_else(no_tar))
 }

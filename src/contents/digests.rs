@@ -1,7 +1,7 @@
 //! What layers hold, path by path, with a digest of each entry. The digest does not cover the entry's time, so that an
 //! entry that was seen before is recognised whatever time it has now.
 //!
-//! [`Contents`] is one layer's, read from its blob once. [`stack`] puts the contents of several layers together as
+//! [`LayerContents`] is one layer's, read from its blob once. [`stack`] puts the contents of several layers together as
 //! an overlay of them shows them.
 
 use std::collections::BTreeMap;
@@ -15,11 +15,11 @@ use sha2::{Digest as _, Sha256};
 use crate::contents::blob::{BaseLayerError, each_member_of_base};
 use crate::model::layer_path::{OPAQUE, WHITEOUT};
 use crate::model::{Digest, RawPath};
-use crate::tar::{Found, MemberKind, Stream};
+use crate::tar::{FoundMember, MemberKind, Stream};
 
 /// What one layer says of the paths that it names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Contents {
+pub(crate) struct LayerContents {
     /// In the order of the tar.
     entries: Vec<(RawPath, Said)>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Shown {
     pub(crate) layer: usize,
 }
 
-impl Contents {
+impl LayerContents {
     /// Reads a layer's blob.
     pub(crate) fn read(blob: File, media_type: &str) -> Result<Self, BaseLayerError> {
         let mut entries: Vec<(RawPath, Said)> = Vec::new();
@@ -78,8 +78,8 @@ impl Contents {
 }
 
 /// A digest of a member that covers everything but its name and its time.
-fn identity(found: &Found, stream: &mut Stream) -> io::Result<Digest> {
-    let Found { member, device, .. } = found;
+fn identity(found: &FoundMember, stream: &mut Stream) -> io::Result<Digest> {
+    let FoundMember { member, device, .. } = found;
     let mut hasher = Sha256::new();
     let (kind, target) = match &member.kind {
         MemberKind::Folder => (b'd', &[][..]),
@@ -115,7 +115,7 @@ fn put(bytes: &[u8], hasher: &mut Sha256) {
 }
 
 /// What layers, lowest first, show together. Paths that only layers below them name are not known.
-pub(crate) fn stack(layers: &[Contents]) -> BTreeMap<RawPath, Shown> {
+pub(crate) fn stack(layers: &[LayerContents]) -> BTreeMap<RawPath, Shown> {
     // `None` stands for a deleted path, which is a change of its folder.
     let mut paths: BTreeMap<RawPath, Option<Shown>> = BTreeMap::new();
     for (layer, contents) in layers.iter().enumerate() {
@@ -201,7 +201,7 @@ mod tests {
     use crate::model::document::media_type;
 
     /// A layer of files, folders (that end in a slash), links (`name > target`) and hard links (`name = target`).
-    fn layer(entries: &[(&str, &str, u64)]) -> Contents {
+    fn layer(entries: &[(&str, &str, u64)]) -> LayerContents {
         let mut builder = tar::Builder::new(Vec::new());
         for (path, content, time) in entries {
             let mut header = tar::Header::new_gnu();
@@ -224,15 +224,15 @@ mod tests {
                 _ => put(tar::EntryType::Regular, path, None, content.as_bytes()),
             }
         }
-        Contents::read(blob_of(&builder.into_inner().unwrap()), media_type::LAYER).unwrap()
+        LayerContents::read(blob_of(&builder.into_inner().unwrap()), media_type::LAYER).unwrap()
     }
 
-    fn paths(layers: &[Contents]) -> Vec<(String, usize)> {
+    fn paths(layers: &[LayerContents]) -> Vec<(String, usize)> {
         let shown = stack(layers);
         shown.iter().map(|(path, shown)| (String::from_utf8(path.0.clone()).unwrap(), shown.layer)).collect()
     }
 
-    fn digest(layers: &[Contents], path: &str) -> Digest {
+    fn digest(layers: &[LayerContents], path: &str) -> Digest {
         stack(layers)[&RawPath(path.into())].digest
     }
 

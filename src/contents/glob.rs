@@ -51,7 +51,7 @@ impl Globs {
 
 /// The glob of a package's `path`, taken apart.
 #[derive(Debug)]
-pub(crate) struct Selection {
+pub(crate) struct PathGlob {
     /// The leading components without a glob in them: the package's folder.
     pub(crate) folder: String,
     /// Whether there is a `**`: what matches then keeps its path below the folder.
@@ -62,7 +62,7 @@ pub(crate) struct Selection {
     leading: Vec<GlobMatcher>,
 }
 
-impl Selection {
+impl PathGlob {
     pub(crate) fn compile(pattern: &Placed<String>) -> Result<Self, At<GlobError>> {
         let components: Vec<&str> = pattern.split('/').filter(|component| !matches!(*component, "" | ".")).collect();
         let fixed = components.iter().take_while(|component| !is_pattern(component)).count();
@@ -169,13 +169,13 @@ mod tests {
 
     #[test]
     fn a_selection_knows_where_to_look() {
-        let selection = Selection::compile(&placed("./dist/x*/lib/*.so")).unwrap();
+        let selection = PathGlob::compile(&placed("./dist/x*/lib/*.so")).unwrap();
         assert_eq!((selection.folder.as_str(), selection.is_deep), ("dist", false));
         assert!(selection.matches(b"x1/lib/a.so"));
         for (folder, may) in [("x1", true), ("y", false), ("x1/lib", true), ("x1/bin", false), ("x1/lib/a.so", false)] {
             assert_eq!(selection.may_match_within(folder.as_bytes()), may, "{folder}");
         }
-        let deep = Selection::compile(&placed("/src/a*/**/*.py")).unwrap();
+        let deep = PathGlob::compile(&placed("/src/a*/**/*.py")).unwrap();
         assert_eq!((deep.folder.as_str(), deep.is_deep), ("/src", true));
         for (folder, may) in [("a", true), ("b", false), ("a/b/c", true)] {
             assert_eq!(deep.may_match_within(folder.as_bytes()), may, "{folder}");

@@ -15,7 +15,7 @@ use crate::contents::blob::{BaseLayerError, each_member_of_base};
 use crate::contents::follow::{Endless, follow};
 use crate::model::LayerPath;
 use crate::model::layer_path::{OPAQUE, WHITEOUT};
-use crate::tar::{Found, MemberKind};
+use crate::tar::{FoundMember, MemberKind};
 
 /// Folders in which bases have folders of users and services. Below these the base is asked for mode and owner.
 pub(crate) const PLACES: [&[u8]; 3] = [b"home", b"run", b"var"];
@@ -66,7 +66,7 @@ impl LayerLinks {
     /// Reads a layer's blob, keeping no more than what matters.
     pub(crate) fn read(blob: File, media_type: &str) -> Result<Self, BaseLayerError> {
         let mut links = Self::default();
-        each_member_of_base(blob, media_type, &mut |_, Found { member, .. }| {
+        each_member_of_base(blob, media_type, &mut |_, FoundMember { member, .. }| {
             // The names that matter are ASCII.
             let Ok(path) = std::str::from_utf8(&member.name.0) else { return Ok(()) };
             links.add(path, || match &member.kind {

@@ -16,7 +16,7 @@ use crate::image::Layer;
 use crate::layer::{Below, Look, Tree, WRITER_VERSION, WriteError, WriteOptions, inherit, reconcile};
 use crate::manifest::package::{Owner, expand};
 use crate::manifest::{Build, Package, PackageContent};
-use crate::model::elf::Machine;
+use crate::model::elf::ElfMachine;
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
 use crate::pack::ScanRequest;
 use crate::process::signal;
@@ -83,7 +83,7 @@ struct Slot<'a> {
 pub(super) struct Record {
     pub(super) layer: Layer,
     /// What its programs run on, but for those that may be foreign.
-    programs: BTreeSet<Machine>,
+    programs: BTreeSet<ElfMachine>,
     /// Its first package is a program without an executable bit.
     #[serde(default)]
     pub(super) is_first_inert: bool,

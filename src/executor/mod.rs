@@ -33,7 +33,7 @@ use crate::contents::BaseLayerError;
 use crate::fs::FileError;
 use crate::image::{Image, ImageError};
 use crate::layer::LayerError;
-use crate::lock::{Entry, Lock};
+use crate::lock::{Lock, LockEntry};
 use crate::manifest::{Build, Manifest, NotYetError};
 use crate::model::{Descriptor, ImageName, Platform, Reference};
 use crate::plan::Plan;
@@ -206,7 +206,7 @@ impl Executor<'_> {
 
     /// The commands by which manifest and config of a base are brought, unless they are here, and by which it
     /// is judged.
-    fn commands_to_load(&self, name: &ImageName, entry: &Entry, platform: &Platform, is_here: bool) -> Vec<String> {
+    fn commands_to_load(&self, name: &ImageName, entry: &LockEntry, platform: &Platform, is_here: bool) -> Vec<String> {
         let Some((digest, (base, _))) = entry.platforms.get(platform).zip(self.manifest.pin(name)) else {
             return Vec::new();
         };

@@ -39,7 +39,7 @@ pub(crate) enum LastLink {
 
 /// A file, a folder or anything else on this machine.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct HostEntry {
     /// The folder itself, or for anything else the folder that it is in. Opened with `O_PATH`: it cannot be read,
     /// but further paths can start there.
     pub(crate) folder: OwnedFd,
@@ -73,7 +73,7 @@ impl From<Errno> for Lost {
     }
 }
 
-impl Found {
+impl HostEntry {
     pub(crate) fn kind(&self) -> FileType {
         FileType::from_raw_mode(self.stat.st_mode)
     }
@@ -82,7 +82,7 @@ impl Found {
 /// Finds `path`, relative to the folder `project`, or absolute.
 ///
 /// The folder itself may be reached by links.
-pub(crate) fn find(project: &Path, path: &Path, last: LastLink, links: Links) -> Result<Found, Lost> {
+pub(crate) fn find(project: &Path, path: &Path, last: LastLink, links: Links) -> Result<HostEntry, Lost> {
     let root = open(project, FOLDER, Mode::empty())?;
     let id = identity(&fstat(&root)?);
     let mut walk =
@@ -126,7 +126,7 @@ pub(crate) fn find(project: &Path, path: &Path, last: LastLink, links: Links) ->
                 };
                 let inside = walk.path(Some(&name));
                 let folder = walk.into_here().ok_or(Errno::NOENT)?;
-                return Ok(Found { folder, stat, target, inside });
+                return Ok(HostEntry { folder, stat, target, inside });
             }
             _ => return Err(Errno::NOTDIR.into()),
         }
@@ -134,7 +134,7 @@ pub(crate) fn find(project: &Path, path: &Path, last: LastLink, links: Links) ->
     let inside = walk.path(None);
     let folder = walk.into_here().ok_or(Errno::NOENT)?;
     let stat = fstat(&folder)?;
-    Ok(Found { folder, stat, target: None, inside })
+    Ok(HostEntry { folder, stat, target: None, inside })
 }
 
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);

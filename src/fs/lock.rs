@@ -14,7 +14,7 @@ use crate::fs::{FileContext, FileError, open_own};
 /// A lock between processes, and between threads of one, held until it is dropped. The file stays, empty, and means
 /// nothing.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub(crate) struct FileLock {
     file: File,
 }
 
@@ -22,7 +22,7 @@ pub(crate) struct Lock {
 /// waits for no other process.
 static OWN: Mutex<BTreeMap<(u64, u64), usize>> = Mutex::new(BTreeMap::new());
 
-impl Lock {
+impl FileLock {
     /// Waits for the lock; `waiting` is called once, before the wait, if another process holds it.
     pub(crate) fn exclusive(path: &Path, waiting: impl FnOnce()) -> Result<Self, FileError> {
         if let Some(lock) = Self::try_exclusive(path)? {
@@ -86,7 +86,7 @@ impl Lock {
     }
 }
 
-impl Drop for Lock {
+impl Drop for FileLock {
     fn drop(&mut self) {
         // First free, then no longer noted.
         let _ = flock(&self.file, FlockOperation::Unlock);
@@ -133,9 +133,9 @@ mod tests {
         std::os::unix::fs::symlink("elsewhere", path("link")).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, path("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         for name in ["link", "pipe"] {
-            Lock::exclusive(&path(name), || {}).unwrap_err();
-            Lock::shared(&path(name)).unwrap_err();
-            Lock::is_held(&path(name)).unwrap_err();
+            FileLock::exclusive(&path(name), || {}).unwrap_err();
+            FileLock::shared(&path(name)).unwrap_err();
+            FileLock::is_held(&path(name)).unwrap_err();
         }
         assert!(!path("elsewhere").exists());
     }
@@ -144,27 +144,27 @@ mod tests {
     fn a_lock_excludes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        assert!(!Lock::is_held(&path).unwrap() && !path.exists());
-        let held = Lock::exclusive(&path, || panic!("nobody holds it")).unwrap();
-        assert!(Lock::try_exclusive(&path).unwrap().is_none() && Lock::is_held(&path).unwrap());
+        assert!(!FileLock::is_held(&path).unwrap() && !path.exists());
+        let held = FileLock::exclusive(&path, || panic!("nobody holds it")).unwrap();
+        assert!(FileLock::try_exclusive(&path).unwrap().is_none() && FileLock::is_held(&path).unwrap());
         drop(held);
-        assert!(!Lock::is_held(&path).unwrap());
-        assert!(Lock::try_exclusive(&path).unwrap().is_some());
+        assert!(!FileLock::is_held(&path).unwrap());
+        assert!(FileLock::try_exclusive(&path).unwrap().is_some());
     }
 
     #[test]
     fn only_another_process_is_told_to_be_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let (one, other) = (Lock::shared(&path).unwrap(), Lock::shared(&path).unwrap());
+        let (one, other) = (FileLock::shared(&path).unwrap(), FileLock::shared(&path).unwrap());
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| Lock::exclusive(&path, || panic!("no other process holds it")).unwrap());
+            let waiting = scope.spawn(|| FileLock::exclusive(&path, || panic!("no other process holds it")).unwrap());
             drop(one);
-            assert!(Lock::is_own(&path));
+            assert!(FileLock::is_own(&path));
             drop(other);
             waiting.join().unwrap();
         });
-        assert!(!Lock::is_own(&path));
+        assert!(!FileLock::is_own(&path));
         let mut command = std::process::Command::new("flock");
         command.arg(&path).args(["sh", "-c", "echo held; read line"]);
         command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
@@ -172,7 +172,7 @@ mod tests {
         std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut [0]).unwrap();
         let input = holder.stdin.take();
         let mut told = false;
-        Lock::exclusive(&path, || {
+        FileLock::exclusive(&path, || {
             told = true;
             drop(input);
         })

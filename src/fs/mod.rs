@@ -1,7 +1,7 @@
 //! The one place that writes files: whole or not at all, whatever is killed at whatever moment.
 //!
 //! What is written begins as an [`Unnamed`] file, `.oci-tmp-XXXX` in the folder of its name to be, and gets
-//! the name once it is on disk. What a killed process leaves of these is [swept](sweep). A [`Lock`] is
+//! the name once it is on disk. What a killed process leaves of these is [swept](sweep). A [`FileLock`] is
 //! between processes.
 
 pub(crate) mod host;
@@ -19,7 +19,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-pub(crate) use lock::Lock;
+pub(crate) use lock::FileLock;
 pub(crate) use named::{write_project_file, write_where_asked};
 pub(crate) use own::{create_own_folder, is_foreign, is_real_folder, lies_in, open_own, read_own, refuse_links};
 pub(crate) use read::{LARGEST_TEXT, open, read, read_bounded, read_given, read_text};

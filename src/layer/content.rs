@@ -18,7 +18,7 @@ use crate::sanitize;
 use crate::tar::Stream;
 
 /// The archives of a tree that is being written.
-pub(crate) struct Contents<'a> {
+pub(crate) struct OpenArchives<'a> {
     tree: &'a Tree,
     open: Vec<Opened>,
 }
@@ -30,7 +30,7 @@ struct Opened {
     unpacked: Option<File>,
 }
 
-impl<'a> Contents<'a> {
+impl<'a> OpenArchives<'a> {
     pub(crate) fn new(tree: &'a Tree) -> Self {
         Self { tree, open: Vec::new() }
     }

@@ -14,7 +14,7 @@ pub(crate) const WRITER_VERSION: u32 = 1;
 impl Tree {
     /// A key of everything that decides the layer's bytes, as far as stats can tell. For one compression and epoch,
     /// equal keys mean equal bytes, if the tree was settled when it was written. The platform is not part of it: it
-    /// decides no bytes, and only refuses programs, see [`Machine`](crate::model::elf::Machine).
+    /// decides no bytes, and only refuses programs, see [`ElfMachine`](crate::model::elf::ElfMachine).
     pub(crate) fn fingerprint(&self) -> Digest {
         let mut hasher = Sha256::new();
         let mut record = Vec::with_capacity(512);

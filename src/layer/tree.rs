@@ -19,7 +19,7 @@ use crate::tar::Attributes;
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     pub(crate) entries: Vec<Entry>,
-    pub(crate) origins: Vec<Origin>,
+    pub(crate) origins: Vec<PackageOrigin>,
     pub(crate) platform: Platform,
     /// The manifest's, for messages.
     pub(crate) folder: PathBuf,
@@ -27,7 +27,7 @@ pub(crate) struct Tree {
 
 /// What an entry needs to know of the package that it came from.
 #[derive(Clone, Debug)]
-pub(crate) struct Origin {
+pub(crate) struct PackageOrigin {
     pub(crate) place: Place,
     /// ELF programs for another architecture are fine.
     pub(crate) foreign: bool,

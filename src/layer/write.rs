@@ -9,12 +9,12 @@ use rustix::fs::fstat;
 
 use crate::compress::{Blocks, Compressors, EarlierBlocks, WrittenLayer, pack};
 use crate::fs::Stamp;
-use crate::layer::content::Contents;
+use crate::layer::content::OpenArchives;
 use crate::layer::files::{Files, unreadable};
-use crate::layer::tree::{Entry, Kind, Origin};
+use crate::layer::tree::{Entry, Kind, PackageOrigin};
 use crate::layer::{LayerError, Tree, WriteError};
 use crate::manifest::package::Owner;
-use crate::model::elf::Machine;
+use crate::model::elf::ElfMachine;
 use crate::model::{Compression, LayerPath};
 use crate::sanitize;
 use crate::source::At;
@@ -62,7 +62,7 @@ impl Tree {
             out,
             |blocks| -> Result<(), WriteError> {
                 let mut header = Vec::with_capacity(4 * record::BLOCK);
-                let mut archives = Contents::new(self);
+                let mut archives = OpenArchives::new(self);
                 let mut files = Files::default();
                 let further_names = self.further_names();
                 for (index, entry) in self.entries.iter().enumerate() {
@@ -91,7 +91,7 @@ impl Tree {
     fn put_content(
         &self,
         entry: &Entry,
-        archives: &mut Contents<'_>,
+        archives: &mut OpenArchives<'_>,
         files: &mut Files,
         blocks: &mut Blocks<'_>,
     ) -> Result<Head, WriteError> {
@@ -131,7 +131,7 @@ impl Tree {
         &self,
         file: &mut File,
         size: u64,
-        origin: &Origin,
+        origin: &PackageOrigin,
         shown: impl Fn() -> String,
         blocks: &mut Blocks<'_>,
     ) -> Result<Head, WriteError> {
@@ -154,8 +154,8 @@ impl Tree {
 
     fn check_architecture(
         &self,
-        program: Option<Machine>,
-        origin: &Origin,
+        program: Option<ElfMachine>,
+        origin: &PackageOrigin,
         shown: impl Fn() -> String,
     ) -> Result<(), LayerError> {
         match program {
@@ -193,7 +193,7 @@ fn put_header(entry: &Entry, same_as: Option<&LayerPath>, epoch: i64, out: &mut 
 #[derive(Clone, Copy, Debug, Default)]
 struct Head {
     /// What it runs on, if it is an ELF program or library.
-    machine: Option<Machine>,
+    machine: Option<ElfMachine>,
     is_script: bool,
 }
 
@@ -204,7 +204,7 @@ fn is_library(entry: &Entry) -> bool {
 
 impl Head {
     fn of(start: &[u8]) -> Self {
-        Self { machine: Machine::of(start), is_script: start.starts_with(b"#!") }
+        Self { machine: ElfMachine::of(start), is_script: start.starts_with(b"#!") }
     }
 
     fn is_program(self) -> bool {

@@ -9,7 +9,7 @@ use std::fmt::{self, Write};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::lock::{Entry, Lock, conflict, start_of};
+use crate::lock::{Lock, LockEntry, conflict, start_of};
 use crate::model::document::media_type;
 use crate::model::{Digest, ImageName, LayoutPath, Origin, Platform, Repository, Tag};
 use crate::problem::{Problem, Problems};
@@ -118,7 +118,7 @@ type Name<'a> = Spanned<DeString<'a>>;
 type Value<'a> = Spanned<DeValue<'a>>;
 
 impl Reader<'_> {
-    fn entry(&self, name: &Name<'_>, value: &Value<'_>, problems: &mut Problems) -> Option<Entry> {
+    fn entry(&self, name: &Name<'_>, value: &Value<'_>, problems: &mut Problems) -> Option<LockEntry> {
         let place = self.source.place(name.span());
         if !matches!(ImageName::parse(name.get_ref()), Ok(parsed) if parsed.to_string() == name.get_ref().as_ref() && parsed != ImageName::Scratch)
         {
@@ -140,7 +140,7 @@ impl Reader<'_> {
         let media_type = self.parsed(table, "media-type", &place, media_type, problems);
         let platforms = self.platforms(table, &place, problems);
         let (origin, digest, media_type) = (origin?, digest?, media_type?);
-        Some(Entry { origin, tag, digest, media_type, platforms: platforms? })
+        Some(LockEntry { origin, tag, digest, media_type, platforms: platforms? })
     }
 
     fn origin(&self, table: &DeTable<'_>, place: &Place, problems: &mut Problems) -> Option<Origin> {
@@ -254,7 +254,7 @@ mod tests {
         any::<u64>().prop_map(|seed| Digest::of(&seed.to_be_bytes()))
     }
 
-    fn entry() -> impl Strategy<Value = Entry> {
+    fn entry() -> impl Strategy<Value = LockEntry> {
         let platforms =
             prop::sample::select(vec!["linux/amd64", "linux/arm64", "linux/arm/v7", "windows/amd64", "plan/x"]);
         let repository = "[a-z]{1,5}\\.io(:[1-9][0-9]{0,3})?/[a-z0-9]{1,6}(/[a-z0-9]{1,6})?"
@@ -263,7 +263,7 @@ mod tests {
         let layout = "(oci:|oci-archive:|docker-archive:)?[^:\\p{Cc}]{1,8}[^\\p{Cc}]{0,8}x"
             .prop_filter_map("no path", |text| Some((Origin::Layout(LayoutPath::parse(&text).ok()?), None)));
         (prop_oneof![registry, layout], digest(), prop::collection::btree_map(platforms, digest(), 1..4)).prop_map(
-            |((origin, tag), digest, platforms)| Entry {
+            |((origin, tag), digest, platforms)| LockEntry {
                 origin,
                 tag: tag.map(|tag| Tag::parse(&tag).unwrap()),
                 digest,

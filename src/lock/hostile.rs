@@ -1,6 +1,6 @@
 //! Lockfiles that something happened to: no pin is ever moved by it without a word.
 
-use crate::lock::{Entry, Lock};
+use crate::lock::{Lock, LockEntry};
 use crate::model::Digest;
 use crate::mutation::changed;
 use crate::source::Source;
@@ -45,7 +45,7 @@ fn known(lock: &Lock) -> Vec<Digest> {
 }
 
 /// What a build whose manifest asks for what `asked` was made of is given by the changed entry.
-fn check(asked: &Entry, found: &Entry, known: &[Digest]) -> Result<(), String> {
+fn check(asked: &LockEntry, found: &LockEntry, known: &[Digest]) -> Result<(), String> {
     let is_pinned = asked.tag.is_none() && asked.origin.repository().is_some();
     if !found.is_current(&asked.origin, asked.tag.as_ref(), is_pinned.then_some(&asked.digest)) {
         return Ok(());

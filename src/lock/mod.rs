@@ -1,7 +1,7 @@
 //! `oci.lock`: which digest every base stands for.
 //!
 //! The file is read strictly and written byte for byte by [`format`]. A [`Lock`] is the same as a value;
-//! [`Entry::is_current`] says whether an entry still is what `oci.toml` asks for, [`Lock::renames`] which
+//! [`LockEntry::is_current`] says whether an entry still is what `oci.toml` asks for, [`Lock::renames`] which
 //! entries belong to bases that have another name now, and [`Lock::changes`] what moved between two locks.
 
 mod conflict;
@@ -31,12 +31,12 @@ pub(crate) const LOCK_NAME: &str = "oci.lock";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lock {
     /// By name, `NAME` or `NAME#VARIANT`.
-    pub(crate) entries: BTreeMap<String, Entry>,
+    pub(crate) entries: BTreeMap<String, LockEntry>,
 }
 
 /// One base, pinned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct LockEntry {
     pub(crate) origin: Origin,
     /// Of the repository; what is in a layout has none.
     pub(crate) tag: Option<Tag>,
@@ -48,7 +48,7 @@ pub(crate) struct Entry {
     pub(crate) platforms: BTreeMap<Platform, Digest>,
 }
 
-impl Entry {
+impl LockEntry {
     /// True if the entry is what this origin, tag and digest ask for. Asks nobody.
     pub(crate) fn is_current(&self, origin: &Origin, tag: Option<&Tag>, digest: Option<&Digest>) -> bool {
         self.origin == *origin && self.tag.as_ref() == tag && digest.is_none_or(|digest| *digest == self.digest)
@@ -138,15 +138,15 @@ pub(crate) struct LockChange<'a> {
     pub(crate) name: &'a str,
     /// The old name of an entry that was carried over.
     pub(crate) was: Option<&'a str>,
-    pub(crate) old: Option<&'a Entry>,
-    pub(crate) new: Option<&'a Entry>,
+    pub(crate) old: Option<&'a LockEntry>,
+    pub(crate) new: Option<&'a LockEntry>,
 }
 
 /// A line for people: `python#slim  3.12-slim  sha256:f8fb… -> sha256:9c1e…`.
 impl fmt::Display for LockChange<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digest = |entry: Option<&Entry>| entry.map_or("none".to_owned(), |entry| entry.digest.short());
-        let written = self.new.or(self.old).and_then(Entry::moves).unwrap_or_else(|| "-".to_owned());
+        let digest = |entry: Option<&LockEntry>| entry.map_or("none".to_owned(), |entry| entry.digest.short());
+        let written = self.new.or(self.old).and_then(LockEntry::moves).unwrap_or_else(|| "-".to_owned());
         let written = sanitize::name(&written);
         write!(formatter, "{}  {written}  ", self.name)?;
         match self.was {

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::lock::{Entry, Lock};
+use crate::lock::{Lock, LockEntry};
 use crate::model::{Digest, Origin, Tag};
 
 /// What the manifest asks for under one name.
@@ -19,12 +19,12 @@ pub(crate) struct Asked<'a> {
 }
 
 /// An entry and its name.
-type Named<'a> = (&'a str, &'a Entry);
+type Named<'a> = (&'a str, &'a LockEntry);
 
 /// The old name of each entry that is carried over, by its new name.
 pub(crate) type Renames = BTreeMap<String, String>;
 
-impl Entry {
+impl LockEntry {
     /// True if the entry is what the manifest asks for. No registry is asked.
     pub(crate) fn answers(&self, asked: &Asked<'_>) -> bool {
         self.is_current(asked.origin, asked.tag, asked.digest)
@@ -59,7 +59,7 @@ impl Lock {
     /// Moves each of these entries to its new name.
     pub(crate) fn rename(&mut self, renames: &Renames) {
         let old: BTreeSet<&String> = renames.values().collect();
-        let entries: BTreeMap<&String, Entry> =
+        let entries: BTreeMap<&String, LockEntry> =
             old.into_iter().filter_map(|name| Some((name, self.entries.remove(name)?))).collect();
         for (new, old) in renames {
             if let Some(entry) = entries.get(old) {
@@ -109,7 +109,7 @@ mod tests {
 
     /// A lock with entries of one repository: name, tag, and what the digest is made of.
     fn lock(entries: &[(&str, &str, &str)]) -> Lock {
-        let entry = |tag: &str, seed: &str| Entry {
+        let entry = |tag: &str, seed: &str| LockEntry {
             origin: origin(),
             tag: Some(Tag::parse(tag).unwrap()),
             digest: Digest::of(seed.as_bytes()),

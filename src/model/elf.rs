@@ -19,20 +19,20 @@ const INTERPRETER: u64 = 3;
 
 /// The start of an ELF file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Header<'a> {
+pub(crate) struct ElfHeader<'a> {
     start: &'a [u8],
     kind: u16,
-    pub(crate) machine: Machine,
+    pub(crate) machine: ElfMachine,
 }
 
-impl<'a> Header<'a> {
+impl<'a> ElfHeader<'a> {
     /// Reads the first bytes of a file; `None` if they are not an ELF file's, or too few to tell its machine.
     pub(crate) fn read(start: &'a [u8]) -> Option<Self> {
         let [0x7f, b'E', b'L', b'F', class, data, ..] = *start.first_chunk::<20>()? else { return None };
-        let machine = Machine { number: 0, is_64_bit: class == 2, is_little_endian: data != 2 };
+        let machine = ElfMachine { number: 0, is_64_bit: class == 2, is_little_endian: data != 2 };
         let unread = Self { start, kind: 0, machine };
         let half = |at| u16::try_from(unread.number(at, 2)?).ok();
-        Some(Self { kind: half(16)?, machine: Machine { number: half(18)?, ..machine }, ..unread })
+        Some(Self { kind: half(16)?, machine: ElfMachine { number: half(18)?, ..machine }, ..unread })
     }
 
     /// The program that loads this one, as far as the bytes that were given reach.
@@ -69,17 +69,17 @@ impl<'a> Header<'a> {
 
 /// What a program runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Machine {
+pub(crate) struct ElfMachine {
     number: u16,
     is_64_bit: bool,
     is_little_endian: bool,
 }
 
-impl Machine {
+impl ElfMachine {
     /// The machine of the program that begins with these bytes. Nothing for what is no ELF executable or
     /// shared object.
     pub(crate) fn of(start: &[u8]) -> Option<Self> {
-        let header = Header::read(start)?;
+        let header = ElfHeader::read(start)?;
         matches!(header.kind, EXECUTABLE | SHARED_OBJECT).then_some(header.machine)
     }
 
@@ -117,7 +117,7 @@ impl Machine {
 }
 
 /// The architecture, as platforms name it.
-impl fmt::Display for Machine {
+impl fmt::Display for ElfMachine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.architecture() {
             Some(architecture) => formatter.write_str(architecture),
@@ -158,11 +158,11 @@ mod tests {
             ("wasip1/wasm", (2, 1, 2, 62), None),
         ] {
             let platform = Platform::parse(platform).unwrap();
-            let program = Machine::of(&header(class, data, kind, machine));
+            let program = ElfMachine::of(&header(class, data, kind, machine));
             let found = program.filter(|program| !program.fits(&platform)).map(|program| program.to_string());
             assert_eq!(found.as_deref(), foreign, "{platform} {machine}");
         }
-        assert_eq!(Machine::of(b"#!/bin/sh\n# a script"), None);
-        assert_eq!(Machine::of(b"\x7fELF"), None);
+        assert_eq!(ElfMachine::of(b"#!/bin/sh\n# a script"), None);
+        assert_eq!(ElfMachine::of(b"\x7fELF"), None);
     }
 }

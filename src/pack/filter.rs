@@ -2,7 +2,7 @@
 
 use rustix::fs::FileType;
 
-use crate::contents::glob::{Globs, Selection};
+use crate::contents::glob::{Globs, PathGlob};
 
 /// What of a folder goes in. Paths are relative to the package's folder.
 pub(crate) struct Filter<'a> {
@@ -12,7 +12,7 @@ pub(crate) struct Filter<'a> {
     pub(crate) project: &'a Globs,
     pub(crate) below: Vec<u8>,
     /// The glob that the package is; nothing for a folder.
-    pub(crate) selection: Option<&'a Selection>,
+    pub(crate) selection: Option<&'a PathGlob>,
     pub(crate) packs_git: bool,
     /// The folder is the project's own, and the project's own files are left out of it.
     pub(crate) leaves_out_own: bool,

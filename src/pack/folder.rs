@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::FileType;
 
-use crate::contents::glob::{Globs, Selection};
+use crate::contents::glob::{Globs, PathGlob};
 use crate::fs::Stamp;
 use crate::fs::host::LastLink;
 use crate::layer::LayerError;
@@ -82,7 +82,7 @@ impl PackageScan<'_> {
         to: Option<&Placed<String>>,
         problems: &mut Vec<Problem>,
     ) -> Result<Packed, Problem> {
-        let selection = Selection::compile(written)?;
+        let selection = PathGlob::compile(written)?;
         let root = match to {
             Some(to) => self.destination_root(to)?,
             None if Path::new(&written.value).is_absolute() => {
@@ -121,7 +121,7 @@ impl PackageScan<'_> {
         written: &Placed<String>,
         folder: Named,
         root: &LayerPath,
-        selection: Option<&Selection>,
+        selection: Option<&PathGlob>,
         problems: &mut Vec<Problem>,
     ) -> Result<bool, Problem> {
         let Named { host, found } = folder;

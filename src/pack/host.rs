@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::fs::host::{self, Found, LastLink, Links, Lost};
+use crate::fs::host::{self, HostEntry, LastLink, Links, Lost};
 use crate::layer::LayerError;
 use crate::manifest::PackageContent;
 use crate::pack::package::{PackageScan, Problem};
@@ -15,7 +15,7 @@ use crate::{sanitize, suggest};
 /// What a package names, and the path that messages and its files go by.
 pub(crate) struct Named {
     pub(crate) host: PathBuf,
-    pub(crate) found: Found,
+    pub(crate) found: HostEntry,
 }
 
 impl PackageScan<'_> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::contents::Archived;
-use crate::contents::glob::{self, Globs, Selection};
-use crate::contents::image::find::Lost;
-use crate::contents::image::{ImageTree, Node, NodeKind, TakeError};
+use crate::contents::glob::{self, Globs, PathGlob};
+use crate::contents::image::find::DeadEnd;
+use crate::contents::image::{ImageTree, PathKind, PathNode, TakeError};
 use crate::layer::tree::{Claim, Entry, Kind, Packed};
 use crate::manifest::PackageContent;
 use crate::model::{ImageName, LayerPath};
@@ -29,7 +29,7 @@ impl PackageScan<'_> {
             return Err(blame(TakeError::Missing { image: image.to_string(), path: shown(), help: None }));
         };
         let selection = match glob::is_pattern(written) {
-            true => Some(Selection::compile(written)?),
+            true => Some(PathGlob::compile(written)?),
             false => None,
         };
         let path = match &selection {
@@ -40,11 +40,11 @@ impl PackageScan<'_> {
         let asked = self.destination_root(&path)?;
         let found = match tree.stack.find(&asked, is_folder) {
             Ok(found) if !is_folder || tree.stack.is_folder(&found) => found,
-            Err(Lost::Missing(_) | Lost::NotAFolder(_)) if self.package.optional => return Ok(Packed::Other),
+            Err(DeadEnd::Missing(_) | DeadEnd::NotAFolder(_)) if self.package.optional => return Ok(Packed::Other),
             _ if selection.is_some() => {
                 return Err(blame(TakeError::NoMatch { image: tree.name.clone(), pattern: shown() }));
             }
-            lost => return Err(blame(tree.missing(&asked, lost.err(), ", or set `optional = true`"))),
+            dead_end => return Err(blame(tree.missing(&asked, dead_end.err(), ", or set `optional = true`"))),
         };
         if !tree.stack.is_folder(&found) {
             let to = match (to, asked.name()) {
@@ -77,7 +77,7 @@ impl PackageScan<'_> {
         let node = &tree.stack.nodes[path];
         match self.add_node(tree, path, node, to) {
             Some(error) => Err(error),
-            None if matches!(node.kind, NodeKind::File { .. }) => Ok(Packed::Files),
+            None if matches!(node.kind, PathKind::File { .. }) => Ok(Packed::Files),
             None => Ok(Packed::Other),
         }
     }
@@ -89,7 +89,7 @@ impl PackageScan<'_> {
         tree: &ImageTree,
         folder: &LayerPath,
         to: LayerPath,
-        selection: Option<&Selection>,
+        selection: Option<&PathGlob>,
         problems: &mut Vec<Problem>,
     ) -> Result<bool, Problem> {
         let wanted = self.wanted(tree, folder, &to, selection)?;
@@ -120,8 +120,8 @@ impl PackageScan<'_> {
         tree: &'t ImageTree,
         folder: &LayerPath,
         to: &LayerPath,
-        selection: Option<&Selection>,
-    ) -> Result<BTreeMap<(LayerPath, &'t LayerPath), &'t Node>, Problem> {
+        selection: Option<&PathGlob>,
+    ) -> Result<BTreeMap<(LayerPath, &'t LayerPath), &'t PathNode>, Problem> {
         let include = Globs::compile(&self.package.include)?;
         let exclude = Globs::compile(&self.package.exclude)?;
         let mut wanted = BTreeMap::new();
@@ -164,11 +164,11 @@ impl PackageScan<'_> {
     }
 
     /// Adds one path; the error says why it cannot be.
-    fn add_node(&mut self, tree: &ImageTree, path: &LayerPath, node: &Node, to: LayerPath) -> Option<TakeError> {
+    fn add_node(&mut self, tree: &ImageTree, path: &LayerPath, node: &PathNode, to: LayerPath) -> Option<TakeError> {
         let (kind, mode) = match &node.kind {
-            NodeKind::Folder => (Kind::Folder(Claim::Packed), self.package.folder_mode.unwrap_or(node.mode)),
-            NodeKind::Link(target) => (Kind::Link(target.clone()), LINK_MODE),
-            NodeKind::File { layer, offset, size } => {
+            PathKind::Folder => (Kind::Folder(Claim::Packed), self.package.folder_mode.unwrap_or(node.mode)),
+            PathKind::Link(target) => (Kind::Link(target.clone()), LINK_MODE),
+            PathKind::File { layer, offset, size } => {
                 let archived = Archived {
                     archive: Arc::clone(&tree.layers[*layer]),
                     offset: *offset,
@@ -177,7 +177,7 @@ impl PackageScan<'_> {
                 };
                 (Kind::Archived(archived), self.package.mode.unwrap_or(node.mode))
             }
-            NodeKind::Other(what) => {
+            PathKind::Other(what) => {
                 let (image, path) = (tree.name.clone(), path.to_string());
                 return Some(TakeError::Entry { image, path, what: what.to_string(), more: 0 });
             }
@@ -195,7 +195,7 @@ impl PackageScan<'_> {
         let folders = std::iter::successors(folder, LayerPath::parent).take_while(|path| !path.is_root());
         for path in folders {
             let entry = match tree.stack.nodes.get(&path) {
-                Some(Node { kind: NodeKind::Folder, mode, owner, attributes, .. }) => {
+                Some(PathNode { kind: PathKind::Folder, mode, owner, attributes, .. }) => {
                     let kind = Kind::Folder(Claim::AsThere);
                     Entry { attributes: attributes.clone(), ..Entry::new(path, kind, *mode, *owner, self.origin) }
                 }
@@ -209,13 +209,13 @@ impl PackageScan<'_> {
 impl ImageTree {
     /// The error for a path that leads to nothing, with the nearest that does not; what else can be done where
     /// nothing is near.
-    pub(crate) fn missing(&self, path: &LayerPath, lost: Option<Lost>, otherwise: &str) -> TakeError {
+    pub(crate) fn missing(&self, path: &LayerPath, dead_end: Option<DeadEnd>, otherwise: &str) -> TakeError {
         let (image, shown) = (self.name.clone(), path.to_string());
-        let help = match lost {
-            Some(Lost::Loop) => return TakeError::Loop { image, path: shown },
+        let help = match dead_end {
+            Some(DeadEnd::Loop) => return TakeError::Loop { image, path: shown },
             None => format!("`{path}` is no folder there: write it without the `/` at its end"),
-            Some(Lost::NotAFolder(file)) => format!("`{file}` is no folder there"),
-            Some(Lost::Missing(missing)) => {
+            Some(DeadEnd::NotAFolder(file)) => format!("`{file}` is no folder there"),
+            Some(DeadEnd::Missing(missing)) => {
                 let near = self.nearest(&missing);
                 let near = near.or_else(|| self.stack.nodes.keys().find(|other| other.name() == path.name()).cloned());
                 match near {

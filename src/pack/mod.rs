@@ -22,7 +22,7 @@ pub(crate) use package::ScanRequest;
 
 use crate::contents::glob::{self, Globs};
 use crate::layer::Tree;
-use crate::layer::tree::{Claim, Kind, Origin, Packed, folder_mode};
+use crate::layer::tree::{Claim, Kind, PackageOrigin, Packed, folder_mode};
 use crate::manifest::PackageContent;
 use crate::manifest::package::{Mode, expand};
 use crate::pack::ignore::Ignores;
@@ -54,7 +54,7 @@ impl Tree {
                 Ok(packed) => {
                     let foreign = package.foreign || scan.is_foreign_fine();
                     let place = package.place.clone();
-                    origins.push(Origin { place, foreign, packed, follows: package.follow });
+                    origins.push(PackageOrigin { place, foreign, packed, follows: package.follow });
                     if entries.is_empty() {
                         entries = scan.entries;
                     } else {
@@ -63,7 +63,7 @@ impl Tree {
                 }
                 Err(problem) => {
                     // The origin still has to be there for the entries of later packages.
-                    origins.push(Origin {
+                    origins.push(PackageOrigin {
                         place: package.place.clone(),
                         foreign: false,
                         packed: Packed::Other,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::contents::glob::Globs;
 use crate::contents::image::ImageTree;
-use crate::layer::tree::{Entry, Origin, Packed};
+use crate::layer::tree::{Entry, PackageOrigin, Packed};
 use crate::layer::{LayerError, Tree};
 use crate::manifest::{Package, PackageContent};
 use crate::model::LayerPath;
@@ -42,7 +42,7 @@ impl Tree {
         } else {
             scan.take_one(image, &found, to).map_err(|error| blame(error.into()))?;
         }
-        let origin = Origin { place: path.place.clone(), foreign: true, packed: Packed::Other, follows: false };
+        let origin = PackageOrigin { place: path.place.clone(), foreign: true, packed: Packed::Other, follows: false };
         let tree = Self {
             entries: scan.entries,
             origins: vec![origin],

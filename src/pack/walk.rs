@@ -33,7 +33,7 @@ use crate::pack::walk::pending::{Loop, Opener, Pending};
 use crate::source::{At, Place};
 
 /// Something to pack.
-pub(crate) struct Found {
+pub(crate) struct ToPack {
     pub(crate) path: LayerPath,
     pub(crate) kind: Kind,
     /// As the stat has it; of files only.
@@ -69,7 +69,7 @@ pub(crate) struct Walk<'a> {
 /// What one thread does of a walk.
 struct Reader<'w, 'a> {
     walk: &'w Walk<'a>,
-    found: Vec<Found>,
+    found: Vec<ToPack>,
     problems: Vec<At<LayerError>>,
     /// For the names of the folder that is read.
     buffer: Vec<u8>,
@@ -85,7 +85,7 @@ impl Walk<'_> {
         folder: OwnedFd,
         host: &Path,
         ignored: InFolder,
-    ) -> (impl Iterator<Item = Found>, Vec<At<LayerError>>) {
+    ) -> (impl Iterator<Item = ToPack>, Vec<At<LayerError>>) {
         let selection = self.filter.selection;
         let mut root = Pending {
             host: host.into(),
@@ -158,7 +158,7 @@ impl<'w, 'a> Reader<'w, 'a> {
         };
         let folders = std::iter::successors(folder.path.clone(), LayerPath::parent);
         let folders = folders.take_while(|path| !path.is_root() && Some(path) != above.as_ref());
-        self.found.extend(folders.map(|path| Found { path, kind: Kind::Folder(Claim::Packed), mode: 0 }));
+        self.found.extend(folders.map(|path| ToPack { path, kind: Kind::Folder(Claim::Packed), mode: 0 }));
     }
 
     fn problem(&mut self, error: LayerError) {
@@ -276,7 +276,7 @@ impl<'w, 'a> Reader<'w, 'a> {
                         self.problem(error);
                     }
                     self.pack(folder);
-                    self.found.push(Found { path, kind: Kind::Folder(Claim::Packed), mode: 0 });
+                    self.found.push(ToPack { path, kind: Kind::Folder(Claim::Packed), mode: 0 });
                     within.is_packed = true;
                 }
                 pending.push(within);
@@ -310,13 +310,13 @@ impl<'w, 'a> Reader<'w, 'a> {
             self.problem(error);
         }
         self.pack(folder);
-        self.found.push(Found { path, kind, mode });
+        self.found.push(ToPack { path, kind, mode });
         Ok(())
     }
 }
 
 /// Merges sorted runs into one sorted iterator.
-fn merged(runs: Vec<Vec<Found>>) -> impl Iterator<Item = Found> {
+fn merged(runs: Vec<Vec<ToPack>>) -> impl Iterator<Item = ToPack> {
     let mut runs: Vec<_> = runs.into_iter().map(|run| run.into_iter().peekable()).collect();
     std::iter::from_fn(move || {
         let heads = runs.iter_mut().enumerate().filter_map(|(number, run)| Some((&run.peek()?.path, number)));

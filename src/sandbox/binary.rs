@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::model::Platform;
-use crate::model::elf::{self, Machine};
+use crate::model::elf::{self, ElfMachine};
 
 /// A program file's kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) struct Binary<'a> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
-    Elf { machine: Machine, interpreter: Option<String> },
+    Elf { machine: ElfMachine, interpreter: Option<String> },
     Script { interpreter: String },
     Other,
 }
@@ -99,7 +99,7 @@ fn header(architecture: &str, machine: u16) -> Vec<u8> {
 }
 
 fn elf(head: &[u8]) -> Option<Kind> {
-    let header = elf::Header::read(head)?;
+    let header = elf::ElfHeader::read(head)?;
     Some(Kind::Elf { machine: header.machine, interpreter: header.interpreter() })
 }
 

@@ -65,7 +65,7 @@ pub(crate) const REFUSED: i32 = 125;
 
 /// A task for the helper.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Task {
+pub(crate) enum HelperTask {
     /// Run a container.
     Run(Box<Container>),
     /// Run a container, and write what it changed as a layer's tar.
@@ -151,28 +151,28 @@ pub(crate) fn main(task: &Path) -> i32 {
     // Signals are noted, so that one from before the start prevents the start; see `Invocation::attach`.
     let _ = crate::process::signal::install();
     let (folder, ended) = match load(task) {
-        Ok(Task::Run(container)) => {
+        Ok(HelperTask::Run(container)) => {
             let folder = RunFolder { path: container.folder.clone() };
             let ended = run(&container, &folder);
             (folder, ended)
         }
-        Ok(Task::Step(step)) => {
+        Ok(HelperTask::Step(step)) => {
             let folder = RunFolder { path: step.container.folder.clone() };
             let ended = step::run(&step, &folder);
             (folder, ended)
         }
-        Ok(Task::Probe(folder, map)) => {
+        Ok(HelperTask::Probe(folder, map)) => {
             let folder = RunFolder { path: folder };
             let ended = ground::probe(&folder, &map).map(Overlays::status);
             (folder, ended)
         }
-        Ok(Task::Delete { crun, folder, identifier }) => {
+        Ok(HelperTask::Delete { crun, folder, identifier }) => {
             return i32::from(!delete(&crun, &RunFolder { path: folder }, &identifier));
         }
-        Ok(Task::Hide(tree, whiteouts)) => return i32::from(whiteout::apply(&tree, &whiteouts, true).is_err()),
-        Ok(Task::Look(tree, depth)) => return i32::from(reentry::print_census(&tree, depth).is_err()),
-        Ok(Task::Date(dating)) => return i32::from(times::answer(&dating).is_err()),
-        Ok(Task::Remove(folder)) => return i32::from(std::fs::remove_dir_all(folder).is_err()),
+        Ok(HelperTask::Hide(tree, whiteouts)) => return i32::from(whiteout::apply(&tree, &whiteouts, true).is_err()),
+        Ok(HelperTask::Look(tree, depth)) => return i32::from(reentry::print_census(&tree, depth).is_err()),
+        Ok(HelperTask::Date(dating)) => return i32::from(times::answer(&dating).is_err()),
+        Ok(HelperTask::Remove(folder)) => return i32::from(std::fs::remove_dir_all(folder).is_err()),
         Err(_) => return REFUSED,
     };
     ended.unwrap_or_else(|refusal| {
@@ -182,7 +182,7 @@ pub(crate) fn main(task: &Path) -> i32 {
     })
 }
 
-fn load(task: &Path) -> io::Result<Task> {
+fn load(task: &Path) -> io::Result<HelperTask> {
     let bytes = if task == Path::new(STANDARD_INPUT) {
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes)?;

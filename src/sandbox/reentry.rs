@@ -7,7 +7,7 @@ use crate::fs::Unnamed;
 use crate::model::canonical_json;
 use crate::process::{Finished, IdMap, Invocation, Namespaces, ProcessError};
 use crate::sandbox::times::{self, Dating, Moment};
-use crate::sandbox::{Census, Depth, SUBCOMMAND, Task, whiteout};
+use crate::sandbox::{Census, Depth, HelperTask, SUBCOMMAND, whiteout};
 
 /// In place of a task's file: the task is on standard input.
 pub(crate) const STANDARD_INPUT: &str = "-";
@@ -31,7 +31,7 @@ pub(crate) fn remove_tree(path: &Path, map: &IdMap) -> io::Result<()> {
 fn remove_mapped(path: &Path, map: &IdMap) -> io::Result<()> {
     // The namespace's root may not own the folder above; this process does.
     let helper = |task: &Path| invocation(task).despite_interrupts();
-    let finished = do_mapped(&Task::Remove(path.to_owned()), path, map, helper)?;
+    let finished = do_mapped(&HelperTask::Remove(path.to_owned()), path, map, helper)?;
     match finished.status.success() || std::fs::remove_dir(path).is_ok() {
         true => Ok(()),
         false => Err(io::ErrorKind::DirectoryNotEmpty.into()),
@@ -42,7 +42,7 @@ fn remove_mapped(path: &Path, map: &IdMap) -> io::Result<()> {
 /// crun is shown cgroups of one version only.
 pub(crate) fn delete_of_crun(crun: &Path, folder: &Path, identifier: &str) -> bool {
     let (crun, identifier) = (crun.to_owned(), identifier.to_owned());
-    let task = Task::Delete { crun, folder: folder.to_owned(), identifier };
+    let task = HelperTask::Delete { crun, folder: folder.to_owned(), identifier };
     let Ok(mut file) = Unnamed::new(folder) else { return false };
     let helper = invocation(file.path()).namespaces(Namespaces::sandbox(&IdMap::Host)).despite_interrupts();
     file.write_all(&canonical_json(&task)).is_ok() && helper.capture().is_ok_and(|ended| ended.status.success())
@@ -53,7 +53,7 @@ pub(crate) fn apply_whiteouts(tree: &Path, whiteouts: Vec<PathBuf>, map: &IdMap)
     if !map.is_namespaced() {
         return whiteout::apply(tree, &whiteouts, false);
     }
-    match do_mapped(&Task::Hide(tree.to_owned(), whiteouts), tree, map, invocation)?.status.success() {
+    match do_mapped(&HelperTask::Hide(tree.to_owned(), whiteouts), tree, map, invocation)?.status.success() {
         true => Ok(()),
         false => Err(io::Error::other("what the layer deletes could not be marked")),
     }
@@ -66,7 +66,7 @@ pub(crate) fn take_census(tree: &Path, depth: Depth, map: &IdMap) -> io::Result<
     }
     // The task's file is beside the tree's folder, where a sweep removes it if it is left behind.
     let folder = tree.parent().unwrap_or(tree);
-    let finished = do_mapped(&Task::Look(tree.to_owned(), depth), folder, map, invocation)?;
+    let finished = do_mapped(&HelperTask::Look(tree.to_owned(), depth), folder, map, invocation)?;
     match finished.status.success() {
         true => Ok(serde_json::from_slice(&finished.stdout)?),
         false => Err(io::Error::other("not all of it could be read")),
@@ -87,7 +87,7 @@ pub(crate) fn date(dating: Dating, map: &IdMap) -> io::Result<Option<Moment>> {
         Dating::Newest(tree) | Dating::Layer(tree, _) | Dating::Paths(tree, _) => tree.clone(),
         Dating::Base(base) => base.tree.clone(),
     };
-    let finished = do_mapped(&Task::Date(dating), &tree, map, invocation)?;
+    let finished = do_mapped(&HelperTask::Date(dating), &tree, map, invocation)?;
     match finished.status.success() {
         true => Ok(serde_json::from_slice(&finished.stdout)?),
         false => Err(io::Error::other("its times could not be read or set")),
@@ -95,7 +95,7 @@ pub(crate) fn date(dating: Dating, map: &IdMap) -> io::Result<Option<Moment>> {
 }
 
 /// Does a task on a folder under a map. Returns the helper's exit status.
-fn do_mapped(task: &Task, folder: &Path, map: &IdMap, helper: fn(&Path) -> Invocation) -> io::Result<Finished> {
+fn do_mapped(task: &HelperTask, folder: &Path, map: &IdMap, helper: fn(&Path) -> Invocation) -> io::Result<Finished> {
     // Beside it, where we may write.
     let mut file = Unnamed::new(folder.parent().unwrap_or(folder)).map_err(io::Error::other)?;
     file.write_all(&canonical_json(task))?;

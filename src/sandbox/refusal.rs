@@ -69,7 +69,7 @@ pub(crate) enum Refusal {
     )]
     Overlay {
         #[source]
-        cause: Cause,
+        cause: SystemError,
     },
     #[error("could not copy the image's root filesystem")]
     #[diagnostic(
@@ -81,7 +81,7 @@ pub(crate) enum Refusal {
     )]
     Copy {
         #[source]
-        cause: Cause,
+        cause: SystemError,
     },
     #[error("could not mount {what} on `{target}` of the image: {there}")]
     #[diagnostic(
@@ -104,7 +104,7 @@ pub(crate) enum Refusal {
         verb: String,
         path: String,
         #[source]
-        cause: Cause,
+        cause: SystemError,
     },
     #[error("`runc` is needed to run an image, and {}", Absence::of("runc", Path::new(program)).state())]
     #[diagnostic(code(oci::tools::missing), help("{}", Absence::of("runc", Path::new(program)).advice("install it")))]
@@ -123,9 +123,9 @@ pub(crate) enum Refusal {
 /// The words of an error of the system, which can be written to a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Cause(String);
+pub(crate) struct SystemError(String);
 
-impl From<io::Error> for Cause {
+impl From<io::Error> for SystemError {
     fn from(error: io::Error) -> Self {
         Self(error.to_string())
     }

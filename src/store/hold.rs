@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::SystemTime;
 
-use crate::fs::{FileError, Lock};
+use crate::fs::{FileError, FileLock};
 use crate::model::Digest;
 use crate::store::workspace::{self, Workspace};
 use crate::store::{Object, Store};
@@ -28,7 +28,7 @@ impl Store {
         if let Some(workspace) = workspace
             && !(workspace.started()..=SystemTime::now()).contains(&metadata.modified()?)
         {
-            let _gate = Lock::shared(&self.gate());
+            let _gate = FileLock::shared(&self.gate());
             match crate::fs::mark_used(&path) {
                 // The file belongs to another user, who decides over it.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {}
@@ -50,7 +50,7 @@ impl Store {
     /// Gives, for each, whether it is gone; their bytes are freed before this returns.
     pub(crate) fn remove(&self, objects: &[Object]) -> Result<Vec<bool>, FileError> {
         let aside = self.scratch()?;
-        let gate = Lock::exclusive(&self.gate(), || {})?;
+        let gate = FileLock::exclusive(&self.gate(), || {})?;
         let workspace = self.workspace()?;
         let (own, others) = (workspace.started(), workspace::oldest(&self.temporaries(), workspace.path()));
         let oldest = others.map_or(own, |others| others.min(own));

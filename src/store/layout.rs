@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::fs::{
-    FileContext, FileError, Linked, Lock, create_folder, link_or_copy, read_own, sync_folder, write_atomically,
+    FileContext, FileError, FileLock, Linked, create_folder, link_or_copy, read_own, sync_folder, write_atomically,
 };
 use crate::model::{Descriptor, Digest, Document, Index, canonical_json};
 use crate::store::Store;
@@ -25,13 +25,13 @@ const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// A layout folder.
 #[derive(Clone, Debug)]
-pub(crate) struct Layout {
+pub(crate) struct LayoutFolder {
     folder: PathBuf,
 }
 
 /// A layout that cannot be read or written.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub(crate) enum LayoutError {
+pub(crate) enum LayoutFolderError {
     #[error("`{}` is not the index of an OCI layout", path.display())]
     #[diagnostic(code(oci::store::bad_layout), help("delete the folder, and run the command again"))]
     Index { path: PathBuf, source: serde_json::Error },
@@ -52,7 +52,7 @@ pub(crate) enum LayoutError {
 /// An index or a manifest of ours is far shorter.
 const DOCUMENT_LIMIT: u64 = 64 << 20;
 
-impl Layout {
+impl LayoutFolder {
     pub(crate) fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
@@ -71,16 +71,16 @@ impl Layout {
         store: &Store,
         images: &BTreeMap<String, Descriptor>,
         keep: impl Fn(&str) -> bool,
-    ) -> Result<Vec<PathBuf>, LayoutError> {
+    ) -> Result<Vec<PathBuf>, LayoutFolderError> {
         self.check()?;
         let is_ours = self.is_marked();
         self.create()?;
-        let _lock = Lock::exclusive(&self.folder.join(LOCK), || {})?;
+        let _lock = FileLock::exclusive(&self.folder.join(LOCK), || {})?;
         let old = self.index()?;
         let mut new = match names(old.as_deref()) {
             Ok(names) => names,
             Err(_) if is_ours => BTreeMap::new(),
-            Err(source) => return Err(LayoutError::Index { path: self.index_path(), source }),
+            Err(source) => return Err(LayoutFolderError::Index { path: self.index_path(), source }),
         };
         new.retain(|name, _| keep(name));
         new.extend(images.iter().map(|(name, descriptor)| (name.clone(), descriptor.clone())));
@@ -100,7 +100,7 @@ impl Layout {
     }
 
     /// On `Ok` every name of ours that is there is what we make it.
-    fn check(&self) -> Result<(), LayoutError> {
+    fn check(&self) -> Result<(), LayoutFolderError> {
         let path = |name: &str| if name.is_empty() { self.folder.clone() } else { self.folder.join(name) };
         let folders = ["", "blobs", "blobs/sha256"].map(|name| (path(name), true));
         let files = ["index.json", "oci-layout", ".gitignore", LOCK].map(|name| (path(name), false));
@@ -115,7 +115,7 @@ impl Layout {
                 }
                 _ => continue,
             };
-            return Err(LayoutError::Foreign { path, kind });
+            return Err(LayoutFolderError::Foreign { path, kind });
         }
         Ok(())
     }
@@ -163,7 +163,12 @@ impl Layout {
     }
 
     /// Links a manifest or index and all that it names. Layers of a base may be absent.
-    fn link_tree(&self, store: &Store, top: &Descriptor, needed: &mut BTreeSet<Digest>) -> Result<(), LayoutError> {
+    fn link_tree(
+        &self,
+        store: &Store,
+        top: &Descriptor,
+        needed: &mut BTreeSet<Digest>,
+    ) -> Result<(), LayoutFolderError> {
         let mut pending = vec![top.clone()];
         while let Some(descriptor) = pending.pop() {
             if !needed.insert(descriptor.digest) {
@@ -187,13 +192,13 @@ impl Layout {
 
     /// Shows a blob of the store. What has its name here and cannot be the blob is removed; one that the store
     /// lacks, or has only in part, stays absent.
-    fn link(&self, store: &Store, blob: &Descriptor) -> Result<(), LayoutError> {
+    fn link(&self, store: &Store, blob: &Descriptor) -> Result<(), LayoutFolderError> {
         let (from, to) = (store.blob_path(&blob.digest), self.blob_path(&blob.digest));
         let may_be = |found: &Metadata| found.is_file() && found.len() == blob.size;
         let stored = std::fs::symlink_metadata(&from).ok().filter(may_be);
         let linked = match std::fs::symlink_metadata(&to) {
             Err(_) => None,
-            Ok(linked) if linked.is_dir() => return Err(LayoutError::Foreign { path: to, kind: "a folder" }),
+            Ok(linked) if linked.is_dir() => return Err(LayoutFolderError::Foreign { path: to, kind: "a folder" }),
             Ok(linked) if may_be(&linked) => Some(linked),
             Ok(_) => {
                 std::fs::remove_file(&to).context("replace", &to)?;
@@ -213,7 +218,7 @@ impl Layout {
         if is_copy && read_digest(&to)? != Some(blob.digest) {
             std::fs::remove_file(&to).context("remove", &to)?;
             if !store.verify(&blob.digest)? {
-                return Err(LayoutError::Damaged { digest: blob.digest });
+                return Err(LayoutFolderError::Damaged { digest: blob.digest });
             }
         }
         Ok(())
@@ -306,7 +311,7 @@ mod tests {
     fn holds_the_newest_image_of_every_name_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("cache")).unwrap();
-        let layout = Layout::new(folder.path().join(".oci"));
+        let layout = LayoutFolder::new(folder.path().join(".oci"));
         let (one, two) = (image(&store, b"{\"a\":1}"), image(&store, b"{\"a\":2}"));
         layout
             .update(&store, &BTreeMap::from([("a".into(), one.clone()), ("b".into(), one.clone())]), |_| true)
@@ -339,7 +344,7 @@ mod tests {
         };
         let names = ["", "blobs", "blobs/sha256", "index.json", "oci-layout", ".gitignore", ".lock"];
         for (number, name) in names.into_iter().enumerate() {
-            let layout = Layout::new(folder.path().join(format!("{number}/.oci")));
+            let layout = LayoutFolder::new(folder.path().join(format!("{number}/.oci")));
             let path = if name.is_empty() { layout.folder.clone() } else { layout.folder.join(name) };
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             let target = if number < 3 { precious.clone() } else { precious.join(image.digest.hex()) };
@@ -382,7 +387,7 @@ mod tests {
         let store = Store::open(&folder.path().join("cache")).unwrap();
         let image = image(&store, b"{}");
         let images = BTreeMap::from([("a".to_owned(), image.clone())]);
-        let layout = Layout::new(folder.path().join(".oci"));
+        let layout = LayoutFolder::new(folder.path().join(".oci"));
         let blob = |name: &str| layout.folder.join("blobs/sha256").join(name);
         std::fs::create_dir_all(blob("photos")).unwrap();
         std::fs::create_dir_all(blob(&"2".repeat(64))).unwrap();
@@ -407,7 +412,7 @@ mod tests {
         let store = Store::open(&folder.path().join("cache")).unwrap();
         let image = image(&store, b"{}");
         let images = BTreeMap::from([("a".to_owned(), image.clone())]);
-        let layout = Layout::new(folder.path().join(".oci"));
+        let layout = LayoutFolder::new(folder.path().join(".oci"));
         layout.create().unwrap();
         std::fs::write(folder.path().join(".oci/oci-layout"), "{").unwrap();
         let shown = layout.blob_path(&image.digest);
@@ -429,7 +434,7 @@ mod tests {
     fn what_is_made_again_in_the_store_is_made_again_here() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("cache")).unwrap();
-        let layout = Layout::new(folder.path().join(".oci"));
+        let layout = LayoutFolder::new(folder.path().join(".oci"));
         let image = image(&store, b"{}");
         let images = BTreeMap::from([("a".to_owned(), image.clone())]);
         layout.update(&store, &images, |_| true).unwrap();

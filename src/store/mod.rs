@@ -33,11 +33,11 @@ use std::sync::{Mutex, OnceLock};
 
 pub(crate) use blob::{BlobError, Verdict};
 pub(crate) use folder::OpenError;
-pub(crate) use layout::Layout;
+pub(crate) use layout::LayoutFolder;
 pub(crate) use object::{Object, ObjectKind, disk_usage};
 pub(crate) use record::{Shelf, WrittenAs};
 
-use crate::fs::{FileContext as _, FileError, Lock};
+use crate::fs::{FileContext as _, FileError, FileLock};
 use workspace::Workspace;
 
 /// The store in one cache folder.
@@ -152,8 +152,8 @@ impl Store {
     }
 
     /// Takes the lock of this name, held until it is dropped; `waiting` is called before a wait for it.
-    pub(crate) fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, FileError> {
-        Lock::exclusive(&self.root.join("locks").join(name), waiting)
+    pub(crate) fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<FileLock, FileError> {
+        FileLock::exclusive(&self.root.join("locks").join(name), waiting)
     }
 
     /// A folder for work in progress, removed with all that is in it when it is dropped.

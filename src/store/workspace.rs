@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::fs::{FileContext, FileError, Lock};
+use crate::fs::{FileContext, FileError, FileLock};
 
 /// The name of the lock in a folder.
 const LOCK: &str = "lock";
@@ -21,20 +21,20 @@ const LOCK: &str = "lock";
 pub(super) struct Workspace {
     folder: tempfile::TempDir,
     started: SystemTime,
-    _lock: Lock,
+    _lock: FileLock,
 }
 
 impl Workspace {
     /// Makes a folder in `parent`. `gate` keeps a sweep from taking it before it is locked.
     pub(super) fn new(parent: &Path, gate: &Path) -> Result<Self, FileError> {
-        let _gate = Lock::shared(gate)?;
+        let _gate = FileLock::shared(gate)?;
         let folder = tempfile::Builder::new()
             .prefix(crate::fs::TEMPORARY_PREFIX)
             .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir_in(parent)
             .map_err(|error| FileError::new("create a folder in", parent, error))?;
         let path = folder.path().join(LOCK);
-        let lock = Lock::exclusive(&path, || {})?;
+        let lock = FileLock::exclusive(&path, || {})?;
         let started = std::fs::metadata(&path).and_then(|metadata| metadata.modified()).context("look at", &path)?;
         Ok(Self { folder, started, _lock: lock })
     }
@@ -59,7 +59,7 @@ pub(super) fn oldest(parent: &Path, own: &Path) -> Option<SystemTime> {
         // The clock was set back: what it marked since looks older than it is.
         let started = if modified > now { SystemTime::UNIX_EPOCH } else { modified };
         // What cannot be asked may live.
-        Lock::is_held(&lock).unwrap_or(true).then_some(started)
+        FileLock::is_held(&lock).unwrap_or(true).then_some(started)
     });
     started.min()
 }
@@ -79,9 +79,9 @@ pub(super) fn sweep(parent: &Path, gate: &Path) {
     if folders.is_empty() {
         return;
     }
-    let Ok(Some(_gate)) = Lock::try_exclusive(gate) else { return };
+    let Ok(Some(_gate)) = FileLock::try_exclusive(gate) else { return };
     for folder in folders {
-        if let Ok(Some(_lock)) = Lock::try_exclusive(&folder.join(LOCK)) {
+        if let Ok(Some(_lock)) = FileLock::try_exclusive(&folder.join(LOCK)) {
             let _ = std::fs::remove_dir_all(&folder);
         }
     }

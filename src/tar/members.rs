@@ -29,7 +29,7 @@ pub(crate) enum Rules {
 }
 
 /// A member, and what of it a listing does not keep.
-pub(crate) struct Found {
+pub(crate) struct FoundMember {
     pub(crate) member: Member,
     /// Seconds since 1970.
     pub(crate) modified: i64,
@@ -39,7 +39,7 @@ pub(crate) struct Found {
     pub(crate) sparse: Option<Sparse>,
 }
 
-impl Found {
+impl FoundMember {
     /// The bytes of a file's content; `None` for what is no file.
     pub(crate) fn size(&self) -> Option<u64> {
         match (&self.sparse, &self.member.kind) {
@@ -122,7 +122,7 @@ impl Listing {
 pub(crate) fn each(
     stream: &mut Stream,
     rules: Rules,
-    take: &mut dyn FnMut(&mut Stream, Found) -> io::Result<()>,
+    take: &mut dyn FnMut(&mut Stream, FoundMember) -> io::Result<()>,
 ) -> Result<(), Option<io::Error>> {
     let mut general = Extended::default();
     let mut extended = Extended::default();
@@ -178,7 +178,13 @@ pub(crate) fn each(
 }
 
 /// What the header and those before it make together; of what is said of all members only owners count.
-fn found(header: &Header, size: u64, mut extended: Extended, general: &Extended, rules: Rules) -> io::Result<Found> {
+fn found(
+    header: &Header,
+    size: u64,
+    mut extended: Extended,
+    general: &Extended,
+    rules: Rules,
+) -> io::Result<FoundMember> {
     let is_file = matches!(header.kind(), 0 | b'0' | b'7');
     let name = extended.sparse.name.take().filter(|_| is_file).or(extended.name);
     let name = name.unwrap_or_else(|| header.name());
@@ -206,7 +212,7 @@ fn found(header: &Header, size: u64, mut extended: Extended, general: &Extended,
     };
     let sparse = (kind == MemberKind::Sparse).then(|| Sparse::new(extended.sparse));
     let mode = u32::try_from(mode & 0o7777).unwrap_or_default();
-    Ok(Found {
+    Ok(FoundMember {
         member: Member { name: name.into(), kind, mode, uid, gid, attributes: extended.attributes },
         modified: extended.modified.unwrap_or_else(modified),
         device: (device(DEVICE_MAJOR), device(DEVICE_MINOR)),

@@ -14,6 +14,6 @@ mod stream;
 
 pub(crate) use format::Format;
 pub(crate) use listing::{Bytes, Listing, Member, MemberKind, Unlistable};
-pub(crate) use members::{Found, Rules};
+pub(crate) use members::{FoundMember, Rules};
 pub(crate) use record::{Attributes, Record, RecordKind};
 pub(crate) use stream::Stream;

@@ -1,10 +1,10 @@
-//! Runs a tool for a [`Task`]: what turns a process that failed into an error that people can use.
+//! Runs a tool for a [`ToolTask`]: what turns a process that failed into an error that people can use.
 
 use crate::process::Invocation;
 use crate::tools::registry::credentials;
-use crate::tools::{Task, ToolError};
+use crate::tools::{ToolError, ToolTask};
 
-impl Task<'_> {
+impl ToolTask<'_> {
     /// Runs it to its end: what it wrote on standard output, if it returned 0.
     pub(crate) fn run(&self, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
         let ended = invocation.capture();

@@ -15,7 +15,7 @@ use crate::process::namespace::NamespaceError;
 use crate::process::{Finished, Invocation, ProcessError};
 use crate::sanitize;
 use crate::tools::registry::{KnownCredentials, known_credentials};
-use crate::tools::{Cause, Subject, Task, transcript};
+use crate::tools::{Cause, Subject, ToolTask, transcript};
 
 /// A tool that did not do what it was asked, or files of ours that it needed.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -92,7 +92,7 @@ impl Orders {
 
 impl ToolError {
     /// A tool that returned something else than 0.
-    pub(crate) fn failed(task: &Task, invocation: &Invocation, finished: &Finished) -> Self {
+    pub(crate) fn failed(task: &ToolTask, invocation: &Invocation, finished: &Finished) -> Self {
         let mut failure = Failure::new(task, invocation, Cause::Failed);
         failure.status = Some(finished.status);
         failure.hear(&finished.stderr, task.logs);
@@ -103,7 +103,7 @@ impl ToolError {
     }
 
     /// A tool that could not be started, or did not end by itself.
-    pub(crate) fn not_finished(task: &Task, invocation: &Invocation, error: ProcessError) -> Self {
+    pub(crate) fn not_finished(task: &ToolTask, invocation: &Invocation, error: ProcessError) -> Self {
         let mut failure = Failure::new(task, invocation, Cause::Failed);
         match error {
             ProcessError::Missing { .. } => failure.cause = Cause::Missing,
@@ -135,7 +135,7 @@ impl ToolError {
     }
 
     /// A tool that returned 0 and yet did not do its work; `found` is the evidence.
-    pub(crate) fn untrue(task: &Task, invocation: &Invocation, cause: Cause, found: String) -> Self {
+    pub(crate) fn untrue(task: &ToolTask, invocation: &Invocation, cause: Cause, found: String) -> Self {
         let mut failure = Failure::new(task, invocation, cause);
         let command = format!("`{}` ended with exit status 0 all the same", failure.command);
         failure.evidence = Some(Evidence::chain(vec![found, command]));
@@ -143,7 +143,7 @@ impl ToolError {
     }
 
     /// A question that came to nothing before the tool was asked, which would be by this invocation.
-    pub(crate) fn unanswered(task: &Task, invocation: &Invocation, cause: Cause, found: String) -> Self {
+    pub(crate) fn unanswered(task: &ToolTask, invocation: &Invocation, cause: Cause, found: String) -> Self {
         let mut failure = Failure::new(task, invocation, cause);
         failure.evidence = Some(Evidence::chain(vec![found]));
         Self::Tool(Box::new(failure))
@@ -204,7 +204,7 @@ impl ToolError {
 }
 
 impl Failure {
-    fn new(task: &Task, invocation: &Invocation, cause: Cause) -> Self {
+    fn new(task: &ToolTask, invocation: &Invocation, cause: Cause) -> Self {
         Self {
             tool: task.tool,
             program: invocation.program().to_owned(),

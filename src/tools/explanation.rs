@@ -321,7 +321,7 @@ mod tests {
     use super::*;
     use crate::model::{Digest, Tag};
     use crate::process::{Finished, Invocation, ProcessError};
-    use crate::tools::{Task, ToolError, Version};
+    use crate::tools::{ToolError, ToolTask, Version};
 
     fn repository(name: &str) -> Repository {
         Repository::parse(name).unwrap()
@@ -337,7 +337,7 @@ mod tests {
 
     /// An error as skopeo's own words for it lead to, with its log.
     fn failed(stage: &'static str, subject: Subject, message: &str, logs: &Path) -> ToolError {
-        let task = Task { tool: "skopeo", stage, subject, logs };
+        let task = ToolTask { tool: "skopeo", stage, subject, logs };
         let invocation = Invocation::new("skopeo").argument("inspect").argument("--raw").argument("docker://…");
         let stderr = match message {
             "" => String::new(),
@@ -348,18 +348,18 @@ mod tests {
     }
 
     fn not_finished(error: ProcessError) -> ToolError {
-        let task = Task { tool: "skopeo", stage: "fetch", subject: app(), logs: Path::new("/nonexistent") };
+        let task = ToolTask { tool: "skopeo", stage: "fetch", subject: app(), logs: Path::new("/nonexistent") };
         ToolError::not_finished(&task, &Invocation::new("skopeo").argument("copy"), error)
     }
 
     fn untrue() -> ToolError {
-        let task = Task { tool: "skopeo", stage: "resolve", subject: app(), logs: Path::new("/nonexistent") };
+        let task = ToolTask { tool: "skopeo", stage: "resolve", subject: app(), logs: Path::new("/nonexistent") };
         let evidence = "the answer has sha256:1111, and should have sha256:2222".to_owned();
         ToolError::untrue(&task, &Invocation::new("skopeo").argument("inspect"), Cause::DigestMismatch, evidence)
     }
 
     fn refused(cause: Cause) -> ToolError {
-        let task = Task { tool: "skopeo", stage: "fetch", subject: app(), logs: Path::new("/nonexistent") };
+        let task = ToolTask { tool: "skopeo", stage: "fetch", subject: app(), logs: Path::new("/nonexistent") };
         ToolError::unanswered(&task, &Invocation::new("skopeo").argument("copy"), cause, "it says so".to_owned())
     }
 

@@ -21,6 +21,6 @@ pub(crate) mod version;
 pub(crate) use cause::Cause;
 pub(crate) use error::ToolError;
 pub(crate) use runc::Runc;
-pub(crate) use task::{Subject, Task};
+pub(crate) use task::{Subject, ToolTask};
 pub(crate) use umoci::Umoci;
 pub(crate) use version::Version;

@@ -1,4 +1,4 @@
-//! One call of a tool, and what it is for.
+//! A task for a tool: what the tool does, and to what.
 
 use std::fmt;
 use std::path::Path;
@@ -39,9 +39,9 @@ impl fmt::Display for Subject {
     }
 }
 
-/// One call of a tool.
+/// A task for a tool. Several calls may be made for it, until one succeeds.
 #[derive(Clone, Debug)]
-pub(crate) struct Task<'a> {
+pub(crate) struct ToolTask<'a> {
     /// The tool as people know it, and as its package is called.
     pub(crate) tool: &'static str,
     /// The verb that the error uses: `resolve`, `fetch`, `push`.

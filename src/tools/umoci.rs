@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::fs::Room;
 use crate::process::{IdMap, Invocation, Namespaces};
-use crate::tools::{Subject, Task, ToolError};
+use crate::tools::{Subject, ToolError, ToolTask};
 
 const TOOL: &str = "umoci";
 
@@ -53,8 +53,8 @@ impl Umoci {
         self.task(subject).run(&invocation).map(drop)
     }
 
-    fn task(&self, subject: &str) -> Task<'_> {
-        Task { tool: TOOL, stage: "unpack", subject: Subject::Other(subject.to_owned()), logs: &self.logs }
+    fn task(&self, subject: &str) -> ToolTask<'_> {
+        ToolTask { tool: TOOL, stage: "unpack", subject: Subject::Other(subject.to_owned()), logs: &self.logs }
     }
 }
 

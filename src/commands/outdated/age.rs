@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Session, project};
 use crate::bases::BaseError;
 use crate::diagnostic::Failure;
-use crate::lock::Entry;
+use crate::lock::LockEntry;
 use crate::manifest::{Base, Pin};
 use crate::model::{Digest, Tag};
 use crate::parallel;
@@ -78,12 +78,12 @@ impl Ages {
     }
 }
 
-fn old(name: String, pin: &Pin, entry: &Entry, days: i64) -> Old {
+fn old(name: String, pin: &Pin, entry: &LockEntry, days: i64) -> Old {
     Old { name, tag: pin.tag.clone(), digest: entry.digest, days }
 }
 
 /// When a base says it was made: one platform speaks for all.
-fn created(session: &Session, name: &str, base: &Base, entry: &Entry) -> Result<Option<String>, BaseError> {
+fn created(session: &Session, name: &str, base: &Base, entry: &LockEntry) -> Result<Option<String>, BaseError> {
     let used = session.manifest.project.platforms.iter().find(|platform| entry.platforms.contains_key(*platform));
     let Some(platform) = used.or_else(|| entry.platforms.keys().next()) else { return Ok(None) };
     let image = session.executor().bases().load(name, base, entry, platform)?.image;

@@ -4,7 +4,7 @@ use super::Session;
 use crate::diagnostic::Failure;
 use crate::executor::{BuildOptions, Built, Executor, Outcome};
 use crate::plan::Plan;
-use crate::store::Layout;
+use crate::store::LayoutFolder;
 use crate::{prune, sanitize};
 
 impl Session {
@@ -21,8 +21,8 @@ impl Session {
     }
 
     /// `.oci/` beside the manifest.
-    pub(in crate::commands) fn layout(&self) -> Layout {
-        Layout::new(self.manifest.folder.join(".oci"))
+    pub(in crate::commands) fn layout(&self) -> LayoutFolder {
+        LayoutFolder::new(self.manifest.folder.join(".oci"))
     }
 
     pub(in crate::commands) fn update_layout(&self, plan: &Plan<'_>, outcome: &Outcome) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::containers::rootfs::{LayerBlob, RootfsError};
 use crate::contents::BaseLayerError;
-use crate::contents::digests::{Contents, stack};
+use crate::contents::digests::{LayerContents, stack};
 use crate::fs::{FileContext as _, FileError, write_private};
 use crate::process::IdMap;
 use crate::sandbox;
@@ -99,10 +99,10 @@ pub(crate) fn time_of(start: i64, layer: usize) -> i64 {
     start.saturating_add(i64::try_from(layer).unwrap_or(i64::MAX)).saturating_add(1)
 }
 
-fn read(layer: &LayerBlob) -> Result<Contents, RootfsError> {
+fn read(layer: &LayerBlob) -> Result<LayerContents, RootfsError> {
     let path: &PathBuf = &layer.path;
     let blob = std::fs::File::open(path).context("read", path)?;
-    let contents: Result<_, BaseLayerError> = Contents::read(blob, &layer.descriptor.media_type);
+    let contents: Result<_, BaseLayerError> = LayerContents::read(blob, &layer.descriptor.media_type);
     Ok(contents?)
 }
 

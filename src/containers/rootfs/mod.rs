@@ -37,7 +37,7 @@ use std::path::{Path, PathBuf};
 use crate::contents::BaseLayerError;
 use crate::contents::image::FlattenError;
 use crate::fs::{
-    FileContext as _, FileError, Lock, TEMPORARY_PREFIX, create_private_folder, create_unique_folder, parent,
+    FileContext as _, FileError, FileLock, TEMPORARY_PREFIX, create_private_folder, create_unique_folder, parent,
     sync_folder,
 };
 use crate::model::{ChainId, Descriptor, DiffId, Digest};
@@ -98,7 +98,7 @@ pub(crate) struct Rootfs {
     own: usize,
     /// At least one of its trees had to be unpacked.
     pub(crate) is_new: bool,
-    in_use: Vec<Lock>,
+    in_use: Vec<FileLock>,
 }
 
 /// What identifies the one tree of several layers.
@@ -245,7 +245,7 @@ pub(crate) fn adopt(
         }
     };
     let entry = folder.join(&name);
-    let _alone = Lock::exclusive(&folder.join(format!("{name}.lock")), || {})?;
+    let _alone = FileLock::exclusive(&folder.join(format!("{name}.lock")), || {})?;
     if seal::recall(&entry).is_some() {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use crate::containers::rootfs::{
 };
 use crate::contents::untold::{Untold, untold};
 use crate::fs::{
-    FileContext as _, Lock, TEMPORARY_PREFIX, create_folder, create_unique_folder, is_real_folder, mark_used,
+    FileContext as _, FileLock, TEMPORARY_PREFIX, create_folder, create_unique_folder, is_real_folder, mark_used,
     sync_folder, write_private,
 };
 use crate::model::DiffId;
@@ -41,7 +41,7 @@ pub(super) struct CacheTree<'a> {
 pub(super) struct Prepared {
     pub(super) path: PathBuf,
     /// Keeps other processes from removing it.
-    pub(super) lock: Lock,
+    pub(super) lock: FileLock,
     pub(super) is_new: bool,
     /// The newest time in it, if it is the tree of a base.
     pub(super) newest: Option<Moment>,
@@ -65,7 +65,7 @@ impl CacheTree<'_> {
         let lock = self.folder.join(format!("{name}.lock"));
         let mut is_new = false;
         loop {
-            let shared = Lock::shared(&lock)?;
+            let shared = FileLock::shared(&lock)?;
             if is_there(&entry) && recall(&entry).is_some() {
                 // A tree whose use cannot be marked is pruned earlier, which does no harm.
                 let _ = mark_used(&lock);
@@ -74,7 +74,7 @@ impl CacheTree<'_> {
                 return Ok(Prepared { path, lock: shared, is_new, newest });
             }
             drop(shared);
-            let _alone = Lock::exclusive(&lock, || {
+            let _alone = FileLock::exclusive(&lock, || {
                 self.request.reporter.note(&format!("waiting for another `oci` that unpacks {}", self.request.subject));
             })?;
             if !is_there(&entry) || recall(&entry).is_none() {

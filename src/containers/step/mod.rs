@@ -48,7 +48,7 @@ use crate::manifest::Step;
 use crate::model::{Compression, Digest, ImageConfig, Platform};
 use crate::process::{Namespaces, shell_status};
 use crate::report::{Reporter, WorkKind};
-use crate::sandbox::{self, Container, Limits, Overlays, STANDARD_INPUT, Task};
+use crate::sandbox::{self, Container, HelperTask, Limits, Overlays, STANDARD_INPUT};
 use crate::sanitize;
 use crate::source::{At, Place};
 use crate::store::{Shelf, Store};
@@ -219,7 +219,7 @@ impl Steps<'_> {
             .begin(WorkKind::Step, format!("{}: {}", request.subject, sanitize::name(&request.step.title())));
         let helper = sandbox::invocation(Path::new(STANDARD_INPUT)).namespaces(Namespaces::sandbox(map));
         // JSON is UTF-8, and the paths in the task may be anything.
-        let task = serde_json::to_vec(&Task::Step(Box::new(step)))
+        let task = serde_json::to_vec(&HelperTask::Step(Box::new(step)))
             .map_err(|error| FileError::new("name", &live.folder.path, error.into()))?;
         let trees = std::iter::once(&rootfs).chain(&in_use.trees);
         let (streamed, changed) = intact::beside(trees, map, || {

@@ -11,8 +11,8 @@ use crate::containers::rootfs::{Rootfs, RootfsError};
 use crate::containers::step::seen::{self, CacheFolder};
 use crate::containers::step::surroundings::{ContentSource, Surroundings};
 use crate::containers::step::{StepError, StepRequest, Steps};
-use crate::contents::digests::{Contents, stack};
-use crate::fs::{FileContext as _, FileError, Lock};
+use crate::contents::digests::{LayerContents, stack};
+use crate::fs::{FileContext as _, FileError, FileLock};
 use crate::image::Layer;
 use crate::model::{ChainId, Digest, RawPath};
 use crate::sandbox::times::Dating;
@@ -20,7 +20,7 @@ use crate::store::Shelf;
 use crate::{process, sandbox};
 
 /// What a layer holds, by its diff ID.
-const CONTENTS: Shelf<Contents> = Shelf::new("contents", 2);
+const CONTENTS: Shelf<LayerContents> = Shelf::new("contents", 2);
 /// How long is waited for the clock to pass what a step sees, for each layer made here and beyond.
 const PATIENCE: i64 = 5;
 /// The size of a layer's blob from which on it is worth a tree of another time, in bytes.
@@ -31,7 +31,7 @@ const TICK: std::time::Duration = std::time::Duration::from_millis(20);
 pub(super) struct HeldCache {
     pub(super) folder: PathBuf,
     pub(super) target: String,
-    pub(super) _lock: Lock,
+    pub(super) _lock: FileLock,
 }
 
 /// The times, in seconds since 1970.
@@ -133,7 +133,7 @@ impl Steps<'_> {
     }
 
     /// What a layer holds. It is read once, and recorded.
-    fn contents(&self, layer: &Layer) -> Result<Contents, StepError> {
+    fn contents(&self, layer: &Layer) -> Result<LayerContents, StepError> {
         if let Some(known) = CONTENTS.recall(self.store, &layer.diff_id.0)? {
             return Ok(known);
         }
@@ -143,7 +143,7 @@ impl Steps<'_> {
         }
         let path = self.store.blob_path(&digest);
         let blob = std::fs::File::open(&path).context("read", &path)?;
-        let contents = Contents::read(blob, &layer.descriptor.media_type)?;
+        let contents = LayerContents::read(blob, &layer.descriptor.media_type)?;
         CONTENTS.record(self.store, &layer.diff_id.0, &contents)?;
         Ok(contents)
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::containers::step::{StepError, Steps};
-use crate::fs::Lock;
+use crate::fs::FileLock;
 use crate::process;
 
 /// How often a lock that another process holds is tried.
@@ -12,14 +12,14 @@ const TICK: Duration = Duration::from_millis(50);
 
 impl Steps<'_> {
     /// Waits for a lock; an interrupt ends the wait.
-    pub(super) fn wait(&self, path: &Path, whom: &str) -> Result<Lock, StepError> {
+    pub(super) fn wait(&self, path: &Path, whom: &str) -> Result<FileLock, StepError> {
         let mut told = false;
         loop {
-            if let Some(lock) = Lock::try_exclusive(path)? {
+            if let Some(lock) = FileLock::try_exclusive(path)? {
                 return Ok(lock);
             }
             // A step of this process is shown as running.
-            if !told && !Lock::is_own(path) {
+            if !told && !FileLock::is_own(path) {
                 self.reporter.note(&format!("waiting for {whom}"));
                 told = true;
             }

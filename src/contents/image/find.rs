@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::contents::follow::{Endless, follow};
-use crate::contents::image::{NodeKind, Stack};
+use crate::contents::image::{LayerStack, PathKind};
 use crate::model::LayerPath;
 
 /// Why a path leads to nothing. The paths in it have no links.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Lost {
+pub(crate) enum DeadEnd {
     /// There is nothing here.
     Missing(LayerPath),
     /// This is no folder, and the path goes on below it.
@@ -17,41 +17,41 @@ pub(crate) enum Lost {
     Loop,
 }
 
-impl From<Endless> for Lost {
+impl From<Endless> for DeadEnd {
     fn from(Endless: Endless) -> Self {
         Self::Loop
     }
 }
 
-impl Stack {
+impl LayerStack {
     /// The path without links: links on the way are followed and, if `follows_last`, a link at its end. No link leads
     /// out of the image.
-    pub(crate) fn find(&self, path: &LayerPath, follows_last: bool) -> Result<LayerPath, Lost> {
+    pub(crate) fn find(&self, path: &LayerPath, follows_last: bool) -> Result<LayerPath, DeadEnd> {
         self.find_past(path, follows_last, &BTreeSet::new())
     }
 
-    /// As [`Stack::find`], in a stack in which some links were replaced: these are not followed, and nothing is below
-    /// them.
+    /// As [`LayerStack::find`], in a stack in which some links were replaced: these are not followed, and nothing is
+    /// below them.
     pub(crate) fn find_past(
         &self,
         path: &LayerPath,
         follows_last: bool,
         replaced: &BTreeSet<LayerPath>,
-    ) -> Result<LayerPath, Lost> {
+    ) -> Result<LayerPath, DeadEnd> {
         follow(path, |next, is_last| match self.nodes.get(next).map(|node| &node.kind) {
-            None => Err(Lost::Missing(next.clone())),
-            Some(NodeKind::Link(_)) if replaced.contains(next) && (follows_last || !is_last) => {
-                Err(Lost::NotAFolder(next.clone()))
+            None => Err(DeadEnd::Missing(next.clone())),
+            Some(PathKind::Link(_)) if replaced.contains(next) && (follows_last || !is_last) => {
+                Err(DeadEnd::NotAFolder(next.clone()))
             }
-            Some(NodeKind::Link(target)) if follows_last || !is_last => Ok(Some(target)),
-            Some(NodeKind::Folder) => Ok(None),
+            Some(PathKind::Link(target)) if follows_last || !is_last => Ok(Some(target)),
+            Some(PathKind::Folder) => Ok(None),
             Some(_) if is_last => Ok(None),
-            Some(_) => Err(Lost::NotAFolder(next.clone())),
+            Some(_) => Err(DeadEnd::NotAFolder(next.clone())),
         })
     }
 
     /// True for a real path that is a folder.
     pub(crate) fn is_folder(&self, path: &LayerPath) -> bool {
-        path.is_root() || self.nodes.get(path).is_some_and(|node| matches!(node.kind, NodeKind::Folder))
+        path.is_root() || self.nodes.get(path).is_some_and(|node| matches!(node.kind, PathKind::Folder))
     }
 }

@@ -13,11 +13,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::contents::each_member;
 use crate::contents::image::stack::Other;
-use crate::contents::image::{Node, NodeKind, Stack};
+use crate::contents::image::{LayerStack, PathKind, PathNode};
 use crate::model::{DiffId, Digest, LayerPath};
 use crate::sanitize;
 use crate::tar::record::{END, padding};
-use crate::tar::{Attributes, Found, Listing, MemberKind, Record, RecordKind, Stream};
+use crate::tar::{Attributes, FoundMember, Listing, MemberKind, Record, RecordKind, Stream};
 
 /// A layer's blob, which has to be what its digest says.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +67,7 @@ pub(crate) fn flatten(
     owners: Owners<'_>,
     out: &mut impl Write,
 ) -> Result<(Digest, u64), FlattenError> {
-    let mut stack = Stack::default();
+    let mut stack = LayerStack::default();
     let mut times = Vec::new();
     for layer in layers {
         let (listing, modified) = list(layer)?;
@@ -77,13 +77,13 @@ pub(crate) fn flatten(
     check(&stack, owners)?;
     let mut names: BTreeMap<(u32, u32), Vec<&LayerPath>> = BTreeMap::new();
     for (path, node) in &stack.nodes {
-        if let (Some(given_by), false) = (node.given_by, matches!(node.kind, NodeKind::Folder)) {
+        if let (Some(given_by), false) = (node.given_by, matches!(node.kind, PathKind::Folder)) {
             names.entry(given_by).or_default().push(path);
         }
     }
     let mut tar = Tar { out, hasher: Sha256::new(), size: 0, header: Vec::new() };
     let root = LayerPath::root();
-    let folders = stack.nodes.iter().filter(|(_, node)| matches!(node.kind, NodeKind::Folder));
+    let folders = stack.nodes.iter().filter(|(_, node)| matches!(node.kind, PathKind::Folder));
     for (path, node) in stack.root.iter().map(|node| (&root, node)).chain(folders) {
         let time = |(layer, member): (u32, u32)| times.get(layer as usize)?.get(member as usize).copied();
         tar.folder(path, node, node.given_by.and_then(time).unwrap_or(0)).map_err(FlattenError::Output)?;
@@ -129,11 +129,11 @@ fn list(layer: &LayerFile<'_>) -> Result<(Listing, Vec<i64>), FlattenError> {
 }
 
 /// Refuses what cannot be unpacked.
-fn check(stack: &Stack, owners: Owners<'_>) -> Result<(), FlattenError> {
+fn check(stack: &LayerStack, owners: Owners<'_>) -> Result<(), FlattenError> {
     let mut beyond: Option<(&LayerPath, u32, u32)> = None;
     let mut needed = 0;
     for (path, node) in &stack.nodes {
-        if let NodeKind::Other(what @ (Other::Owner | Other::EmptyLink | Other::HardLink | Other::Unknown)) = &node.kind
+        if let PathKind::Other(what @ (Other::Owner | Other::EmptyLink | Other::HardLink | Other::Unknown)) = &node.kind
         {
             return Err(FlattenError::Entry { path: shown(path), what: what.to_string() });
         }
@@ -199,7 +199,7 @@ impl<W: Write> Tar<'_, W> {
         put
     }
 
-    fn folder(&mut self, path: &LayerPath, node: &Node, modified: i64) -> io::Result<()> {
+    fn folder(&mut self, path: &LayerPath, node: &PathNode, modified: i64) -> io::Result<()> {
         let name = if path.is_root() { b"./".to_vec() } else { [path.as_bytes(), b"/"].concat() };
         let nothing = Attributes::new();
         let attributes = node.attributes.as_deref().unwrap_or(&nothing);
@@ -211,9 +211,9 @@ impl<W: Write> Tar<'_, W> {
     /// `unwritten`.
     fn member(
         &mut self,
-        stack: &Stack,
+        stack: &LayerStack,
         paths: &[&LayerPath],
-        found: &Found,
+        found: &FoundMember,
         stream: &mut Stream,
         unwritten: &mut Option<io::Error>,
     ) -> io::Result<()> {

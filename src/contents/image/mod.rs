@@ -11,8 +11,8 @@
 //! If umoci would misread or refuse the layers, [`flatten()`] writes all of them as one plain tar. [`order`] tells
 //! whether umoci reads a layer as it is meant.
 //!
-//! The key types: a [`Stack`] has a [`Node`] for every path of the layers that were put on it, an [`ImageTree`] is
-//! the stack of an image.
+//! The key types: a [`LayerStack`] has a [`PathNode`] for every path of the layers that were put on it, an
+//! [`ImageTree`] is the stack of an image.
 
 mod apply;
 mod error;
@@ -29,7 +29,7 @@ use std::sync::Arc;
 pub(crate) use error::TakeError;
 pub(crate) use flatten::{FlattenError, LayerFile, flatten};
 pub(crate) use order::is_read_as_meant;
-pub(crate) use stack::{Node, NodeKind, Stack};
+pub(crate) use stack::{LayerStack, PathKind, PathNode};
 
 use crate::contents::Archive;
 use crate::fs::FileError;
@@ -46,7 +46,7 @@ pub(crate) struct ImageTree {
     pub(crate) platform: Platform,
     /// Lowest first.
     pub(crate) layers: Vec<Arc<Archive>>,
-    pub(crate) stack: Stack,
+    pub(crate) stack: LayerStack,
 }
 
 impl ImageTree {
@@ -85,7 +85,7 @@ impl ImageTree {
             name: name.to_owned(),
             platform: image.config.platform(),
             layers: Vec::with_capacity(image.layers.len()),
-            stack: Stack::default(),
+            stack: LayerStack::default(),
         }
     }
 

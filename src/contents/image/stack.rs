@@ -9,11 +9,11 @@ use crate::tar::Attributes;
 
 /// Every path of some layers.
 #[derive(Debug, Default)]
-pub(crate) struct Stack {
+pub(crate) struct LayerStack {
     /// All paths but the root. No path has a link in it, except at its end.
-    pub(crate) nodes: BTreeMap<LayerPath, Node>,
+    pub(crate) nodes: BTreeMap<LayerPath, PathNode>,
     /// The root, if a layer has an entry for it.
-    pub(crate) root: Option<Node>,
+    pub(crate) root: Option<PathNode>,
     /// Files with several names: the number of the layer that their content is in, and where in it.
     pub(crate) linked: BTreeSet<(usize, u64)>,
     /// How many layers there are.
@@ -22,8 +22,8 @@ pub(crate) struct Stack {
 
 /// What is at a path.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) kind: NodeKind,
+pub(crate) struct PathNode {
+    pub(crate) kind: PathKind,
     pub(crate) mode: Mode,
     pub(crate) owner: Owner,
     pub(crate) attributes: Option<Box<Attributes>>,
@@ -33,7 +33,7 @@ pub(crate) struct Node {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum NodeKind {
+pub(crate) enum PathKind {
     Folder,
     /// The number of the layer that has its content, and where that is among the layer's plain bytes.
     File {
@@ -69,9 +69,9 @@ pub(crate) enum Other {
     Unknown,
 }
 
-impl Stack {
+impl LayerStack {
     /// The paths below a folder, in their order.
-    pub(crate) fn within(&self, folder: &LayerPath) -> impl Iterator<Item = (&LayerPath, &Node)> {
+    pub(crate) fn within(&self, folder: &LayerPath) -> impl Iterator<Item = (&LayerPath, &PathNode)> {
         // `0` follows `/`, so that this is all that begins with the folder and a slash.
         let bound = |last: u8| [folder.as_bytes(), &[last]].concat();
         match folder.is_root() {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::contents::image::apply::normal;
-use crate::contents::image::{Node, NodeKind, Stack};
+use crate::contents::image::{LayerStack, PathKind, PathNode};
 use crate::model::LayerPath;
 use crate::model::layer_path::{OPAQUE, WHITEOUT};
 use crate::tar::Listing;
@@ -15,9 +15,9 @@ use crate::tar::Listing;
 /// A whiteout: the folder that it is in, and the name that it deletes there; `None` stands for all names.
 type Whiteout = (LayerPath, Option<Vec<u8>>);
 
-impl Stack {
+impl LayerStack {
     /// Removes what the layer deletes, and returns it by path.
-    pub(crate) fn remove_whited_out(&mut self, listing: &Listing) -> BTreeMap<LayerPath, Node> {
+    pub(crate) fn remove_whited_out(&mut self, listing: &Listing) -> BTreeMap<LayerPath, PathNode> {
         let mut gone = BTreeMap::new();
         let mut whiteouts: Vec<Whiteout> = Vec::new();
         for member in &listing.0 {
@@ -64,7 +64,7 @@ impl Stack {
         for (folder, name) in given {
             if let Ok(folder) = self.find_past(&folder, true, &replaced) {
                 let path = folder.join(&name);
-                if matches!(self.nodes.get(&path), Some(Node { kind: NodeKind::Link(_), .. })) {
+                if matches!(self.nodes.get(&path), Some(PathNode { kind: PathKind::Link(_), .. })) {
                     replaced.insert(path);
                 }
             }

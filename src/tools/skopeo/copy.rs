@@ -17,7 +17,7 @@ use crate::tools::{Cause, Subject};
 
 /// An image in an OCI layout.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Layout<'a> {
+pub(crate) struct LayoutImage<'a> {
     pub(crate) folder: &'a Path,
     /// The image's `org.opencontainers.image.ref.name` in `index.json`.
     pub(crate) name: &'a str,
@@ -33,7 +33,7 @@ impl Skopeo {
     /// The tag moves last, and only if everything else is there.
     pub(crate) fn push(
         &self,
-        layout: Layout,
+        layout: LayoutImage,
         destination: &Reference,
         index: Option<&[u8]>,
         access: &Access,

@@ -12,7 +12,7 @@ use crate::process::Invocation;
 use crate::process::bounds::Bounds;
 use crate::tools::error::ToolError;
 use crate::tools::registry::Client;
-use crate::tools::{Cause, Subject, Task};
+use crate::tools::{Cause, Subject, ToolTask};
 
 /// For a question that only an explanation needs.
 const EXPLANATION_LIMIT: Duration = Duration::from_secs(10);
@@ -134,7 +134,7 @@ fn nearest(written: &str, tags: Vec<String>) -> Vec<String> {
     ranked.into_iter().take(PROPOSALS).map(|(_, tag)| tag).collect()
 }
 
-fn verified(bytes: Vec<u8>, digest: &Digest, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
+fn verified(bytes: Vec<u8>, digest: &Digest, task: &ToolTask, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
     let found = Digest::of(&bytes);
     if found == *digest {
         return Ok(bytes);
@@ -143,7 +143,7 @@ fn verified(bytes: Vec<u8>, digest: &Digest, task: &Task, invocation: &Invocatio
     Err(ToolError::untrue(task, invocation, Cause::DigestMismatch, evidence))
 }
 
-fn document(bytes: Vec<u8>, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
+fn document(bytes: Vec<u8>, task: &ToolTask, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
     match Document::parse(&bytes) {
         Ok(_) => Ok(bytes),
         Err(error) => Err(ToolError::untrue(task, invocation, Cause::NotAManifest, error.to_string())),

@@ -39,10 +39,10 @@ use crate::model::{RegistryMirror, Repository};
 use crate::process::Invocation;
 use crate::tools::error::ToolError;
 use crate::tools::registry::{Client, refuse_endless};
-use crate::tools::{Cause, Subject, Task, Version, environment};
+use crate::tools::{Cause, Subject, ToolTask, Version, environment};
 
 pub(crate) use crate::tools::registry::Access;
-pub(crate) use copy::Layout;
+pub(crate) use copy::LayoutImage;
 pub(crate) use fetch::Wanted;
 pub(crate) use retry::OnRetry;
 use retry::Patience;
@@ -140,8 +140,8 @@ impl Skopeo {
         Ok(*self.version.get_or_init(|| version))
     }
 
-    fn task(&self, stage: &'static str, subject: Subject) -> Task<'_> {
-        Task { tool: TOOL, stage, subject, logs: &self.settings.logs }
+    fn task(&self, stage: &'static str, subject: Subject) -> ToolTask<'_> {
+        ToolTask { tool: TOOL, stage, subject, logs: &self.settings.logs }
     }
 
     /// skopeo, to be shown. A trust policy of the machine's does not apply: digests are pinned, and
@@ -158,14 +158,14 @@ impl Skopeo {
     }
 
     /// Runs it, and again if what went wrong may pass.
-    fn run(&self, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
+    fn run(&self, task: &ToolTask, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
         self.persist(task, invocation, || self.run_once(task, invocation))
     }
 
     /// Makes this call of the task until it succeeds, or fails for good.
     fn persist(
         &self,
-        task: &Task,
+        task: &ToolTask,
         invocation: &Invocation,
         call: impl FnMut() -> Result<Vec<u8>, ToolError>,
     ) -> Result<Vec<u8>, ToolError> {
@@ -175,7 +175,7 @@ impl Skopeo {
     }
 
     /// Runs it; a flag that it does not know means that it is too old.
-    fn run_once(&self, task: &Task, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
+    fn run_once(&self, task: &ToolTask, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
         task.run(invocation).map_err(|error| match &error {
             ToolError::Tool(failure) if failure.said.as_ref().is_some_and(|said| said.contains("unknown flag: ")) => {
                 match self.version() {

@@ -121,12 +121,12 @@ mod tests {
     use super::*;
     use crate::model::{Reference, Repository, Tag};
     use crate::process::Invocation;
-    use crate::tools::{Subject, Task};
+    use crate::tools::{Subject, ToolTask};
 
     fn error(cause: Cause) -> ToolError {
         let repository = Repository::parse("registry.example.com/app").unwrap();
         let subject = Subject::Image(Reference::Tag(repository, Tag::parse("v1").unwrap()));
-        let task = Task { tool: "skopeo", stage: "resolve", subject, logs: Path::new("/nonexistent") };
+        let task = ToolTask { tool: "skopeo", stage: "resolve", subject, logs: Path::new("/nonexistent") };
         ToolError::untrue(&task, &Invocation::new("skopeo"), cause, "it is a test".to_owned())
     }
 

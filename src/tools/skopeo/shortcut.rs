@@ -7,7 +7,7 @@ use crate::model::{Digest, Reference, Repository};
 use crate::process::Invocation;
 use crate::tools::error::ToolError;
 use crate::tools::registry::{Access, Answer, Client};
-use crate::tools::{Cause, Task};
+use crate::tools::{Cause, ToolTask};
 
 impl Skopeo {
     /// True if the first mirror, or else the registry, plainly says that the tag stands for this digest. False says
@@ -35,7 +35,7 @@ impl Skopeo {
     pub(super) fn ask_at(
         &self,
         source: &Source,
-        task: &Task,
+        task: &ToolTask,
         invocation: &Invocation,
         ask: impl Fn(&Client) -> Answer,
     ) -> Result<Vec<u8>, ToolError> {
@@ -59,7 +59,7 @@ impl Skopeo {
     /// registry cannot be asked in process, nothing is known of that.
     pub(super) fn admit(
         &self,
-        task: &Task,
+        task: &ToolTask,
         invocation: &Invocation,
         repository: &Repository,
         access: &Access,
@@ -69,7 +69,7 @@ impl Skopeo {
     }
 }
 
-fn refused(task: &Task, invocation: &Invocation, cause: Cause) -> ToolError {
+fn refused(task: &ToolTask, invocation: &Invocation, cause: Cause) -> ToolError {
     let said = "it says so in the header `WWW-Authenticate` of its answer".to_owned();
     ToolError::unanswered(task, invocation, cause, said)
 }

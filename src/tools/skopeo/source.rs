@@ -13,7 +13,7 @@ use super::{Access, Skopeo};
 use crate::model::{Reference, RegistryMirror, Repository};
 use crate::process::Invocation;
 use crate::tools::error::ToolError;
-use crate::tools::{Cause, Task};
+use crate::tools::{Cause, ToolTask};
 
 /// For a question to a mirror, which the registry would answer too.
 const MIRROR_LIMIT: Duration = Duration::from_secs(15);
@@ -119,7 +119,7 @@ impl Skopeo {
     pub(super) fn run_at(
         &self,
         source: &Source,
-        task: &Task,
+        task: &ToolTask,
         invocation: &Invocation,
         prepare: impl Fn() -> Result<(), ToolError>,
     ) -> Result<Vec<u8>, ToolError> {

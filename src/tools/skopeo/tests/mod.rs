@@ -118,7 +118,7 @@ fn pushes_by_digest_and_from_shared_blobs() {
     let layout = image.layout();
     let shared = bench.folder.path().join("shared");
     std::fs::rename(layout.folder.join("blobs"), &shared).unwrap();
-    let layout = super::Layout { blobs: Some(&shared), ..layout };
+    let layout = super::LayoutImage { blobs: Some(&shared), ..layout };
     let by_digest = |digest| Reference::Digest(repository.clone(), digest);
     assert_eq!(
         bench.skopeo.push(layout, &by_digest(image.manifest), None, &Access::default()).unwrap(),

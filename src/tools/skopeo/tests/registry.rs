@@ -298,7 +298,7 @@ impl Image {
         Wanted { repository, digest: &self.manifest, manifest: &self.document }
     }
 
-    pub(super) fn layout(&self) -> crate::tools::skopeo::Layout<'_> {
-        crate::tools::skopeo::Layout { folder: self.folder.path(), name: "made", blobs: None }
+    pub(super) fn layout(&self) -> crate::tools::skopeo::LayoutImage<'_> {
+        crate::tools::skopeo::LayoutImage { folder: self.folder.path(), name: "made", blobs: None }
     }
 }
