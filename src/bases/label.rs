@@ -10,7 +10,7 @@ use crate::fs::{FileContext as _, FileError};
 use crate::model::document::media_type;
 use crate::model::{Descriptor, Digest};
 use crate::store::Shelf;
-use crate::tar::Format;
+use crate::tar::StreamFormat;
 
 /// The media type that a layer's bytes tell, by its digest.
 const LABELS: Shelf<String> = Shelf::new("label", 1);
@@ -35,17 +35,17 @@ impl Bases<'_> {
             return Ok(told);
         }
         let told = match self.format(layer, base)? {
-            Format::Plain => media_type::LAYER,
-            Format::Gzip => media_type::LAYER_GZIP,
-            Format::Zstd => media_type::LAYER_ZSTD,
+            StreamFormat::Plain => media_type::LAYER,
+            StreamFormat::Gzip => media_type::LAYER_GZIP,
+            StreamFormat::Zstd => media_type::LAYER_ZSTD,
             // OCI has no media type for these.
-            Format::Xz | Format::Bzip2 => media_type::oci_layer(&layer.media_type),
+            StreamFormat::Xz | StreamFormat::Bzip2 => media_type::oci_layer(&layer.media_type),
         };
         LABELS.record(self.store, &key, &told.to_owned())?;
         Ok(told.to_owned())
     }
 
-    fn format(&self, layer: &Descriptor, base: &BaseImage) -> Result<Format, BaseError> {
+    fn format(&self, layer: &Descriptor, base: &BaseImage) -> Result<StreamFormat, BaseError> {
         if !self.store.has(layer) {
             self.fetch_layers(base)?;
         }
@@ -55,6 +55,6 @@ impl Bases<'_> {
         }
         let blob: Result<_, FileError> = File::open(&path).context("read", &path);
         let mut blob = blob?;
-        Ok(Format::read(&mut blob).context("read", &path)?)
+        Ok(StreamFormat::read(&mut blob).context("read", &path)?)
     }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::fs;
 use crate::fs::host::MOST_LINKS;
-use crate::tar::{self, Format, MemberKind, Rules, Stream};
+use crate::tar::{self, MemberKind, Rules, Stream, StreamFormat};
 
 /// A folder or an archive, open for any number of threads.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ fn is_absent(error: &io::Error) -> bool {
 
 /// Where the members of a tar archive are.
 fn members(mut file: File) -> Result<BTreeMap<Vec<u8>, Member>, OpenError> {
-    if let Some(compression) = Format::read(&mut file)?.name() {
+    if let Some(compression) = StreamFormat::read(&mut file)?.name() {
         return Err(OpenError::NotTar(Some(compression)));
     }
     file.rewind()?;

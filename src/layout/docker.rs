@@ -20,7 +20,7 @@ use crate::image::ImageError;
 use crate::model::document::media_type;
 use crate::model::{Descriptor, DiffId, Digest, ImageConfig, ImageManifest, canonical_json};
 use crate::sanitize;
-use crate::tar::Format;
+use crate::tar::StreamFormat;
 
 const MANIFEST: &str = "manifest.json";
 
@@ -89,12 +89,13 @@ fn layer(files: &Files, member: &str, diff_id: DiffId) -> Result<Descriptor, Lay
     let absent = || missing(files, member);
     let mut content = files.member(member)?.ok_or_else(absent)?;
     let size = content.size;
-    let format = Format::read(&mut content).map_err(|error| LayoutError::unreadable(member, &files.path, error))?;
+    let format =
+        StreamFormat::read(&mut content).map_err(|error| LayoutError::unreadable(member, &files.path, error))?;
     let media_type = match format {
-        Format::Plain => return Ok(Descriptor::new(media_type::LAYER, diff_id.0, size)),
-        Format::Gzip => media_type::LAYER_GZIP,
-        Format::Zstd => media_type::LAYER_ZSTD,
-        Format::Xz | Format::Bzip2 => {
+        StreamFormat::Plain => return Ok(Descriptor::new(media_type::LAYER, diff_id.0, size)),
+        StreamFormat::Gzip => media_type::LAYER_GZIP,
+        StreamFormat::Zstd => media_type::LAYER_ZSTD,
+        StreamFormat::Xz | StreamFormat::Bzip2 => {
             let name = format.name().unwrap_or_default();
             let error = std::io::Error::other(format!("layers are never compressed with {name}"));
             return Err(LayoutError::unreadable(member, &files.path, error));

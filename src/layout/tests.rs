@@ -12,7 +12,7 @@ use crate::diagnostic::{codes_of, rendered};
 use crate::model::document::media_type;
 use crate::model::{Descriptor, DiffId, ImageManifest, canonical_json};
 use crate::mutation::changed;
-use crate::tar::Format;
+use crate::tar::StreamFormat;
 
 /// A folder with layouts and archives, and a store.
 struct Bench {
@@ -124,9 +124,9 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn unpacked(layer: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    match Format::of(layer) {
-        Format::Gzip => drop(flate2::read::GzDecoder::new(layer).read_to_end(&mut bytes).unwrap()),
-        Format::Zstd => bytes = zstd::decode_all(layer).unwrap(),
+    match StreamFormat::of(layer) {
+        StreamFormat::Gzip => drop(flate2::read::GzDecoder::new(layer).read_to_end(&mut bytes).unwrap()),
+        StreamFormat::Zstd => bytes = zstd::decode_all(layer).unwrap(),
         _ => bytes = layer.to_vec(),
     }
     bytes

@@ -14,7 +14,7 @@ use crate::layer::tree::{Claim, Entry, Kind};
 use crate::manifest::package::{Mode, Owner};
 use crate::model::LayerPath;
 use crate::pack::host::{Named, kind_of_special};
-use crate::pack::package::{LINK_MODE, PackageScan, Problem};
+use crate::pack::package::{LINK_MODE, PackProblem, PackageScan};
 use crate::source::{At, Placed};
 use crate::tar::{Attributes, MemberKind};
 
@@ -25,8 +25,8 @@ impl PackageScan<'_> {
         written: &Placed<String>,
         to: &Placed<String>,
         strip: usize,
-        problems: &mut Vec<Problem>,
-    ) -> Result<(), Problem> {
+        problems: &mut Vec<PackProblem>,
+    ) -> Result<(), PackProblem> {
         let blame = |error: LayerError| At::new(error, &written.place, "");
         let Some(Named { host, found }) = self.find(written, written, LastLink::Follow)? else { return Ok(()) };
         let shown = self.shown(&host);

@@ -14,7 +14,7 @@ use crate::layer::tree::{Claim, Entry, HostFile, Kind, Packed, folder_mode};
 use crate::model::LayerPath;
 use crate::pack::filter::{Filter, names_own};
 use crate::pack::host::{Named, kind_of_special, normal};
-use crate::pack::package::{LINK_MODE, PackageScan, Problem, file_mode, refuse_reserved};
+use crate::pack::package::{LINK_MODE, PackProblem, PackageScan, file_mode, refuse_reserved};
 use crate::pack::walk::Walk;
 use crate::sanitize;
 use crate::source::{At, Placed};
@@ -25,8 +25,8 @@ impl PackageScan<'_> {
         &mut self,
         written: &Placed<String>,
         to: Option<&Placed<String>>,
-        problems: &mut Vec<Problem>,
-    ) -> Result<Packed, Problem> {
+        problems: &mut Vec<PackProblem>,
+    ) -> Result<Packed, PackProblem> {
         let last = if self.package.follow { LastLink::Follow } else { LastLink::Keep };
         let Some(Named { host, found }) = self.find(written, written, last)? else { return Ok(Packed::Other) };
         let stat = found.stat;
@@ -80,8 +80,8 @@ impl PackageScan<'_> {
         &mut self,
         written: &Placed<String>,
         to: Option<&Placed<String>>,
-        problems: &mut Vec<Problem>,
-    ) -> Result<Packed, Problem> {
+        problems: &mut Vec<PackProblem>,
+    ) -> Result<Packed, PackProblem> {
         let selection = PathGlob::compile(written)?;
         let root = match to {
             Some(to) => self.destination_root(to)?,
@@ -122,8 +122,8 @@ impl PackageScan<'_> {
         folder: Named,
         root: &LayerPath,
         selection: Option<&PathGlob>,
-        problems: &mut Vec<Problem>,
-    ) -> Result<bool, Problem> {
+        problems: &mut Vec<PackProblem>,
+    ) -> Result<bool, PackProblem> {
         let Named { host, found } = folder;
         let below = host.strip_prefix(self.request.folder).unwrap_or(Path::new(""));
         let names = |is_named: fn(&str) -> bool| {

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use crate::fs::host::{self, HostEntry, LastLink, Links, Lost};
 use crate::layer::LayerError;
 use crate::manifest::PackageContent;
-use crate::pack::package::{PackageScan, Problem};
+use crate::pack::package::{PackProblem, PackageScan};
 use crate::source::{At, Placed};
 use crate::{sanitize, suggest};
 
@@ -22,7 +22,12 @@ impl PackageScan<'_> {
     /// Finds `path`, which is `written` or the folder of its glob; `None` if it is not there, and may be missing.
     ///
     /// A link on the way may lead out of the project only if the package follows links.
-    pub(crate) fn find(&self, written: &Placed<String>, path: &str, last: LastLink) -> Result<Option<Named>, Problem> {
+    pub(crate) fn find(
+        &self,
+        written: &Placed<String>,
+        path: &str,
+        last: LastLink,
+    ) -> Result<Option<Named>, PackProblem> {
         let path = normal(Path::new(path));
         let reserved = || At::new(LayerError::ReservedName { path: sanitize::name(written) }, &written.place, "");
         if path.starts_with(".oci") {
@@ -49,7 +54,7 @@ impl PackageScan<'_> {
     }
 
     /// Refuses a file whose path says by its end that it is a folder.
-    pub(crate) fn refuse_slash(&self, written: &Placed<String>, host: &Path) -> Result<(), Problem> {
+    pub(crate) fn refuse_slash(&self, written: &Placed<String>, host: &Path) -> Result<(), PackProblem> {
         match written.ends_with('/') || written.ends_with("/.") {
             true => Err(At::new(LayerError::NotAFolder { path: self.shown(host) }, &written.place, "")),
             false => Ok(()),
@@ -61,7 +66,7 @@ impl PackageScan<'_> {
     }
 
     /// The error for a path that is not there, with the nearest name that is.
-    fn not_found(&self, written: &Placed<String>, host: &Path) -> Problem {
+    fn not_found(&self, written: &Placed<String>, host: &Path) -> PackProblem {
         let missing = host.ancestors().take_while(|path| std::fs::symlink_metadata(path).is_err()).last();
         let help = missing.and_then(|missing| {
             let parent = missing.parent()?;

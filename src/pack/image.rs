@@ -10,7 +10,7 @@ use crate::contents::image::{ImageTree, PathKind, PathNode, TakeError};
 use crate::layer::tree::{Claim, Entry, Kind, Packed};
 use crate::manifest::PackageContent;
 use crate::model::{ImageName, LayerPath};
-use crate::pack::package::{LINK_MODE, PackageScan, Problem};
+use crate::pack::package::{LINK_MODE, PackProblem, PackageScan};
 use crate::source::{At, Placed};
 use crate::{sanitize, suggest};
 
@@ -21,8 +21,8 @@ impl PackageScan<'_> {
         image: &Placed<ImageName>,
         written: &Placed<String>,
         to: Option<&Placed<String>>,
-        problems: &mut Vec<Problem>,
-    ) -> Result<Packed, Problem> {
+        problems: &mut Vec<PackProblem>,
+    ) -> Result<Packed, PackProblem> {
         let blame = |error: TakeError| At::new(error.into(), &written.place, "");
         let shown = || sanitize::name(written);
         let Some(tree) = self.request.images.get(&image.value).map(Arc::clone) else {
@@ -90,8 +90,8 @@ impl PackageScan<'_> {
         folder: &LayerPath,
         to: LayerPath,
         selection: Option<&PathGlob>,
-        problems: &mut Vec<Problem>,
-    ) -> Result<bool, Problem> {
+        problems: &mut Vec<PackProblem>,
+    ) -> Result<bool, PackProblem> {
         let wanted = self.wanted(tree, folder, &to, selection)?;
         let is_any = !wanted.is_empty();
         if is_any {
@@ -121,7 +121,7 @@ impl PackageScan<'_> {
         folder: &LayerPath,
         to: &LayerPath,
         selection: Option<&PathGlob>,
-    ) -> Result<BTreeMap<(LayerPath, &'t LayerPath), &'t PathNode>, Problem> {
+    ) -> Result<BTreeMap<(LayerPath, &'t LayerPath), &'t PathNode>, PackProblem> {
         let include = Globs::compile(&self.package.include)?;
         let exclude = Globs::compile(&self.package.exclude)?;
         let mut wanted = BTreeMap::new();

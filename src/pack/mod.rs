@@ -26,16 +26,16 @@ use crate::layer::tree::{Claim, Kind, PackageOrigin, Packed, folder_mode};
 use crate::manifest::PackageContent;
 use crate::manifest::package::{Mode, expand};
 use crate::pack::ignore::Ignores;
-use crate::pack::package::{LINK_MODE, PackageScan, Problem};
+use crate::pack::package::{LINK_MODE, PackProblem, PackageScan};
 use crate::source::At;
 
 impl Tree {
     /// Looks at everything that the packages put in. No file is opened but an archive that the store does not know.
     ///
     /// Returns the errors of all packages.
-    pub(crate) fn scan(request: &ScanRequest<'_>) -> Result<Self, Vec<Problem>> {
+    pub(crate) fn scan(request: &ScanRequest<'_>) -> Result<Self, Vec<PackProblem>> {
         let mut entries = Vec::new();
-        let mut problems: Vec<Problem> = Vec::new();
+        let mut problems: Vec<PackProblem> = Vec::new();
         let mut origins = Vec::new();
         let project = Globs::compile(request.exclude).unwrap_or_else(|problem| {
             problems.push(problem.into());
@@ -82,7 +82,7 @@ impl Tree {
 
 impl PackageScan<'_> {
     /// Adds the package's entries.
-    fn run(&mut self, problems: &mut Vec<Problem>) -> Result<Packed, Problem> {
+    fn run(&mut self, problems: &mut Vec<PackProblem>) -> Result<Packed, PackProblem> {
         match &self.package.content {
             PackageContent::Path { path, to } => {
                 let path = self.expanded(path);

@@ -10,7 +10,7 @@ use crate::manifest::{Package, PackageContent};
 use crate::model::LayerPath;
 use crate::pack::ScanRequest;
 use crate::pack::ignore::Ignores;
-use crate::pack::package::{PackageScan, Problem};
+use crate::pack::package::{PackProblem, PackageScan};
 use crate::sanitize;
 use crate::source::{At, Placed};
 
@@ -24,7 +24,7 @@ impl Tree {
         request: &ScanRequest<'_>,
         image: &Arc<ImageTree>,
         path: &Placed<String>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, PackProblem> {
         let blame = |error: LayerError| At::new(error, &path.place, "");
         let asked = LayerPath::parse(path.as_bytes())
             .map_err(|source| blame(LayerError::InvalidPath { path: sanitize::name(path), source }))?;

@@ -35,7 +35,8 @@ pub(crate) struct ScanRequest<'a> {
     pub(crate) images: &'a BTreeMap<ImageName, Arc<ImageTree>>,
 }
 
-pub(crate) type Problem = At<LayerError>;
+/// A fault of a package, with the place in `oci.toml` to blame.
+pub(crate) type PackProblem = At<LayerError>;
 
 /// One package on its way to entries.
 pub(crate) struct PackageScan<'a> {
@@ -82,7 +83,7 @@ impl PackageScan<'_> {
     }
 
     /// Where one thing goes; it cannot be the root.
-    pub(crate) fn destination(&self, to: &Placed<String>) -> Result<LayerPath, Problem> {
+    pub(crate) fn destination(&self, to: &Placed<String>) -> Result<LayerPath, PackProblem> {
         let path = self.destination_root(to)?;
         if path.is_root() {
             return Err(At::new(LayerError::NoDestination { path: "/".to_owned() }, &to.place, "this is the root"));
@@ -91,7 +92,7 @@ impl PackageScan<'_> {
     }
 
     /// The folder that several things go in; it may be the root.
-    pub(crate) fn destination_root(&self, to: &Placed<String>) -> Result<LayerPath, Problem> {
+    pub(crate) fn destination_root(&self, to: &Placed<String>) -> Result<LayerPath, PackProblem> {
         let path = LayerPath::parse(to.as_bytes())
             .map_err(|source| At::new(LayerError::InvalidPath { path: sanitize::name(to), source }, &to.place, ""))?;
         refuse_reserved(&path).map_err(|error| At::new(error, &to.place, ""))?;

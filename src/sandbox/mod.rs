@@ -45,7 +45,7 @@ pub(crate) use overlay::ROOT_MARK;
 pub(crate) use reentry::{STANDARD_INPUT, apply_whiteouts, date, delete_of_crun, invocation, remove_tree, take_census};
 pub(crate) use refusal::Refusal;
 pub(crate) use run_folder::RunFolder;
-pub(crate) use step::Step;
+pub(crate) use step::StepRun;
 
 use crate::fs::write_private;
 use crate::model::{RawPath, canonical_json};
@@ -69,7 +69,7 @@ pub(crate) enum HelperTask {
     /// Run a container.
     Run(Box<Container>),
     /// Run a container, and write what it changed as a layer's tar.
-    Step(Box<Step>),
+    Step(Box<StepRun>),
     /// Find out what overlays are good for, in a run's folder. The exit status is the answer ([`Overlays`]).
     Probe(PathBuf, IdMap),
     /// Remove what is left of crun's container of this name, in a run's folder.

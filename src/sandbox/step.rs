@@ -23,7 +23,7 @@ const STACK: u64 = 64 << 20;
 
 /// A step to run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Step {
+pub(crate) struct StepRun {
     pub(crate) container: Container,
     /// The latest time that its layer may carry, in seconds since 1970.
     pub(crate) epoch: i64,
@@ -37,7 +37,7 @@ pub(crate) struct Step {
 /// changed. The command's own output is on standard error.
 ///
 /// On success the scratch folder, if it is on a disk, holds the layer's tree. Otherwise it is gone.
-pub(super) fn run(step: &Step, folder: &RunFolder) -> Result<i32, Refusal> {
+pub(super) fn run(step: &StepRun, folder: &RunFolder) -> Result<i32, Refusal> {
     let captured = ground::lay(&step.container, folder).and_then(|ground| perform(step, &ground, folder));
     if !matches!(captured, Ok((0, true))) {
         overlay::remove(folder);
@@ -56,7 +56,7 @@ fn allow_a_deep_walk() {
 }
 
 /// The status, and whether something changed.
-fn perform(step: &Step, ground: &Ground, folder: &RunFolder) -> Result<(i32, bool), Refusal> {
+fn perform(step: &StepRun, ground: &Ground, folder: &RunFolder) -> Result<(i32, bool), Refusal> {
     let upper = folder.upper();
     let before = std::fs::metadata(&upper).attempt("look at", &upper)?;
     let ended = start(&step.container, ground, folder, Streams::Log)?;

@@ -12,7 +12,7 @@ const MODE: u32 = 0o444;
 
 /// What was found when a blob was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Condition {
     Whole,
     /// Not what its name says; it is set aside.
     Damaged,
@@ -62,17 +62,17 @@ impl Store {
     pub(crate) fn verify(&self, digest: &Digest) -> Result<bool, FileError> {
         // Without it, reading tells what is wrong.
         let _ = self.hold(digest);
-        Ok(self.check(digest)? == Verdict::Whole)
+        Ok(self.check(digest)? == Condition::Whole)
     }
 
     /// Reads a blob, and sets it aside if its content is not what its name says. That is no use of it.
-    pub(crate) fn check(&self, digest: &Digest) -> Result<Verdict, FileError> {
+    pub(crate) fn check(&self, digest: &Digest) -> Result<Condition, FileError> {
         let path = self.blob_path(digest);
         match open_own(&path) {
-            Ok(file) if Digest::read(&file).context("read", &path)? == *digest => Ok(Verdict::Whole),
-            Ok(_) => self.set_aside(&path).map(|()| Verdict::Damaged),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Verdict::Absent),
-            Err(error) if is_foreign(&error) => self.set_aside(&path).map(|()| Verdict::Damaged),
+            Ok(file) if Digest::read(&file).context("read", &path)? == *digest => Ok(Condition::Whole),
+            Ok(_) => self.set_aside(&path).map(|()| Condition::Damaged),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Condition::Absent),
+            Err(error) if is_foreign(&error) => self.set_aside(&path).map(|()| Condition::Damaged),
             Err(error) => Err(FileError::new("read", &path, error)),
         }
     }

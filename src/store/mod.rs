@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-pub(crate) use blob::{BlobError, Verdict};
+pub(crate) use blob::{BlobError, Condition};
 pub(crate) use folder::OpenError;
 pub(crate) use layout::LayoutFolder;
 pub(crate) use object::{Object, ObjectKind, disk_usage};

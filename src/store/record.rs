@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::fs::{FileContext, FileError, Unnamed, create_folder, is_foreign, read_own};
 use crate::model::{Digest, canonical_json};
-use crate::store::{Store, Verdict};
+use crate::store::{Condition, Store};
 
 /// How every record begins.
 const MAGIC: &str = "oci-record";
@@ -161,13 +161,13 @@ impl Store {
     }
 
     /// Reads a record, and sets it aside if it is not what was recorded. That is no use of it.
-    pub(crate) fn check_record(&self, name: &RecordName) -> Result<Verdict, FileError> {
+    pub(crate) fn check_record(&self, name: &RecordName) -> Result<Condition, FileError> {
         let path = self.record_path(&name.kind, &name.key);
         match read_own(&path, LIMIT) {
-            Ok(bytes) if content(&name.kind, None, &name.key, &bytes).is_some() => Ok(Verdict::Whole),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Verdict::Absent),
+            Ok(bytes) if content(&name.kind, None, &name.key, &bytes).is_some() => Ok(Condition::Whole),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Condition::Absent),
             Err(error) if !is_foreign(&error) => Err(FileError::new("read", &path, error)),
-            _ => self.set_aside(&path).map(|()| Verdict::Damaged),
+            _ => self.set_aside(&path).map(|()| Condition::Damaged),
         }
     }
 }
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(NUMBERS.recall(&store, &key).unwrap(), None);
         NUMBERS.record(&store, &key, &vec![1, 2]).unwrap();
         assert_eq!(NUMBERS.recall(&store, &key).unwrap(), Some(vec![1, 2]));
-        assert_eq!(store.check_record(&store.record_names().unwrap()[0]).unwrap(), Verdict::Whole);
+        assert_eq!(store.check_record(&store.record_names().unwrap()[0]).unwrap(), Condition::Whole);
         assert_eq!(Shelf::<Vec<u32>>::new("numbers", 2).recall(&store, &key).unwrap(), None, "another version");
         assert_eq!(NUMBERS.recall(&store, &key).unwrap(), None, "that is set aside");
         NUMBERS.note(&store, &key, &vec![3]).unwrap();
@@ -222,8 +222,8 @@ mod tests {
             std::fs::write(&path, &damage).unwrap();
             assert_eq!(NUMBERS.recall(&store, &key).unwrap(), None, "{text}");
             std::fs::write(&path, &damage).unwrap();
-            assert_eq!(store.check_record(&name).unwrap(), Verdict::Damaged, "{text}");
-            assert_eq!(store.check_record(&name).unwrap(), Verdict::Absent, "{text}");
+            assert_eq!(store.check_record(&name).unwrap(), Condition::Damaged, "{text}");
+            assert_eq!(store.check_record(&name).unwrap(), Condition::Absent, "{text}");
         }
         // What is no file is none either, and does not stay in the way.
         let target = folder.path().join("target");

@@ -12,7 +12,7 @@ const MEMORY_LIMIT: u32 = 96 << 10;
 
 /// What compressed an archive. Its first bytes decide, and not its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum StreamFormat {
     Plain,
     Gzip,
     Zstd,
@@ -20,7 +20,7 @@ pub(crate) enum Format {
     Bzip2,
 }
 
-impl Format {
+impl StreamFormat {
     /// The format of what begins so.
     pub(crate) fn of(start: &[u8]) -> Self {
         match start {
@@ -78,7 +78,7 @@ mod tests {
             (b"manifest.json", None),
             (b"", None),
         ] {
-            assert_eq!(Format::read(&mut &*bytes).unwrap().name(), expected, "{bytes:?}");
+            assert_eq!(StreamFormat::read(&mut &*bytes).unwrap().name(), expected, "{bytes:?}");
         }
     }
 }

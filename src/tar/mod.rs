@@ -12,7 +12,7 @@ pub(crate) mod record;
 mod sparse;
 mod stream;
 
-pub(crate) use format::Format;
+pub(crate) use format::StreamFormat;
 pub(crate) use listing::{Bytes, Listing, Member, MemberKind, Unlistable};
 pub(crate) use members::{FoundMember, Rules};
 pub(crate) use record::{Attributes, Record, RecordKind};

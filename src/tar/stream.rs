@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::Digest;
 use crate::process::signal;
-use crate::tar::format::Format;
+use crate::tar::format::StreamFormat;
 use crate::tar::record::BLOCK;
 
 /// How much is read at once.
@@ -31,12 +31,12 @@ enum Source {
 
 impl Stream {
     pub(crate) fn new(mut file: File) -> io::Result<Self> {
-        let format = Format::read(&mut file)?;
+        let format = StreamFormat::read(&mut file)?;
         file.seek(SeekFrom::Start(0))?;
         let size = file.metadata()?.len();
         let file = BufReader::with_capacity(BUFFER, file);
         let source = match format {
-            Format::Plain => Source::Plain { file, size },
+            StreamFormat::Plain => Source::Plain { file, size },
             format => Source::Compressed(format.decoder(file)?),
         };
         Ok(Self { source, position: 0, hasher: None })

@@ -22,7 +22,7 @@ use crate::tools::{Cause, Subject, ToolTask, transcript};
 pub(crate) enum ToolError {
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Tool(Box<Failure>),
+    Tool(Box<ToolFailure>),
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] FileError),
@@ -42,7 +42,7 @@ pub(crate) enum ToolError {
 
 /// How a tool failed. Message, code and help follow from the cause (`explanation.rs`).
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct ToolFailure {
     pub(crate) tool: &'static str,
     /// The program that was to be started for it: a name, or a path.
     pub(crate) program: PathBuf,
@@ -93,7 +93,7 @@ impl Orders {
 impl ToolError {
     /// A tool that returned something else than 0.
     pub(crate) fn failed(task: &ToolTask, invocation: &Invocation, finished: &Finished) -> Self {
-        let mut failure = Failure::new(task, invocation, Cause::Failed);
+        let mut failure = ToolFailure::new(task, invocation, Cause::Failed);
         failure.status = Some(finished.status);
         failure.hear(&finished.stderr, task.logs);
         if let Some(said) = &failure.said {
@@ -104,7 +104,7 @@ impl ToolError {
 
     /// A tool that could not be started, or did not end by itself.
     pub(crate) fn not_finished(task: &ToolTask, invocation: &Invocation, error: ProcessError) -> Self {
-        let mut failure = Failure::new(task, invocation, Cause::Failed);
+        let mut failure = ToolFailure::new(task, invocation, Cause::Failed);
         match error {
             ProcessError::Missing { .. } => failure.cause = Cause::Missing,
             ProcessError::Interrupted => failure.cause = Cause::Interrupted,
@@ -136,7 +136,7 @@ impl ToolError {
 
     /// A tool that returned 0 and yet did not do its work; `found` is the evidence.
     pub(crate) fn untrue(task: &ToolTask, invocation: &Invocation, cause: Cause, found: String) -> Self {
-        let mut failure = Failure::new(task, invocation, cause);
+        let mut failure = ToolFailure::new(task, invocation, cause);
         let command = format!("`{}` ended with exit status 0 all the same", failure.command);
         failure.evidence = Some(Evidence::chain(vec![found, command]));
         Self::Tool(Box::new(failure))
@@ -144,7 +144,7 @@ impl ToolError {
 
     /// A question that came to nothing before the tool was asked, which would be by this invocation.
     pub(crate) fn unanswered(task: &ToolTask, invocation: &Invocation, cause: Cause, found: String) -> Self {
-        let mut failure = Failure::new(task, invocation, cause);
+        let mut failure = ToolFailure::new(task, invocation, cause);
         failure.evidence = Some(Evidence::chain(vec![found]));
         Self::Tool(Box::new(failure))
     }
@@ -203,7 +203,7 @@ impl ToolError {
     }
 }
 
-impl Failure {
+impl ToolFailure {
     fn new(task: &ToolTask, invocation: &Invocation, cause: Cause) -> Self {
         Self {
             tool: task.tool,
@@ -268,7 +268,7 @@ impl Failure {
     }
 }
 
-impl Error for Failure {
+impl Error for ToolFailure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.evidence.as_ref().map(|evidence| evidence as _)
     }

@@ -7,12 +7,12 @@ use miette::Diagnostic;
 use crate::model::{Reference, Repository};
 use crate::process::seconds;
 use crate::sanitize;
-use crate::tools::error::Failure;
+use crate::tools::error::ToolFailure;
 use crate::tools::program::{Absence, variable};
 use crate::tools::{Cause, Subject};
 
 /// The message.
-impl Display for Failure {
+impl Display for ToolFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tool, stage, subject, .. } = self;
         let registry = self.registry();
@@ -97,7 +97,7 @@ impl Display for Failure {
     }
 }
 
-impl Diagnostic for Failure {
+impl Diagnostic for ToolFailure {
     fn code<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
         Some(Box::new(code(&self.cause)))
     }
@@ -142,7 +142,7 @@ fn code(cause: &Cause) -> &'static str {
     }
 }
 
-impl Failure {
+impl ToolFailure {
     /// The next thing to do.
     fn advice(&self) -> Option<String> {
         let registry = self.registry();

@@ -5,6 +5,7 @@
 mod circles;
 mod dependencies;
 mod file;
+mod names;
 mod rules;
 
 use std::fs;
@@ -62,6 +63,12 @@ fn a_file_uses_only_its_own_floor_or_below() {
 #[test]
 fn no_files_need_each_other_in_a_circle() {
     let complaints = circles::circles(&rust_files(&["src"]));
+    assert!(complaints.is_empty(), "the house rules are broken:\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn no_two_types_share_a_name() {
+    let complaints = names::shared_names(&rust_files(&["src"]));
     assert!(complaints.is_empty(), "the house rules are broken:\n{}", complaints.join("\n"));
 }
 

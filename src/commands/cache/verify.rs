@@ -12,7 +12,7 @@ use crate::diagnostic::Failure;
 use crate::fs::FileError;
 use crate::process::{IdMap, signal};
 use crate::prune::PruneError;
-use crate::store::{Store, Verdict};
+use crate::store::{Condition, Store};
 
 /// What there was of one kind of thing, and which of it was damaged.
 struct Checked {
@@ -35,7 +35,7 @@ pub(super) fn run(global: &Global, folder: &Path) -> Result<(), Failure> {
         // Each is read on all processors.
         checked.push(check("root filesystems", &roots, 1, |tree| {
             let is_whole = rootfs::check(&tree.folder(folder), &map)?;
-            Ok(if is_whole { Verdict::Whole } else { Verdict::Damaged })
+            Ok(if is_whole { Condition::Whole } else { Condition::Damaged })
         })?);
     }
     print(global, &checked)?;
@@ -47,7 +47,7 @@ fn check<T: Display + Sync>(
     kind: &'static str,
     things: &[T],
     workers: usize,
-    check: impl Fn(&T) -> Result<Verdict, FileError> + Sync,
+    check: impl Fn(&T) -> Result<Condition, FileError> + Sync,
 ) -> Result<Checked, PruneError> {
     let verdicts = crate::parallel::map(things, workers, |thing| match signal::pending() {
         Some(_) => Err(PruneError::Interrupted),
@@ -56,7 +56,7 @@ fn check<T: Display + Sync>(
     let mut damaged = Vec::new();
     for (thing, verdict) in things.iter().zip(verdicts) {
         // One that was removed meanwhile is not there to be damaged.
-        if verdict? == Verdict::Damaged {
+        if verdict? == Condition::Damaged {
             damaged.push(thing.to_string());
         }
     }

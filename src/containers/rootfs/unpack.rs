@@ -23,7 +23,7 @@ use crate::model::document::media_type;
 use crate::model::{Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Index, Platform, canonical_json};
 use crate::process::IdMap;
 use crate::sandbox;
-use crate::tar::Format;
+use crate::tar::StreamFormat;
 use crate::tools::{Cause, ToolError};
 
 /// The layout that umoci is given, and the image's name in it.
@@ -85,11 +85,11 @@ impl Unpacking<'_> {
     fn as_they_are(&self) -> Result<Option<Vec<Given>>, RootfsError> {
         let mut given = Vec::with_capacity(self.layers.len());
         for layer in self.layers {
-            let format = File::open(&layer.path).and_then(|mut blob| Format::read(&mut blob));
+            let format = File::open(&layer.path).and_then(|mut blob| StreamFormat::read(&mut blob));
             let media_type = match format.context("read", &layer.path)? {
-                Format::Plain => media_type::LAYER,
-                Format::Gzip => media_type::LAYER_GZIP,
-                Format::Zstd | Format::Xz | Format::Bzip2 => return Ok(None),
+                StreamFormat::Plain => media_type::LAYER,
+                StreamFormat::Gzip => media_type::LAYER_GZIP,
+                StreamFormat::Zstd | StreamFormat::Xz | StreamFormat::Bzip2 => return Ok(None),
             };
             let Descriptor { digest, size, .. } = layer.descriptor;
             let descriptor = Descriptor::new(media_type, digest, size);

@@ -189,7 +189,7 @@ impl Steps<'_> {
         let secrets: Vec<Secret> = secrets.iter().flatten().cloned().collect();
         let strike = Strike::new(secrets.iter().flat_map(Secret::parts));
         let mut listener = Listener::new(request.subject, strike, self.reporter, self.store.start_blob()?);
-        let step = sandbox::Step {
+        let step = sandbox::StepRun {
             container: Container {
                 folder: live.folder.path.clone(),
                 image: request.subject.to_owned(),
