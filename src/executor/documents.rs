@@ -14,39 +14,45 @@ use crate::model::document::media_type;
 use crate::model::platform::DescriptorPlatform;
 use crate::model::{Descriptor, Digest, Index, Platform, canonical_json};
 
+/// An image that need not be in the store.
+pub(super) struct Assembled {
+    pub(super) built: BuiltImage,
+    /// Its config and its manifest, behind the layer of an image that has no other.
+    blobs: Vec<Vec<u8>>,
+}
+
 impl Executor<'_> {
-    /// The image that a build makes of the one below, with its documents in the store, and whether it is
-    /// new there.
+    /// The image that a build makes of the one below, and its documents. Nothing is read or written.
     pub(super) fn assemble(
         &self,
         build: &Build,
         (below, base): (&Image, Option<&BaseImage>),
         layers: &[AddedLayer],
         program: Option<String>,
-    ) -> Result<(BuiltImage, bool), BuildError> {
-        // A build that neither changes nor uses the environment leaves it as it is.
-        if !build.env.is_empty() || !build.steps.is_empty() {
-            let note = below.config.environment().note(&build.base.value.to_string());
-            note.iter().for_each(|note| self.reporter.note(note));
-        }
-        let bottom = self.bottom(build, below, layers)?;
-        if let Some((_, blob)) = &bottom {
-            self.store.put(blob)?;
-        }
-        let layers = bottom.as_ref().map_or(layers, |(bottom, _)| slice::from_ref(bottom));
+    ) -> Result<Assembled, BuildError> {
+        let (bottom, blob) = self.bottom(build, below, layers)?.unzip();
+        let layers = bottom.as_ref().map_or(layers, slice::from_ref);
         let image = self.derive(build, below, layers, program.clone())?;
-        let (config, manifest) = image.documents();
-        let descriptor = described(&image, &manifest);
-        let is_new = !self.store.has(&descriptor);
-        self.store.put(&config)?;
-        self.store.put(&manifest)?;
-        Ok((BuiltImage { image, manifest: descriptor, program, base: base.cloned() }, is_new))
+        let (config, document) = image.documents();
+        let manifest = described(&image, &document);
+        let built = BuiltImage { image, manifest, program, base: base.cloned() };
+        Ok(Assembled { built, blobs: blob.into_iter().chain([config, document]).collect() })
+    }
+
+    /// True if the store has this image.
+    pub(super) fn has(&self, assembled: &Assembled) -> bool {
+        self.store.has(&assembled.built.manifest)
+    }
+
+    /// Puts the documents of an image into the store.
+    pub(super) fn keep(&self, assembled: &Assembled) -> Result<(), FileError> {
+        assembled.blobs.iter().try_for_each(|blob| self.store.put(blob).map(drop))
     }
 
     /// An empty layer, and its blob, for an image that would have no layer: the schema of the image manifest asks for
     /// one, and so do some programs that read it (OCI image spec, "Image Manifest", `layers`). Nothing is read or
     /// written.
-    pub(super) fn bottom(
+    fn bottom(
         &self,
         build: &Build,
         below: &Image,
@@ -78,24 +84,22 @@ impl Executor<'_> {
         Ok(below.derive(&addition)?)
     }
 
-    /// One platform is its manifest; several are an index, which is in the store then.
+    /// One platform is its manifest; several are an index, of which these are the bytes.
     pub(super) fn index(
         &self,
         build: &Build,
         manifests: &BTreeMap<Platform, Descriptor>,
-    ) -> Result<Descriptor, FileError> {
+    ) -> (Descriptor, Option<Vec<u8>>) {
         match manifests.iter().next() {
-            Some((platform, manifest)) if manifests.len() == 1 => Ok(for_platform(platform, manifest)),
+            Some((platform, manifest)) if manifests.len() == 1 => (for_platform(platform, manifest), None),
             _ => {
                 let index = self.index_document(build, manifests);
-                self.store.put(&index)?;
-                Ok(Descriptor::of(media_type::INDEX, &index))
+                (Descriptor::of(media_type::INDEX, &index), Some(index))
             }
         }
     }
 
-    /// The bytes of an index.
-    pub(super) fn index_document(&self, build: &Build, manifests: &BTreeMap<Platform, Descriptor>) -> Vec<u8> {
+    fn index_document(&self, build: &Build, manifests: &BTreeMap<Platform, Descriptor>) -> Vec<u8> {
         let annotations = annotations(build, self.base_name(build).as_ref());
         let manifests = manifests.iter().map(|(platform, manifest)| for_platform(platform, manifest));
         canonical_json(&Index::new(manifests.collect(), annotations))
@@ -119,7 +123,7 @@ impl Executor<'_> {
 }
 
 /// The descriptor of an image's manifest, of which these are the bytes.
-pub(super) fn described(image: &Image, manifest: &[u8]) -> Descriptor {
+fn described(image: &Image, manifest: &[u8]) -> Descriptor {
     let platform = Some(image.config.descriptor_platform());
     Descriptor { platform, ..Descriptor::of(media_type::MANIFEST, manifest) }
 }

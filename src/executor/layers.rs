@@ -160,22 +160,24 @@ impl Executor<'_> {
         }))
     }
 
-    /// A layer, from the store or made, and whether it was made. On `Ok` it is in the store. `complete` is
-    /// asked for the layers that it takes files from, if it is made and they are not here.
+    /// A layer, from the store or made. On `Ok` it is in the store. `complete` is asked for the layers that it takes
+    /// files from, if it is made and they are not here.
     pub(super) fn layer(
         &self,
         part: &Part,
         key: &Digest,
         (platform, compression): (&Platform, Compression),
         complete: &dyn Fn(&BTreeSet<Digest>) -> Result<(), BuildError>,
-    ) -> Result<(Record, bool), BuildError> {
-        match self.known_layer(key, platform)? {
-            Some(record) if !self.options.anew => Ok((record, false)),
-            _ => {
-                self.have_layers(&part.tree, complete)?;
-                Ok((self.make_layer(part, key, compression)?, true))
-            }
+    ) -> Result<Record, BuildError> {
+        match self.look_for_layer(key, platform)? {
+            Some(record) => Ok(record),
+            None => self.make_layer(part, key, compression, complete),
         }
+    }
+
+    /// The layer for a key, if it need not be made.
+    pub(super) fn look_for_layer(&self, key: &Digest, platform: &Platform) -> Result<Option<Record>, BuildError> {
+        if self.options.anew { Ok(None) } else { self.known_layer(key, platform) }
     }
 
     /// The layer that was made for a key before, if its blob is still there and it fits the platform.
@@ -189,7 +191,16 @@ impl Executor<'_> {
         Ok(LAYERS.recall(self.store, key)?)
     }
 
-    fn make_layer(&self, part: &Part, key: &Digest, compression: Compression) -> Result<Record, BuildError> {
+    /// Makes a layer. On `Ok` it is in the store. `complete` is asked for the layers that it takes files from, if they
+    /// are not here.
+    pub(super) fn make_layer(
+        &self,
+        part: &Part,
+        key: &Digest,
+        compression: Compression,
+        complete: &dyn Fn(&BTreeSet<Digest>) -> Result<(), BuildError>,
+    ) -> Result<Record, BuildError> {
+        self.have_layers(&part.tree, complete)?;
         let Part { tree, sources, .. } = part;
         let activity = self.reporter.begin(WorkKind::Layer, part.title());
         let settled = tree.settle();

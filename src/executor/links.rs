@@ -2,15 +2,14 @@
 //! is read once, and recorded by the layer's digest.
 
 use super::{BuildError, Executor};
-use crate::bases::BaseImage;
 use crate::contents::{BaseLinks, LayerLinks};
-use crate::image::{Image, Layer};
+use crate::image::Layer;
 use crate::layer::{Below, Look};
 use crate::source::{At, Place};
 use crate::store::Shelf;
 
 /// The links of the layer with this digest, and the modes and owners of its folders.
-pub(super) const LINKS: Shelf<LayerLinks> = Shelf::new("folders", 3);
+const LINKS: Shelf<LayerLinks> = Shelf::new("folders", 3);
 
 impl Executor<'_> {
     /// True if the links of this layer are recorded, or its blob is in the store and undamaged.
@@ -20,17 +19,36 @@ impl Executor<'_> {
         Ok(is_known || self.store.verify(digest)?)
     }
 
-    /// What is known of the image below. Its first layers are those of `base`, if it stands on a base from elsewhere.
+    /// True if the links of all these layers are recorded.
+    pub(super) fn knows_links(&self, layers: &[Layer]) -> Result<bool, BuildError> {
+        for layer in layers.iter().filter(|layer| !layer.descriptor.is_foreign()) {
+            if LINKS.recall(self.store, &layer.descriptor.digest)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// True if [`Self::look`] needs to read no layer.
+    pub(super) fn knows_links_for(
+        &self,
+        look: Look,
+        (layers, elsewhere): (&[Layer], usize),
+    ) -> Result<bool, BuildError> {
+        self.knows_links(&layers[start(look, elsewhere)..])
+    }
+
+    /// What is known of the image below, which has these layers. The first `elsewhere` of them are those of a base from
+    /// elsewhere.
     /// A layer that has no record is read from the store. An error points at `place`.
     pub(super) fn look(
         &self,
         look: Look,
         place: &Place,
-        (image, base): (&Image, Option<&BaseImage>),
+        (layers, elsewhere): (&[Layer], usize),
     ) -> Result<Below, BuildError> {
-        let elsewhere = base.map_or(0, |base| base.image.layers.len());
-        let start = if look == Look::Everywhere { 0 } else { elsewhere };
-        let links = image.layers[start..].iter().map(|layer| self.layer_links(place, layer));
+        let start = start(look, elsewhere);
+        let links = layers[start..].iter().map(|layer| self.layer_links(place, layer));
         let links = links.collect::<Result<Vec<_>, _>>()?;
         Ok(below(&links, elsewhere - start))
     }
@@ -53,8 +71,13 @@ impl Executor<'_> {
     }
 }
 
+/// The first layer that has to be looked into.
+fn start(look: Look, elsewhere: usize) -> usize {
+    if look == Look::Everywhere { 0 } else { elsewhere }
+}
+
 /// What these layers make together. The first `elsewhere` of them belong to a base from elsewhere.
-pub(super) fn below(links: &[LayerLinks], elsewhere: usize) -> Below {
+fn below(links: &[LayerLinks], elsewhere: usize) -> Below {
     let made = links.get(elsewhere..).unwrap_or_default();
     Below { all: BaseLinks::stack(links), made: BaseLinks::stack(made) }
 }

@@ -10,7 +10,7 @@ mod beforehand;
 mod building;
 mod documents;
 mod files;
-mod forecast;
+mod foreseen;
 mod layers;
 mod links;
 mod mounts;
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub(crate) use beforehand::missing_platforms;
-pub(crate) use forecast::{Foreseen, Readiness};
+pub(crate) use foreseen::{Foreseen, Readiness};
 
 use crate::bases::trust::Trust;
 use crate::bases::{BaseError, BaseImage, Bases};

@@ -40,7 +40,7 @@ impl Executor<'_> {
                 Make::Nothing => self.recorded_layer(&key)?.filter(|record| record.fits(stack.platform)),
                 Make::Missing => {
                     let part = Part::new(tree, format!("oci: {} of {}", *path, image.value));
-                    Some(self.layer(&part, &key, (stack.platform, compression), stack.complete)?.0)
+                    Some(self.layer(&part, &key, (stack.platform, compression), stack.complete)?)
                 }
             };
             let Some(record) = record else { return Ok(None) };

@@ -5,24 +5,31 @@
 //! image. After that each layer of the node is a task. The last task assembles the image, once the image below is
 //! whole. A layer that several images have is made once: the second task waits for the first, and finds the layer made.
 //!
-//! A task returns early if an input is missing: the task that should have made the input has reported the error.
+//! A task looks for its result first, and makes it if it is not there. How far it may go is the build's [`Reach`]: a dry
+//! run is a build whose tasks look, and tell what they would make ([`forecast`]).
+//!
+//! A task returns early if an input is missing: the task that should have made the input has reported the error, or in a
+//! dry run has told why the input is not known.
 
+mod forecast;
 mod notes;
 mod outcome;
+mod progress;
 mod sources;
 mod tasks;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::layers::{Part, Record};
+use forecast::Slot;
+use progress::{Packed, PackedLayer, Progress, StepsDone, Whole};
+
+use super::layers::Record;
 use super::schedule::{Pool, Schedule, Ticket};
-use super::steps::Make;
-use super::{BuildError, BuiltImage, Executor, Outcome, Tally};
+use super::{BuildError, BuiltImage, Executor, Foreseen, Outcome};
 use crate::bases::BaseImage;
-use crate::contents::image::ImageTree;
-use crate::image::{Image, Layer};
+use crate::image::Image;
 use crate::model::{Descriptor, Digest, Platform};
 use crate::plan::{ById, Graph, ImageId, Node, NodeId, NodeOrigin, Plan};
 use crate::process::signal;
@@ -58,86 +65,23 @@ enum Work {
     Load(NodeId),
 }
 
-/// What is known of a node so far.
-#[derive(Default)]
-struct Progress {
-    /// The task after which the image is whole.
-    last: OnceLock<Ticket>,
-    /// For a base: the task after which its links are known; `None` until a node asks for them.
-    links: Mutex<Option<Ticket>>,
-    /// For a base: its links are known, or can be read from its layers.
-    fetched: OnceLock<()>,
-    /// For a base: its links are known.
-    linked: OnceLock<()>,
-    /// Its layers are here, for what it holds to be read.
-    complete: OnceLock<()>,
-    /// What it holds, where packages take files from it.
-    files: OnceLock<Arc<ImageTree>>,
-    /// The task after which `files` is known; unset until a node asks for it.
-    read: OnceLock<Ticket>,
-    /// Parts that wait for the links of the image below.
-    parts: Mutex<Vec<Part>>,
-    packed: OnceLock<Packed>,
-    /// What became of its steps, also of those before one that failed.
-    steps: OnceLock<Tally>,
-    /// In a rehearsal: the first of its steps that would run.
-    first_step: OnceLock<usize>,
-    whole: OnceLock<Whole>,
-}
-
-/// The layers of a node, once it is known which there are.
-struct Packed {
-    program: Option<String>,
-    layers: Vec<PackedLayer>,
-}
-
-struct PackedLayer {
-    key: Digest,
-    created_by: String,
-    /// The path of the image's first package, if that is one file without an executable bit.
-    first: Option<String>,
-    /// Taken by the task that makes the layer.
-    part: Mutex<Option<Part>>,
-    /// With whether it was made now.
-    layer: OnceLock<(Layer, bool)>,
-}
-
-/// A node's image.
-enum Whole {
-    Elsewhere(BaseImage),
-    Made(BuiltImage),
-}
-
-impl Whole {
-    fn image(&self) -> &Image {
-        match self {
-            Self::Elsewhere(base) => &base.image,
-            Self::Made(built) => &built.image,
-        }
-    }
-
-    /// Of its manifest.
-    fn digest(&self) -> Digest {
-        match self {
-            Self::Elsewhere(base) => base.digest,
-            Self::Made(built) => built.manifest.digest,
-        }
-    }
-
-    /// The base from elsewhere that it is or stands on.
-    fn base(&self) -> Option<&BaseImage> {
-        match self {
-            Self::Elsewhere(base) => Some(base),
-            Self::Made(built) => built.base.as_ref(),
-        }
-    }
+/// How far the tasks of a build go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// They look whether their results are there. Nothing is written, started or asked of a registry.
+    Look,
+    /// They make everything, but run no step: an image of which one is not recorded is not made.
+    Layers,
+    /// They make everything.
+    All,
 }
 
 /// The state of one build: the schedule, and what each node has produced.
 pub(super) struct Building<'a> {
     executor: &'a Executor<'a>,
-    /// Whether steps are run; an image of which one is not there is not made then.
-    steps: Make,
+    reach: Reach,
+    /// In a dry run: the bases that are to be resolved first.
+    unresolved: Option<&'a BTreeSet<String>>,
     plan: &'a Plan<'a>,
     graph: Graph<'a>,
     schedule: Schedule<Work>,
@@ -151,6 +95,8 @@ pub(super) struct Building<'a> {
     errors: Mutex<BTreeMap<(Cause, Work), Vec<BuildError>>>,
     /// Notes and warnings that were shown, so that several platforms show each only once.
     told: Mutex<BTreeSet<String>>,
+    /// In a dry run: what is told of each task, in the order of the plan.
+    foreseen: Mutex<BTreeMap<(NodeId, Slot), Foreseen>>,
 }
 
 /// What an error came of. Behind all nodes the order matters little: an index can only fail by the disk's fault.
@@ -171,7 +117,8 @@ impl<'a> Building<'a> {
         let graph = Graph::new(plan);
         Self {
             executor,
-            steps: Make::Missing,
+            reach: Reach::All,
+            unresolved: None,
             plan,
             schedule: Schedule::new(executor.workers, NETWORK_LIMIT),
             progress: graph.nodes.map(|_| Progress::default()),
@@ -181,6 +128,7 @@ impl<'a> Building<'a> {
             made: Mutex::default(),
             errors: Mutex::default(),
             told: Mutex::default(),
+            foreseen: Mutex::default(),
         }
     }
 
@@ -189,9 +137,14 @@ impl<'a> Building<'a> {
     }
 
     pub(super) fn run(self) -> Outcome {
+        self.do_tasks();
+        self.outcome()
+    }
+
+    /// Adds all tasks, and does them as far as the build's reach goes.
+    fn do_tasks(&self) {
         self.add_tasks();
         self.schedule.run(|work| self.work(work));
-        self.outcome()
     }
 
     /// Adds the tasks that are known before any package is looked at.
@@ -212,11 +165,11 @@ impl<'a> Building<'a> {
                 NodeOrigin::Made(image) if is_later[image] => continue,
                 // If the store has the base already, no second thread is needed for it.
                 NodeOrigin::Elsewhere(name, _) => match self.executor.recall(name, node.platform) {
-                    Some(base) => {
+                    Some(base) if self.reach != Reach::Look => {
                         let _ = self.progress[number].whole.set(Whole::Elsewhere(base));
                         self.schedule.add_done(Work::Load(number))
                     }
-                    None => self.schedule.add(Pool::Network, Work::Load(number), []),
+                    _ => self.schedule.add(Pool::Network, Work::Load(number), []),
                 },
                 NodeOrigin::Made(image) => {
                     let files = node.sources.values().filter_map(|source| self.files_task(*source));
@@ -283,8 +236,7 @@ impl<'a> Building<'a> {
     /// The task after which the links of a base are known. It is added once, however many nodes ask.
     fn links_task(&self, base: NodeId) -> Option<Ticket> {
         let load = *self.progress[base].last.get()?;
-        let mut task = locked(&self.progress[base].links);
-        Some(*task.get_or_insert_with(|| {
+        Some(*self.progress[base].links.task.get_or_init(|| {
             let fetch = self.schedule.add(Pool::Network, Work::Fetch(base), [load]);
             self.schedule.add(Pool::Processor, Work::Links(base), [fetch])
         }))
@@ -293,7 +245,7 @@ impl<'a> Building<'a> {
     /// The task after which it is known what an image holds. It is added once, however many nodes ask.
     fn files_task(&self, source: NodeId) -> Option<Ticket> {
         let whole = *self.progress[source].last.get()?;
-        Some(*self.progress[source].read.get_or_init(|| {
+        Some(*self.progress[source].files.task.get_or_init(|| {
             let recall = self.schedule.add(Pool::Processor, Work::RecallFiles(source), [whole]);
             let fetch = self.schedule.add(Pool::Network, Work::FetchFiles(source), [recall]);
             self.schedule.add(Pool::Processor, Work::ReadFiles(source), [fetch])

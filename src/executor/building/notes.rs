@@ -1,6 +1,6 @@
 //! The warnings and notes of a build about the images that it makes.
 
-use super::{Building, locked};
+use super::{Building, Reach, locked};
 use crate::executor::BuiltImage;
 use crate::image::Image;
 use crate::manifest::{Build, Entrypoint};
@@ -10,10 +10,18 @@ use crate::plan::PlannedImage;
 use crate::sanitize;
 
 impl Building<'_> {
-    /// Shows a warning once, also if several platforms give it.
+    /// Shows a warning once, also if several platforms give it. A dry run shows none.
     pub(super) fn warn(&self, text: &str) {
-        if locked(&self.told).insert(text.to_owned()) {
+        if self.reach != Reach::Look && locked(&self.told).insert(text.to_owned()) {
             self.executor.reporter.warning(text);
+        }
+    }
+
+    /// Notes what is wrong with the environment of the image below, where a build reads or changes it.
+    pub(super) fn tell_environment(&self, build: &Build, below: &Image) {
+        if !build.env.is_empty() || !build.steps.is_empty() {
+            let note = below.config.environment().note(&build.base.value.to_string());
+            note.iter().for_each(|note| self.executor.reporter.note(note));
         }
     }
 

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
-use super::{Building, Cause};
-use crate::executor::steps::Make;
+use super::{Building, Cause, Reach, StepsDone};
 use crate::executor::{BuildError, Built, Executor, Outcome, Tally};
 use crate::plan::{ById, NodeId, NodeOrigin, Plan};
 
@@ -18,10 +17,12 @@ pub(in crate::executor) struct Rehearsed {
 impl<'a> Building<'a> {
     /// Carries out all of a plan that needs no step to be run.
     pub(in crate::executor) fn rehearse(executor: &'a Executor<'a>, plan: &'a Plan<'a>) -> Rehearsed {
-        let building = Self { steps: Make::Nothing, ..Self::new(executor, plan) };
-        building.add_tasks();
-        building.schedule.run(|work| building.work(work));
-        let first_steps = building.progress.map(|progress| progress.first_step.get().copied());
+        let building = Self { reach: Reach::Layers, ..Self::new(executor, plan) };
+        building.do_tasks();
+        let first_steps = building.progress.map(|progress| match progress.steps.get() {
+            Some(StepsDone::StoppedAt(step)) => Some(*step),
+            Some(StepsDone::Ran(_)) | None => None,
+        });
         Rehearsed { first_steps, errors: building.outcome().errors }
     }
 
@@ -36,9 +37,11 @@ impl<'a> Building<'a> {
         let made = packed.flat_map(|packed| &packed.layers).filter_map(|layer| Some(layer.layer.get()?.1));
         made.for_each(|is_made| layers.count(is_made));
         let mut steps = Tally::default();
-        for one in self.progress.iter().filter_map(|progress| progress.steps.get()) {
-            steps.made += one.made;
-            steps.cached += one.cached;
+        for done in self.progress.iter().filter_map(|progress| progress.steps.get()) {
+            if let StepsDone::Ran(tally) = done {
+                steps.made += tally.made;
+                steps.cached += tally.cached;
+            }
         }
         let mut told = BTreeSet::new();
         let mut errors = Vec::new();
@@ -53,7 +56,7 @@ impl<'a> Building<'a> {
             };
             errors.extend(failed.into_iter().filter(|error| told.insert((image, error.to_string()))));
         }
-        if errors.is_empty() && self.steps == Make::Missing {
+        if errors.is_empty() && self.reach == Reach::All {
             let forgotten = self.plan.asked_for().filter(|image| !built.contains_key(image.name));
             errors.extend(forgotten.map(|image| BuildError::Forgotten { name: image.name.to_owned() }));
         }

@@ -3,13 +3,13 @@
 
 use std::sync::{Mutex, OnceLock};
 
-use super::{Building, Packed, PackedLayer, Progress, Whole, Work, locked};
+use super::forecast::Slot;
+use super::{Building, Packed, PackedLayer, Progress, Reach, StepsDone, Whole, Work, locked};
 use crate::executor::BuildError;
 use crate::executor::layers::{Part, look, program, resolve};
 use crate::executor::reasons::Last;
 use crate::executor::schedule::Pool;
-use crate::executor::steps::{Make, Stack};
-use crate::image::AddedLayer;
+use crate::executor::steps::Stack;
 use crate::layer::{Difference, Look};
 use crate::model::Digest;
 use crate::plan::{ImageId, Node, NodeId, NodeOrigin, PlannedImage};
@@ -22,9 +22,16 @@ impl Building<'_> {
     pub(super) fn load(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let node = &self.graph.nodes[number];
         if let NodeOrigin::Elsewhere(name, asker) = node.origin {
-            let build = self.plan.images[asker].build;
-            let base = self.executor.load(name, build, node.platform).map_err(|error| vec![error.into()])?;
-            let _ = self.progress[number].whole.set(Whole::Elsewhere(base));
+            let base = match self.reach {
+                Reach::Look => self.look_for_base(number).map_err(|error| vec![error])?,
+                Reach::Layers | Reach::All => {
+                    let build = self.plan.images[asker].build;
+                    Some(self.executor.load(name, build, node.platform).map_err(|error| vec![error.into()])?)
+                }
+            };
+            if let Some(base) = base {
+                let _ = self.progress[number].whole.set(Whole::Elsewhere(base));
+            }
         }
         Ok(())
     }
@@ -35,6 +42,13 @@ impl Building<'_> {
         else {
             return Ok(());
         };
+        if self.reach == Reach::Look {
+            match self.executor.knows_links(&base.image.layers).map_err(|error| vec![error])? {
+                true => drop(self.progress[number].links.fetched.set(())),
+                false => self.foresee_fetch((number, Slot::Links), base),
+            }
+            return Ok(());
+        }
         for layer in &base.image.layers {
             if !self.executor.can_read_links(layer).map_err(|error| vec![error])? {
                 let place = self.executor.manifest.pin(name).map_or(&name.place, |(_, pin)| &pin.place);
@@ -43,28 +57,31 @@ impl Building<'_> {
                 break;
             }
         }
-        let _ = self.progress[number].fetched.set(());
+        let _ = self.progress[number].links.fetched.set(());
         Ok(())
     }
 
     pub(super) fn links(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
-        let Progress { fetched, linked, whole, .. } = &self.progress[number];
+        let Progress { links, whole, .. } = &self.progress[number];
         if let (Some(()), Some(Whole::Elsewhere(base)), NodeOrigin::Elsewhere(name, _)) =
-            (fetched.get(), whole.get(), self.graph.nodes[number].origin)
+            (links.fetched.get(), whole.get(), self.graph.nodes[number].origin)
         {
             for layer in &base.image.layers {
                 self.executor.layer_links(&name.place, layer).map_err(|error| vec![error])?;
             }
-            let _ = linked.set(());
+            let _ = links.found.set(());
         }
         Ok(())
     }
 
     pub(super) fn scan(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let Node { origin: NodeOrigin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
-        let Some(sources) = self.sources(number) else { return Ok(()) };
+        let Some(sources) = self.sources(number) else {
+            self.foresee_without_sources(number);
+            return Ok(());
+        };
         let build = self.plan.images[image].build;
-        let parts = self.executor.scan(build, platform, &sources, true)?;
+        let parts = self.executor.scan(build, platform, &sources, self.reach != Reach::Look)?;
         self.tell_unheeded(build, platform);
         let below = self.graph.nodes[number].base;
         let is_below_made = below.is_some_and(|base| matches!(self.graph.nodes[base].origin, NodeOrigin::Made(_)));
@@ -86,15 +103,22 @@ impl Building<'_> {
 
     pub(super) fn follow(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let node = &self.graph.nodes[number];
-        let (NodeOrigin::Made(image), Some(below)) = (node.origin, self.below(node)) else { return Ok(()) };
+        let NodeOrigin::Made(image) = node.origin else { return Ok(()) };
         let parts = std::mem::take(&mut *locked(&self.progress[number].parts));
         let look = look(&parts);
-        let is_linked = |base: NodeId| self.progress[base].linked.get().is_some();
-        if look == Look::Everywhere && !node.bottom.is_none_or(is_linked) {
+        let is_linked = |base: NodeId| self.progress[base].links.found.get().is_some();
+        let is_readable = look != Look::Everywhere || node.bottom.is_none_or(is_linked);
+        let Some((image_below, base)) = self.below(node).filter(|_| is_readable) else {
+            self.foresee_unplaced(number, &parts);
+            return Ok(());
+        };
+        let layers = (&image_below.layers[..], base.map_or(0, |base| base.image.layers.len()));
+        if self.reach == Reach::Look && !self.executor.knows_links_for(look, layers).map_err(|error| vec![error])? {
+            self.foresee_unplaced(number, &parts);
             return Ok(());
         }
         let place = &self.plan.images[image].build.base.place;
-        let below = self.executor.look(look, place, (&below.0, below.1)).map_err(|error| vec![error])?;
+        let below = self.executor.look(look, place, layers).map_err(|error| vec![error])?;
         let parts = resolve(parts, &below)?;
         for difference in Difference::all(parts.iter().map(|part| &part.tree), &below.all) {
             self.warn(&difference.to_string());
@@ -138,15 +162,21 @@ impl Building<'_> {
         };
         let Some(part) = locked(&packed.part).take() else { return Ok(()) };
         let known = locked(&self.made).get(&packed.key).cloned();
-        let made = match known.filter(|record| record.fits(platform)) {
-            Some(record) => Ok((record, false)),
+        let found = match known.filter(|record| record.fits(platform)) {
+            Some(record) => Some(record),
+            None => self.executor.look_for_layer(&packed.key, platform).map_err(|error| vec![error])?,
+        };
+        self.foresee_layer((number, layer), (&part, &packed.key), found.is_some()).map_err(|error| vec![error])?;
+        let (record, is_new) = match found {
+            Some(record) => (record, false),
+            None if self.reach == Reach::Look => return Ok(()),
             None => {
                 let compression = self.plan.images[image].build.compression;
                 let complete = |missing: &_| self.complete_sources(number, missing);
-                self.executor.layer(&part, &packed.key, (platform, compression), &complete)
+                let made = self.executor.make_layer(&part, &packed.key, compression, &complete);
+                (made.map_err(|error| vec![error])?, true)
             }
         };
-        let (record, is_new) = made.map_err(|error| vec![error])?;
         if let Some(first) = packed.first.as_ref().filter(|_| record.is_first_inert) {
             self.tell_inert(&self.plan.images[image], first);
         }
@@ -156,51 +186,55 @@ impl Building<'_> {
     }
 
     pub(super) fn assemble(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
+        self.assembled(number).map_err(|error| vec![error])
+    }
+
+    fn assembled(&self, number: NodeId) -> Result<(), BuildError> {
         let node = &self.graph.nodes[number];
-        let (NodeOrigin::Made(image), Some((below, base)), Some(packed)) =
-            (node.origin, self.below(node), self.progress[number].packed.get())
-        else {
+        let (NodeOrigin::Made(image), Some(packed)) = (node.origin, self.progress[number].packed.get()) else {
             return Ok(());
         };
-        let layers: Option<Vec<AddedLayer>> = packed
-            .layers
-            .iter()
-            .map(|PackedLayer { layer, created_by, .. }| {
-                Some(AddedLayer { layer: layer.get()?.0.clone(), created_by: created_by.clone() })
-            })
-            .collect();
-        if let Some(mut layers) = layers {
-            let PlannedImage { name, build, .. } = &self.plan.images[image];
-            let Some(sources) = self.sources(number) else { return Ok(()) };
-            let complete = |missing: &_| self.complete_sources(number, missing);
-            let stack = Stack {
-                name,
-                build,
-                platform: node.platform,
-                target: node.target,
-                below: &below,
-                base,
-                sources: &sources,
-                complete: &complete,
-            };
-            if self.steps == Make::Nothing {
-                let done = self.executor.recall_steps(stack, &mut layers.clone()).map_err(|error| vec![error])?;
-                if done < build.steps.len() {
-                    let _ = self.progress[number].first_step.set(done);
-                    return Ok(());
-                }
+        let (Some((below, base)), Some(own), Some(sources)) = (self.below(node), packed.added(), self.sources(number))
+        else {
+            return self.foresee_on_new_layers(number, packed.added().is_some());
+        };
+        let PlannedImage { name, build, .. } = &self.plan.images[image];
+        let complete = |missing: &_| self.complete_sources(number, missing);
+        let stack = Stack {
+            name,
+            build,
+            platform: node.platform,
+            target: node.target,
+            below: &below,
+            base,
+            sources: &sources,
+            complete: &complete,
+        };
+        let mut layers = own.clone();
+        if self.reach == Reach::All {
+            let (tally, ran) = self.executor.run_steps(stack, &mut layers);
+            let _ = self.progress[number].steps.set(StepsDone::Ran(tally));
+            ran?;
+        } else {
+            let done = self.executor.recall_steps(stack, &mut layers)?;
+            self.foresee_steps(number, done);
+            if done < build.steps.len() {
+                let _ = self.progress[number].steps.set(StepsDone::StoppedAt(done));
+                return Ok(());
             }
-            let (steps, ran) = self.executor.run_steps(stack, &mut layers);
-            let _ = self.progress[number].steps.set(steps);
-            ran.map_err(|error| vec![error])?;
-            let built = self.executor.assemble(build, (&below, base), &layers, packed.program.clone());
-            let (built, is_new) = built.map_err(|error| vec![error])?;
-            self.tell_replaced(&self.plan.images[image], &below, &built);
-            if is_new || packed.layers.iter().any(|layer| layer.layer.get().is_some_and(|(_, made)| *made)) {
-                self.keep_last(number, packed).map_err(|error| vec![error])?;
-            }
-            let _ = self.progress[number].whole.set(Whole::Made(built));
         }
+        let assembled = self.executor.assemble(build, (&below, base), &layers, packed.program.clone())?;
+        let is_new = !self.executor.has(&assembled);
+        self.foresee_documents(number, &own, is_new)?;
+        if self.reach != Reach::Look {
+            self.executor.keep(&assembled)?;
+            self.tell_environment(build, &below);
+            self.tell_replaced(&self.plan.images[image], &below, &assembled.built);
+            if is_new || packed.layers.iter().any(|layer| layer.layer.get().is_some_and(|(_, made)| *made)) {
+                self.keep_last(number, packed)?;
+            }
+        }
+        let _ = self.progress[number].whole.set(Whole::Made(assembled.built));
         Ok(())
     }
 
@@ -215,12 +249,18 @@ impl Building<'_> {
     }
 
     pub(super) fn index(&self, image: ImageId) -> Result<(), Vec<BuildError>> {
-        if let Some(platforms) = self.platforms(image) {
-            self.warn_of_layers(image, platforms.values().map(|built| built.image.layers.len()).max());
-            let manifests = platforms.into_iter().map(|(platform, built)| (platform, built.manifest)).collect();
-            let index = self.executor.index(self.plan.images[image].build, &manifests);
-            let _ = self.indexes[image].set(index.map_err(|error| vec![error.into()])?);
+        let Some(platforms) = self.platforms(image) else {
+            self.foresee_index(image, None);
+            return Ok(());
+        };
+        self.warn_of_layers(image, platforms.values().map(|built| built.image.layers.len()).max());
+        let manifests = platforms.into_iter().map(|(platform, built)| (platform, built.manifest)).collect();
+        let (descriptor, index) = self.executor.index(self.plan.images[image].build, &manifests);
+        self.foresee_index(image, Some(&descriptor));
+        if let Some(index) = index.filter(|_| self.reach != Reach::Look) {
+            self.executor.store.put(&index).map_err(|error| vec![error.into()])?;
         }
+        let _ = self.indexes[image].set(descriptor);
         Ok(())
     }
 
