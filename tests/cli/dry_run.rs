@@ -179,6 +179,32 @@ fn what_stands_on_a_link_is_known_once_the_base_is_there() {
 }
 
 #[test]
+fn what_several_images_wait_for_is_told_once() {
+    let registry = Registry::start();
+    images::push(&registry, Base::Merged, "library/merged", "1");
+    let context = TestContext::with_manifest(&format!(
+        "[base.merged]\nrepository = \"{}\"\ntag = \"1\"\n\
+         [build.a]\nbase = \"merged\"\npackages = [{{ text = \"1\", to = \"/bin/tool\" }}]\nsteps = [\"true\"]\n\
+         [build.b]\nbase = \"merged\"\npackages = [{{ text = \"1\", to = \"/bin/tool\" }}]\n\
+         [build.c]\nbase = \"a\"\npackages = [{{ image = \"b\", path = \"/bin/tool\", to = \"/tool\" }}]\n",
+        registry.repository("library/merged")
+    ));
+    context.run(["lock"]).success();
+    // With its manifest and config alone.
+    let shallow = context.read("oci.toml").replace("\"/bin/tool\"", "\"/tool\"").replace("[\"true\"]", "[]");
+    context.write("shallow.toml", shallow.split("[build.c]").next().unwrap());
+    context.run(["build", "--manifest-path", "shallow.toml"]).success();
+    let before = context.run(["build", "--dry-run"]).success();
+    context.run(["build"]).success();
+    let after = context.run(["build", "--dry-run"]).success();
+    let told = format!("{}=====\n{}", before.stdout(), after.stdout());
+    let fetched = before.stdout().lines().filter(|line| line.starts_with("fetch ")).count();
+    assert_eq!(fetched, 2, "manifest and config, and the layers: {told}");
+    assert!(after.stdout().lines().all(|line| line.ends_with(": cached")), "{told}");
+    assert_outcome!(told.replace(images::architecture(), "[HOST]"));
+}
+
+#[test]
 fn it_is_data_too_and_tells_what_is_wrong() {
     let context = TestContext::with_manifest(
         "[build.bad]\nbase = \"scratch\"\npackages = [\"missing\"]\n\
