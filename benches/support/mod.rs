@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Bytes that compress about as programs do, by a little more than half; the same every time.
+/// Bytes that compress about as programs do, by a little more than half; every run gets equal bytes.
 pub(crate) fn program(seed: u64, length: usize) -> Vec<u8> {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut bytes: Vec<u8> = Vec::with_capacity(length + 64);

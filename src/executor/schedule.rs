@@ -296,7 +296,7 @@ mod tests {
         assert_eq!((ended.len(), ended.first(), ended.last()), (7, Some(&0), Some(&100)));
     }
 
-    /// Little work is done by whoever runs it, and what was done before keeps nobody waiting.
+    /// The thread that calls `run` does little work alone; a task that was done before begins at once.
     #[test]
     fn one_task_after_the_other_needs_no_other_thread() {
         let schedule = Schedule::new(4, 4);

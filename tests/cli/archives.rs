@@ -1,4 +1,4 @@
-//! Packages of archives: real ones, read once, by whoever builds.
+//! Packages of archives: real ones, each read once, as root and as a user.
 
 use std::fs;
 
@@ -39,7 +39,7 @@ fn an_unchanged_archive_is_not_opened() {
     assert!(!trace.contains("root.tar.xz"), "{trace}");
     assert_eq!(context.built("app"), before);
 
-    // Another time and another name make another archive, and the same image.
+    // An archive with another time and another name is another file, but gives an equal image.
     succeed(tool("touch").arg(context.project().join("root.tar.xz")));
     context.run(["build"]).success();
     assert_eq!(context.built("app"), before);

@@ -77,7 +77,7 @@ fn an_optional_secret_may_be_missing() {
     let context = project::on_base(&registry, Base::Busybox, "busybox", step);
     let told = context.run(["build"]).success();
     assert!(told.stderr().contains("app | none\napp | no file\n"), "{told}");
-    // One that is there and cannot be read is an error all the same.
+    // A secret that is there but cannot be read is an error, too.
     std::fs::create_dir(context.project().join("token")).unwrap();
     let told = context.run(["build", "--no-cache"]).failure(1);
     assert!(told.stderr().contains("oci::step::secret_file") && !ran_a_step(&told), "{told}");

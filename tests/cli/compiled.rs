@@ -87,7 +87,7 @@ fn a_program_is_compiled_tried_and_put_into_nothing() {
     assert_eq!((layers.len(), holds(0).as_str(), holds(1).as_str()), (2, "hello", "etc/\netc/tried"));
     let tried = succeed(tool("tar").arg("-xOzf").arg(blob(&layout, &layers[1])).arg("etc/tried"));
     assert_eq!(tried, "hello stages");
-    // Nothing of it is done again, and whoever does it gets the same.
+    // A second build does nothing again, and another user gets equal digests.
     assert!(!usual.run(["build"]).success().stderr().contains("running "));
     let context = compiled(&registry);
     let oci = context.as_ordinary_user(Ids::Subordinate);

@@ -38,7 +38,7 @@ compression = "zstd"
 packages = ["large"]
 "#;
 
-/// The same numbers in every run.
+/// Random numbers that are equal in every run.
 struct Random(u32);
 
 impl Random {

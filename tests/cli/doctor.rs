@@ -13,7 +13,7 @@ use crate::support::{Outcome, Registry, TestContext, project};
 
 const STEPS: &str = "[build.app]\nbase = \"scratch\"\npackages = [\"app\"]\nsteps = [\"true\"]\n";
 
-/// What is told about a topic: its state, what was found, what to do.
+/// What `oci doctor` says about a topic: its state, what was found, what to do.
 fn finding(told: &Outcome, topic: &str) -> (String, String, String) {
     let lines: Vec<String> = told.stdout().lines().map(str::to_owned).collect();
     let at = lines.iter().position(|line| line.get(9..).is_some_and(|rest| rest.starts_with(&format!("{topic} "))));

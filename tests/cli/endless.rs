@@ -98,7 +98,7 @@ fn an_answer_without_end_is_no_answer() {
                 Some(Answer::error("401 Unauthorized", "UNAUTHORIZED").header("WWW-Authenticate", realm.clone()))
             }
             "/v2/" if request.path != "/v2/" => None,
-            // Only who asks for a tag that is not there asks for the list.
+            // The list of tags is asked for only where a tag is not there.
             "/tags/list" if request.path.contains("/manifests/") => {
                 Some(Answer::error("404 Not Found", "MANIFEST_UNKNOWN"))
             }
@@ -129,7 +129,7 @@ fn redirects_end() {
     assert!(asked < 50, "{asked}");
 }
 
-/// A registry that has who asks get a token at this URL.
+/// A registry that sends a client to this URL for a token.
 fn with_tokens_from(registry: &OddRegistry, realm: &str) {
     let challenge = format!("Bearer realm=\"{realm}\",service=\"s\"");
     registry.put(NAME, "1", &registry.image(NAME, &[&EMPTY]));
@@ -188,7 +188,7 @@ fn a_token_server_that_nobody_vouches_for_is_told() {
     assert_outcome!(context.run(["lock"]).failure(1));
 }
 
-/// A blob may be elsewhere, as in the storage of a cloud. What the registry knows of who asks stays with it.
+/// A blob may be elsewhere, as in the storage of a cloud. Credentials for the registry are not sent there.
 #[test]
 fn a_redirect_to_another_host_takes_no_credentials_along() {
     let (registry, storage) = (OddRegistry::start(), OddRegistry::at("0.0.0.0:0"));

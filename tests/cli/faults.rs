@@ -120,7 +120,7 @@ fn a_blob_of_the_store_that_was_damaged_is_fetched_again() {
     assert_eq!(registry.blob_downloads(&layer()), 2);
 }
 
-/// Changes one byte of a blob where it is, as a disk does: `.oci/` has the same file under another name.
+/// Changes one byte of a blob where it is, as a disk does: `.oci/` has a hard link to that file.
 fn flip(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
     bytes[40] ^= 1;

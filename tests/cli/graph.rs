@@ -53,7 +53,7 @@ fn a_layer_that_several_have_is_made_once() {
     let context = fleet();
     let told = context.run(["build"]).success();
     let packed = |what: &str| told.stderr().lines().filter(|line| line.contains(&format!("packed {what}"))).count();
-    // The same content for two platforms is the same layer.
+    // Equal content for two platforms is one layer.
     assert_eq!((packed("layer shared"), packed("common to /common"), packed("own3")), (1, 1, 1), "{told}");
     let again = context.run(["build"]).success();
     assert_eq!(again.stdout(), told.stdout());
@@ -200,7 +200,7 @@ fn metadata_says_what_was_built() {
     assert_eq!(amd64["layers"], images[1]["platforms"]["linux/amd64"]["layers"]);
     assert!(amd64["layers"][0]["diff-id"].as_str().unwrap().starts_with("sha256:"), "{metadata}");
     assert_eq!(images[1]["digest"], images[1]["platforms"]["linux/amd64"]["digest"]);
-    // Again it is the same, and where it cannot be written nothing is left of it.
+    // A second build writes equal metadata; where it cannot be written, no part of it is left.
     let bytes = std::fs::read(context.project().join("metadata.json")).unwrap();
     context.run(["build", "--metadata-file", "metadata.json"]).failure(1);
     assert_eq!(std::fs::read(context.project().join("metadata.json")).unwrap(), bytes);

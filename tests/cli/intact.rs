@@ -25,7 +25,7 @@ fn file_of_base(context: &TestContext) -> PathBuf {
     file.clone()
 }
 
-/// Writes other content of the same length, with the same time.
+/// Writes other content of equal length, and puts the old modification time back.
 fn change(file: &PathBuf) {
     let before = file.metadata().unwrap().modified().unwrap();
     let content = fs::read_to_string(file).unwrap();

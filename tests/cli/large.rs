@@ -30,7 +30,7 @@ fn change(context: &TestContext, byte: u8) {
     file.write_all_at(&[byte | 0x80], file.metadata().unwrap().len() / 2).unwrap();
 }
 
-/// The digest of the same project, built where nothing was built before.
+/// The digest of this project when it is built in an empty cache.
 fn built_anew(context: &TestContext) -> String {
     let other = TestContext::new();
     for name in ["oci.toml", "app"] {

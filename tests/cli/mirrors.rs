@@ -86,7 +86,7 @@ fn decide_what_a_tag_is() {
     let digest = images::push(&mirror, Base::Busybox, NAME, "1");
     let context = context(&registry.repository(NAME), &[&mirror.host()]);
     assert!(context.run(["lock"]).success().stdout().contains(&digest[..19]));
-    // What is pinned is the same wherever it comes from, or it is not taken.
+    // A pinned digest has to match wherever the image comes from, or the image is refused.
     fs::remove_dir_all(context.root().join("cache")).unwrap();
     drop(mirror);
     let outcome = context.run(["build"]).failure(1);

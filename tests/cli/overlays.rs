@@ -1,4 +1,4 @@
-//! Whatever a root filesystem stands on, the layers are the same: overlays on a disk, overlays with their
+//! The layers are equal whatever a root filesystem stands on: overlays on a disk, overlays with their
 //! changes in memory, and copies, where no overlay can be mounted; as root and as an ordinary user.
 
 use std::path::Path;

@@ -73,7 +73,7 @@ fn a_certificate_and_credentials_of_its_own() {
     }
     lock(&format!("{certificate}{account}")).success();
     context.run(["fetch"]).success();
-    // Where it is published to wants to know who comes, too.
+    // The registry that is published to asks for credentials, too.
     let refused = context.run(["publish"]).failure(1);
     assert!(refused.stderr().contains("oci::registry::unauthorised"), "{refused}");
     let destination = format!("\n[registry.\"{}\"]\nauth-file = \"auth.json\"\n", registry.host());
@@ -81,7 +81,7 @@ fn a_certificate_and_credentials_of_its_own() {
     let published = context.run(["publish"]).success();
     assert!(published.stdout().starts_with(&format!("{to}@sha256:")), "{published}");
     assert!(!published.to_string().contains(PASSWORD), "{published}");
-    // Who is to stay unknown is.
+    // With `anonymous`, no credentials are sent.
     context.write("oci.toml", context.read("oci.toml").replace("tag = \"1\"", "tag = \"1\"\nanonymous = true"));
     let anonymous = context.run(["update"]).failure(1);
     assert!(anonymous.stderr().contains("oci::registry::unauthorised"), "{anonymous}");

@@ -1,4 +1,4 @@
-//! The same input gives the same digest, whatever surrounds it.
+//! Equal input gives an equal digest, whatever surrounds it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -34,14 +34,14 @@ fn make_again(folder: &Path, from: &Path) {
     }
 }
 
-/// The same project in another context, without what was built.
+/// This project in another context, without what was built.
 fn moved(context: &TestContext, other: TestContext) -> TestContext {
     make_again(&other.project(), &context.project());
     let _ = fs::remove_dir_all(other.layout());
     other
 }
 
-/// Builds the same project elsewhere, under another umask, time zone, locale and number of threads.
+/// Builds this project elsewhere, under another umask, time zone, locale and number of threads.
 fn build_elsewhere(context: &TestContext) -> TestContext {
     let other = moved(context, TestContext::new());
     let mut shell = tool("sh");

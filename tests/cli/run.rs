@@ -71,7 +71,7 @@ fn signals_reach_the_program() {
     let traps: String = signals.iter().map(|(name, _)| format!("trap 'echo got {name}; exit 9' {name}\n")).collect();
     context.write_program("my-server", project::SERVER.replace("trap 'echo stopping; exit 9' TERM\n", &traps));
     for (name, signal) in signals {
-        // Whoever runs the tests may ignore some.
+        // The shell that starts the tests may ignore some signals.
         let mut command = tool("env");
         command.args(["--default-signal", env!("CARGO_BIN_EXE_oci"), "run", "my-server"]);
         command.env_clear().envs(context.environment()).current_dir(context.project());

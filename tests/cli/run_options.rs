@@ -108,7 +108,7 @@ fn a_name_is_the_host_name_and_one_containers_at_a_time() {
     let told = shell(&context, &["--name", "web-1"], "true").failure(125);
     assert!(told.stderr().contains("oci::run::name_taken"), "{told}");
     shell(&context, &["--name", "web-2"], "true").success();
-    // Whoever is dead has no name.
+    // The name of a container that has ended is free.
     first.signal(rustix::process::Signal::KILL);
     first.end();
     shell(&context, &["--name", "web-1"], "true").success();

@@ -102,7 +102,7 @@ fn an_image_is_its_manifest_and_its_config_and_what_moved_is_asked_for_again() {
     assert!(context.read("oci.lock").contains(&new));
 }
 
-/// That nothing has moved says nothing of the rest of an entry: what is wrong in it is mended all the same.
+/// That nothing has moved says nothing of the rest of an entry: its other fields are corrected by the documents.
 #[test]
 fn a_lockfile_is_not_believed_more_than_the_documents() {
     let registry = Registry::start();
@@ -223,7 +223,7 @@ fn a_token_is_fetched_where_the_registry_says() {
     assert!(told.stderr().contains("oci::registry::unauthorised"), "{told}");
 }
 
-/// Where a blob is elsewhere, the password is not for whoever is there.
+/// A redirect to another host takes no password along.
 #[test]
 fn no_credentials_go_where_an_answer_sends_us() {
     let open = Registry::start();

@@ -72,7 +72,7 @@ fn a_policy_that_accepts_one_repository() {
     let context = context(&[("one", &one), ("other", &other)]);
     write_policy(&context, &accept(&one));
     context.run(["build", "on-one"]).success();
-    // It is the same image by the same digest.
+    // The second base names this image, by an equal digest.
     let outcome = context.run(["build", "on-other"]).failure(1);
     assert!(outcome.stderr().contains("oci::policy::rejected"), "{outcome}");
     write_policy(&context, &accept(&other));
@@ -264,7 +264,7 @@ fn images_have_to_be_signed() {
 
     // The tag moves to an image that is signed.
     signer.sign(&context, &from, &signed);
-    // Whoever signs may have to copy.
+    // To sign, an image is copied, and may be in the registry under another name.
     let downloads = || registry.blob_downloads(&images::layers(Base::Busybox)[0]);
     let before = downloads();
     context.run(["build"]).failure(1);
@@ -273,7 +273,7 @@ fn images_have_to_be_signed() {
     assert_eq!(downloads(), before);
     context.run(["build", "--offline"]).success();
 
-    // Another key under the same name is another policy.
+    // Another key in the file of this name is another policy.
     other.export(&key);
     let outcome = context.run(["build"]).failure(1);
     assert!(outcome.stderr().contains("oci::policy::rejected"), "{outcome}");

@@ -280,14 +280,14 @@ secrets = [{ env = "TOKEN" }, { file = "token", to = "/run/token" }]
     assert!(told.stderr().contains("oci::step::no_secret"), "{told}");
 }
 
-/// While a step runs, only the step itself, and whoever was given it by the person, have a secret.
+/// While a step runs, a secret is known to the step alone, and to the processes that the person gave it to.
 #[test]
 fn secrets_are_in_no_list_of_processes() {
     let registry = Registry::start();
     let keys = "[[build.app.steps]]\nrun = \"cat /run/token >/dev/null; echo started; sleep 1000\"\n\
                 secrets = [{ env = \"TOKEN\" }, { file = \"token\", to = \"/run/token\" }]\n";
     let context = built_with(&registry, keys);
-    // Nobody else's: of all processes of the machine, who has them?
+    // Which processes of the machine have one of the values?
     let values = ["env", "file"].map(|kind| format!("{kind}-listed-5ecret-{}", context.name()));
     context.write("token", &values[1]);
     let mut build = context.start_command(context.oci().arg("build").env("TOKEN", &values[0]));
@@ -357,7 +357,7 @@ fn a_cache_folder_stays_and_is_held_by_one_step_at_a_time() {
         let layers = read_json(&blob(&context.layout(), &descriptor(&context.layout(), name)))["layers"].clone();
         assert_eq!(layers.as_array().unwrap().len(), 1, "{told}");
     }
-    // Whoever was last saw what all of them left.
+    // The last step saw what all of them left.
     let last = told.stderr();
     let listed = |name: &str| ["one", "two", "three"].iter().all(|other| last.contains(&format!("{name} | {other}\n")));
     assert!(["one", "two", "three"].into_iter().any(listed), "{told}");

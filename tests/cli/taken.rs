@@ -119,7 +119,7 @@ fn only_root_what_is_taken_is_as_it_is_there() {
     assert_eq!(taken(&parts), taken(&there));
     assert!(parts.iter().any(|line| line.starts_with("/usr/bin/busybox 106755 0:0")), "{parts:#?}");
 
-    // Engines that keep every layer apart put the same together.
+    // Engines that keep every layer apart stack equal root filesystems.
     let storage = Storage::new();
     for name in ["whole", "parts"] {
         let image = podman::image(&context, name);

@@ -234,7 +234,7 @@ fn make_builds_what_changed_and_only_that() {
     // Of before, but what is in the folder was made of another.
     context.write("src/other", "");
     assert_eq!(build("a1\n"), both("compile a.c, link", "a1\nb1\n"));
-    // The same sources, at another place and with another epoch.
+    // These sources at another place, and with another epoch.
     let text = context.read("oci.toml");
     context.write("oci.toml", text.replace("packages = [", "packages = [{ text = \"x\", to = \"/x\" }, "));
     assert_eq!(build("a1\n"), both("", "a1\nb1\n"));

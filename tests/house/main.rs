@@ -1,5 +1,5 @@
-//! The house rules that a machine can check: what may use what, who may start processes, write files
-//! and render errors, and how files look.
+//! The house rules that a machine can check: which module may use which, start processes, write
+//! files and render errors, and how files look.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod circles;

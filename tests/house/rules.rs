@@ -102,7 +102,7 @@ pub(crate) fn one_renderer(file: &File) -> Vec<String> {
 }
 
 pub(crate) fn one_writer(file: &File) -> Vec<String> {
-    // Who starts processes sets up their namespaces, by files that are the kernel's and no content.
+    // The code that starts processes sets up their namespaces, by files of the kernel that hold no content.
     if file.path.starts_with("src/fs/") || is_spawn_site(file) {
         return Vec::new();
     }
@@ -188,7 +188,7 @@ pub(crate) fn names_the_concept(file: &File) -> Vec<String> {
     parts.filter(|part| EMPTY.contains(part)).map(|part| file.complain(format!("`{part}` names no concept"))).collect()
 }
 
-/// For every file, not only Rust: it must mean the same on another machine and in another network.
+/// For every file, not only Rust: it must mean one thing on every machine and in another network.
 pub(crate) fn names_no_machine(file: &File) -> Vec<String> {
     // Taken apart, so that this file names none either.
     let private = [

@@ -5,11 +5,11 @@
 //! image. After that each layer of the node is a task. The last task assembles the image, once the image below is
 //! whole. A layer that several images have is made once: the second task waits for the first, and finds the layer made.
 //!
-//! A task looks for its result first, and makes it if it is not there. How far it may go is the build's [`Reach`]: a dry
-//! run is a build whose tasks look, and tell what they would make ([`forecast`]).
+//! A task looks for its result first, and makes it if it is not there. How far tasks may go is the [`Reach`] of the
+//! build: in a dry run they look, and tell what they would make ([`forecast`]).
 //!
-//! A task returns early if an input is missing: the task that should have made the input has reported the error, or in a
-//! dry run has told why the input is not known.
+//! A task returns early if an input is missing: the task that should have made the input has reported the error, or in
+//! a dry run has told why the input is not known.
 
 mod forecast;
 mod notes;
@@ -95,7 +95,7 @@ pub(super) struct Building<'a> {
     errors: Mutex<BTreeMap<(Cause, Work), Vec<BuildError>>>,
     /// Notes and warnings that were shown, so that several platforms show each only once.
     told: Mutex<BTreeSet<String>>,
-    /// In a dry run: what is told of each task, in the order of the plan.
+    /// In a dry run: the outcome of each task that a person is told of, in the order of the plan.
     foreseen: Mutex<BTreeMap<(NodeId, Slot), Foreseen>>,
 }
 
