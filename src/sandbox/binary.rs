@@ -57,11 +57,7 @@ impl<'a> Binary<'a> {
         match self.kind {
             Kind::Elf { machine, interpreter } if machine.is_native() => Verdict::Fine { interpreter },
             Kind::Script { interpreter } => Verdict::Fine { interpreter: Some(interpreter) },
-            kind => match handler(self.head) {
-                // An emulator is opened by the kernel in advance, or has to be in the container itself.
-                Some(interpreter) => Verdict::Fine { interpreter },
-                None => kind.verdict(),
-            },
+            kind => emulated(self.head).unwrap_or_else(|| kind.verdict()),
         }
     }
 }
@@ -110,11 +106,13 @@ fn script(head: &[u8]) -> Option<Kind> {
     (!interpreter.is_empty()).then_some(Kind::Script { interpreter })
 }
 
-/// Whether `binfmt_misc` has an emulator for it; if so, the path that has to be in the container, if any.
-fn handler(head: &[u8]) -> Option<Option<String>> {
+/// The verdict on a program for which `binfmt_misc` has an emulator; `None` if it has none.
+fn emulated(head: &[u8]) -> Option<Verdict> {
     let entries = std::fs::read_dir(Path::new("/proc/sys/fs/binfmt_misc")).ok()?.flatten();
     let mut entries = entries.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
-    entries.find(|text| handles(text, head)).map(|entry| interpreter(&entry))
+    let entry = entries.find(|text| handles(text, head))?;
+    // The kernel has opened the emulator in advance, or it has to be in the container itself.
+    Some(Verdict::Fine { interpreter: interpreter(&entry) })
 }
 
 /// The emulator of an entry, unless the kernel has it open since the entry was made (flag `F`).

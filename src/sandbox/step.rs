@@ -38,11 +38,24 @@ pub(crate) struct StepRun {
 ///
 /// On success the scratch folder, if it is on a disk, holds the layer's tree. Otherwise it is gone.
 pub(super) fn run(step: &StepRun, folder: &RunFolder) -> Result<i32, Refusal> {
-    let captured = ground::lay(&step.container, folder).and_then(|ground| perform(step, &ground, folder));
-    if !matches!(captured, Ok((0, true))) {
+    let performed = ground::lay(&step.container, folder).and_then(|ground| perform(step, &ground, folder));
+    if !matches!(performed, Ok(Performed::Layer)) {
         overlay::remove(folder);
     }
-    captured.map(|(status, _)| status)
+    performed.map(|performed| match performed {
+        Performed::Layer | Performed::NoChange => 0,
+        Performed::Failed { status } => status,
+    })
+}
+
+/// What became of a step.
+enum Performed {
+    /// Its layer is written.
+    Layer,
+    /// Its command succeeded, and left nothing to be a layer.
+    NoChange,
+    /// Its command ended with this status, which is not 0.
+    Failed { status: i32 },
 }
 
 /// Raises the limit of the stack as far as it may be. This comes after the container has ended, which would inherit it.
@@ -55,13 +68,13 @@ fn allow_a_deep_walk() {
     }
 }
 
-/// The status, and whether something changed.
-fn perform(step: &StepRun, ground: &Ground, folder: &RunFolder) -> Result<(i32, bool), Refusal> {
+/// Runs the command, and writes the layer of what it changed.
+fn perform(step: &StepRun, ground: &Ground, folder: &RunFolder) -> Result<Performed, Refusal> {
     let upper = folder.upper();
     let before = std::fs::metadata(&upper).attempt("look at", &upper)?;
     let ended = start(&step.container, ground, folder, Streams::Log)?;
     if ended.status != 0 {
-        return Ok((ended.status, false));
+        return Ok(Performed::Failed { status: ended.status });
     }
     if ground.copied.is_none() {
         overlay::unmount(folder)?;
@@ -93,5 +106,5 @@ fn perform(step: &StepRun, ground: &Ground, folder: &RunFolder) -> Result<(i32, 
         let mark = folder.scratch().join(ROOT_MARK);
         write_private(&mark, b"").map_err(|error| error.source).attempt("write", &mark)?;
     }
-    Ok((0, changed))
+    Ok(if changed { Performed::Layer } else { Performed::NoChange })
 }

@@ -53,17 +53,30 @@ impl Header {
         number(&self.0[field])
     }
 
-    /// Of an old GNU header of a sparse file: offsets and lengths in turns, the size of the file, and whether the
-    /// map goes on in the next block. Nothing if a number is none.
-    pub(crate) fn sparse_map(&self) -> Option<(Vec<u64>, u64, bool)> {
-        Some((numbers(&self.0, SPARSE_MAP)?, number(&self.0[SPARSE_SIZE])?, self.0[SPARSE_CONTINUES] != 0))
+    /// Of an old GNU header of a sparse file: the beginning of its map. Returns `None` if a number is none.
+    pub(crate) fn sparse_map(&self) -> Option<SparseMap> {
+        Some(SparseMap { numbers: numbers(&self.0, SPARSE_MAP)?, goes_on: self.0[SPARSE_CONTINUES] != 0 })
+    }
+
+    /// Of an old GNU header of a sparse file: the size of the file. Returns `None` if that is no number.
+    pub(crate) fn sparse_size(&self) -> Option<u64> {
+        number(&self.0[SPARSE_SIZE])
     }
 }
 
-/// The part of a sparse file's map that is in a block after its header, and whether it goes on in the next one.
-/// Nothing if a number is none.
-pub(crate) fn sparse_map_more(block: &[u8; BLOCK]) -> Option<(Vec<u64>, bool)> {
-    Some((numbers(block, MORE_MAP)?, block[MORE_CONTINUES] != 0))
+/// The part of a sparse file's map that one block has.
+pub(crate) struct SparseMap {
+    /// Offsets and lengths in turns.
+    pub(crate) numbers: Vec<u64>,
+    /// The next block has more of the map.
+    pub(crate) goes_on: bool,
+}
+
+impl SparseMap {
+    /// The part that is in a block after the header. Returns `None` if a number is none.
+    pub(crate) fn read(block: &[u8; BLOCK]) -> Option<Self> {
+        Some(Self { numbers: numbers(block, MORE_MAP)?, goes_on: block[MORE_CONTINUES] != 0 })
+    }
 }
 
 /// The numbers of a sparse file's map, up to the first pair that is not filled in.

@@ -9,7 +9,7 @@
 
 use std::io;
 
-use crate::tar::header::Header;
+use crate::tar::header::{Header, SparseMap};
 use crate::tar::record::BLOCK;
 use crate::tar::stream::{Stream, damaged};
 
@@ -66,14 +66,13 @@ impl Sparse {
         if header.kind() != b'S' {
             return Ok(());
         }
-        let (map, size, mut continues) = header.sparse_map().ok_or_else(broken)?;
-        self.records.map = map;
-        self.records.size = Some(size);
-        while continues {
+        let mut part = header.sparse_map().ok_or_else(broken)?;
+        self.records.map = std::mem::take(&mut part.numbers);
+        self.records.size = Some(header.sparse_size().ok_or_else(broken)?);
+        while part.goes_on {
             let block = stream.block()?.ok_or(io::ErrorKind::UnexpectedEof)?;
-            let (more, goes_on) = super::header::sparse_map_more(&block).ok_or_else(broken)?;
-            self.records.map.extend(more);
-            continues = goes_on;
+            part = SparseMap::read(&block).ok_or_else(broken)?;
+            self.records.map.append(&mut part.numbers);
             self.check_count()?;
         }
         Ok(())

@@ -34,7 +34,7 @@ impl<'a> Building<'a> {
         let built: BTreeMap<String, Built> = built.collect();
         let packed = self.progress.iter().filter_map(|progress| progress.packed.get());
         let mut layers = Tally::default();
-        let made = packed.flat_map(|packed| &packed.layers).filter_map(|layer| Some(layer.layer.get()?.1));
+        let made = packed.flat_map(|packed| &packed.layers).filter_map(|layer| Some(layer.done.get()?.is_made));
         made.for_each(|is_made| layers.count(is_made));
         let mut steps = Tally::default();
         for done in self.progress.iter().filter_map(|progress| progress.steps.get()) {

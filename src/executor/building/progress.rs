@@ -60,8 +60,7 @@ impl Packed {
     /// Its layers, if all are there.
     pub(super) fn added(&self) -> Option<Vec<AddedLayer>> {
         let added = |packed: &PackedLayer| {
-            let (layer, _) = packed.layer.get()?;
-            Some(AddedLayer { layer: layer.clone(), created_by: packed.created_by.clone() })
+            Some(AddedLayer { layer: packed.done.get()?.layer.clone(), created_by: packed.created_by.clone() })
         };
         self.layers.iter().map(added).collect()
     }
@@ -74,8 +73,14 @@ pub(super) struct PackedLayer {
     pub(super) first: Option<String>,
     /// Taken by the task that makes the layer.
     pub(super) part: Mutex<Option<Part>>,
-    /// With whether it was made now.
-    pub(super) layer: OnceLock<(Layer, bool)>,
+    pub(super) done: OnceLock<DoneLayer>,
+}
+
+/// A layer that is in the store.
+pub(super) struct DoneLayer {
+    pub(super) layer: Layer,
+    /// This build made it.
+    pub(super) is_made: bool,
 }
 
 /// A node's image.

@@ -4,6 +4,7 @@
 use std::sync::{Mutex, OnceLock};
 
 use super::forecast::Slot;
+use super::progress::DoneLayer;
 use super::{Building, Packed, PackedLayer, Progress, Reach, StepsDone, Whole, Work, locked};
 use crate::executor::BuildError;
 use crate::executor::layers::{Part, look, program, resolve};
@@ -139,7 +140,7 @@ impl Building<'_> {
             created_by: part.created_by.clone(),
             first: if part.shared { None } else { first.take() },
             part: Mutex::new(Some(part)),
-            layer: OnceLock::new(),
+            done: OnceLock::new(),
         });
         let packed = Packed { program, layers: layers.collect() };
         let keys: Vec<Digest> = packed.layers.iter().map(|layer| layer.key).collect();
@@ -167,7 +168,7 @@ impl Building<'_> {
             None => self.executor.look_for_layer(&packed.key, platform).map_err(|error| vec![error])?,
         };
         self.foresee_layer((number, layer), (&part, &packed.key), found.is_some()).map_err(|error| vec![error])?;
-        let (record, is_new) = match found {
+        let (record, is_made) = match found {
             Some(record) => (record, false),
             None if self.reach == Reach::Look => return Ok(()),
             None => {
@@ -180,7 +181,7 @@ impl Building<'_> {
         if let Some(first) = packed.first.as_ref().filter(|_| record.is_first_inert) {
             self.tell_inert(&self.plan.images[image], first);
         }
-        let _ = packed.layer.set((record.layer.clone(), is_new));
+        let _ = packed.done.set(DoneLayer { layer: record.layer.clone(), is_made });
         locked(&self.made).insert(packed.key, record);
         Ok(())
     }
@@ -230,7 +231,7 @@ impl Building<'_> {
             self.executor.keep(&assembled)?;
             self.tell_environment(build, &below);
             self.tell_replaced(&self.plan.images[image], &below, &assembled.built);
-            if is_new || packed.layers.iter().any(|layer| layer.layer.get().is_some_and(|(_, made)| *made)) {
+            if is_new || packed.layers.iter().any(|layer| layer.done.get().is_some_and(|done| done.is_made)) {
                 self.keep_last(number, packed)?;
             }
         }
