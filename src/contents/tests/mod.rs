@@ -17,7 +17,7 @@ use crate::compress::Compressors;
 use crate::layer::{Tree, WriteOptions};
 use crate::manifest::{Package, PackageContent};
 use crate::model::{Compression, Platform};
-use crate::pack::testing::{Project, archive, listing, path_to, written};
+use crate::pack::testing::{Project, RawMember, archive, listing, path_to, written};
 
 /// How an archive is compressed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,18 +92,7 @@ fn hard_link<'a>(name: &'a str, target: &'a str) -> Part<'a> {
 fn members(parts: &[Part<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for Part(kind, name, link, content) in parts {
-        let mut header = tar::Header::new_ustar();
-        header.as_mut_bytes()[..name.len()].copy_from_slice(name);
-        header.as_mut_bytes()[157..157 + link.len()].copy_from_slice(link);
-        header.set_entry_type(tar::EntryType::new(*kind));
-        header.set_mode(0o644);
-        header.set_uid(7);
-        header.set_gid(8);
-        header.set_size(content.len() as u64);
-        header.set_cksum();
-        bytes.extend(header.as_bytes());
-        bytes.extend(*content);
-        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        RawMember { kind: *kind, name, link, content, mode: 0o644, owner: (7, 8), time: 0 }.append_to(&mut bytes);
     }
     bytes
 }
