@@ -17,4 +17,6 @@ pub(crate) mod trees;
 pub(crate) mod unstarted;
 
 #[cfg(test)]
-mod tests;
+#[cfg(feature = "tools-tests")]
+#[path = "../../tests/tools/containers/mod.rs"]
+mod tools_tests;

@@ -165,11 +165,13 @@ mod tests {
             waiting.join().unwrap();
         });
         assert!(!FileLock::is_own(&path));
-        let mut command = std::process::Command::new("flock");
-        command.arg(&path).args(["sh", "-c", "echo held; read line"]);
-        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        // The lock belongs to the open file, which is the other process's alone once it has started.
+        let file = std::fs::File::open(&path).unwrap();
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "read line"]).stdin(std::process::Stdio::piped()).stderr(file);
         let mut holder = command.spawn().unwrap();
-        std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+        drop(command);
         let input = holder.stdin.take();
         let mut told = false;
         FileLock::exclusive(&path, || {

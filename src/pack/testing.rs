@@ -183,6 +183,36 @@ impl Package {
     }
 }
 
+/// A member of a tar, to be written as it is said here, whether a file can be so or not.
+pub(crate) struct RawMember<'a> {
+    pub(crate) kind: u8,
+    pub(crate) name: &'a [u8],
+    pub(crate) link: &'a [u8],
+    pub(crate) content: &'a [u8],
+    pub(crate) mode: u32,
+    pub(crate) owner: (u64, u64),
+    pub(crate) time: u64,
+}
+
+impl RawMember<'_> {
+    /// Its header and content, up to a whole block.
+    pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
+        let mut header = tar::Header::new_ustar();
+        header.as_mut_bytes()[..self.name.len()].copy_from_slice(self.name);
+        header.as_mut_bytes()[157..157 + self.link.len()].copy_from_slice(self.link);
+        header.set_entry_type(tar::EntryType::new(self.kind));
+        header.set_mode(self.mode);
+        header.set_uid(self.owner.0);
+        header.set_gid(self.owner.1);
+        header.set_mtime(self.time);
+        header.set_size(self.content.len() as u64);
+        header.set_cksum();
+        bytes.extend(header.as_bytes());
+        bytes.extend(self.content);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+    }
+}
+
 /// A tar of folders, each with its mode, and with a number that is its owner and group.
 pub(crate) fn tarred(folders: &[(&str, u32, u64)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());

@@ -55,6 +55,9 @@ fn moved(account: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::super::{Invocation, ProcessError};
     use super::*;
 
@@ -78,9 +81,23 @@ mod tests {
     #[test]
     fn ends_what_moves_next_to_nothing() {
         // A shell would count what the programs that it waits for read to start.
-        let script = "import os, time\nfor _ in range(60): os.write(1, b'x'); time.sleep(0.4)";
-        let dripping = Invocation::new("python3").arguments(["-c", script]).stall(Duration::from_secs(3));
-        let result = dripping.capture();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let follower = Invocation::new("tail").arguments(["-f", "-s", "0.1"]).argument(file.path());
+        let is_over = AtomicBool::new(false);
+        let result = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..150 {
+                    if is_over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    file.as_file().write_all(b"x").unwrap();
+                    std::thread::sleep(Duration::from_millis(400));
+                }
+            });
+            let result = follower.stall(Duration::from_secs(3)).limit(Duration::from_secs(60)).capture();
+            is_over.store(true, Ordering::Relaxed);
+            result
+        });
         assert!(matches!(result, Err(ProcessError::Stalled { .. })), "{result:?}");
     }
 }

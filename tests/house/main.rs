@@ -97,6 +97,11 @@ fn every_test_runs() {
 }
 
 #[test]
+fn unit_tests_need_rust_alone() {
+    hold(&rust_files(&["src"]), &[rules::tests_need_rust_alone]);
+}
+
+#[test]
 fn nothing_names_a_machine_or_a_network() {
     let mut all = files(&["src", "tests", "scripts", ".ci", "docs", "benches", "examples"]);
     for name in ["README.md", "CHANGELOG.md", "Cargo.toml", "oci.toml.example"] {

@@ -171,6 +171,17 @@ pub(crate) fn what_needs_root_is_named_so(file: &File) -> Vec<String> {
     named.collect()
 }
 
+/// What every machine with Rust has. `unshare` is started for ordinary users alone.
+const STARTED_BY_TESTS: &[&str] = &["sh", "cp", "unshare"];
+
+/// Tests of `src` that start a program by its name start none that has to be installed.
+pub(crate) fn tests_need_rust_alone(file: &File) -> Vec<String> {
+    let tests = &file.text[file.without_tests().len()..];
+    let programs = tests.split("Command::new(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let others = programs.filter(|program| !STARTED_BY_TESTS.contains(program));
+    others.map(|program| file.complain(format!("a test starts `{program}`; it goes to tests/tools"))).collect()
+}
+
 pub(crate) fn length(file: &File) -> Vec<String> {
     let lines = file.without_tests().lines().count();
     let long = lines > LONGEST;
@@ -268,6 +279,9 @@ fn the_rules_of_one_place_can_fail() {
     keeps(told_once, "src/layer/tree.rs", "// not by `split_once('=')`\n/// As \".wh.x\".\nsplit_once(':')");
     keeps(told_once, "src/model/environment.rs", "text.split_once('=')");
     breaks(errors_keep_their_type, "src/lib.rs", "run().into_diagnostic()");
+    let tests = |program: &str| format!("#[cfg(test)]\nmod tests {{\n    Command::new(\"{program}\")\n}}\n");
+    breaks(tests_need_rust_alone, "src/a.rs", &tests("git"));
+    keeps(tests_need_rust_alone, "src/a.rs", &("Command::new(\"git\")\n".to_owned() + &tests("sh")));
     breaks(no_test_is_skipped, "tests/a.rs", "#[test]\n#[ignore]\nfn a() {}");
     keeps(no_test_is_skipped, "tests/a.rs", "// no #[ignore] here\n\"#[ignore]\"");
     let test = |name: &str, body: &str| format!("#[test]\nfn {name}() {{\n    {body}\n}}\n");

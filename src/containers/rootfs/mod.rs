@@ -27,7 +27,9 @@
 pub(crate) mod dates;
 mod seal;
 #[cfg(test)]
-mod stacks;
+#[cfg(feature = "tools-tests")]
+#[path = "../../../tests/tools/stacks.rs"]
+mod tools_tests;
 mod tree;
 mod unpack;
 
@@ -46,7 +48,7 @@ use crate::report::Reporter;
 use crate::sandbox::{self, Depth, Overlays};
 use crate::tools::{ToolError, Umoci};
 use dates::{Dates, time_of};
-#[cfg(test)]
+#[cfg(all(test, feature = "tools-tests"))]
 pub(super) use seal::seal as seal_for_test;
 use seal::seal;
 use tree::{CacheTree, TreeOf};

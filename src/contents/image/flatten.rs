@@ -258,19 +258,22 @@ impl<W: Write> Tar<'_, W> {
 }
 
 #[cfg(test)]
+#[cfg(feature = "tools-tests")]
+#[path = "../../../tests/tools/sparse.rs"]
+mod tools_tests;
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
     use std::io::Read as _;
-    use std::os::unix::fs::FileExt as _;
-    use std::process::Command;
 
     use super::*;
     use crate::contents::image::tests::tar;
 
     /// The layers made one, by path: kind, mode, owner, time, link and content.
-    type Flat = BTreeMap<String, (u8, u32, u64, u64, Option<String>, Vec<u8>)>;
+    pub(super) type Flat = BTreeMap<String, (u8, u32, u64, u64, Option<String>, Vec<u8>)>;
 
-    fn flat(tars: &[Vec<u8>], owners: Owners<'_>) -> Result<Flat, FlattenError> {
+    pub(super) fn flat(tars: &[Vec<u8>], owners: Owners<'_>) -> Result<Flat, FlattenError> {
         let folder = tempfile::tempdir().unwrap();
         let paths: Vec<_> = (0..tars.len()).map(|number| folder.path().join(number.to_string())).collect();
         let mut layers = Vec::new();
@@ -327,32 +330,6 @@ mod tests {
         assert_eq!(kinds, expected);
         assert_eq!((&found["a/x"].5[..], &found["a/y"].5[..]), (&b"new"[..], &b"x"[..]));
         assert_eq!((found["a/"].1, found["a/"].2, found["b/"].1, found["b/"].2), (0o750, 10, 0o755, 0));
-    }
-
-    #[test]
-    fn sparse_files_are_whole_in_every_form() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = File::create_new(folder.path().join("holes")).unwrap();
-        for part in 0..40 {
-            file.write_all_at(&[b'x'; 4096], 8192 + part * 65536).unwrap();
-        }
-        file.set_len(5 << 20).unwrap();
-        drop(file);
-        let whole = std::fs::read(folder.path().join("holes")).unwrap();
-        for form in [&["--format=gnu"][..], &["0.0"], &["0.1"], &["1.0"]] {
-            let mut command = Command::new("tar");
-            match form {
-                [version @ ("0.0" | "0.1" | "1.0")] => {
-                    command.arg("--format=posix").arg(format!("--sparse-version={version}"))
-                }
-                gnu => command.args(gnu),
-            };
-            let made =
-                command.args(["--mtime=@7", "-Scf", "-", "-C"]).arg(folder.path()).arg("holes").output().unwrap();
-            assert!(made.status.success() && made.stdout.len() < 1 << 20, "{form:?}");
-            let found = flat(&[made.stdout], &|_, _| true).unwrap();
-            assert!(found["holes"].5 == whole && found["holes"].3 == 7, "{form:?}");
-        }
     }
 
     #[test]

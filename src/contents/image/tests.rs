@@ -12,7 +12,7 @@ use crate::manifest::Package;
 use crate::manifest::package::Mode;
 use crate::model::document::media_type;
 use crate::model::{Descriptor, DiffId, Digest, ImageName};
-use crate::pack::testing::{Project, image, listing, path_to, tarred, text, written};
+use crate::pack::testing::{Project, RawMember, image, listing, path_to, tarred, text, written};
 
 /// A member of a layer: kind, name, what it links to or holds.
 pub(crate) type Part<'a> = (char, &'a str, &'a str);
@@ -21,22 +21,10 @@ pub(crate) type Part<'a> = (char, &'a str, &'a str);
 pub(crate) fn tar(parts: &[Part<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (kind, name, rest) in parts {
-        let content = if *kind == '0' { rest.as_bytes() } else { b"" };
-        let mut header = tar::Header::new_ustar();
-        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
-        if *kind != '0' {
-            header.as_mut_bytes()[157..157 + rest.len()].copy_from_slice(rest.as_bytes());
-        }
-        header.set_entry_type(tar::EntryType::new(*kind as u8));
-        let (mode, uid, gid) = if *kind == '5' { (0o750, 10, 20) } else { (0o640, 1, 2) };
-        header.set_mode(mode);
-        header.set_uid(uid);
-        header.set_gid(gid);
-        header.set_size(content.len() as u64);
-        header.set_cksum();
-        bytes.extend(header.as_bytes());
-        bytes.extend(content);
-        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        let (link, content) = if *kind == '0' { ("", *rest) } else { (*rest, "") };
+        let (mode, owner) = if *kind == '5' { (0o750, (10, 20)) } else { (0o640, (1, 2)) };
+        let (name, link, content) = (name.as_bytes(), link.as_bytes(), content.as_bytes());
+        RawMember { kind: *kind as u8, name, link, content, mode, owner, time: 0 }.append_to(&mut bytes);
     }
     bytes.resize(bytes.len() + 1024, 0);
     bytes

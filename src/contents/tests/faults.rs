@@ -103,9 +103,8 @@ fn what_is_no_archive_is_an_error() {
     project.file("zip", b"PK\x03\x04", 0o644);
     project.file("program", &[0x7f; 4096], 0o644);
     project.file("empty", b"", 0o644);
-    for program in ["gzip", "xz"] {
-        let compressed = run(Command::new(program).arg("-c").arg(project.path("program")));
-        project.file(&format!("program.{program}"), &compressed, 0o644);
+    for (ending, form) in [("gzip", Form::Gzip), ("xz", Form::Xz)] {
+        project.file(&format!("program.{ending}"), &form.compressed(&[0x7f; 4096]), 0o644);
     }
     for (name, message) in [
         ("folder", "oci::layer::no_archive: `folder` is no archive"),
@@ -126,20 +125,16 @@ fn what_is_no_archive_is_an_error() {
 #[test]
 fn a_cut_archive_is_an_error_wherever_it_is_cut() {
     let plain = ended(members(&[folder("d"), file("d/a", &"content ".repeat(300)), file("b", "2")]));
-    let project = project_of(&plain);
-    for compressor in COMPRESSORS {
-        let whole = match compressor {
-            None => plain.clone(),
-            Some(compressor) => run(Command::new(compressor).arg("-c").arg(project.path("a.tar"))),
-        };
-        let end = if compressor.is_none() { plain.len() - 1024 } else { whole.len() };
+    for form in FORMS {
+        let whole = form.compressed(&plain);
+        let end = if form == Form::Plain { plain.len() - 1024 } else { whole.len() };
         for length in (0..end).step_by(end / 20).chain([end - 1]) {
             let cut = project_of(&whole[..length]);
             let problems = cut.problems(&[archive("a.tar", "/")]);
             let is_told = |problem: &str| {
                 problem.starts_with("oci::layer::archive_damaged") || problem.starts_with("oci::layer::no_archive")
             };
-            assert!(problems.len() == 1 && is_told(&problems[0]), "{compressor:?} {length}: {problems:?}");
+            assert!(problems.len() == 1 && is_told(&problems[0]), "{form:?} {length}: {problems:?}");
         }
     }
     let problems = project_of(&plain[..plain.len() - 1024]).problems(&[archive("a.tar", "/")]);
@@ -155,13 +150,8 @@ fn whatever_the_bytes_are_there_is_a_layer_or_an_error() {
         ]
         .concat(),
     );
-    let folder = Project::new(&[]);
-    folder.file("a.tar", &plain, 0o644);
-    for compressor in COMPRESSORS {
-        let whole = match compressor {
-            None => plain.clone(),
-            Some(compressor) => run(Command::new(compressor).arg("-c").arg(folder.path("a.tar"))),
-        };
+    for form in FORMS {
+        let whole = form.compressed(&plain);
         for seed in 0..24_usize {
             let mut bytes = whole.clone();
             for step in 0..=seed % 3 {
@@ -182,12 +172,9 @@ fn an_archive_that_changes_before_it_is_written_is_an_error() {
     let plain = ended(members(&[file("a", &"1".repeat(5000))]));
     let compressors = Compressors::new(1);
     let options = WriteOptions { epoch: 0, compression: Compression::None, compressors: &compressors, earlier: None };
-    for compressor in [None, Some("zstd")] {
+    for form in [Form::Plain, Form::Zstd] {
         let project = project_of(&plain);
-        let bytes = match compressor {
-            None => plain.clone(),
-            Some(compressor) => run(Command::new(compressor).arg("-c").arg(project.path("a.tar"))),
-        };
+        let bytes = form.compressed(&plain);
         let changes: [&[u8]; 3] = [&bytes[..50], &plain[..600], b""];
         for change in changes {
             project.file("a.tar", &bytes, 0o644);
@@ -196,7 +183,7 @@ fn an_archive_that_changes_before_it_is_written_is_an_error() {
             assert!(tree.write(&options, &mut std::io::sink()).is_ok());
             project.file("a.tar", change, 0o644);
             let error = tree.write(&options, &mut std::io::sink()).unwrap_err();
-            assert_eq!(error.code().unwrap().to_string(), "oci::layer::changed", "{compressor:?} {}", change.len());
+            assert_eq!(error.code().unwrap().to_string(), "oci::layer::changed", "{form:?} {}", change.len());
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What members mean, where they go, and whom they meet there.
 
 use super::*;
+use crate::contents::LISTINGS;
+use crate::store::Shelf;
 
 #[test]
 fn entries_go_where_the_manifest_says() {
@@ -182,4 +184,31 @@ fn archives_meet_other_packages_and_the_base() {
     assert_eq!(listing(&tree), expected);
     let found = unpacked(&written(&tree, 1).1);
     assert_eq!(found[&b"usr/bin/b"[..]].5.as_deref(), Some(&b"usr/bin/a"[..]));
+}
+
+#[test]
+fn an_archive_is_known_by_its_stat_and_read_when_it_changes() {
+    let project = project_of(&ended(members(&[file("a", "1")])));
+    let scan = || project.scan(&[archive("a.tar", "/")]).unwrap();
+    let first = scan();
+    assert!(listing(&first) == ["/a 644 7:8 archived 1"]);
+    let key = |tree: &Tree| match &tree.entries[0].kind {
+        crate::layer::tree::Kind::Archived(archived) => archived.archive.key(),
+        other => panic!("{other:?}"),
+    };
+    let known: Option<Listing> = LISTINGS.recall(&project.store, &key(&first)).unwrap();
+    assert_eq!(known.unwrap().0.len(), 1);
+    // What the store says counts as long as the stat is the same.
+    LISTINGS.record(&project.store, &key(&first), &Listing(Vec::new())).unwrap();
+    assert!(project.scan(&[Package { optional: true, ..archive("a.tar", "/") }]).unwrap().is_empty());
+    Shelf::<String>::new("archive", 1).record(&project.store, &key(&first), &"damaged".to_owned()).unwrap();
+    assert_eq!(scan().fingerprint(), first.fingerprint());
+
+    // The same size, and the modification time put back.
+    let times = std::fs::metadata(project.path("a.tar")).unwrap();
+    project.file("a.tar", &ended(members(&[file("b", "1")])), 0o644);
+    let changed = File::options().write(true).open(project.path("a.tar")).unwrap();
+    changed.set_times(FileTimes::new().set_modified(times.modified().unwrap())).unwrap();
+    assert!(listing(&scan()) == ["/b 644 7:8 archived 1"]);
+    assert_ne!(scan().fingerprint(), first.fingerprint());
 }

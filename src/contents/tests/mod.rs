@@ -1,16 +1,14 @@
-//! Archives as packages, made by GNU tar and, where it makes none such, by hand.
+//! Archives as packages, made by hand and, in `tests/tools`, by GNU tar.
 
 mod faults;
 mod meaning;
-mod real;
+#[cfg(feature = "tools-tests")]
+#[path = "../../../tests/tools/archives.rs"]
+mod tools_tests;
 
 use std::collections::BTreeMap;
-use std::fs::{File, FileTimes, Permissions};
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
-use std::process::Command;
+use std::fs::{File, FileTimes};
+use std::io::{Read, Write};
 
 use miette::Diagnostic as _;
 
@@ -19,15 +17,48 @@ use crate::compress::Compressors;
 use crate::layer::{Tree, WriteOptions};
 use crate::manifest::{Package, PackageContent};
 use crate::model::{Compression, Platform};
-use crate::pack::testing::{Project, archive, listing, path_to, written};
+use crate::pack::testing::{Project, RawMember, archive, listing, path_to, written};
 
-/// Which program compresses, and what to.
-const COMPRESSORS: [Option<&str>; 5] = [None, Some("gzip"), Some("zstd"), Some("xz"), Some("bzip2")];
+/// How an archive is compressed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Form {
+    Plain,
+    Gzip,
+    Zstd,
+    Xz,
+    Bzip2,
+}
 
-fn run(command: &mut Command) -> Vec<u8> {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
+const FORMS: [Form; 5] = [Form::Plain, Form::Gzip, Form::Zstd, Form::Xz, Form::Bzip2];
+
+impl Form {
+    fn compressed(self, bytes: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Plain => bytes.to_vec(),
+            Self::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                encoder.write_all(bytes).unwrap();
+                encoder.finish().unwrap()
+            }
+            Self::Zstd => {
+                // With a checksum, as the program `zstd` writes it.
+                let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+                encoder.include_checksum(true).unwrap();
+                encoder.write_all(bytes).unwrap();
+                encoder.finish().unwrap()
+            }
+            Self::Xz => {
+                let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(0)).unwrap();
+                encoder.write_all(bytes).unwrap();
+                encoder.finish().unwrap()
+            }
+            Self::Bzip2 => {
+                let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+                encoder.write_all(bytes).unwrap();
+                encoder.finish().unwrap()
+            }
+        }
+    }
 }
 
 fn stripping(strip: usize, package: Package) -> Package {
@@ -61,18 +92,7 @@ fn hard_link<'a>(name: &'a str, target: &'a str) -> Part<'a> {
 fn members(parts: &[Part<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for Part(kind, name, link, content) in parts {
-        let mut header = tar::Header::new_ustar();
-        header.as_mut_bytes()[..name.len()].copy_from_slice(name);
-        header.as_mut_bytes()[157..157 + link.len()].copy_from_slice(link);
-        header.set_entry_type(tar::EntryType::new(*kind));
-        header.set_mode(0o644);
-        header.set_uid(7);
-        header.set_gid(8);
-        header.set_size(content.len() as u64);
-        header.set_cksum();
-        bytes.extend(header.as_bytes());
-        bytes.extend(*content);
-        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        RawMember { kind: *kind, name, link, content, mode: 0o644, owner: (7, 8), time: 0 }.append_to(&mut bytes);
     }
     bytes
 }

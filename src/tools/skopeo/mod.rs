@@ -27,6 +27,10 @@ mod shortcut;
 mod source;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+#[cfg(feature = "tools-tests")]
+#[path = "../../../tests/tools/skopeo/mod.rs"]
+mod tools_tests;
 mod verify;
 
 use std::collections::BTreeMap;

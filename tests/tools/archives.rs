@@ -1,8 +1,19 @@
-//! What GNU tar makes of a real folder.
+//! What GNU tar makes of a real folder, and what the real programs compress it to.
+
+use std::fs::Permissions;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 
 use super::*;
-use crate::contents::LISTINGS;
-use crate::store::Shelf;
+
+fn run(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
 
 /// A folder with everything that an archive can hold and a layer too.
 fn make_tree(folder: &Path) {
@@ -81,7 +92,8 @@ fn every_kind_of_archive_gives_the_same_layer() {
             "--numeric-owner",
             ".",
         ]));
-        for (index, compressor) in COMPRESSORS.into_iter().enumerate() {
+        for (index, compressor) in [None, Some("gzip"), Some("zstd"), Some("xz"), Some("bzip2")].into_iter().enumerate()
+        {
             // The name says nothing.
             let name = match compressor {
                 None => name.clone(),
@@ -103,31 +115,4 @@ fn every_kind_of_archive_gives_the_same_layer() {
         }
     }
     assert!(layers.iter().all(|layer| layer == &layers[0]), "{layers:?}");
-}
-
-#[test]
-fn an_archive_is_known_by_its_stat_and_read_when_it_changes() {
-    let project = project_of(&ended(members(&[file("a", "1")])));
-    let scan = || project.scan(&[archive("a.tar", "/")]).unwrap();
-    let first = scan();
-    assert!(listing(&first) == ["/a 644 7:8 archived 1"]);
-    let key = |tree: &Tree| match &tree.entries[0].kind {
-        crate::layer::tree::Kind::Archived(archived) => archived.archive.key(),
-        other => panic!("{other:?}"),
-    };
-    let known: Option<Listing> = LISTINGS.recall(&project.store, &key(&first)).unwrap();
-    assert_eq!(known.unwrap().0.len(), 1);
-    // What the store says counts as long as the stat is the same.
-    LISTINGS.record(&project.store, &key(&first), &Listing(Vec::new())).unwrap();
-    assert!(project.scan(&[Package { optional: true, ..archive("a.tar", "/") }]).unwrap().is_empty());
-    Shelf::<String>::new("archive", 1).record(&project.store, &key(&first), &"damaged".to_owned()).unwrap();
-    assert_eq!(scan().fingerprint(), first.fingerprint());
-
-    // The same size, and the modification time put back.
-    let times = std::fs::metadata(project.path("a.tar")).unwrap();
-    project.file("a.tar", &ended(members(&[file("b", "1")])), 0o644);
-    let changed = File::options().write(true).open(project.path("a.tar")).unwrap();
-    changed.set_times(FileTimes::new().set_modified(times.modified().unwrap())).unwrap();
-    assert!(listing(&scan()) == ["/b 644 7:8 archived 1"]);
-    assert_ne!(scan().fingerprint(), first.fingerprint());
 }

@@ -6,16 +6,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::registry::{Bench, Image, Proxy, Registry, tag};
+use super::registry::{Image, Proxy, Registry};
 use crate::model::{Digest, Reference, Repository};
 use crate::tools::error::ToolError;
-use crate::tools::skopeo::Access;
 use crate::tools::skopeo::QUESTION_LIMIT;
-use crate::tools::{Cause, Subject, Version};
-
-fn access() -> Access {
-    Access::default()
-}
+use crate::tools::skopeo::tests::{Bench, access, code, help, tag};
+use crate::tools::{Cause, Subject};
 
 /// A registry with one image, `app:v1`.
 fn stocked(bench: &Bench) -> (Registry, Image) {
@@ -32,14 +28,6 @@ fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, case: impl Fn(usize, T) 
             scope.spawn(move || case(number, what));
         }
     });
-}
-
-fn code(error: &ToolError) -> String {
-    miette::Diagnostic::code(error).unwrap().to_string()
-}
-
-fn help(error: &ToolError) -> String {
-    miette::Diagnostic::help(error).unwrap().to_string()
 }
 
 #[test]
@@ -228,7 +216,7 @@ fn a_full_disk() {
         let output = Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount"])
             .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "tools::skopeo::tests::causes::a_full_disk", "--nocapture"])
+            .args(["--exact", "tools::skopeo::tools_tests::causes::a_full_disk", "--nocapture"])
             .env(INSIDE, "1")
             .output()
             .unwrap();
@@ -245,30 +233,6 @@ fn a_full_disk() {
     let error = bench.skopeo.fetch(image.wanted(&registry.repository("app")), &[], &disk, &access()).unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::DiskFull), "{error:?}");
     assert_eq!(code(&error), "oci::fs::disk_full");
-}
-
-#[test]
-fn a_tool_that_is_missing_or_too_old() {
-    let repository = Repository::parse("registry.example.com/app").unwrap();
-    let bench = Bench::with_program("no-such-skopeo");
-    let error = bench.skopeo.inspect_raw(&tag(&repository, "v1"), &access()).unwrap_err();
-    assert_eq!((error.cause(), code(&error).as_str()), (Some(&Cause::Missing), "oci::tools::missing"));
-    assert!(error.to_string().ends_with("it is not on `PATH`"), "{error}");
-    assert!(help(&error).contains("under `[tools]`") && !help(&error).contains("install"), "{}", help(&error));
-
-    // What skopeo 1.4 does with a flag of 1.6.
-    let folder = tempfile::tempdir().unwrap();
-    let old = folder.path().join("skopeo");
-    let script = "#!/bin/sh\ncase $1 in --version) echo skopeo version 1.4.1;; *)\n\
-                  echo 'FATA[0000] unknown flag: --preserve-digests' >&2; exit 1;; esac\n";
-    std::fs::write(&old, script).unwrap();
-    std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let error = Bench::with_program(old)
-        .skopeo
-        .push(Image::new(b"").layout(), &tag(&repository, "v1"), None, &access())
-        .unwrap_err();
-    assert_eq!(error.cause(), Some(&Cause::TooOld { found: Version(1, 4, 1), minimum: Version(1, 6, 0) }));
-    assert_eq!(error.to_string(), "skopeo 1.4.1 is too old, 1.6.0 or newer is needed");
 }
 
 /// The whole output is kept, readable by its owner alone, and once for the same failure.

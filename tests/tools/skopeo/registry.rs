@@ -1,6 +1,5 @@
 //! A real registry on a free loopback port, a proxy in front of it that breaks things, and images.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -9,8 +8,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::model::document::{Descriptor, ImageManifest, Index, media_type};
-use crate::model::{Digest, Reference, Repository, Tag};
-use crate::tools::skopeo::{Access, Settings, Skopeo, Wanted};
+use crate::model::{Digest, Repository};
+use crate::tools::skopeo::tests::{Bench, tag};
+use crate::tools::skopeo::{Access, Wanted};
 
 /// Debian's docker-registry; it ends with the value.
 pub(super) struct Registry {
@@ -134,38 +134,9 @@ impl Drop for Proxy {
     }
 }
 
-/// A wrapper with folders of its own.
-pub(super) struct Bench {
-    pub(super) skopeo: Skopeo,
-    pub(super) folder: TempDir,
-}
-
 impl Bench {
     pub(super) fn new() -> Self {
         Self::with_program("skopeo")
-    }
-
-    pub(super) fn with_program(program: impl AsRef<Path>) -> Self {
-        Self::with(program, BTreeMap::new())
-    }
-
-    pub(super) fn with_registries(registries: BTreeMap<String, Access>) -> Self {
-        Self::with("skopeo", registries)
-    }
-
-    fn with(program: impl AsRef<Path>, registries: BTreeMap<String, Access>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = Settings {
-            cache: folder.path().join("cache"),
-            logs: folder.path().join("logs"),
-            registries,
-            timeout: None,
-            // It is skopeo that is tested.
-            shortcut: None,
-            on_retry: Box::new(|_| {}),
-            on_mirror: Box::new(|_| {}),
-        };
-        Self { skopeo: Skopeo::new(program.as_ref(), settings), folder }
     }
 
     /// A new folder, with what makes tools stumble in its name.
@@ -197,10 +168,6 @@ impl Bench {
             .status();
         assert!(pushed.unwrap().success());
     }
-}
-
-pub(super) fn tag(repository: &Repository, name: &str) -> Reference {
-    Reference::Tag(repository.clone(), Tag::parse(name).unwrap())
 }
 
 /// A layout of one image, named `made`, written here.

@@ -3,14 +3,15 @@
 mod causes;
 mod registry;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 
 use super::{Access, Version};
-use crate::model::{Digest, Reference, Repository};
+use crate::model::{Digest, Reference};
 use crate::tools::Cause;
 use crate::tools::skopeo::QUESTION_LIMIT;
-use registry::{Bench, Image, Proxy, Registry, tag};
+use crate::tools::skopeo::tests::{Bench, tag};
+use registry::{Image, Proxy, Registry};
 use serde_json::json;
 
 #[test]
@@ -118,7 +119,7 @@ fn pushes_by_digest_and_from_shared_blobs() {
     let layout = image.layout();
     let shared = bench.folder.path().join("shared");
     std::fs::rename(layout.folder.join("blobs"), &shared).unwrap();
-    let layout = super::LayoutImage { blobs: Some(&shared), ..layout };
+    let layout = crate::tools::skopeo::LayoutImage { blobs: Some(&shared), ..layout };
     let by_digest = |digest| Reference::Digest(repository.clone(), digest);
     assert_eq!(
         bench.skopeo.push(layout, &by_digest(image.manifest), None, &Access::default()).unwrap(),
@@ -195,44 +196,4 @@ fn logs_in_with_a_file() {
     let anonymous = Access { anonymous: true, ..known };
     let error = bench.skopeo.inspect_raw(&reference, &anonymous).unwrap_err();
     assert_eq!(error.cause(), Some(&Cause::Unauthorised));
-}
-
-#[test]
-fn only_what_is_asked_for_weakens_a_connection() {
-    let far = Repository::parse("registry.example.com/app").unwrap();
-    let near = Repository::parse("localhost:5000/app").unwrap();
-    assert!(Access::default().flags(&far, "src-").is_empty());
-    assert_eq!(Access::default().flags(&near, "dest-"), ["--dest-tls-verify=false"]);
-    let insecure = Access { insecure: true, ..Access::default() };
-    assert_eq!(insecure.flags(&far, ""), ["--tls-verify=false"]);
-    let file = Some("/auth.json".into());
-    let known = Access { certificates: Some("/certs".into()), credentials: file.clone(), ..Access::default() };
-    assert_eq!(known.flags(&far, "src-"), ["--src-cert-dir", "/certs", "--src-authfile", "/auth.json"]);
-    // skopeo refuses to be given credentials and told to send none.
-    let anonymous = Access { anonymous: true, credentials: file, ..Access::default() };
-    assert_eq!(anonymous.flags(&far, ""), ["--no-creds"]);
-}
-
-#[test]
-fn where_a_project_alone_says_insecure_no_credentials_go() {
-    let settings = Access { insecure: true, withholds_credentials: true, ..Access::default() };
-    let registries = ["registry.example.com", "127.0.0.1:5000", "localhost:5000", "127.0.0.1.example.com"];
-    let bench = Bench::with_registries(registries.map(|registry| (registry.to_owned(), settings.clone())).into());
-    for (registry, anonymous) in registries.into_iter().zip([true, false, false, true]) {
-        let access = bench.skopeo.access(&Repository::parse(&format!("{registry}/a")).unwrap(), false);
-        assert_eq!(access.anonymous, anonymous, "{registry}");
-    }
-}
-
-#[test]
-fn every_registry_is_talked_to_as_its_settings_say() {
-    let settings = Access { insecure: true, certificates: Some("/certs".into()), ..Access::default() };
-    let registries = BTreeMap::from([("registry.example.com:5000".to_owned(), settings.clone())]);
-    let bench = Bench::with_registries(registries);
-    let access = |name: &str, anonymous| bench.skopeo.access(&Repository::parse(name).unwrap(), anonymous);
-    assert_eq!(access("registry.example.com:5000/a/b", false), settings);
-    assert_eq!(access("registry.example.com:5000/a/b", true), Access { anonymous: true, ..settings });
-    for other in ["registry.example.com/a", "registry.example.com:5001/a", "docker.io/registry.example.com"] {
-        assert_eq!(access(other, false), Access::default(), "{other}");
-    }
 }

@@ -18,7 +18,7 @@ fn is_in_charge(test: &str) -> bool {
     let again = Command::new("unshare")
         .args(["--user", "--map-current-user", "--keep-caps", "--mount", "/bin/sh", "-c", script, "sh"])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("containers::tests::start::{test}"), "--nocapture"])
+        .args(["--exact", &format!("containers::tools_tests::start::{test}"), "--nocapture"])
         .env(INSIDE, "1")
         .output()
         .unwrap();

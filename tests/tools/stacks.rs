@@ -19,7 +19,7 @@ use crate::layer::{Tree, WriteOptions};
 use crate::model::document::media_type;
 use crate::model::{Compression, Descriptor, DiffId, Digest, ImageName, Platform};
 use crate::pack::ScanRequest;
-use crate::pack::testing::image;
+use crate::pack::testing::{RawMember, image};
 use crate::process::IdMap;
 use crate::report::{Lines, Verbosity};
 use crate::sandbox::Overlays;
@@ -97,22 +97,17 @@ impl Random {
 fn tar(parts: &[Part], number: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (kind, name, rest) in parts {
-        let mut header = tar::Header::new_ustar();
-        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
-        let content = if *kind == b'0' { rest.as_bytes() } else { b"" };
-        if *kind != b'0' {
-            header.as_mut_bytes()[157..157 + rest.len()].copy_from_slice(rest.as_bytes());
-        }
-        header.set_entry_type(tar::EntryType::new(*kind));
-        header.set_mode(if *kind == b'5' { 0o700 + number } else { 0o600 + number });
-        header.set_uid(10 + u64::from(number));
-        header.set_gid(20 + u64::from(number));
-        header.set_mtime(1_000_000_000);
-        header.set_size(content.len() as u64);
-        header.set_cksum();
-        bytes.extend(header.as_bytes());
-        bytes.extend(content);
-        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        let (link, content) = if *kind == b'0' { ("", &rest[..]) } else { (&rest[..], "") };
+        let member = RawMember {
+            kind: *kind,
+            name: name.as_bytes(),
+            link: link.as_bytes(),
+            content: content.as_bytes(),
+            mode: if *kind == b'5' { 0o700 + number } else { 0o600 + number },
+            owner: (10 + u64::from(number), 20 + u64::from(number)),
+            time: 1_000_000_000,
+        };
+        member.append_to(&mut bytes);
     }
     bytes.resize(bytes.len() + 1024, 0);
     bytes
