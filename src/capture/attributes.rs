@@ -1,4 +1,4 @@
-//! Extended attributes (`xattr(7)`): those that a layer keeps, and those by which overlays and umoci
+//! Reads extended attributes (`xattr(7)`): attributes that a layer keeps, and attributes in which overlays and umoci
 //! note things for themselves.
 
 use std::ffi::OsStr;
@@ -11,23 +11,23 @@ use rustix::io::Errno;
 use crate::model::overlay;
 use crate::tar::Attributes;
 
-/// What a file's attributes say.
+/// What the attributes of a file say.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Noted {
-    /// Those that a layer keeps: file capabilities, and what users set.
+    /// Attributes that a layer keeps: file capabilities, and attributes that users set.
     pub(super) kept: Attributes,
-    /// The folder hides what is below it.
+    /// The folder hides what lower trees have in it.
     pub(super) is_opaque: bool,
     /// The owner, user and group, that the file would have if its user had more than one ID.
     pub(super) noted_owner: Option<(u32, u32)>,
 }
 
-/// Where umoci notes owners that it cannot set (rootlesscontaine.rs, "user.rootlesscontainers").
+/// The attribute in which umoci notes owners that it cannot set (rootlesscontaine.rs, "user.rootlesscontainers").
 const NOTED_OWNER: &[u8] = b"user.rootlesscontainers";
 const CAPABILITY: &[u8] = b"security.capability";
 const USERS: &[u8] = b"user.";
 
-/// Reads the attributes of a file, links not followed.
+/// Reads the attributes of a file. Links are not followed.
 pub(super) fn read(path: &Path, is_namespaced: bool) -> io::Result<Noted> {
     let mut attributes = Noted::default();
     for name in list(path)?.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
@@ -49,7 +49,7 @@ fn list(path: &Path) -> io::Result<Vec<u8>> {
     sized(|buffer| rustix::fs::llistxattr(path, buffer)).map(Option::unwrap_or_default)
 }
 
-/// Nothing if it is gone, or not for us to read.
+/// The value of an attribute. Returns `None` if there is no such attribute, or if this process may not read it.
 fn value(path: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
     sized(|buffer| rustix::fs::lgetxattr(path, OsStr::from_bytes(name), buffer))
 }
@@ -62,7 +62,7 @@ fn sized(call: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> io::Result<Op
                 buffer.truncate(length);
                 return Ok(Some(buffer));
             }
-            // No kernel has longer lists or values than 64 KiB.
+            // Linux has no lists or values longer than 64 KiB.
             Err(Errno::RANGE) if buffer.len() < 64 << 10 => buffer.resize(64 << 10, 0),
             Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM) => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -70,8 +70,8 @@ fn sized(call: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> io::Result<Op
     }
 }
 
-/// A protocol buffer of two numbers: field 1 is the user, field 2 the group; what is not there is 0, and
-/// the greatest number is no ID.
+/// Reads a protocol buffer of two numbers: field 1 is the user, field 2 the group. A missing field is 0. Returns `None`
+/// for the greatest number, which is no ID.
 fn parse_owner(bytes: &[u8]) -> Option<(u32, u32)> {
     let (mut user, mut group) = (0, 0);
     let mut rest = bytes;
@@ -87,7 +87,7 @@ fn parse_owner(bytes: &[u8]) -> Option<(u32, u32)> {
     (user != u32::MAX && group != u32::MAX).then_some((user, group))
 }
 
-/// A base-128 number, its lowest bits first.
+/// Reads a base-128 number, whose lowest bits are first. Returns the number, and the bytes after it.
 fn parse_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let mut number = 0_u64;
     for (index, byte) in bytes.iter().enumerate().take(5) {

@@ -1,4 +1,4 @@
-//! What an overlay's lower trees show at a path: what a change is measured against.
+//! Finds what an overlay's lower trees show at a path. The changes of a step are measured against it.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::attributes;
 
-/// Folders of the lower trees that one folder shows together, topmost first.
+/// Folders of the lower trees that appear as one folder in the overlay, topmost first.
 pub(super) struct LowerFolders {
     folders: Vec<PathBuf>,
     is_namespaced: bool,
 }
 
-/// What is below one name of a folder.
+/// What lower trees have under one name of a folder.
 pub(super) struct LowerEntry {
-    /// The topmost of it.
+    /// The topmost file or folder of this name.
     pub(super) path: PathBuf,
     pub(super) metadata: Metadata,
-    /// What it shows together, if it is a folder.
+    /// The folders of this name that appear as one.
     pub(super) folders: LowerFolders,
 }
 
@@ -30,12 +30,12 @@ impl LowerFolders {
         Self { folders: lowers.to_vec(), is_namespaced }
     }
 
-    /// Below a folder that hides everything, or that is new.
+    /// No folders: what is below a folder that is new, or hides what is below it.
     pub(super) fn nothing(&self) -> Self {
         Self { folders: Vec::new(), is_namespaced: self.is_namespaced }
     }
 
-    /// The names in these folders; of several, deletions are not minded.
+    /// The names in these folders, deleted names too.
     pub(super) fn names(&self) -> io::Result<BTreeSet<OsString>> {
         let mut names = BTreeSet::new();
         for folder in &self.folders {
@@ -46,7 +46,7 @@ impl LowerFolders {
         Ok(names)
     }
 
-    /// What these folders show under a name, if anything.
+    /// What these folders show under a name. Returns `None` if it is missing or deleted.
     pub(super) fn look(&self, name: &OsStr) -> io::Result<Option<LowerEntry>> {
         let mut shown: Option<LowerEntry> = None;
         for folder in &self.folders {
@@ -71,7 +71,7 @@ impl LowerFolders {
     }
 }
 
-/// How overlays mark what is deleted.
+/// Whether a file marks a deletion, as overlays do it.
 pub(super) fn is_whiteout(metadata: &Metadata) -> bool {
     metadata.file_type().is_char_device() && metadata.rdev() == 0
 }

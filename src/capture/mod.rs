@@ -1,19 +1,19 @@
-//! The layer that a step made: what an overlay's upper folder holds, as a tar (OCI image spec, "Image
+//! Makes a layer of a step's changes: writes what an overlay's upper folder holds as a tar (OCI image spec, "Image
 //! Layer Filesystem Changeset").
 //!
-//! The upper folder, which the kernel filled while the step ran, has whole files where something
-//! changed, a character device 0:0 where something was deleted, and an attribute on folders that hide
-//! what is below them. It is owned as seen from the step's user namespace, so it has to be read in there.
+//! The kernel filled the upper folder while the step ran. The folder has whole files where something changed, a
+//! character device 0:0 where something was deleted, and an attribute on folders that hide what is below them. Its
+//! owners are seen from the step's user namespace, so it has to be read in there.
 //!
-//! The flow: [`capture`] first takes out of the folder what is no change ([`walk`]): what is as it was
-//! below ([`below`]), what the runtime made to mount on, sockets. A time alone is no change. In the tar,
-//! times later than the epoch become the epoch; in the folder every entry of the layer gets the one time
-//! that the layer has below the next step. After that the folder *is* the layer, to be written as a tar,
-//! and to be kept as the tree below the next step. Entries are in the order of a walk: a folder, what it
-//! deletes, what is in it by name.
+//! The flow: [`capture`] first removes from the folder what is no change ([`walk`]): entries that are equal to those
+//! below ([`below`]), unchanged mount points that the runtime made, and sockets. A changed time alone is no change. In
+//! the tar, times later than the epoch become the epoch. In the folder every entry of the layer gets the one time that
+//! the layer has below the next step. After that the folder *is* the layer: it is written as a tar, and kept as the
+//! tree below the next step. Entries are in the order of a walk: a folder, then the names that it deletes, then its
+//! entries by name.
 //!
-//! Where no overlay can be mounted, the folder is a copy of all that is below. Changes are then found by comparing:
-//! files without a change stay in the folder, missing files were deleted, and a folder that is younger than the copy
+//! Where no overlay can be mounted, the folder is a copy of all that is below. Changes are then found by comparing.
+//! Files without a change stay in the folder, missing files were deleted, and a folder that is younger than the copy
 //! hides what was below it. After that the folder is the whole tree below the next step.
 
 mod attributes;
@@ -32,32 +32,34 @@ use crate::sanitize;
 use crate::tar::record::{END, padding};
 use crate::tar::{Attributes, Record, RecordKind};
 
-/// The bytes that are read at once.
+/// How many bytes are read at once.
 const CHUNK: usize = 128 << 10;
 
-/// An upper folder, or a whole copy. No process changes it any more.
+/// An upper folder, or a whole copy, that is to become a layer. No process changes it any more.
 pub(crate) struct CaptureRequest<'a> {
     pub(crate) upper: &'a Path,
-    /// It is a copy of the one lower tree, and was whole at this time of its file system, in seconds and
-    /// nanoseconds.
+    /// Set if the folder is a copy of the one lower tree: when the copy was complete, in seconds and nanoseconds of its
+    /// file system's clock.
     pub(crate) copied: Option<(i64, i64)>,
-    /// The trees below it, topmost first.
+    /// The trees below the folder, topmost first.
     pub(crate) lowers: &'a [PathBuf],
     /// Mode, user and group that the root folder had before.
     pub(crate) root: (u32, u32, u32),
-    /// What the runtime made, relative to the root: it is no change while it is as it was made.
+    /// Mount points that the runtime made, relative to the root. They are no change while they are as the runtime made
+    /// them.
     pub(crate) made: &'a [PathBuf],
-    /// Later times become this one, in seconds since 1970.
+    /// Later times become this time in the tar, in seconds since 1970.
     pub(crate) epoch: i64,
     /// The time that the layer's entries get in the folder, in seconds since 1970.
     pub(crate) shown: i64,
-    /// What had been given a time before the step started, which the tar does not carry.
+    /// Paths whose times were set before the step started, with those times in seconds since 1970. In the tar these
+    /// paths get the epoch.
     pub(crate) times: &'a [(RawPath, i64)],
-    /// It was mounted in a user namespace.
+    /// The folder was mounted in a user namespace.
     pub(crate) is_namespaced: bool,
-    /// Owners that could not be had are noted in an attribute.
+    /// Owners that could not be set are noted in an attribute.
     pub(crate) has_noted_owners: bool,
-    /// What no layer may hold: names for errors, and values.
+    /// Secrets, which no layer may hold: the name, for errors, and the value.
     pub(crate) secrets: &'a [(String, Vec<u8>)],
 }
 
@@ -89,7 +91,7 @@ pub(crate) enum CaptureError {
 
 /// One entry of the layer.
 struct CapturedEntry {
-    /// As in the tar.
+    /// The name in the tar.
     name: Vec<u8>,
     kind: Kind,
     mode: u32,
@@ -101,9 +103,9 @@ struct CapturedEntry {
 
 enum Kind {
     Folder,
-    /// Its content is under the entry's name in the upper folder.
+    /// A file of this many bytes. Its content is under the entry's name in the upper folder.
     File(u64),
-    /// A file of no content: a name that deletes.
+    /// An empty file whose name deletes something.
     Mark,
     SymbolicLink(Vec<u8>),
     HardLink(Vec<u8>),
@@ -112,8 +114,8 @@ enum Kind {
     Fifo,
 }
 
-/// Makes the upper folder what the layer holds, and writes that as a tar; nothing is written, and `false`
-/// returned, if nothing changed.
+/// Reduces the upper folder to what the layer holds, and writes that as a tar. Returns `false` if nothing changed; then
+/// nothing is written.
 pub(crate) fn capture(request: &CaptureRequest<'_>, out: &mut impl Write) -> Result<bool, CaptureError> {
     let entries = walk::settle(request)?;
     if entries.is_empty() {
@@ -161,7 +163,7 @@ fn put_content(
     let path = request.upper.join(std::ffi::OsStr::from_bytes(&entry.name));
     let unreadable = |error: &io::Error| failed("read", &entry.name, error);
     let mut file = File::open(&path).map_err(|error| unreadable(&error))?.take(size);
-    // What is kept of a chunk for the next one, so that a secret across both is seen.
+    // The end of a chunk is kept before the next one, so that a secret across both is found.
     let longest = request.secrets.iter().map(|(_, value)| value.len()).max().unwrap_or(1);
     let mut buffer = vec![0; CHUNK + longest];
     let mut kept = 0;
@@ -183,7 +185,7 @@ fn put_content(
     Ok(())
 }
 
-/// Names, targets and attributes hold none either.
+/// Returns an error if a secret is in the name, the link target or an attribute of an entry.
 fn refuse_secrets(request: &CaptureRequest<'_>, entry: &CapturedEntry) -> Result<(), CaptureError> {
     refuse_secret_in(request, &entry.name, b"")?;
     if let Kind::SymbolicLink(target) = &entry.kind {

@@ -1,4 +1,5 @@
-//! Upper folders made by hand, as the kernel makes them in a user namespace: anyone may make those.
+//! Tests with upper folders that are made by hand, as the kernel makes them in a user namespace. No privileges are
+//! needed for that.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
@@ -12,7 +13,7 @@ const EPOCH: i64 = 1_000_000_000;
 /// The time of the layer below the next step.
 const SHOWN: i64 = 1_000_000_003;
 
-/// Two lower trees, an upper folder, and what is known of them.
+/// Two lower trees, an upper folder, and the fields of the request for them.
 struct Lab {
     folder: tempfile::TempDir,
     made: Vec<PathBuf>,
@@ -36,7 +37,7 @@ impl Lab {
         self.folder.path().join(path)
     }
 
-    /// A file of content, with its folders; all of them of one time.
+    /// Writes a file, and its folders. All of them get one time.
     fn file(&self, path: &str, content: &str, seconds: i64) {
         let whole = self.path(path);
         std::fs::create_dir_all(whole.parent().unwrap()).unwrap();
@@ -91,7 +92,7 @@ impl Lab {
         Ok(capture(&request, &mut tar)?.then_some(tar))
     }
 
-    /// The layer's entries.
+    /// The entries of the layer.
     fn listing(&self) -> Vec<String> {
         let tar = self.capture().unwrap().unwrap_or_default();
         let mut archive = tar::Archive::new(&tar[..]);
@@ -130,7 +131,7 @@ impl Lab {
         use std::os::unix::fs::MetadataExt;
         let mut copy = std::process::Command::new("cp");
         assert!(copy.arg("-a").arg(self.path("low/.")).arg(self.path("upper")).status().unwrap().success());
-        // Until the file system's clock has gone on.
+        // Wait until the file system's clock has gone on.
         let now = || {
             std::fs::set_permissions(self.path("upper"), PermissionsExt::from_mode(0o755)).unwrap();
             let metadata = self.path("upper").metadata().unwrap();
@@ -202,7 +203,7 @@ fn changes_are_entries() {
         "link Symlink 777 6 to a/b",
     ];
     assert_eq!(lab.listing(), expected);
-    // The folder is now what the layer is, and all in it has the time of the layer.
+    // The folder is now the layer, and everything in it has the time of the layer.
     assert_eq!(lab.upper(), ["a", "a-b", "d", "fifo", "hidden", "link", "other"]);
     for path in ["upper/a", "upper/a-b", "upper/d", "upper/fifo", "upper/hidden", "upper/hidden/y", "upper/link"] {
         assert_eq!(lab.time_of(path), (SHOWN, 0), "{path}");
@@ -256,7 +257,7 @@ fn a_time_alone_is_no_change() {
     symlink("f", lab.path("upper/d/link")).unwrap();
     lab.file("low/d/other", "content", 5);
     lab.file("upper/d/other", "CONTENT", 7);
-    // What had been given a time before the step is no older in the layer for it.
+    // A path whose time was set before the step is no older in the layer because of that.
     lab.times = vec![(RawPath(b"d/other".into()), 7)];
     let listing = lab.listing();
     assert_eq!(listing.len(), 2, "{listing:?}");
@@ -269,7 +270,7 @@ fn a_time_alone_is_no_change() {
     lab.time("upper/d/f", 6);
     lab.time("upper/d", 6);
     assert_eq!(lab.listing(), Vec::<String>::new());
-    // The copy is the tree below the next step, where it is as old as it was.
+    // The copy is the tree below the next step, where these paths keep their times.
     for path in ["d/f", "d/g", "d"] {
         assert_eq!(lab.time_of(&format!("upper/{path}")), lab.time_of(&format!("low/{path}")), "{path}");
     }
@@ -285,7 +286,7 @@ fn a_change_of_anything_is_a_change() {
             std::fs::remove_file(lab.path("upper/f")).unwrap();
             symlink("f", lab.path("upper/f")).unwrap();
         },
-        // What a whiteout in between hides is not there any more.
+        // A whiteout in between hides the file of the low tree.
         &|lab| lab.delete("high/f"),
     ];
     for (number, change) in changes.iter().enumerate() {
@@ -369,7 +370,7 @@ fn a_copy_is_compared() {
     lab.file("upper/changed", "CHANGED", 5);
     std::fs::remove_dir_all(lab.path("upper/hidden")).unwrap();
     lab.file("upper/hidden/a", "hidden/a", 5);
-    // Where another was of the same name, size and time.
+    // The new `place/a` has the name, size and time of the file that was there before.
     std::fs::remove_dir_all(lab.path("upper/place")).unwrap();
     std::fs::rename(lab.path("upper/moved"), lab.path("upper/place")).unwrap();
     lab.folder("upper/made");

@@ -1,5 +1,4 @@
-//! Makes an upper folder hold the layer and nothing else, or a copy no more than the image, and lists what
-//! the layer has.
+//! Reduces an upper folder to the layer, or a copy to the image, and lists the entries of the layer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -23,8 +22,8 @@ const SET_GROUP: u32 = 0o2000;
 /// The mode of a folder that the runtime made.
 const MADE_FOLDER: u32 = 0o755;
 
-/// Removes from the upper folder what is no change, and gives what is left in the order of the layer. A
-/// copy keeps what is as it was.
+/// Removes from the upper folder what is no change, and returns the changes in the order of the layer. In a copy,
+/// unchanged files stay.
 pub(super) fn settle(request: &CaptureRequest<'_>) -> Result<Vec<CapturedEntry>, CaptureError> {
     let made = request.made.iter().map(|path| path.as_os_str().as_bytes()).collect();
     let given = request.times.iter().map(|(path, time)| (&path.0[..], *time)).collect();
@@ -51,7 +50,7 @@ struct Walk<'a> {
 
 /// Something in the upper folder.
 struct UpperEntry {
-    /// Relative to the root.
+    /// The path relative to the root.
     name: Vec<u8>,
     path: std::path::PathBuf,
     metadata: Metadata,
@@ -79,8 +78,8 @@ impl Walk<'_> {
         Ok(found)
     }
 
-    /// Everything in a folder: what it deletes first, then what it holds, each by name. A folder that is in
-    /// place was not renamed since the copy was whole, nor was one above it.
+    /// Adds the entries in a folder: the deletions first, then the others, each by name. A folder is in place if
+    /// neither it nor a folder above it was renamed since the copy was complete.
     fn inside(&mut self, folder: &UpperEntry, below: &LowerFolders, is_in_place: bool) -> Result<(), CaptureError> {
         let names = || -> io::Result<BTreeSet<OsString>> {
             std::fs::read_dir(&folder.path)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
@@ -162,7 +161,7 @@ impl Walk<'_> {
 
     fn file(&mut self, found: &UpperEntry, shown: Option<&LowerEntry>) -> Result<(), CaptureError> {
         let kind = found.metadata.file_type();
-        // A socket without its program is nothing, and no tar can hold one.
+        // A socket is useless without its program, and no tar can hold one.
         let is_no_change = !kind.is_socket() && self.is_no_change(found, shown)?;
         if is_no_change && let Some(shown) = shown.filter(|_| self.request.copied.is_some()) {
             return self.set_time(found, moment(&shown.metadata));
@@ -195,21 +194,21 @@ impl Walk<'_> {
         self.set_time(found, (self.request.shown, 0))
     }
 
-    /// In a copy, whether a file in a folder that is in place can be no change, which takes a look at its
-    /// times alone. Any other is compared.
+    /// Whether a file of a copy is unchanged by its times, owner, mode and size alone. Only files in folders that are
+    /// in place are asked for; others have to be compared.
     fn is_untouched(&self, path: &Path, shown: Option<&LowerEntry>) -> bool {
         let (Some(shown), Ok(new)) = (shown, path.symlink_metadata()) else { return false };
         let looks = |of: &Metadata| (of.mode(), of.len(), of.uid(), of.gid(), of.mtime(), of.mtime_nsec());
         !new.is_dir() && self.is_of_before(&new) && looks(&new) == looks(&shown.metadata)
     }
 
-    /// Whether it changed last, be it only its name, before the copy was whole.
+    /// Whether a file, or its name, changed last before the copy was complete.
     fn is_of_before(&self, metadata: &Metadata) -> bool {
         self.request.copied.is_some_and(|copied| (metadata.ctime(), metadata.ctime_nsec()) < copied)
     }
 
-    /// True if a folder was made anew where there was another. On a file system that does not know when a folder was
-    /// made, all that was in the other folder counts as deleted, which has the same effect.
+    /// Whether the folder replaces a folder below it, and hides what that holds. On a file system without creation
+    /// times this is never so for a copy: what the other folder held then counts as deleted, which has an equal effect.
     fn is_in_place_of_another(&self, found: &UpperEntry) -> bool {
         let Some((seconds, nanoseconds)) = self.request.copied else { return found.attributes.is_opaque };
         let born = found.metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
@@ -217,8 +216,8 @@ impl Walk<'_> {
         born.is_some_and(|born| born > (seconds, nanoseconds))
     }
 
-    /// Whether it is as it is below, or as the runtime made it. Its time is no matter: a file that was touched
-    /// holds what it held.
+    /// Whether an entry is equal to the entry below it, or is as the runtime made it. Times are not compared: a file
+    /// that was only touched is unchanged.
     fn is_no_change(&self, found: &UpperEntry, shown: Option<&LowerEntry>) -> Result<bool, CaptureError> {
         let (new, owner) = (&found.metadata, found.owner());
         let Some(shown) = shown else {
@@ -249,8 +248,9 @@ impl Walk<'_> {
         same().map_err(found.fail("compare"))
     }
 
-    /// Where a user has one ID only, a file that was written anew has lost the owner that was noted for
-    /// the old one, and so has a new one in a folder that hands its group on.
+    /// Returns an error if the owner of an entry was lost. Where the user has one ID only, owners are noted in an
+    /// attribute. A file that was written anew has no such note, and neither has a new file in a folder that passes its
+    /// group on.
     fn owner_is_known(
         &self,
         found: &UpperEntry,
@@ -297,7 +297,7 @@ impl Walk<'_> {
         CapturedEntry { name, kind: Kind::Mark, mode: 0, uid: 0, gid: 0, modified: self.request.epoch, attributes }
     }
 
-    /// Gives it a time, in seconds and nanoseconds.
+    /// Sets the time of an entry, in seconds and nanoseconds.
     fn set_time(&self, found: &UpperEntry, modified: (i64, i64)) -> Result<(), CaptureError> {
         let times = Timestamps {
             last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },

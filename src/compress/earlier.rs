@@ -1,16 +1,16 @@
-//! Blocks that an earlier layer has compressed already: found by what is in them, and copied.
+//! Finds blocks by their content that an earlier layer has compressed already, and copies them.
 //!
-//! On disk there is one record for each slot, `records/blocks/KEY`: which blob the slot's last layer is,
-//! and of every block in it the hash of the plain bytes, the sum of the compressed ones, and how many these
-//! are. The compressed bytes themselves are only in the blob. A slot is what does not change while a package
-//! changes, so that there is one record for each package and not one for each version of it.
+//! There is one record on disk for each slot, `records/blocks/KEY`. It has the digest of the slot's last blob, and of
+//! each block in it the hash of the plain bytes, and the checksum and length of the compressed ones. The compressed
+//! bytes themselves are only in the blob. The key of a slot covers what stays while a package changes, so that there is
+//! one record for each package and not one for each version of it.
 //!
-//! The flow: [`EarlierBlocks::recall`] opens the blob of the slot's record; workers ask it for each
-//! block before they compress one; [`BlockList::record`] says what the new blob is made of, once it is
-//! in the store. A record or blob that is gone or damaged costs compressing and nothing else: compressed
-//! bytes are used only if their sum is what was recorded when they were made of the plain ones. What is
-//! looked up has to be one content and no other, so that is a hash; what is found there was ours, and only a
-//! disk's damage has to show, for which a CRC does, at a tenth of the hash's cost.
+//! The flow: [`EarlierBlocks::recall`] opens the blob of the slot's record. Workers look up each block there before
+//! they compress it. [`BlockList::record`] notes the blocks of the new blob once it is in the store. If the record or
+//! the blob is missing or damaged, the blocks are compressed again. Compressed bytes are used only if their checksum is
+//! the recorded one. A block is looked up by a cryptographic hash, since two contents must never be mixed up. The
+//! compressed bytes were written by this program, so they need only a check for damage of the disk: a CRC does that at
+//! a tenth of the hash's cost.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -25,41 +25,41 @@ use crate::store::{Shelf, Store};
 
 const LISTS: Shelf<BlockList> = Shelf::new("blocks", 1);
 
-/// Of longer layers only the first blocks are remembered, for the list is held in memory.
+/// The most blocks of a layer that are remembered. The limit bounds the memory that the list needs.
 const MOST: usize = 1 << 15;
 
-/// A BLAKE3 hash: several times quicker than SHA-256, and as hard to find two contents for.
+/// A BLAKE3 hash. It is several times faster than SHA-256, and two contents with one hash are as hard to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct BlockHash(blake3::Hash);
 
-/// A block of a blob. Which one follows from its place in the list.
+/// A block of a blob. Its offset follows from its place in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PackedBlock {
     plain: BlockHash,
     /// CRC-32 of the compressed bytes.
     sum: u32,
-    /// How many these are.
+    /// The length of the compressed bytes.
     length: u32,
 }
 
-/// What a blob is made of, from its start.
+/// The blocks of a blob, from its start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BlockList {
     blob: Digest,
     blocks: Vec<PackedBlock>,
 }
 
-/// The blocks of an earlier layer's blob. Made for one compression and writer: see [`BlockList`].
+/// The blocks of an earlier layer's blob, which was written with one compression. See [`BlockList`].
 #[derive(Debug, Default)]
 pub(crate) struct EarlierBlocks {
     blob: Option<File>,
-    /// Where in the blob a block begins, by what it holds.
+    /// Offset in the blob of each block, by the hash of its plain bytes.
     blocks: HashMap<BlockHash, (u64, PackedBlock)>,
 }
 
 impl BlockList {
-    /// Remembers the blob, which is in the store, as the last of this slot. The key of a slot must
-    /// hold everything that decides what a block is compressed to.
+    /// Records the blob, which is in the store, as the slot's last blob. The key of the slot has to cover everything
+    /// that decides how a block is compressed.
     pub(crate) fn record(&self, store: &Store, slot: &Digest) -> Result<(), FileError> {
         LISTS.note(store, slot, self)
     }
@@ -70,7 +70,7 @@ impl BlockList {
 }
 
 impl EarlierBlocks {
-    /// The blocks of the slot's last layer; none if it has no usable one.
+    /// The blocks of the slot's last blob. There are none if the record or the blob is missing or damaged.
     pub(crate) fn recall(store: &Store, slot: &Digest) -> Self {
         let Ok(Some(list)) = LISTS.recall(store, slot) else { return Self::default() };
         File::open(store.blob_path(&list.blob)).map_or_else(|_| Self::default(), |blob| Self::new(blob, &list))
@@ -86,8 +86,8 @@ impl EarlierBlocks {
         Self { blob: Some(blob), blocks: located.collect() }
     }
 
-    /// Puts what `plain` is compressed to at the start of `packed`, by copying if it was compressed
-    /// before, else by `compress`, which returns the length.
+    /// Puts the compressed form of `plain` at the start of `packed`. It is copied from the earlier blob if that has the
+    /// block. Otherwise `compress` makes it, and returns its length.
     pub(crate) fn pack<E>(
         &self,
         plain: &[u8],
@@ -107,7 +107,7 @@ impl EarlierBlocks {
     fn copy(&self, hash: BlockHash, packed: &mut Vec<u8>) -> Option<PackedBlock> {
         let (start, block) = self.blocks.get(&hash)?;
         let length = block.length as usize;
-        // No compressor makes more of a block; a damaged record may say anything.
+        // A block never gets larger than this when it is compressed. A damaged record may have any number.
         if length > 2 * BLOCK {
             return None;
         }
@@ -122,7 +122,7 @@ impl PackedBlock {
         self.length as usize
     }
 
-    /// Appends itself to the blocks before it, if so many are remembered.
+    /// Appends the block to the blocks before it, unless the list is full.
     pub(crate) fn remember(self, blocks: &mut Vec<Self>) {
         if blocks.len() < MOST {
             blocks.push(self);
@@ -161,7 +161,8 @@ mod tests {
 
     const KINDS: [Compression; 2] = [Compression::Gzip, Compression::Zstd { level: 3 }];
 
-    /// Files of these sizes, each of which may begin a block; the same seed, the same content.
+    /// Packs files of these seeds and sizes, with a possible cut before each of them. One seed always gives one
+    /// content.
     fn write(compression: Compression, files: &[(u64, usize)], earlier: EarlierBlocks) -> (WrittenLayer, Vec<u8>) {
         let mut out = Vec::new();
         let written =
@@ -203,7 +204,7 @@ mod tests {
         }
     }
 
-    /// What was compressed is replaced by what no compressor makes, so that it shows where it was copied.
+    /// Replaces all compressed blocks by a text that no compressor writes, so that copied blocks can be recognised.
     fn marked(list: &BlockList) -> EarlierBlocks {
         let marks =
             list.blocks.iter().map(|block| PackedBlock { sum: libdeflater::crc32(b"MARK"), length: 4, ..*block });

@@ -1,13 +1,13 @@
-//! A stream of bytes, cut in blocks, hashed, compressed on all workers, hashed again and written.
+//! Cuts a stream of bytes into blocks, hashes them, compresses them on all workers, hashes the compressed blocks and
+//! writes them.
 //!
-//! The flow: the caller's thread fills a [`Block`] and hashes it (the diff ID); a worker compresses
-//! it, or copies it from an [earlier layer](EarlierBlocks) that had an equal one; one thread hashes the
-//! compressed blocks (the digest) and writes them in their order. Workers and blocks are [`Compressors`],
-//! which all layers that are written at once share; nothing is copied on the way.
+//! The flow: the caller's thread fills a [`Block`] and hashes it (for the diff ID). A worker compresses it, or copies
+//! it from an [earlier layer](EarlierBlocks) that has an equal block. One thread hashes the compressed blocks (for the
+//! digest) and writes them in their order. Workers and blocks belong to [`Compressors`], which all layers that are
+//! written at once share. Blocks are passed on without copying them.
 //!
-//! Every block is a whole gzip member or zstd frame, so the bytes do not depend on which worker compressed
-//! which block. Where blocks end depends on the content alone: after a MiB, or where the caller
-//! says [`Blocks::may_cut`].
+//! Every block is a whole gzip member or zstd frame, so the bytes do not depend on which worker compressed which block.
+//! Where blocks end depends on the content alone: after a MiB, or where the caller calls [`Blocks::may_cut`].
 
 mod earlier;
 mod packer;
@@ -41,37 +41,38 @@ pub(crate) enum CompressError {
     #[error("could not write the layer")]
     #[diagnostic(code(oci::layer::unwritable))]
     Output(#[source] io::Error),
-    /// A signal asked the program to end; it is the caller's to act on it.
+    /// A signal asked the program to end. The caller has to act on it.
     #[error("interrupted by signal {signal}")]
     #[diagnostic(code(oci::layer::interrupted))]
     Interrupted { signal: i32 },
 }
 
-/// A layer's blob that was written.
+/// The blob of a layer, and what is known of it once it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WrittenLayer {
-    /// Of the blob.
+    /// Digest of the blob.
     pub(crate) digest: Digest,
-    /// Of the blob, in bytes.
+    /// Size of the blob, in bytes.
     pub(crate) size: u64,
-    /// Of the tar.
+    /// Diff ID: the digest of the tar.
     pub(crate) diff_id: DiffId,
-    /// Of the tar, in bytes.
+    /// Size of the tar, in bytes.
     pub(crate) uncompressed: u64,
-    /// To copy from another time, if that was asked for.
+    /// The blocks of the blob, for a later layer to copy, if the caller asked for them.
     pub(crate) blocks: Option<BlockList>,
-    /// What its programs run on, but for those that may be foreign; of packages only.
+    /// The machines that the layer's programs run on, without the programs that may be foreign. Only layers of packages
+    /// have any.
     pub(crate) programs: BTreeSet<ElfMachine>,
     /// The first package is one file, a program by its content, and has no executable bit.
     pub(crate) is_first_inert: bool,
 }
 
-/// The plain end of the stream.
+/// The plain side of the stream.
 pub(crate) struct Blocks<'a> {
     compressors: &'a Compressors,
     shared: Arc<Shared>,
     pass_on: Sender<io::Result<Block>>,
-    /// The block that is being filled; none between a cut and the next byte.
+    /// The block that is being filled; `None` between a cut and the next byte.
     current: Option<Block>,
     /// How many blocks were begun.
     count: u64,
@@ -79,27 +80,27 @@ pub(crate) struct Blocks<'a> {
     written: u64,
 }
 
-/// What the plain end saw.
+/// What the plain side of the stream counted and hashed.
 struct Produced {
     diff_id: DiffId,
     uncompressed: u64,
     blocks: u64,
 }
 
-/// What the compressed end saw.
+/// What the compressed side of the stream counted and hashed.
 struct Consumed {
-    /// Nothing if it is the diff ID.
+    /// `None` if the blob is the tar itself, so that its digest is the diff ID.
     digest: Option<Digest>,
     size: u64,
     blocks: u64,
     remembered: Vec<PackedBlock>,
 }
 
-/// Compresses what `produce` puts in the stream, and writes it to `out`. `earlier` blocks do not change the bytes: they
-/// make it faster, and the result then has a list of blocks for the next time.
+/// Compresses the stream that `produce` fills, and writes it to `out`. With `earlier` blocks the bytes are equal, but
+/// are written faster, and the result has a list of blocks for the next time.
 ///
-/// Any number of threads may call this at once with one set of `compressors`.
-/// The error is `produce`'s own, or says why the blob could not be written.
+/// Any number of threads may call this at once with one set of `compressors`. The error is `produce`'s own, or says why
+/// the blob could not be written.
 pub(crate) fn pack<W: Write + Send, E: From<CompressError>>(
     compression: Compression,
     compressors: &Compressors,
@@ -125,7 +126,7 @@ pub(crate) fn pack<W: Write + Send, E: From<CompressError>>(
         };
         let produced = produce(&mut blocks).and_then(|()| Ok(blocks.finish()?)).inspect_err(|_| stop());
         let consumed = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // If writing failed, that is also why nothing more could be produced.
+        // If the writing failed, `produce` failed for that reason too.
         let Consumed { digest, size, blocks, remembered } = consumed.map_err(CompressError::Output)?;
         let produced = produced?;
         if blocks != produced.blocks {
@@ -160,7 +161,7 @@ impl Blocks<'_> {
         Ok(())
     }
 
-    /// Appends what one `read` of at most `limit` bytes gives, and returns it; nothing at the end.
+    /// Appends the bytes that one `read` of at most `limit` bytes gives, and returns them. They are empty at the end.
     pub(crate) fn fill(&mut self, source: &mut impl Read, limit: u64) -> Result<io::Result<&[u8]>, CompressError> {
         let block = self.unfilled()?;
         let room = block.room();
@@ -176,16 +177,16 @@ impl Blocks<'_> {
         Ok(Ok(block.add(length)))
     }
 
-    /// Says that the stream may be cut here; it is, if the block is long enough and `name` picks it.
+    /// Allows a cut here. The stream is cut if the block is long enough and `name` is one of those that cut.
     ///
-    /// So a file that grew or shrank moves the blocks only up to the next cut, and all others stay
-    /// as they were. One name in sixteen is picked.
+    /// So a file that grew or shrank moves the blocks only up to the next cut, and all later blocks stay as they were.
+    /// One name in sixteen cuts.
     pub(crate) fn may_cut(&mut self, name: &[u8]) -> Result<(), CompressError> {
         let length = self.current.as_ref().map_or(0, |block| block.plain().len());
         if length >= SHORTEST && fnv(name) >> 60 == 0 { self.flush() } else { Ok(()) }
     }
 
-    /// The current block, or a new one, with room for a byte at least.
+    /// The current block, or a new one. It has room for one byte or more.
     fn unfilled(&mut self) -> Result<&mut Block, CompressError> {
         if self.current.as_mut().is_some_and(|block| block.room().is_empty()) {
             self.flush()?;
@@ -197,7 +198,7 @@ impl Blocks<'_> {
         Ok(self.current.insert(block))
     }
 
-    /// Sends the current block on its way.
+    /// Passes the current block on to the workers.
     fn flush(&mut self) -> Result<(), CompressError> {
         if let Some(signal) = signal::pending() {
             return Err(CompressError::Interrupted { signal });
@@ -215,7 +216,7 @@ impl Blocks<'_> {
         self.compressors.submit(work).map_err(CompressError::Output)
     }
 
-    /// Sends what is left; a stream of no bytes is one empty block, since a blob cannot be nothing.
+    /// Passes on the last block. A stream without bytes is one empty block, since a blob may not be empty.
     fn finish(mut self) -> Result<Produced, CompressError> {
         if self.count == 0 {
             self.unfilled()?;
@@ -226,12 +227,12 @@ impl Blocks<'_> {
     }
 }
 
-/// The error where blocks are no longer taken. The writing thread knows why, and [`pack`] reports that.
+/// The error after the writing thread has stopped. That thread knows the reason, and [`pack`] reports it.
 fn stopped() -> CompressError {
     CompressError::Output(io::ErrorKind::BrokenPipe.into())
 }
 
-/// Writes blocks in their order.
+/// Writes compressed blocks in their order.
 fn write(compression: Compression, out: &mut impl Write, packed: Receiver<io::Result<Block>>) -> io::Result<Consumed> {
     let mut hasher = (compression != Compression::None).then(Sha256::new);
     let mut size = 0;
@@ -261,9 +262,9 @@ fn write(compression: Compression, out: &mut impl Write, packed: Receiver<io::Re
     Ok(Consumed { digest: hasher.map(Digest::finish), size, blocks, remembered })
 }
 
-/// Writes a tar that is there already as a layer's blob, byte for byte.
+/// Writes a finished tar as a layer's blob, byte for byte.
 ///
-/// On an error the content of `out` is broken, and must not be used.
+/// After an error the content of `out` is not usable.
 pub(crate) fn write_tar(
     tar: &mut impl Read,
     compression: Compression,
@@ -281,7 +282,7 @@ pub(crate) fn write_tar(
     })
 }
 
-/// A layer that holds nothing, and its blob.
+/// Writes the blob of a layer that holds nothing.
 pub(crate) fn write_empty(
     compression: Compression,
     compressors: &Compressors,
@@ -415,7 +416,7 @@ mod tests {
                 assert!(matches!(error, CompressError::Output(error) if error.kind() == io::ErrorKind::StorageFull));
             }
         }
-        // Nothing of it is left where another layer would miss it.
+        // The failed layers have given all their blocks back: another layer can be packed.
         assert_eq!(
             pack(Compression::Gzip, &compressors, None, &mut io::sink(), |blocks| blocks.put(&bytes))
                 .unwrap()
@@ -428,7 +429,7 @@ mod tests {
         let compressors = Compressors::new(2);
         let bytes = noise(5 * BLOCK);
         let kinds = [Compression::Gzip, Compression::Zstd { level: 3 }, Compression::None];
-        // Each begins elsewhere, so that none is another's.
+        // Each stream begins at another offset, so that no two are equal.
         let streams: Vec<_> = (0..24).map(|number| (kinds[number % 3], &bytes[number * 1000..])).collect();
         let together = crate::parallel::map(&streams, streams.len(), |(compression, bytes)| {
             let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! A compressor that is used again and again: what it makes of a block depends on the block alone.
+//! A compressor that is used again and again. How it compresses a block depends on the block alone.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::model::Compression;
 /// The most plain bytes in a block.
 pub(crate) const BLOCK: usize = 1 << 20;
 
-/// libdeflate's level: as small as zlib's default, several times faster.
+/// libdeflate's level: its output is as small as that of zlib's default level, and it is several times faster.
 const GZIP_LEVEL: i32 = 4;
 
 pub(crate) struct Packer {
@@ -30,13 +30,13 @@ impl Packer {
                 Kind::Gzip(Compressor::new(level))
             }
             Compression::Zstd { level } => Kind::Zstd(zstd::bulk::Compressor::new(level)?),
-            // Blocks that stay plain go past the workers.
+            // Blocks that are not compressed are not given to the workers.
             Compression::None => return Err(io::ErrorKind::Unsupported.into()),
         };
         Ok(Self { compression, kind })
     }
 
-    /// The packer of the block before, if it does this compression; else a new one.
+    /// The packer of the last block if it has this compression; otherwise a new one.
     pub(crate) fn reuse(last: &mut Option<Self>, compression: Compression) -> io::Result<&mut Self> {
         let packer = match last.take().filter(|packer| packer.compression == compression) {
             Some(packer) => packer,
@@ -45,9 +45,9 @@ impl Packer {
         Ok(last.insert(packer))
     }
 
-    /// Makes a whole gzip member or zstd frame of `plain` at the start of `packed`, and returns its
-    /// length. `packed` only grows, so that it is cleared once. libdeflate's gzip header has no name,
-    /// time 0 and system 255.
+    /// Compresses `plain` to a whole gzip member or zstd frame at the start of `packed`, and returns its length.
+    /// `packed` is never made shorter, so that its bytes are set to zero only once. libdeflate's gzip header has no
+    /// name, time 0 and system 255.
     pub(crate) fn pack(&mut self, plain: &[u8], packed: &mut Vec<u8>) -> io::Result<usize> {
         let mut grow = |bound: usize| packed.resize(bound.max(packed.len()), 0);
         match &mut self.kind {

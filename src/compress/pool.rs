@@ -1,11 +1,11 @@
-//! The threads that compress and the blocks that go round, shared by all layers written at once.
+//! The threads that compress, and the blocks that they work on. All layers that are written at once share them.
 //!
-//! There are as many threads as asked for, however many layers are written, and enough blocks to keep the threads busy:
-//! this bounds the memory. Threads and blocks are made when they are needed, so a program that writes no layer has
-//! none, and one small layer has one of each.
+//! There are at most as many threads as the user asked for, however many layers are written, and enough blocks to keep
+//! the threads busy. This bounds the memory. Threads and blocks are made when they are needed: a program that writes no
+//! layer has none, and one small layer has one of each.
 //!
-//! No thread waits for a block while it holds one that others need. So one free block is enough for all layers to go
-//! on: see [`Compressors::block`].
+//! No thread waits for a block while it holds a block that another thread needs. So one free block is enough for all
+//! layers to go on: see [`Compressors::block`].
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use super::earlier::{EarlierBlocks, PackedBlock};
 use super::packer::{BLOCK, Packer};
 use crate::model::Compression;
 
-/// As many threads as may compress, for every layer of the process.
+/// The threads and blocks for all layers of the process.
 #[derive(Debug)]
 pub(crate) struct Compressors {
     workers: usize,
@@ -30,17 +30,17 @@ pub(crate) struct Compressors {
     free: Receiver<Buffers>,
 }
 
-/// What every thread that works on a layer knows of it.
+/// What every thread that works on a layer needs of it.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) compression: Compression,
-    /// Where blocks may be copied from; nothing if none are to be remembered either.
+    /// The blocks of an earlier layer, which may be copied. If this is `None`, the new blocks are not recorded either.
     pub(crate) earlier: Option<Arc<EarlierBlocks>>,
-    /// The writing failed: further blocks need not be compressed.
+    /// The writing has failed: further blocks need not be compressed.
     pub(crate) is_stopped: AtomicBool,
 }
 
-/// A block to be compressed, and where it goes then.
+/// A block to be compressed, and where to send it afterwards.
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) block: Block,
@@ -48,14 +48,14 @@ pub(crate) struct Work {
     pub(crate) pass_on: Sender<io::Result<Block>>,
 }
 
-/// A stretch of a layer: plain, and compressed once a worker had it. Dropped, it is free for another.
+/// A stretch of a layer: plain, and also compressed after a worker had it. A dropped block gives its buffers back.
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) number: u64,
-    /// How many of the plain bytes count.
+    /// How many plain bytes the block has. The rest of its buffer is room.
     length: usize,
     packed_length: usize,
-    /// What it is remembered by, if that was asked for.
+    /// What is recorded of the block, if the layer records its blocks.
     pub(crate) remembered: Option<PackedBlock>,
     buffers: Buffers,
     home: Sender<Buffers>,
@@ -82,12 +82,12 @@ impl Compressors {
         }
     }
 
-    /// One block is compressed by each worker, one waits for it and one is filled; two are written.
+    /// For each worker one block is compressed, one waits and one is filled; two more are being written.
     fn limit(&self) -> usize {
         3 * self.workers + 2
     }
 
-    /// An empty block; waits for one if there are too many already.
+    /// An empty block. Waits for one if the most blocks are made already.
     ///
     /// A thread may ask only while it holds no full block. Then every block is either being filled, which needs no
     /// other block, or on its way to the writing thread, which gets the blocks in their order.
@@ -103,7 +103,7 @@ impl Compressors {
         Block { number, length: 0, packed_length: 0, remembered: None, buffers, home: self.give_back.clone() }
     }
 
-    /// Has a block compressed. An error if there is not a single thread to do it.
+    /// Gives a block to the workers. It is an error if not even one thread can be started.
     pub(crate) fn submit(&self, work: Work) -> io::Result<()> {
         self.start_another()?;
         self.work.send(work).map_err(|_| io::ErrorKind::BrokenPipe.into())
@@ -115,7 +115,7 @@ impl Compressors {
             let queue = self.queue.clone();
             match thread::Builder::new().name("compress".to_owned()).spawn(move || compress(&queue)) {
                 Ok(_) => *started += 1,
-                // A system that is short of threads makes it slower, no more.
+                // With fewer threads, compressing is only slower.
                 Err(_) if *started > 0 => {}
                 Err(error) => return Err(error),
             }
@@ -132,7 +132,7 @@ fn compress(queue: &Receiver<Work>) {
             continue;
         }
         let packed = block.compress(&shared, &mut packer).map(|()| block);
-        // Its writer may have failed.
+        // The thread that takes the block may have failed.
         let _ = pass_on.send(packed);
     }
 }
@@ -146,12 +146,12 @@ impl Block {
         &self.buffers.packed[..self.packed_length]
     }
 
-    /// Where more plain bytes go; those that were put there are then [added](Self::add).
+    /// Where more plain bytes go. The caller then [adds](Self::add) the bytes that it put there.
     pub(crate) fn room(&mut self) -> &mut [u8] {
         &mut self.buffers.plain[self.length..]
     }
 
-    /// Takes the first `length` bytes of [`Block::room`] in, and returns them.
+    /// Makes the first `length` bytes of [`Block::room`] a part of the block, and returns them.
     pub(crate) fn add(&mut self, length: usize) -> &[u8] {
         let start = self.length;
         self.length += length;
@@ -176,7 +176,7 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // At the end of the program no pool takes it back.
+        // At the end of the program the pool may be gone already.
         let _ = self.home.send(std::mem::take(&mut self.buffers));
     }
 }

@@ -1,6 +1,6 @@
-//! An image as a value, and the one way to make another of it: what a build adds to its base.
+//! An image as a value, and how a build makes another image of its base.
 //!
-//! Nothing here reads or writes a file. The documents that come out do not depend on the machine.
+//! Nothing here reads or writes a file. The documents do not depend on the machine.
 
 mod platforms;
 
@@ -16,10 +16,10 @@ use crate::source::At;
 
 pub(crate) use platforms::{Documents, platforms};
 
-/// What engines search for programs when an image does not say.
+/// The `PATH` that engines use if an image sets none.
 pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// One platform's image: its layers may be anywhere.
+/// The image of one platform. Its layers may be in the store or elsewhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     pub(crate) config: ImageConfig,
@@ -29,14 +29,14 @@ pub(crate) struct Image {
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
-/// A layer: the blob, and what it is uncompressed.
+/// A layer: the descriptor of its blob, and its diff ID.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Layer {
     pub(crate) descriptor: Descriptor,
     pub(crate) diff_id: DiffId,
 }
 
-/// Why documents from elsewhere are no image that can be built on, or a build cannot be applied.
+/// Why an image cannot be read or built on, or why a build cannot be applied to it.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub(crate) enum ImageError {
     #[error("the image's manifest cannot be read")]
@@ -63,15 +63,15 @@ pub(crate) enum ImageError {
 pub(crate) struct Addition<'a> {
     pub(crate) build: &'a Build,
     pub(crate) layers: &'a [AddedLayer],
-    /// The program that the first package is, if it is one.
+    /// The path of the first package, if it is a program.
     pub(crate) program: Option<String>,
     /// Seconds since 1970.
     pub(crate) epoch: i64,
-    /// Name, if anyone else knows one, and digest of the base, if it is one from elsewhere.
+    /// The digest of a base from elsewhere, and its name if others can use that name.
     pub(crate) base: Option<(Option<String>, Digest)>,
 }
 
-/// A layer, and what made it.
+/// A layer, and the history entry of what made it.
 #[derive(Clone, Debug)]
 pub(crate) struct AddedLayer {
     pub(crate) layer: Layer,
@@ -84,7 +84,7 @@ impl Image {
         Self { config: ImageConfig::scratch(platform), layers: Vec::new(), annotations: BTreeMap::new() }
     }
 
-    /// An image from its documents, OCI or Docker schema 2.
+    /// Reads an image from its documents, OCI or Docker schema 2.
     pub(crate) fn parse(manifest: &ImageManifest, config: &[u8]) -> Result<Self, ImageError> {
         let config = ImageConfig::parse(config)?;
         let diff_ids = config.diff_ids();
@@ -101,7 +101,7 @@ impl Image {
         Ok(Self { config, layers: layers.collect(), annotations: BTreeMap::new() })
     }
 
-    /// The manifest among these bytes.
+    /// Reads the manifest from its bytes. It is an error if they are not a manifest.
     pub(crate) fn parse_manifest(bytes: &[u8]) -> Result<ImageManifest, ImageError> {
         match Document::parse(bytes)? {
             Document::Manifest(manifest) => Ok(manifest),
@@ -109,7 +109,7 @@ impl Image {
         }
     }
 
-    /// The bytes of the config, and of the manifest.
+    /// The bytes of the config, and those of the manifest.
     pub(crate) fn documents(&self) -> (Vec<u8>, Vec<u8>) {
         let config = self.config.to_bytes();
         let descriptor = Descriptor::of(media_type::CONFIG, &config);
@@ -118,7 +118,7 @@ impl Image {
         (config, manifest)
     }
 
-    /// The image that a build makes of this one.
+    /// Applies a build to this image.
     pub(crate) fn derive(&self, addition: &Addition<'_>) -> Result<Self, At<ImageError>> {
         let build = addition.build;
         let created = timestamp(addition.epoch);
@@ -146,13 +146,13 @@ impl Image {
     }
 }
 
-/// A time as the documents write it.
+/// A time as the documents write it, from seconds since 1970.
 pub(crate) fn timestamp(epoch: i64) -> String {
-    // The manifest's validation and the reading of SOURCE_DATE_EPOCH keep it within range.
+    // The time is in range: it was checked in the manifest, and for SOURCE_DATE_EPOCH.
     jiff::Timestamp::from_second(epoch).unwrap_or_default().to_string()
 }
 
-/// Setting an entrypoint, by the first package too, drops the base's arguments.
+/// Sets entrypoint and arguments. A new entrypoint, also one from the first package, drops the base's arguments.
 fn set_command(config: &mut ImageConfig, build: &Build, program: Option<&str>) {
     let entrypoint = match (&build.entrypoint, program) {
         (Entrypoint::Words(words), _) => Some(words.value.clone()),
@@ -214,7 +214,7 @@ fn change_set(config: &mut ImageConfig, field: &str, changes: &[Change], is_same
     config.set(field, (!set.is_empty()).then_some(Value::Object(set)));
 }
 
-/// A port without a protocol is TCP's (OCI image spec, "Image Configuration").
+/// Whether two ports are equal. A port without a protocol is a TCP port (OCI image spec, "Image Configuration").
 fn is_same_port(left: &str, right: &str) -> bool {
     let parts = |port: &str| {
         let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
@@ -237,7 +237,7 @@ fn set_labels(config: &mut ImageConfig, build: &Build) {
     config.set("Labels", (!labels.is_empty()).then_some(Value::Object(labels)));
 }
 
-/// What goes on the manifest, and on the index where there is one.
+/// The annotations of the manifest, and of the index if there is one.
 pub(crate) fn annotations(build: &Build, base: Option<&(Option<String>, Digest)>) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::new();
     if let Some(description) = &build.description {

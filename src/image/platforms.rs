@@ -1,7 +1,8 @@
-//! Which platforms a tag is for, and the manifest of each.
+//! Finds the platforms of a tag, and the manifest of each platform.
 //!
-//! An index names them, and a manifest's config does. What an index names may be an index again, as pipelines make them
-//! that gather images with attestations: it is followed, so that what is pinned is always an image.
+//! The platforms are in an index, or in the config of a manifest. An entry of an index may be an index itself:
+//! pipelines make such indexes when they gather images with attestations. Inner indexes are followed, so that only
+//! images are pinned.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +10,12 @@ use crate::model::config::ConfigError;
 use crate::model::document::{DocumentError, media_type};
 use crate::model::{Descriptor, Digest, Document, ImageConfig, ImageManifest, Platform};
 
-/// How deep indexes may be in indexes.
+/// How many indexes may be within each other.
 const DEPTH: usize = 4;
-/// How many images are looked at whose index does not say what they are for.
+/// How many images without a platform in their index are looked at.
 const UNNAMED: usize = 16;
 
-/// What reads the documents of one image, each by its digest.
+/// Reads the documents of one image by their digests.
 pub(crate) trait Documents {
     type Error;
 
@@ -29,9 +30,9 @@ pub(crate) trait Documents {
     fn bad_config(&self, error: ConfigError) -> Self::Error;
 }
 
-/// The manifest of each platform of a document with this digest; none if nothing in it says what it is for.
+/// The manifest of each platform of a document with this digest. There are none if no document names a platform.
 ///
-/// Images that no index says the platform of are asked for it where no other platform is named at all.
+/// The configs of images are read only if the index names no platform at all.
 pub(crate) fn platforms<D: Documents>(
     document: &Document,
     digest: Digest,
@@ -67,7 +68,7 @@ fn within<D: Documents>(
     for (platform, entry) in named {
         let digest = match is_index(entry) {
             false => Some(entry.digest),
-            // The inner index may say nothing of the platform, or say it with a variant.
+            // The inner index may name no platform, or name it with a variant.
             true => {
                 let inner = below(entry, documents, depth)?;
                 let is_like =
@@ -83,7 +84,7 @@ fn within<D: Documents>(
     Ok(found)
 }
 
-/// The platforms of what an entry of an index names.
+/// The platforms of the document that an entry of an index names.
 fn below<D: Documents>(
     entry: &Descriptor,
     documents: &D,
@@ -91,7 +92,7 @@ fn below<D: Documents>(
 ) -> Result<BTreeMap<Platform, Digest>, D::Error> {
     let Some(depth) = depth.checked_sub(1) else { return Err(documents.bad_document(DocumentError::Depth(DEPTH))) };
     let bytes = documents.manifest(&entry.digest)?;
-    // What is no image, such as a signature, is for no platform.
+    // A document that is no image, such as a signature, has no platform.
     match Document::parse(&bytes) {
         Ok(document) => within(&document, entry.digest, documents, depth),
         Err(_) => Ok(BTreeMap::new()),

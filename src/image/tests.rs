@@ -1,4 +1,4 @@
-//! What a build makes of its base, field by field, and the bytes that come of it.
+//! Tests of what a build makes of its base, field by field, and of the documents' bytes.
 
 use std::path::Path;
 
@@ -6,14 +6,14 @@ use super::*;
 use crate::diagnostic::rendered;
 use crate::source::Source;
 
-/// What a build with these lines makes of a base, with a layer if there is a program.
+/// A build with these lines on a base. It has a layer if there is a program.
 struct Case {
     base: Value,
     lines: &'static str,
     program: Option<&'static str>,
 }
 
-/// A base as people have them, in Docker's order, with fields that the spec does not know.
+/// A typical base: fields in Docker's order, and fields that the spec does not know.
 fn base() -> Value {
     json!({
         "architecture": "amd64",
@@ -71,7 +71,7 @@ fn derive(case: &Case) -> Result<Image, At<ImageError>> {
     })
 }
 
-/// One field of the config that a build with these lines has on [`base`].
+/// A field of the config after a build with these lines on [`base`].
 fn field(name: &str, lines: &'static str) -> Option<Value> {
     derive(&Case { base: base(), lines, program: None }).unwrap().config.get(name).cloned()
 }
@@ -99,7 +99,7 @@ fn the_environment_stands_above_the_base_s() {
         ("env = { PATH = \"/x:${PATH}\" }", vec!["PATH=/x:/usr/local/bin:/bin", "LANG=C.UTF-8", "EMPTY="]),
         ("env = { LANG = false, NONE = false }", vec![path, "EMPTY="]),
         ("env = { EMPTY = \"[${EMPTY}]\" }", vec![path, "LANG=C.UTF-8", "EMPTY=[]"]),
-        // The base's values are meant, not those beside it.
+        // Values come from the base, not from the other keys of the table.
         ("env = { LANG = \"de\", A = \"${LANG}\" }", vec![path, "LANG=de", "EMPTY=", "A=C.UTF-8"]),
         ("env = { A = \"$$1 $HOME {{x}} $${{x}}\" }", vec![path, "LANG=C.UTF-8", "EMPTY=", "A=$1 $HOME {x} ${x}"]),
     ] {
@@ -247,7 +247,7 @@ fn documents_that_do_not_fit_are_refused() {
     assert!(matches!(Image::parse_manifest(&index), Err(ImageError::NestedIndex)));
 }
 
-/// If these change, every image that anyone built has another digest: say so in the changelog.
+/// A change of these bytes gives every image a new digest. The changelog has to name it.
 #[test]
 fn the_bytes_stay_what_they_are() {
     let scratch = Image::scratch(&Platform::parse("linux/arm/v7").unwrap());

@@ -1,16 +1,16 @@
-//! The tar in a layer's blob or in an archive, whatever it is compressed with.
+//! Finds out how a layer's blob or an archive is compressed, and decompresses it.
 //!
-//! The first bytes decide, as they do in container engines: a label may be wrong.
+//! The first bytes decide, as in container engines: a media type or a file name may be wrong.
 
 use std::io::{self, BufRead, Read};
 
-/// How many bytes tell a format.
+/// How many bytes are enough to tell the formats apart.
 const START: usize = 8;
 
-/// What an archive may ask of the memory, in KiB, to be decompressed: what `xz -9` does, with room.
+/// The most memory that xz may use to decompress an archive, in KiB: what `xz -9` needs, and some room.
 const MEMORY_LIMIT: u32 = 96 << 10;
 
-/// What compressed an archive. Its first bytes decide, and not its name.
+/// How an archive is compressed. The first bytes of the archive decide, not its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamFormat {
     Plain,
@@ -21,11 +21,11 @@ pub(crate) enum StreamFormat {
 }
 
 impl StreamFormat {
-    /// The format of what begins so.
+    /// The format of data that begins with these bytes.
     pub(crate) fn of(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, ..] => Self::Gzip,
-            // A zstd frame, or one to be skipped, with which parallel compressors begin.
+            // A zstd frame, or a skippable frame, which parallel compressors write first.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
@@ -33,14 +33,14 @@ impl StreamFormat {
         }
     }
 
-    /// The format of the file's content. The file has to be at its start; afterwards it is some bytes further.
+    /// Reads the format of a file, which has to be at its start. Afterwards the file is up to eight bytes further on.
     pub(crate) fn read(file: &mut impl Read) -> io::Result<Self> {
         let mut start = Vec::new();
         file.take(START as u64).read_to_end(&mut start)?;
         Ok(Self::of(&start))
     }
 
-    /// Its name, as its own program has it; `None` for what is not compressed.
+    /// The name of the program for this format; `None` if the data is not compressed.
     pub(crate) fn name(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,
@@ -51,7 +51,7 @@ impl StreamFormat {
         }
     }
 
-    /// The plain bytes of what is compressed so.
+    /// Decompresses data of this format.
     pub(crate) fn decoder<'a>(self, blob: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Self::Plain => Box::new(blob),

@@ -1,29 +1,29 @@
-//! The blocks that describe a member of a tar: ustar, what came before it, GNU's, and pax records.
+//! The blocks that describe a member of a tar: ustar headers, older ones, GNU's, and pax records.
 
 use crate::tar::record::{BLOCK, CHECKSUM, Field, MAGIC, NAME, PREFIX, TYPE};
 
-/// A block that describes something.
+/// A block of a tar that describes a member.
 pub(crate) struct Header([u8; BLOCK]);
 
-/// What marks a header whose prefix field is not a part of the name, but GNU tar's own.
+/// Marks a header of GNU tar, where the prefix field is not a part of the name.
 const GNU_MAGIC: &[u8] = b"ustar  \0";
 
-/// Where an old GNU header of a sparse file has its map, says that the map goes on in the next block, and has
-/// the size of the file.
+/// Fields of an old GNU header of a sparse file: the map, whether the map goes on in the next block, and the size of
+/// the file.
 const SPARSE_MAP: Field = 386..482;
 const SPARSE_CONTINUES: usize = 482;
 const SPARSE_SIZE: Field = 483..495;
-/// Where a block that continues the map has its entries, and says whether the map goes on.
+/// Fields of a block that continues the map: the entries, and whether the map goes on.
 const MORE_MAP: Field = 0..504;
 const MORE_CONTINUES: usize = 504;
 
 impl Header {
-    /// The header that these bytes are; nothing if their sum is wrong.
+    /// Takes a block as a header. Returns `None` if its checksum is wrong.
     pub(crate) fn parse(block: [u8; BLOCK]) -> Option<Self> {
         let header = Self(block);
         let bytes = || header.0.iter().enumerate().map(|(at, byte)| if CHECKSUM.contains(&at) { b' ' } else { *byte });
         let sum: u64 = bytes().map(u64::from).sum();
-        // Some tars of old added bytes with a sign.
+        // Some old tars summed the bytes as signed numbers.
         let signed: i64 = bytes().map(|byte| i64::from(byte.cast_signed())).sum();
         let written = header.number(CHECKSUM)?;
         (written == sum || i64::try_from(written) == Ok(signed)).then_some(header)
@@ -53,12 +53,12 @@ impl Header {
         number(&self.0[field])
     }
 
-    /// Of an old GNU header of a sparse file: the beginning of its map. Returns `None` if a number is none.
+    /// Of an old GNU header of a sparse file: the beginning of its map. Returns `None` if a field is not a number.
     pub(crate) fn sparse_map(&self) -> Option<SparseMap> {
         Some(SparseMap { numbers: numbers(&self.0, SPARSE_MAP)?, goes_on: self.0[SPARSE_CONTINUES] != 0 })
     }
 
-    /// Of an old GNU header of a sparse file: the size of the file. Returns `None` if that is no number.
+    /// Of an old GNU header of a sparse file: the size of the file. Returns `None` if the field is not a number.
     pub(crate) fn sparse_size(&self) -> Option<u64> {
         number(&self.0[SPARSE_SIZE])
     }
@@ -73,7 +73,7 @@ pub(crate) struct SparseMap {
 }
 
 impl SparseMap {
-    /// The part that is in a block after the header. Returns `None` if a number is none.
+    /// The part that is in a block after the header. Returns `None` if a field is not a number.
     pub(crate) fn read(block: &[u8; BLOCK]) -> Option<Self> {
         Some(Self { numbers: numbers(block, MORE_MAP)?, goes_on: block[MORE_CONTINUES] != 0 })
     }
@@ -89,7 +89,7 @@ fn numbers(block: &[u8; BLOCK], field: Field) -> Option<Vec<u64>> {
     Some(found)
 }
 
-/// Octal digits among blanks, or GNU's binary form; nothing if it is neither.
+/// Reads octal digits among blanks, or GNU's binary form. Returns `None` if the field has neither.
 fn number(field: &[u8]) -> Option<u64> {
     if let Some((0x80, binary)) = field.split_first() {
         let (high, low) = binary.split_at(binary.len().saturating_sub(8));
@@ -103,7 +103,7 @@ fn number(field: &[u8]) -> Option<u64> {
     if digits.is_empty() { Some(0) } else { u64::from_str_radix(digits, 8).ok() }
 }
 
-/// The records of a pax header, key and value; nothing if they are not as their lengths say.
+/// The records of a pax header, key and value. Returns `None` if the lengths in the records are wrong.
 pub(crate) fn records(mut bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let mut records = Vec::new();
     while !bytes.is_empty() {

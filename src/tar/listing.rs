@@ -1,15 +1,15 @@
-//! All that an archive holds, known from one pass over its headers.
+//! The list of all members of an archive, made in one pass over its headers.
 
 use std::collections::BTreeMap;
 use std::io;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The members of an archive, in its order, as it has them: nothing is checked but that they can be read.
+/// The members of an archive in its order. Nothing is checked but that the headers can be read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Listing(pub(crate) Vec<Member>);
 
-/// One member of an archive. The letters keep the record of a listing short.
+/// One member of an archive. The short field names keep stored listings small.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Member {
     #[serde(rename = "n")]
@@ -31,22 +31,22 @@ pub(crate) struct Member {
 pub(crate) enum MemberKind {
     #[serde(rename = "d")]
     Folder,
-    /// Where its content is among the archive's plain bytes, and how long it is.
+    /// A file: where its content begins in the archive's plain bytes, and its size in bytes.
     #[serde(rename = "f")]
     File { offset: u64, size: u64 },
     #[serde(rename = "s")]
     Link(Bytes),
     #[serde(rename = "h")]
     HardLink(Bytes),
-    /// A file of which only the parts that are not zero are there.
+    /// A sparse file: the archive has only the parts of it that are not zero.
     #[serde(rename = "sparse")]
     Sparse,
-    /// Anything else, by its letter.
+    /// Any other type, by its letter in the header.
     #[serde(rename = "x")]
     Other(u8),
 }
 
-/// Bytes that are most often text. In JSON they are a string with a character for each byte.
+/// Bytes that are most often text. In JSON they are a string with one character for each byte.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Bytes(pub(crate) Box<[u8]>);
 
@@ -73,9 +73,9 @@ impl<'de> Deserialize<'de> for Bytes {
 /// Why an archive has no listing.
 #[derive(Debug)]
 pub(crate) enum Unlistable {
-    /// It does not begin as an archive does.
+    /// It does not begin with a tar header.
     NotAnArchive,
-    /// It cannot be read on after this member.
+    /// It cannot be read further than this member.
     Damaged { after: Option<Bytes>, source: io::Error },
 }
 

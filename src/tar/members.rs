@@ -1,4 +1,4 @@
-//! The members of an archive, one after the other, as its headers say.
+//! Reads the members of an archive one after the other.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +9,7 @@ use crate::tar::record::{ATTRIBUTE, BLOCK, DEVICE_MAJOR, DEVICE_MINOR, GID, LINK
 use crate::tar::sparse::{Sparse, SparseRecords};
 use crate::tar::stream::{Stream, damaged, interrupted};
 
-/// The most that one extended header may hold: names and attributes, which have limits of their own.
+/// The most bytes that an extended header may have. Names and attributes have limits of their own.
 const LONGEST_HEADER: u64 = 1 << 20;
 
 /// The longest name that Linux takes.
@@ -18,29 +18,29 @@ const LONGEST_NAME: usize = 4096;
 /// The most bytes that the attributes of an archive may have: a few compressed bytes can stand for very many.
 const MOST_ATTRIBUTES: usize = 32 << 20;
 
-/// Whose rules say what an archive means.
+/// The rules by which an archive is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rules {
-    /// Those of tar.
+    /// The rules of tar.
     Archive,
-    /// Those of container engines for layers: what ends an archive may be missing, and what a header says of all
-    /// members does not count.
+    /// The rules of container engines for layers: the end mark of an archive may be missing, and a global header does
+    /// not count.
     Layer,
 }
 
-/// A member, and what of it a listing does not keep.
+/// A member, with what a listing does not keep of it.
 pub(crate) struct FoundMember {
     pub(crate) member: Member,
     /// Seconds since 1970.
     pub(crate) modified: i64,
-    /// The numbers of a device, major and minor.
+    /// Major and minor number of a device.
     pub(crate) device: (u32, u32),
-    /// Which parts of a sparse file are there.
+    /// The parts of a sparse file that the archive has.
     pub(crate) sparse: Option<Sparse>,
 }
 
 impl FoundMember {
-    /// The bytes of a file's content; `None` for what is no file.
+    /// The size of a file's content in bytes; `None` for a member that is not a file.
     pub(crate) fn size(&self) -> Option<u64> {
         match (&self.sparse, &self.member.kind) {
             (Some(sparse), _) => Some(sparse.size),
@@ -49,8 +49,8 @@ impl FoundMember {
         }
     }
 
-    /// Hands a file's content to `take`, a piece at a time: what a sparse file does not have is zeros. The stream
-    /// stands where the content begins.
+    /// Hands a file's content to `take`, a piece at a time, with zeros between the parts of a sparse file. The stream
+    /// has to be at the beginning of the content.
     pub(crate) fn content(&self, stream: &mut Stream, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let Some(sparse) = &self.sparse else { return stream.pieces(self.size().unwrap_or(0), take) };
         let mut at = 0;
@@ -74,7 +74,7 @@ fn zeros(mut count: u64, take: &mut impl FnMut(&[u8]) -> io::Result<()>) -> io::
     Ok(())
 }
 
-/// What extended headers say of the member that follows.
+/// What extended headers say of the member that follows them.
 #[derive(Default)]
 struct Extended {
     name: Option<Vec<u8>>,
@@ -105,7 +105,7 @@ impl Listing {
             Ok(()) => Ok(Self(members)),
             Err(None) => Err(Unlistable::NotAnArchive),
             Err(Some(source)) => {
-                // Every decompressor has its own words for it.
+                // Each decompressor has its own message for this error.
                 let is_short = source.kind() == io::ErrorKind::UnexpectedEof;
                 let source = if is_short { damaged("it ends in its middle") } else { source };
                 let after = members.pop().map(|member: Member| member.name);
@@ -115,8 +115,8 @@ impl Listing {
     }
 }
 
-/// Hands every member to `take`, with the stream where the member's content begins; how much of that is read
-/// there does not matter.
+/// Hands every member to `take`, with the stream at the beginning of the member's content. `take` may read any part of
+/// the content.
 ///
 /// The error is `None` if the stream does not begin as an archive does.
 pub(crate) fn each(
@@ -146,7 +146,7 @@ pub(crate) fn each(
             b'g' => general.add(&content(stream, size)?)?,
             b'L' => extended.name = Some(without_nul(content(stream, size)?)),
             b'K' => extended.link = Some(without_nul(content(stream, size)?)),
-            // The archive's own name.
+            // The name of the archive itself.
             b'V' => skip(stream, size)?,
             _ => {
                 let extended = std::mem::take(&mut extended);
@@ -155,7 +155,7 @@ pub(crate) fn each(
                 if let Some(sparse) = &mut found.sparse {
                     sparse.read_header(&header, stream)?;
                 }
-                // Of links, devices and folders a size tells nothing, and no content follows.
+                // Links, devices and folders have no content, whatever size their header has.
                 let size = if matches!(header.kind(), b'1'..=b'6') { 0 } else { size };
                 let start = stream.position();
                 if let MemberKind::File { offset, .. } = &mut found.member.kind {
@@ -177,7 +177,7 @@ pub(crate) fn each(
     Err(Some(if is_first { damaged("it is empty") } else { damaged("it ends in its middle") }))
 }
 
-/// What the header and those before it make together; of what is said of all members only owners count.
+/// Puts a member together from its header and its extended headers. A global header sets no more than owners.
 fn found(
     header: &Header,
     size: u64,
@@ -198,7 +198,8 @@ fn found(
     let mode = number(None, MODE, "a mode is no number")?;
     let device = |field| header.number(field).and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
     let modified = || header.number(MTIME).and_then(|number| i64::try_from(number).ok()).unwrap_or(0);
-    // Before there was a letter for folders, a slash said so. To engines that goes for the oldest letter alone.
+    // Old tars, which have no type letter for folders, end a folder's name in a slash. Engines look at the slash only
+    // if the type is NUL, the oldest letter for a file.
     let is_old = if rules == Rules::Layer { header.kind() == 0 } else { is_file };
     let is_sparse = header.kind() == b'S' || (is_file && extended.sparse.is_any);
     let kind = match header.kind() {
@@ -221,7 +222,7 @@ fn found(
 }
 
 impl Extended {
-    /// Takes in the records of a pax header; those of no interest here are left out.
+    /// Takes in the records of a pax header. Records that are not needed are left out.
     fn add(&mut self, records: &[u8]) -> io::Result<()> {
         let number = |value: &[u8]| {
             let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
@@ -236,7 +237,7 @@ impl Extended {
                 b"gid" => self.gid = number(value)?,
                 b"mtime" => self.modified = seconds(value),
                 _ if key.starts_with(b"GNU.sparse.") => self.sparse.add(key, value)?,
-                // A label says what a file is on the machine that it was packed on.
+                // A security label belongs to the machine that packed the file.
                 b"SCHILY.xattr.security.selinux" => {}
                 _ => {
                     let attribute = key.strip_prefix(ATTRIBUTE);
@@ -250,7 +251,7 @@ impl Extended {
     }
 }
 
-/// The whole seconds of a time with a fraction, rounded down; `None` for what is no time.
+/// The whole seconds of a time with a fraction, rounded down. Returns `None` if the value is not a time.
 fn seconds(value: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(value).ok()?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -259,7 +260,7 @@ fn seconds(value: &[u8]) -> Option<i64> {
     Some(if is_before { seconds.saturating_sub(1) } else { seconds })
 }
 
-/// What an extended header holds.
+/// The content of an extended header.
 fn content(stream: &mut Stream, size: u64) -> io::Result<Vec<u8>> {
     if size > LONGEST_HEADER {
         return Err(damaged("an extended header is longer than any that means something"));

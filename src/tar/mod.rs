@@ -1,8 +1,8 @@
-//! Tars as layers and archives are: what is written into them, and how they are read.
+//! Tars of layers and archives: writes headers, and reads whole archives.
 //!
-//! [`record`] is the only place that writes headers, [`header`] the only one that reads them. [`Stream`] gives the
-//! plain bytes of an archive, whatever compressed them, and [`members`] all that the archive holds, in one pass, with
-//! what extended headers and sparse files say put together. A [`Listing`] is what of that is worth keeping.
+//! [`record`] is the only place that writes headers, [`header`] the only place that reads them. [`Stream`] gives the
+//! plain bytes of an archive, however it is compressed. [`members`] reads all members in one pass, and applies their
+//! extended headers and sparse maps. A [`Listing`] keeps what later steps need of the members.
 
 mod format;
 mod header;

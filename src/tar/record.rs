@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-/// Everything in a tar is a multiple of this.
+/// Header and content of each entry of a tar are filled up to a multiple of this many bytes.
 pub(crate) const BLOCK: usize = 512;
 
-/// What ends a tar.
+/// The bytes that end a tar.
 pub(crate) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
 /// Where a field of the header is.
@@ -25,15 +25,15 @@ pub(crate) const DEVICE_MAJOR: Field = 329..337;
 pub(crate) const DEVICE_MINOR: Field = 337..345;
 pub(crate) const PREFIX: Field = 345..500;
 
-/// What begins the key of an extended attribute's record, as star, GNU tar and all engines have it.
+/// The prefix of the key of an extended attribute's record, as star, GNU tar and all engines write it.
 pub(crate) const ATTRIBUTE: &[u8] = b"SCHILY.xattr.";
 
 /// Names and values of extended attributes.
 pub(crate) type Attributes = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
-/// What a header says of one entry.
+/// What a header says of its entry.
 pub(crate) struct Record<'a> {
-    /// Without a leading `/`; a folder's ends in one.
+    /// Without a leading `/`. The name of a folder ends in `/`.
     pub(crate) name: &'a [u8],
     pub(crate) kind: RecordKind<'a>,
     pub(crate) mode: u32,
@@ -45,16 +45,16 @@ pub(crate) struct Record<'a> {
     pub(crate) attributes: &'a Attributes,
 }
 
-/// What kind of entry it is, and what only that kind has.
+/// The kind of an entry, and what only entries of that kind have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum RecordKind<'a> {
     Folder,
-    /// A file of so many bytes.
+    /// A file of this size, in bytes.
     File(u64),
     SymbolicLink(&'a [u8]),
-    /// Another name of an entry before it, by that entry's name.
+    /// Another name of an earlier entry, which is given by its name.
     HardLink(&'a [u8]),
-    /// A device of these numbers, major and minor.
+    /// A device with these numbers, major and minor.
     CharacterDevice(u32, u32),
     BlockDevice(u32, u32),
     Fifo,
@@ -145,7 +145,7 @@ fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
     (!prefix.is_empty() && rest.len() <= NAME.len()).then_some((prefix, rest))
 }
 
-/// A pax record: its own length, in decimal digits that count too, and a key with a value.
+/// Appends a pax record: its length in decimal digits, key and value. The length covers its own digits.
 fn put_record(records: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     let rest = 1 + key.len() + 1 + value.len() + 1;
     let mut length = rest + 1;
@@ -171,7 +171,7 @@ impl Header {
         header
     }
 
-    /// What does not fit is cut: a pax record has all of it.
+    /// Text that does not fit is cut off: a pax record has the whole text.
     fn text(&mut self, field: Field, text: &[u8]) {
         let length = text.len().min(field.len());
         self.0[field][..length].copy_from_slice(&text[..length]);
@@ -209,7 +209,7 @@ mod tests {
         header_with(name, kind, &Attributes::new())
     }
 
-    /// What another implementation reads: path, link, size, uid, gid, mode.
+    /// What another implementation reads from a tar: path, link, size, uid, gid, mode.
     fn read_back(bytes: &[u8]) -> (Vec<u8>, Option<Vec<u8>>, u64, u64, u64, u32) {
         let mut archive = tar::Archive::new(bytes);
         let mut entries = archive.entries().unwrap();
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(read_back(&bytes), (b"a/b".to_vec(), None, 5, 12, 34, 0o4755));
         assert_eq!(&bytes[MTIME], b"14524770400\0");
         assert_eq!(&bytes[MAGIC], b"ustar\x0000");
-        // No user and group names, whoever runs this.
+        // The header names no user and no group, whichever user runs the test.
         assert!(bytes[265..329].iter().all(|byte| *byte == 0));
     }
 

@@ -1,4 +1,4 @@
-//! Sparse files: which parts of them an archive has. GNU tar has written that in four forms.
+//! Sparse files: files of which an archive has only some parts. GNU tar has written the map of the parts in four forms.
 //!
 //! | form | where the map is |
 //! | --- | --- |
@@ -16,12 +16,12 @@ use crate::tar::stream::{Stream, damaged};
 /// The most parts that a file may have.
 const MOST: usize = 1 << 20;
 
-/// What pax records say of a sparse file.
+/// The pax records of a member that describe a sparse file.
 #[derive(Default)]
 pub(crate) struct SparseRecords {
-    /// There is any such record.
+    /// Whether the member has any such record.
     pub(crate) is_any: bool,
-    /// The file's own name: the other one is for tars that know nothing of sparse files.
+    /// The file's own name. The header has another name, for tars that know nothing of sparse files.
     pub(crate) name: Option<Vec<u8>>,
     size: Option<u64>,
     is_in_content: bool,
@@ -47,12 +47,12 @@ impl SparseRecords {
     }
 }
 
-/// Which parts of a file are there; between them it is zero.
+/// The parts of a file that an archive has. Between the parts the file has zeros.
 pub(crate) struct Sparse {
     records: SparseRecords,
-    /// What the file has, bytes.
+    /// The size of the file with its zeros, in bytes.
     pub(crate) size: u64,
-    /// Where parts are in the file, and how long they are. Their content follows without gaps.
+    /// Offset in the file and length of each part. The archive has the content of the parts without gaps.
     pub(crate) parts: Vec<(u64, u64)>,
 }
 
@@ -61,7 +61,7 @@ impl Sparse {
         Self { records, size: 0, parts: Vec::new() }
     }
 
-    /// Reads what the oldest form has in its header, and in blocks after it.
+    /// Reads the map of the oldest form, which is in the header and in the blocks after it.
     pub(crate) fn read_header(&mut self, header: &Header, stream: &mut Stream) -> io::Result<()> {
         if header.kind() != b'S' {
             return Ok(());
@@ -78,7 +78,8 @@ impl Sparse {
         Ok(())
     }
 
-    /// Reads what the newest form has before the content, which with that has `size` bytes, and checks the map.
+    /// Reads the map of the newest form, and checks the map of every form. The newest form has its map before the
+    /// content; map and content together have `size` bytes.
     pub(crate) fn read_content(&mut self, stream: &mut Stream, size: u64) -> io::Result<()> {
         let start = stream.position();
         if self.records.is_in_content {

@@ -1,4 +1,4 @@
-//! The plain bytes of an archive, whatever compressed them.
+//! The plain bytes of an archive, however it is compressed.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -13,7 +13,7 @@ use crate::tar::record::BLOCK;
 /// How much is read at once.
 const BUFFER: usize = 64 << 10;
 
-/// An archive's plain bytes from their start to their end; only so much is kept as is read at once.
+/// The plain bytes of an archive, read in order. Only one buffer of them is in memory.
 pub(crate) struct Stream {
     source: Source,
     position: u64,
@@ -21,7 +21,7 @@ pub(crate) struct Stream {
 }
 
 enum Source {
-    /// Stretches that are not wanted are skipped without being read.
+    /// Bytes that are not needed are skipped without reading them.
     Plain {
         file: BufReader<File>,
         size: u64,
@@ -42,7 +42,7 @@ impl Stream {
         Ok(Self { source, position: 0, hasher: None })
     }
 
-    /// Opens an archive as [`new`](Self::new) does, and hashes all bytes that are read of a compressed one.
+    /// Opens an archive as [`new`](Self::new) does, and hashes the plain bytes if the archive is compressed.
     pub(crate) fn hashing(file: File) -> io::Result<Self> {
         Self::new(file).map(|stream| {
             let hasher = stream.is_compressed().then(Sha256::new);
@@ -50,7 +50,8 @@ impl Stream {
         })
     }
 
-    /// The digest of the plain bytes of a compressed archive that was hashed and read to its end.
+    /// The digest of the plain bytes of an archive that was read to its end. Returns `None` if the archive is not
+    /// compressed, or was not opened for hashing.
     pub(crate) fn digest(self) -> Option<Digest> {
         self.hasher.map(Digest::finish)
     }
@@ -59,12 +60,12 @@ impl Stream {
         matches!(self.source, Source::Compressed(_))
     }
 
-    /// How many plain bytes came before.
+    /// How many plain bytes were read or skipped so far.
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
-    /// The next block; nothing at the end.
+    /// The next block. Returns `None` at the end.
     pub(crate) fn block(&mut self) -> io::Result<Option<[u8; BLOCK]>> {
         let mut block = [0; BLOCK];
         let mut length = 0;
@@ -78,7 +79,7 @@ impl Stream {
         Ok(Some(block))
     }
 
-    /// Goes on `count` bytes further, all of which have to be there.
+    /// Goes on by `count` bytes. It is an error if the archive ends before that.
     pub(crate) fn skip(&mut self, count: u64) -> io::Result<()> {
         interrupted()?;
         if let Source::Plain { file, size } = &mut self.source {
@@ -90,7 +91,7 @@ impl Stream {
         if skipped == count { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// Reads a compressed archive to its end, where it says what all of it has to sum up to.
+    /// Reads a compressed archive to its end, where the decompressor compares its checksum.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         if self.is_compressed() {
             copy(self, |_| Ok(()))?;
@@ -136,7 +137,8 @@ fn copy(from: &mut impl Read, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> 
     }
 }
 
-/// An archive may be long, and a few bytes of it may stand for very many: a signal must not wait.
+/// Returns an error if a signal asked the program to end. A long archive must not delay that, and a few compressed
+/// bytes can stand for very many plain ones.
 pub(crate) fn interrupted() -> io::Result<()> {
     match signal::pending() {
         Some(signal) => Err(io::Error::other(format!("interrupted by signal {signal}"))),
@@ -144,7 +146,7 @@ pub(crate) fn interrupted() -> io::Result<()> {
     }
 }
 
-/// The error for bytes that are no archive.
+/// The error for an archive that cannot be read.
 pub(crate) fn damaged(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }

@@ -199,7 +199,7 @@ pub(crate) fn names_the_concept(file: &File) -> Vec<String> {
     parts.filter(|part| EMPTY.contains(part)).map(|part| file.complain(format!("`{part}` names no concept"))).collect()
 }
 
-/// For every file, not only Rust: it must mean one thing on every machine and in another network.
+/// For every file, not only Rust: it must mean one thing on every machine and in every network.
 pub(crate) fn names_no_machine(file: &File) -> Vec<String> {
     // Taken apart, so that this file names none either.
     let private = [
