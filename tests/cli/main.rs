@@ -67,6 +67,7 @@ mod signatures;
 mod silence;
 mod stages;
 mod steps;
+mod stories;
 mod support;
 mod surroundings;
 mod taken;

@@ -17,6 +17,7 @@ pub(crate) mod project;
 pub(crate) mod registry;
 pub(crate) mod snapshot;
 pub(crate) mod stacked;
+pub(crate) mod story;
 pub(crate) mod tools;
 pub(crate) mod tree;
 
