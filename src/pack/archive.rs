@@ -1,4 +1,4 @@
-//! An archive package on its way to entries.
+//! Makes entries of a package that is an archive.
 
 use std::sync::Arc;
 
@@ -52,11 +52,11 @@ impl PackageScan<'_> {
         Ok(())
     }
 
-    /// Adds entries for these, sorted by path, and for the folders above that the archive does not have.
+    /// Adds entries for these members, sorted by path, and for the folders above them that the archive does not have.
     fn take(&mut self, archive: &Arc<Archive>, taken: Vec<Taken<'_>>) {
         let mut last = LayerPath::root();
         for Taken { path, member, has_more_names } in taken {
-            // What is above the path before is known already.
+            // The folders above the last path have their entries already.
             let above = path.folders_above().take_while(|above| !above.is_above(&last));
             self.entries.extend(above.map(|above| Entry::implied(above, self.origin)).collect::<Vec<_>>());
             let (kind, asked) = match &member.kind {
@@ -66,7 +66,7 @@ impl PackageScan<'_> {
                     let (archive, offset, size) = (Arc::clone(archive), *offset, *size);
                     (Kind::Archived(Archived { archive, offset, size, has_more_names }), self.package.mode)
                 }
-                // The selection has refused these.
+                // The selection has refused members of these kinds.
                 MemberKind::HardLink(_) | MemberKind::Sparse | MemberKind::Other(_) => continue,
             };
             let number = |number: u64| u32::try_from(number).unwrap_or_default();

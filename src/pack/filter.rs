@@ -1,24 +1,24 @@
-//! What of a folder goes in.
+//! Decides which files of a folder go into the layer.
 
 use rustix::fs::FileType;
 
 use crate::contents::glob::{Globs, PathGlob};
 
-/// What of a folder goes in. Paths are relative to the package's folder.
+/// Which files of a folder go into the layer. Paths are relative to the package's folder.
 pub(crate) struct Filter<'a> {
     pub(crate) include: Globs,
     pub(crate) exclude: Globs,
-    /// The project's globs, and where the package's folder is for them.
+    /// The globs of the project's `exclude`, and the path of the package's folder in the project.
     pub(crate) project: &'a Globs,
     pub(crate) below: Vec<u8>,
-    /// The glob that the package is; nothing for a folder.
+    /// The glob of the package; `None` if the package is a folder.
     pub(crate) selection: Option<&'a PathGlob>,
     pub(crate) packs_git: bool,
     /// The folder is the project's own, and the project's own files are left out of it.
     pub(crate) leaves_out_own: bool,
 }
 
-/// The manifest and the lockfile: the build's own, and nothing that an image needs.
+/// The manifest and the lockfile. They belong to the build, and no image needs them.
 const OWN: [&[u8]; 2] = [b"oci.toml", b"oci.lock"];
 
 /// Whether a pattern names one of the project's own files.
@@ -28,7 +28,7 @@ pub(crate) fn names_own(pattern: &str) -> bool {
 
 impl Filter<'_> {
     pub(crate) fn excludes(&self, relative: &[u8], name: &[u8], kind: FileType) -> bool {
-        // A worktree's `.git` is a file, and as much this machine's own as the folder.
+        // In a worktree, `.git` is a file. It is of use on this machine alone, as the folder `.git` is.
         (name == b".git" && !self.packs_git)
             || (name == b".oci" && kind == FileType::Directory)
             || (self.leaves_out_own && OWN.contains(&relative))

@@ -115,7 +115,7 @@ impl PackageScan<'_> {
         })
     }
 
-    /// Packs what is in the folder; false if it holds nothing to pack and nothing that is an error.
+    /// Packs what is in the folder. Returns `false` if the folder holds nothing to pack and nothing that is an error.
     pub(crate) fn walk(
         &mut self,
         written: &Placed<String>,
@@ -155,7 +155,7 @@ impl PackageScan<'_> {
         let mut found = found.peekable();
         let is_found = found.peek().is_some();
         if is_found {
-            // Before what is in them, so that all is in its order already.
+            // The folders are added before their content, so that the entries are in order already.
             let above = if selection.is_some() { Some(root.clone()) } else { root.parent() };
             let folders = std::iter::successors(above, LayerPath::parent).take_while(|path| !path.is_root());
             let folders: Vec<Entry> = folders.map(|path| Entry::implied(path, self.origin)).collect();

@@ -1,4 +1,4 @@
-//! What a package names on this machine: where it is, and whether it is there.
+//! Finds what a package names on this machine.
 
 use rustix::fs::FileType;
 use std::path::{Component, Path, PathBuf};
@@ -12,14 +12,14 @@ use crate::pack::package::{PackProblem, PackageScan};
 use crate::source::{At, Placed};
 use crate::{sanitize, suggest};
 
-/// What a package names, and the path that messages and its files go by.
+/// A file or folder that a package names, and the path that messages and entries are named by.
 pub(crate) struct Named {
     pub(crate) host: PathBuf,
     pub(crate) found: HostEntry,
 }
 
 impl PackageScan<'_> {
-    /// Finds `path`, which is `written` or the folder of its glob; `None` if it is not there, and may be missing.
+    /// Finds `path`, which is `written` or the folder of its glob. Returns `None` if it is missing and may be missing.
     ///
     /// A link on the way may lead out of the project only if the package follows links.
     pub(crate) fn find(
@@ -85,7 +85,7 @@ pub(crate) fn normal(path: &Path) -> PathBuf {
     path.components().filter(|component| *component != Component::CurDir).collect()
 }
 
-/// What a file that a layer cannot hold is called.
+/// The name, for messages, of a kind of file that no layer can hold.
 pub(crate) fn kind_of_special(kind: FileType) -> &'static str {
     match kind {
         FileType::Socket => "socket",

@@ -1,4 +1,4 @@
-//! A package of files of an image on its way to entries.
+//! Makes entries of a package of files of an image.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ impl PackageScan<'_> {
             false if selection.is_some() => {
                 Err(blame(TakeError::NoMatch { image: tree.name.clone(), pattern: shown() }))
             }
-            // What an empty folder holds is nothing.
+            // An empty folder has no content to pack.
             false if !self.package.include.is_empty() => {
                 Err(blame(TakeError::Nothing { image: tree.name.clone(), path: shown() }))
             }
@@ -72,7 +72,7 @@ impl PackageScan<'_> {
         }
     }
 
-    /// Adds what is at a real path, and is no folder.
+    /// Adds a path that is no folder. The path has no links on the way.
     pub(crate) fn take_one(&mut self, tree: &ImageTree, path: &LayerPath, to: LayerPath) -> Result<Packed, TakeError> {
         let node = &tree.stack.nodes[path];
         match self.add_node(tree, path, node, to) {
@@ -82,8 +82,8 @@ impl PackageScan<'_> {
         }
     }
 
-    /// Adds what is wanted of a folder, by its real path, and the folders above where it goes; true if that
-    /// is anything.
+    /// Adds the wanted content of a folder, whose path has no links on the way, and the folders above its new place.
+    /// Returns whether it added anything.
     pub(crate) fn take_folder(
         &mut self,
         tree: &ImageTree,
@@ -114,7 +114,7 @@ impl PackageScan<'_> {
         self.request.images.get(&image.value).is_some_and(|tree| tree.platform == *self.request.platform)
     }
 
-    /// What of a folder goes in, by where it goes; a glob may give one place to several things.
+    /// The content of a folder that is packed, by its path in the layer. A glob may give one path to several files.
     fn wanted<'t>(
         &self,
         tree: &'t ImageTree,
@@ -129,13 +129,13 @@ impl PackageScan<'_> {
         for (path, node) in tree.stack.within(folder) {
             let start = if folder.is_root() { 0 } else { folder.as_bytes().len() + 1 };
             let relative = &path.as_bytes()[start..];
-            // Where the names of the folders above end, and the whole.
+            // The ends of the names of the folders above, and of the whole path.
             let ends = || memchr::memchr_iter(b'/', relative).chain([relative.len()]);
             let matches = |globs: &Globs| !globs.is_empty() && ends().any(|end| globs.matches(&relative[..end]));
             if matches(&exclude) || !(include.is_empty() || matches(&include)) {
                 continue;
             }
-            // The part of the path that stays behind.
+            // The part of the path that the layer does not have.
             let dropped = match selection {
                 None => 0,
                 Some(selection) => match ends().find(|end| selection.matches(&relative[..*end])) {
@@ -145,7 +145,7 @@ impl PackageScan<'_> {
                 },
             };
             wanted.insert((to.join(&relative[dropped..]), path), node);
-            // Of folders all of which goes in, those above came before.
+            // Where a folder is packed whole, the folders above have been added before.
             let above = path.folders_above().take_while(|above| !is_all && folder.is_above(above));
             for (above, end) in above.zip(memchr::memrchr_iter(b'/', relative).take_while(|end| *end > dropped)) {
                 if let Some((path, node)) = tree.stack.nodes.get_key_value(&above) {
@@ -163,7 +163,7 @@ impl PackageScan<'_> {
         Ok(wanted)
     }
 
-    /// Adds one path; the error says why it cannot be.
+    /// Adds one path. The error says why it cannot be packed.
     fn add_node(&mut self, tree: &ImageTree, path: &LayerPath, node: &PathNode, to: LayerPath) -> Option<TakeError> {
         let (kind, mode) = match &node.kind {
             PathKind::Folder => (Kind::Folder(Claim::Packed), self.package.folder_mode.unwrap_or(node.mode)),
@@ -207,8 +207,8 @@ impl PackageScan<'_> {
 }
 
 impl ImageTree {
-    /// The error for a path that leads to nothing, with the nearest that does not; what else can be done where
-    /// nothing is near.
+    /// The error for a path that leads to nothing. Its help has the nearest path that exists, or says what else can be
+    /// done.
     pub(crate) fn missing(&self, path: &LayerPath, dead_end: Option<DeadEnd>, otherwise: &str) -> TakeError {
         let (image, shown) = (self.name.clone(), path.to_string());
         let help = match dead_end {
@@ -227,7 +227,7 @@ impl ImageTree {
         TakeError::Missing { image, path: shown, help: Some(help) }
     }
 
-    /// What is beside a missing path and has nearly its name.
+    /// A path beside a missing path that has nearly its name.
     fn nearest(&self, missing: &LayerPath) -> Option<LayerPath> {
         let folder = missing.parent()?;
         let beside =
@@ -239,7 +239,7 @@ impl ImageTree {
     }
 }
 
-/// These errors, each kind once, with how many more there are.
+/// The first error of each kind, with how many more of that kind there are.
 fn gathered(errors: Vec<TakeError>) -> Vec<TakeError> {
     let mut kinds: Vec<TakeError> = Vec::new();
     for error in errors {

@@ -363,7 +363,7 @@ mod tests {
         for (path, mode) in [("", 0o755), ("p", 0o755), ("p/locked", 0o000)] {
             std::fs::set_permissions(project.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
         }
-        // As nobody, since root may read everything; this changes only the thread that asks for it.
+        // The test becomes the user `nobody`, since root may read everything. Only this thread changes its user.
         let as_nobody = || {
             if rustix::process::geteuid().is_root() {
                 rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65534)).unwrap();

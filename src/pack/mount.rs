@@ -1,4 +1,4 @@
-//! What a step mounts of an image: a layer of its own, which is only unpacked.
+//! Makes the layer that a step mounts of an image. It is unpacked, and is in no image.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use crate::sanitize;
 use crate::source::{At, Placed};
 
 impl Tree {
-    /// Where in the tree of a mount the file or folder is.
+    /// The path of the file or folder in the tree of a mount.
     pub(crate) const MOUNTED: &str = "mounted";
 
-    /// A file or folder of an image, and nothing else: never a link, which would lead out of the image on
-    /// this machine. Of several problems the first is the error.
+    /// The tree of one file or folder of an image. It is never a link, which would lead out of the image on this
+    /// machine. The error is the first problem.
     pub(crate) fn mounted(
         request: &ScanRequest<'_>,
         image: &Arc<ImageTree>,
@@ -36,7 +36,7 @@ impl Tree {
         let to = LayerPath::root().join(Self::MOUNTED.as_bytes());
         let mut problems = Vec::new();
         if image.stack.is_folder(&found) {
-            // Of the root there is no entry that could be taken.
+            // The root of an image has no entry.
             scan.entries.push(Entry::implied(to.clone(), 0));
             scan.take_folder(image, &found, to, None, &mut problems)?;
         } else {

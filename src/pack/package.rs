@@ -1,4 +1,4 @@
-//! One package on its way to entries, and what all forms of packages have in common.
+//! Makes entries of one package: the parts that all forms of packages have in common.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::sanitize;
 use crate::source::{At, Placed};
 use crate::store::Store;
 
-/// What goes into one layer.
+/// Asks for the content of one layer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScanRequest<'a> {
     pub(crate) packages: &'a [Package],
@@ -27,7 +27,7 @@ pub(crate) struct ScanRequest<'a> {
     /// Kinds of files whose patterns stay out of folder packages too.
     pub(crate) ignore: &'a [IgnoreFile],
     pub(crate) platform: &'a Platform,
-    /// Has the listings of archives that were read before.
+    /// The store has the listings of archives that were read before.
     pub(crate) store: &'a Store,
     /// Listings of archives that are read are recorded in the store.
     pub(crate) records: bool,
@@ -38,7 +38,7 @@ pub(crate) struct ScanRequest<'a> {
 /// A fault of a package, with the place in `oci.toml` to blame.
 pub(crate) type PackProblem = At<LayerError>;
 
-/// One package on its way to entries.
+/// One package, and the entries that were made of it so far.
 pub(crate) struct PackageScan<'a> {
     pub(crate) request: &'a ScanRequest<'a>,
     pub(crate) package: &'a Package,
@@ -61,7 +61,7 @@ impl<'a> PackageScan<'a> {
 }
 
 impl PackageScan<'_> {
-    /// Adds one thing and the folders above it.
+    /// Adds one entry, and the folders above it.
     pub(crate) fn add(&mut self, path: LayerPath, kind: Kind, default: Mode) {
         let origin = self.origin;
         self.entries.extend(path.folders_above().map(|path| Entry::implied(path, origin)));
@@ -82,7 +82,7 @@ impl PackageScan<'_> {
         Placed::new(expand(written, self.request.platform), written.place.clone())
     }
 
-    /// Where one thing goes; it cannot be the root.
+    /// The path in the layer of one file. It cannot be the root.
     pub(crate) fn destination(&self, to: &Placed<String>) -> Result<LayerPath, PackProblem> {
         let path = self.destination_root(to)?;
         if path.is_root() {
@@ -91,7 +91,7 @@ impl PackageScan<'_> {
         Ok(path)
     }
 
-    /// The folder that several things go in; it may be the root.
+    /// The folder in the layer that several files go into. It may be the root.
     pub(crate) fn destination_root(&self, to: &Placed<String>) -> Result<LayerPath, PackProblem> {
         let path = LayerPath::parse(to.as_bytes())
             .map_err(|source| At::new(LayerError::InvalidPath { path: sanitize::name(to), source }, &to.place, ""))?;

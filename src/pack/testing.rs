@@ -29,7 +29,7 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// A project of these files; a name that ends in `/` is a folder.
+    /// Makes a project of these files. A name that ends in `/` is a folder.
     pub(crate) fn new(files: &[&str]) -> Self {
         let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store = Store::open(cache.path()).unwrap();
@@ -88,7 +88,7 @@ impl Project {
         self.scan(packages).unwrap_err().iter().map(codes).collect()
     }
 
-    /// What the packages hold, a line for each entry.
+    /// The entries of the packages, a line for each.
     pub(crate) fn listing(&self, packages: &[Package]) -> Vec<String> {
         listing(&self.scan(packages).unwrap())
     }
@@ -123,7 +123,7 @@ pub(crate) fn placed(text: &str) -> Placed<String> {
     Placed::new(text.to_owned(), place(text))
 }
 
-/// A place of its own for every text.
+/// A place in a manifest. Every text has another.
 fn place(text: &str) -> Place {
     let start = text.bytes().fold(0, |sum: usize, byte| (sum * 31 + usize::from(byte)) % 4000);
     Source::new("oci.toml", " ".repeat(5000)).place(start..start + 1)
@@ -195,7 +195,7 @@ pub(crate) struct RawMember<'a> {
 }
 
 impl RawMember<'_> {
-    /// Its header and content, up to a whole block.
+    /// The header and content of the member, up to a whole block.
     pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
         let mut header = tar::Header::new_ustar();
         header.as_mut_bytes()[..self.name.len()].copy_from_slice(self.name);

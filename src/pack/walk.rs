@@ -32,18 +32,18 @@ use crate::pack::walk::listed::{Listed, leaves};
 use crate::pack::walk::pending::{Loop, Opener, Pending};
 use crate::source::{At, Place};
 
-/// Something to pack.
+/// A file or folder to pack.
 pub(crate) struct ToPack {
     pub(crate) path: LayerPath,
     pub(crate) kind: Kind,
-    /// As the stat has it; of files only.
+    /// The mode from the stat; for files only.
     pub(crate) mode: u32,
 }
 
 /// From this many folders on, several threads read them.
 const MANY: usize = 16;
 
-/// The most threads: more of them get in each other's way in the kernel.
+/// The most threads. More threads wait for each other's locks in the kernel.
 const THREADS: usize = 4;
 
 /// The longest path that Linux takes, in bytes.
@@ -66,17 +66,17 @@ pub(crate) struct Walk<'a> {
     pub(crate) place: &'a Place,
 }
 
-/// What one thread does of a walk.
+/// The part of a walk that one thread does.
 struct Reader<'w, 'a> {
     walk: &'w Walk<'a>,
     found: Vec<ToPack>,
     problems: Vec<At<LayerError>>,
-    /// For the names of the folder that is read.
+    /// A buffer for the names of the folder that is read.
     buffer: Vec<u8>,
 }
 
 impl Walk<'_> {
-    /// Everything to pack of the folder `host`, sorted, and all that stands in the way.
+    /// Returns everything to pack of the folder `host`, sorted, and all problems.
     ///
     /// `folder` is the package's folder, which may be open for its path alone; `ignored` is what ignore files
     /// above it say.
@@ -116,7 +116,7 @@ impl Walk<'_> {
         let (found, problems): (Vec<_>, Vec<_>) =
             readers.into_iter().map(|reader| (reader.found, reader.problems)).unzip();
         let mut problems: Vec<_> = problems.into_iter().flatten().collect();
-        // Folders are not read in an order that anyone could count on.
+        // Threads read folders in any order.
         problems.sort_by_cached_key(ToString::to_string);
         // One error is enough for all that is too deep in one folder.
         problems.dedup_by(|one, other| {
@@ -127,7 +127,7 @@ impl Walk<'_> {
 }
 
 impl Walk<'_> {
-    /// The path from the project's folder of what is in the package's.
+    /// The path, from the project's folder, of a file in the package's folder.
     fn path_in_project(&self, relative: &[u8]) -> Vec<u8> {
         let slash: &[u8] = if self.inside.is_empty() || relative.is_empty() { b"" } else { b"/" };
         [&self.inside, slash, relative].concat()
@@ -151,7 +151,7 @@ impl<'w, 'a> Reader<'w, 'a> {
         if std::mem::replace(&mut folder.is_packed, true) {
             return;
         }
-        // What a glob's matches go to is no part of the package; a folder's own place is.
+        // The folder that a glob's matches go into is no part of the package. The place of a packed folder is.
         let above = match self.walk.filter.selection {
             Some(_) => Some(self.walk.root.clone()),
             None => self.walk.root.parent(),
@@ -171,7 +171,7 @@ impl<'w, 'a> Reader<'w, 'a> {
         if let Err(errno) = self.names(&mut folder, pending, buffer.spare_capacity_mut()) {
             let path = sanitize::path(&folder.host, self.walk.folder);
             self.problem(match errno {
-                // It was a folder when it was listed.
+                // The name was a folder when it was listed.
                 Errno::NOTDIR | Errno::LOOP | Errno::NOENT => LayerError::Changed { path },
                 errno => LayerError::Unreadable { path, source: errno.into() },
             });
@@ -345,7 +345,7 @@ mod tests {
         std::thread::scope(|scope| {
             let exchanger = scope.spawn(|| {
                 while !is_done.load(Ordering::Relaxed) {
-                    // Twice, so that in the end all is as it was.
+                    // The names are exchanged twice, so that in the end they are as they were.
                     for _ in 0..2 {
                         renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
                     }
@@ -460,7 +460,7 @@ mod tests {
             let flags = rustix::fs::OFlags::RDONLY;
             folder = rustix::fs::openat(&folder, "d", flags, rustix::fs::Mode::empty()).unwrap();
         }
-        // More folders than may be open at once, and none is missed.
+        // There are more folders than may be open at once, and all of them are read.
         assert_eq!(project.scan(&[path("p")]).unwrap().entries.len(), 2201);
         let long = "d".repeat(200);
         for _ in 0..10 {

@@ -18,15 +18,15 @@ pub(crate) struct Docker {
 #[derive(Debug)]
 struct Pattern {
     regex: Regex,
-    /// It begins with `!`.
+    /// The pattern begins with `!`.
     puts_back: bool,
 }
 
-/// For each pattern, whether a folder above matches it.
+/// For each pattern, whether it matches a folder above the path.
 pub(crate) type Above = Arc<[bool]>;
 
 impl Docker {
-    /// Reads the patterns; the error is a line, counted from 1, that is no pattern.
+    /// Reads the patterns. The error is the number, from 1, of a line that is no pattern.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, usize> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let text = String::from_utf8_lossy(text);
@@ -49,7 +49,7 @@ impl Docker {
         Ok(Self { patterns })
     }
 
-    /// Where no folder above counts.
+    /// The state of a folder that has none above it.
     pub(crate) fn top(&self) -> Above {
         vec![false; self.patterns.len()].into()
     }
@@ -90,7 +90,7 @@ fn clean(path: &str) -> String {
     names.join("/")
 }
 
-/// The regular expression that Docker makes of a pattern; `None` if it is no pattern.
+/// The regular expression that Docker makes of a pattern. Returns `None` if the text is no pattern.
 fn regex(pattern: &str) -> Option<Regex> {
     let mut text = String::from(r"(?s-u)\A");
     let mut rest = pattern.chars().peekable();
@@ -103,7 +103,7 @@ fn regex(pattern: &str) -> Option<Regex> {
             '*' => text.push_str("[^/]*"),
             '?' => text.push_str("(?u:[^/])"),
             '[' => put_class(&mut rest, &mut text)?,
-            // One at the end is just a character.
+            // A backslash at the end is an ordinary character.
             '\\' => put_literal(rest.next().unwrap_or('\\'), &mut text),
             _ => put_literal(character, &mut text),
         }
@@ -112,7 +112,7 @@ fn regex(pattern: &str) -> Option<Regex> {
     Regex::builder().syntax(syntax::Config::new().utf8(false)).build(&text).ok()
 }
 
-/// A set such as `[a-z]` or `[^/]`; `None` if it does not end.
+/// Reads a set such as `[a-z]` or `[^/]`. Returns `None` if its end is missing.
 fn put_class(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, text: &mut String) -> Option<()> {
     text.push_str("(?u:[");
     if rest.next_if_eq(&'^').is_some() {
@@ -178,7 +178,7 @@ mod tests {
             ("/foo/bar", "foo/bar", true),
             ("foo/bar", "foo/bar", true),
             ("foo", "d/foo", false),
-            // Folders.
+            // Patterns that match folders.
             ("node_modules", "node_modules/a/b", true),
             ("node_modules/", "node_modules/a", true),
             ("**/node_modules", "a/node_modules/b", true),
@@ -195,7 +195,7 @@ mod tests {
             ("a/**/b", "a/b", true),
             ("a/**/b", "a/x/y/b", true),
             ("a/**/b", "a/xb", false),
-            // How it is written.
+            // Byte order marks, spaces, `#` and doubled slashes.
             ("\u{feff}foo", "foo", true),
             ("  foo  \r\n", "foo", true),
             (" # no comment", "# no comment", true),

@@ -31,7 +31,7 @@ pub(crate) fn line(line: &str) -> String {
     written
 }
 
-/// The set of characters that a text begins with, behind its bracket, and what follows it. `None` if it has no end.
+/// The set of characters that begins behind a bracket, and the text after it. Returns `None` if the set has no end.
 fn set(text: &str) -> Option<(String, &str)> {
     let mut set = String::from("[");
     let mut rest = text;
@@ -59,7 +59,7 @@ fn set(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// The characters of a class, as they stand in a set; `None` for a name that git does not know.
+/// The characters of a class, as they are written in a set. Returns `None` for a name that git does not know.
 fn class(name: &str) -> Option<&'static str> {
     Some(match name {
         "alnum" => "a-zA-Z0-9",
@@ -70,7 +70,7 @@ fn class(name: &str) -> Option<&'static str> {
         "graph" => "\"-~!",
         "lower" => "a-z",
         "print" => " -~",
-        // Its first range does not begin with the `!` that would turn the set round.
+        // The first range does not begin with `!`, which would invert the set.
         "punct" => ":-@!-/[-`{-~",
         "space" => " \t-\r",
         "upper" => "A-Z",

@@ -1,9 +1,10 @@
 //! What `.dockerignore` and `.gitignore` leave out of folder packages, where `[project] ignore-files` says that
 //! they count.
 //!
-//! `.dockerignore` is that of the project's folder. `.gitignore` may be in every folder from the project's down to
-//! the file in question; what git knows besides (`.git/info/exclude`, a user's own file) is a machine's own, and
-//! does not count. What a package names by its path is packed whatever they say: only what is in it is judged.
+//! `.dockerignore` counts in the project's folder alone. `.gitignore` counts in every folder from the project's down to
+//! the file in question. Other ignore files of git (`.git/info/exclude`, a user's own file) differ between machines, and
+//! do not count. A file or folder that a package names by its path is always packed: only the content of a folder is
+//! judged.
 
 mod docker;
 mod git;
@@ -29,7 +30,7 @@ use crate::manifest::{Package, PackageContent};
 use crate::model::Platform;
 use docker::{Above, Docker};
 
-/// No such file is larger, in bytes.
+/// The most bytes that an ignore file may have.
 const LARGEST: u64 = 1 << 20;
 
 /// The ignore files of a project.
@@ -39,34 +40,34 @@ pub(crate) struct Ignores {
     git: bool,
 }
 
-/// What counts in a folder.
+/// The patterns that count in a folder.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InFolder {
     docker: Option<Above>,
     git: Option<Arc<GitRules>>,
 }
 
-/// A `.gitignore`, and those in folders above.
+/// A `.gitignore`, and the `.gitignore` files in the folders above it.
 #[derive(Debug)]
 struct GitRules {
     rules: Gitignore,
-    /// How many bytes of a path say which folder it is in, with the slash behind.
+    /// The length in bytes of the path of its folder, with the slash at the end.
     start: usize,
     above: Option<Arc<GitRules>>,
 }
 
-/// What is said of a path.
+/// What ignore files say of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     GoesIn,
-    /// So is everything in it.
+    /// The path is left out, and so is everything in it.
     IsLeftOut,
-    /// It is a folder, and something in it may go in.
+    /// The path is a folder that is left out, but something in it may be put back.
     IsLeftOutAlone,
 }
 
 impl Ignores {
-    /// Reads what counts everywhere in the project's folder.
+    /// Reads the ignore files of the project's folder, which count everywhere in it.
     pub(crate) fn read(files: &[IgnoreFile], project: &Path) -> Result<Self, LayerError> {
         let git = files.contains(&IgnoreFile::Git);
         let mut docker = None;
@@ -90,7 +91,8 @@ impl Ignores {
         self.docker.is_none() && !self.git
     }
 
-    /// What counts in a package's folder, as far as files above it say; `inside` is where in the project it is.
+    /// The patterns that count in a package's folder and come from ignore files above it. `inside` is the path of the
+    /// folder in the project.
     pub(crate) fn in_package(&self, project: &Path, inside: Option<&Path>) -> Result<InFolder, LayerError> {
         let Some(inside) = inside else { return Ok(InFolder::default()) };
         let mut found = InFolder { docker: self.docker.as_ref().map(Docker::top), git: None };
@@ -105,7 +107,7 @@ impl Ignores {
         Ok(found)
     }
 
-    /// What counts in a folder that is open, and has this path; `above` counts in the one above.
+    /// The patterns that count in an open folder that has this path. `above` are those of the folder above.
     pub(crate) fn entered(&self, above: &InFolder, folder: impl AsFd, path: &[u8]) -> Result<InFolder, LayerError> {
         if !self.git {
             return Ok(above.clone());
@@ -126,13 +128,13 @@ impl Ignores {
         Ok(InFolder { git, ..above.clone() })
     }
 
-    /// What counts in a folder as far as its path decides it.
+    /// The patterns of a folder as far as its path decides them.
     pub(crate) fn below(&self, above: &InFolder, path: &[u8]) -> InFolder {
         let docker = self.docker.as_ref().zip(above.docker.as_ref()).map(|(docker, above)| docker.within(above, path));
         InFolder { docker, git: above.git.clone() }
     }
 
-    /// Whether something in a folder is left out; the path is from the project's folder.
+    /// What the ignore files say of something in a folder. The path is relative to the project's folder.
     pub(crate) fn judge(&self, folder: &InFolder, path: &[u8], kind: FileType) -> Verdict {
         let is_folder = kind == FileType::Directory;
         let rules = std::iter::successors(folder.git.as_deref(), |rules| rules.above.as_deref());
@@ -172,7 +174,7 @@ impl GitRules {
     }
 }
 
-/// The content of a small file in a folder; `None` if there is none.
+/// The content of a small file in a folder. Returns `None` if the file is missing.
 fn read(folder: impl AsFd, name: &str, shown: &str) -> Result<Option<Vec<u8>>, LayerError> {
     let bad = |reason: &str| LayerError::IgnoreFile { path: shown.to_owned(), reason: reason.to_owned() };
     let unreadable = |errno: Errno| LayerError::Unreadable { path: shown.to_owned(), source: errno.into() };

@@ -46,11 +46,11 @@ fn dockerignore_counts_from_the_project_s_folder() {
     assert_eq!(names(&docker, &files, &path_to(".", "/p")), [&["/p"], &all[..]].concat());
     let expected = ["/src", "/src/gen", "/src/gen/deep", "/src/gen/deep/y", "/src/keep.log", "/src/main.c"];
     assert_eq!(names(&docker, &files, &path("src")), expected);
-    // What is named is packed: only what is in it is judged.
+    // A folder that is named is packed: only its content is judged.
     assert_eq!(names(&docker, &files, &path("dist")), ["/dist", "/dist/app"]);
     assert_eq!(names(&docker, &files, &path("a.log")), ["/a.log"]);
     assert_eq!(names(&docker, &files, &path("src/*")), ["/gen", "/gen/deep", "/gen/deep/y", "/keep.log", "/main.c"]);
-    // Nobody asked for it, or it is a folder's own.
+    // Ignore files do not count in this project, or the file is in a folder where it does not count.
     assert!(names(&[], &files, &path("src")).contains(&"/src/b.log".to_owned()));
     let nested = with(&[("src/.dockerignore", "main.c\n")]);
     assert!(names(&docker, &nested, &path("src")).contains(&"/src/main.c".to_owned()));

@@ -1,4 +1,4 @@
-//! A name in a folder that a walk reads, and what it stands for.
+//! Finds what a name in a folder stands for.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -17,24 +17,24 @@ use crate::sanitize;
 pub(crate) struct Listed<'n> {
     pub(crate) fd: &'n Arc<OwnedFd>,
     pub(crate) name: &'n [u8],
-    /// From the package's folder.
+    /// The path from the package's folder.
     pub(crate) relative: &'n [u8],
-    /// What the folder says that it is.
+    /// The kind of file that the folder's listing has for the name.
     pub(crate) kind: FileType,
 }
 
 impl Reader<'_, '_> {
-    /// What the name stands for, with its stat if that was needed; `None` if it is not to be packed.
+    /// Finds what the name stands for, with its stat if that was needed. Returns `None` if it is not to be packed.
     pub(crate) fn kind(&mut self, folder: &Pending, listed: &Listed<'_>) -> Option<(FileType, Option<Stat>)> {
         let Listed { fd, name, relative, kind: listed } = *listed;
-        // Most file systems list a name's kind with it. Only of a file more must be known.
+        // Most file systems list the kind of each name. Only a file needs a stat.
         if listed == FileType::Directory || (listed == FileType::Symlink && !self.walk.follow) {
             return Some((listed, None));
         }
         let flags = if self.walk.follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
         match statat(fd, name, flags) {
             Ok(stat) => Some((FileType::from_raw_mode(stat.st_mode), Some(stat))),
-            // It went away since the folder was listed.
+            // The file was deleted since the folder was listed.
             Err(Errno::NOENT) if listed != FileType::Symlink => None,
             Err(_) if self.walk.filter.excludes(relative, name, listed) => None,
             Err(errno) => {

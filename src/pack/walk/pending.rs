@@ -19,20 +19,20 @@ const OPEN_LEVELS: usize = 32;
 
 /// A folder that is still to be read.
 pub(crate) struct Pending {
-    /// For messages.
+    /// The path of the folder for messages.
     pub(crate) host: Arc<Path>,
     pub(crate) opener: Opener,
-    /// From the package's folder; empty for the package's folder itself.
+    /// The path from the package's folder; empty for that folder itself.
     pub(crate) relative: Vec<u8>,
-    /// Where it goes. Within a glob without `**`, `None` until something matches.
+    /// The path of the folder in the layer. For a glob without `**`, `None` until something matches.
     pub(crate) path: Option<LayerPath>,
-    /// The glob matched it or a folder above, or there is none.
+    /// The glob matched the folder or one above it, or there is no glob.
     pub(crate) is_selected: bool,
-    /// `include` matched it or a folder above, or there is none.
+    /// `include` matched the folder or one above it, or there is no `include`.
     pub(crate) is_included: bool,
-    /// It has its entry.
+    /// The folder has its entry.
     pub(crate) is_packed: bool,
-    /// What ignore files above it say of what is in it.
+    /// The patterns of ignore files above the folder that count in it.
     pub(crate) ignored: InFolder,
     /// The folders above by device and inode, known only where links are followed.
     pub(crate) trail: Option<Arc<Trail>>,
@@ -40,9 +40,9 @@ pub(crate) struct Pending {
 
 /// How a folder is reached from one that is open.
 pub(crate) struct Opener {
-    /// A folder above: the one that it is in, or for very deep ones one further up.
+    /// An open folder above: its parent, or for very deep folders one further up.
     above: Arc<OwnedFd>,
-    /// Where in [`Pending::relative`] the path from there begins.
+    /// The offset in [`Pending::relative`] at which the path from `above` begins.
     start: usize,
 }
 
@@ -61,7 +61,7 @@ pub(crate) enum Loop {
 }
 
 impl Opener {
-    /// For the package's folder, which is open itself.
+    /// The package's folder, which is open itself.
     pub(crate) fn of_root(folder: OwnedFd) -> Self {
         Self { above: Arc::new(folder), start: 0 }
     }
@@ -78,8 +78,8 @@ impl Pending {
         names.try_fold(reached, |reached, name| openat(&reached, name, flags, Mode::empty()))
     }
 
-    /// How the folder `name` in this one is reached. This one is open as `fd`, and `relative` is the path of the other
-    /// from the package's folder.
+    /// How to reach the folder `name` in this folder. This folder is open as `fd`. `relative` is the path of the other
+    /// folder from the package's folder.
     pub(crate) fn opener_of(&self, fd: &Arc<OwnedFd>, name: &[u8], relative: &[u8]) -> Opener {
         let depth = memchr::memchr_iter(b'/', relative).count();
         match depth < OPEN_LEVELS || depth.is_multiple_of(OPEN_LEVELS) {
