@@ -1,4 +1,4 @@
-//! Tests of what only root can do, for whoever runs them: an ordinary user is root in a namespace.
+//! Lets an ordinary user run tests of what only root can do: the user is root in a namespace.
 
 use std::process::Command;
 

@@ -24,7 +24,7 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// The same with a command's `-v` counted as `--verbose`.
+    /// Counts a command's `-v` as `--verbose`.
     pub(crate) fn with_short_flags(mut self) -> Self {
         self.global.verbose |= self.command.is_verbose();
         self

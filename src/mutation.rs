@@ -1,5 +1,4 @@
-//! Text that something happened to, for tests of everything that reads what others wrote. The cases are
-//! the same in every run.
+//! Damages texts, for tests of all code that reads what other programs or people wrote. Every run has equal cases.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -72,7 +71,7 @@ impl Change {
     }
 }
 
-/// Shows `look` so many changed versions of these texts, the same ones in every run.
+/// Calls `look` with so many changed versions of these texts. Every run has equal versions.
 pub(crate) fn changed(texts: &'static [&'static str], count: u32, look: impl Fn(&[u8])) {
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let config = Config { cases: count, failure_persistence: None, ..Config::default() };

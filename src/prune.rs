@@ -135,7 +135,7 @@ mod tests {
         Store::open(&root).unwrap()
     }
 
-    /// File systems' clocks tick slowly: whoever begins to work afterwards is younger than what was marked.
+    /// Waits until the file system's clock has gone on: work that begins afterwards has a later time than the mark.
     fn tick() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }

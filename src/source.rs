@@ -170,7 +170,7 @@ impl<E> At<E> {
         Self { error: Box::new(error), source: place.source.clone(), labels: vec![(place.span.clone(), label.into())] }
     }
 
-    /// The same places, blamed for what `change` makes of the error.
+    /// Changes the error, and keeps its places.
     pub(crate) fn map<F>(self, change: impl FnOnce(E) -> F) -> At<F> {
         At { error: Box::new(change(*self.error)), source: self.source, labels: self.labels }
     }

@@ -54,7 +54,7 @@ fn check(chosen: &Chosen) -> Result<(), Failure> {
     if differences.is_empty() {
         return missing.map_or(Ok(()), Err);
     }
-    // Warnings are shown as errors are, and the program returns 0 all the same.
+    // Warnings are rendered as errors are, but the exit status is 0.
     let (report, status): (fn(&Difference<'_>) -> Report, _) = match locked {
         true => (error, Status::Failed),
         false => (warning, Status::Done),

@@ -41,7 +41,7 @@ pub(crate) use blob::{BaseLayerError, each_member, plain};
 pub(crate) use error::ArchiveError;
 pub(crate) use links::{BaseLinks, LayerLinks};
 
-/// Counted up whenever a listing says something else of the same archive.
+/// The version of the format. It is raised whenever the listing of an unchanged archive changes.
 const LISTING_VERSION: u32 = 2;
 
 const LISTINGS: Shelf<Listing> = Shelf::new("archive", LISTING_VERSION);

@@ -18,8 +18,8 @@ pub(crate) struct FileLock {
     file: File,
 }
 
-/// The locks that this process holds, by device and inode of their files, and how often: whoever waits for one of these
-/// waits for no other process.
+/// How many times this process holds each lock, by device and inode of the file. A thread that waits for one of these
+/// locks waits for a thread of this process.
 static OWN: Mutex<BTreeMap<(u64, u64), usize>> = Mutex::new(BTreeMap::new());
 
 impl FileLock {

@@ -124,8 +124,8 @@ pub(crate) fn create_unique_folder(folder: &Path, prefix: &str) -> Result<PathBu
     Ok(builder.tempdir_in(folder).context("create a folder in", folder)?.keep())
 }
 
-/// Replaces the file by `bytes`, atomically: a reader sees the old or the new content, and so does
-/// whoever comes after a crash. `mode` is what it gets, whatever the umask.
+/// Replaces the file by `bytes`, atomically: a reader sees the old or the new content, also after a
+/// crash. The file gets `mode`, whatever the umask.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     // What cannot be written is the file that was asked for, not the one that would have become it.
     let in_place = |error: FileError| FileError::new("write", path, error.source);

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The manifest that is made for such an image is OCI's, with the archive's own bytes as its blobs and
-//! the media type that each layer's first bytes tell. It depends on nothing else, so its digest, which
-//! the lockfile has, is the same on every machine.
+//! the media type that each layer's first bytes tell. It depends on nothing else, so every machine
+//! computes the digest that the lockfile has.
 
 use std::collections::BTreeMap;
 

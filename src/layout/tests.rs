@@ -243,7 +243,7 @@ fn an_archive_that_is_both_is_what_was_asked_for() {
     bench.file("both.tar", &tar(&both));
     let oci = bench.pin("both.tar").unwrap();
     assert_eq!(oci.digest, bench.pin("oci-archive:both.tar").unwrap().digest);
-    // Here even the manifests are the same.
+    // In this archive even the manifests are equal.
     assert_eq!(oci.digest, bench.pin("docker-archive:both.tar:a:1").unwrap().digest);
     assert!(matches!(bench.error("docker-archive:both.tar:1"), LayoutError::NoSuchImage { .. }));
 }

@@ -1,8 +1,8 @@
 //! `oci.lock`: which digest every base stands for.
 //!
-//! The file is read strictly and written byte for byte by [`format`]. A [`Lock`] is the same as a value;
-//! [`LockEntry::is_current`] says whether an entry still is what `oci.toml` asks for, [`Lock::renames`] which
-//! entries belong to bases that have another name now, and [`Lock::changes`] what moved between two locks.
+//! The file is read strictly and written byte for byte by [`format`]. A [`Lock`] is its content as a value.
+//! [`LockEntry::is_current`] says whether an entry still is what `oci.toml` asks for. [`Lock::renames`] finds entries of
+//! bases that have another name now. [`Lock::changes`] lists what moved between two locks.
 
 mod conflict;
 mod format;
@@ -79,8 +79,8 @@ impl Lock {
         }
     }
 
-    /// The same, but a lockfile that git could not merge is what both sides agree on, and comes with the
-    /// names of the entries that they do not agree on.
+    /// Loads a lockfile, also one that git could not merge. Of that it returns the entries on which both sides agree,
+    /// and the names of the others.
     pub(crate) fn load_agreed(path: &Path, name: &str) -> Result<(Self, Option<BTreeSet<String>>), LoadError> {
         let Some(source) = source(path, name)? else { return Ok((Self::default(), None)) };
         let Some(marker) = conflict::first_marker(&source) else {

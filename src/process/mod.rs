@@ -218,8 +218,8 @@ impl Invocation {
         self
     }
 
-    /// It is short and has to be done all the same, as what removes the remains of other work:
-    /// [`capture`](Self::capture) runs it after an interrupt too.
+    /// For a short program that has to run even then, such as one that removes the remains of other work:
+    /// [`capture`](Self::capture) runs it after an interrupt, too.
     pub(crate) fn despite_interrupts(mut self) -> Self {
         self.despite_interrupts = true;
         self

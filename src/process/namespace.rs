@@ -1,9 +1,9 @@
 //! Starting a process in namespaces of its own (`namespaces(7)`).
 //!
 //! A process with several threads, as this one, cannot enter a user namespace; its forked child can,
-//! before it executes its program. But a child may not write its own ID map, so there is a talk over
-//! two pipes: the child says who it is once it stands in the new user namespace, a thread of the
-//! parent (the [`Witness`]) writes the map or has `newuidmap` write it, and answers. How far the
+//! before it executes its program. But a child may not write its own ID map, so the two talk over
+//! two pipes: the child sends its process ID once it is in the new user namespace. A thread of the
+//! parent (the [`Witness`]) writes the map, or has `newuidmap` write it, and answers. How far the
 //! child came tells which step a failed start failed at, since an error number alone does not.
 
 use std::io::{self, Read, Write};

@@ -1,13 +1,12 @@
 //! Whether a process still moves bytes: what tells a large and slow transfer from one that hangs.
 //!
-//! The kernel counts what a process reads and writes, sockets and files alike. A transfer in which
-//! neither grows waits for someone who has gone silent; one that grows by a few bytes a second waits for someone who
-//! wants it to wait.
+//! The kernel counts what a process reads and writes, sockets and files alike. If neither count grows, the other end of
+//! a transfer has gone silent. If a count grows by a few bytes a second, the other end holds the transfer up on purpose.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How often it is looked.
+/// How often the counts are read.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Less than this many bytes in each second of the limit is nothing.

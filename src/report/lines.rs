@@ -41,7 +41,7 @@ impl Reporter for Lines {
     }
 }
 
-/// What is said of an event, to those who want at least so much.
+/// The line for an event, and the least verbosity at which it is shown.
 ///
 /// Whatever of it others wrote is made safe here, and credentials are struck out.
 pub(super) fn line(event: Event<'_>) -> Option<(Verbosity, String)> {

@@ -10,7 +10,7 @@
 //! | `filter.*.clean`, `.process` | `status`, for files whose time is new | off, or as the user's own settings have them: [`Git::filters`] |
 //! | the settings of submodules | `status` in each of them | git looks at their commits alone; we ask each in this way |
 //! | remotes of a partial clone | any question about an object that is not there | no protocol is allowed, and no fetch |
-//! | pagers, aliases, external diffs, `ssh` | nothing that is asked here | overridden all the same |
+//! | pagers, aliases, external diffs, `ssh` | no question that is asked here | overridden to be sure |
 
 mod changes;
 

@@ -38,7 +38,7 @@ impl Steps<'_> {
         let mut tar = contents::plain(blob, &made.descriptor.media_type)?;
         let mut blob = self.store.start_blob()?;
         let written = self.compress(&mut tar, compression, &mut blob)?;
-        // What cannot be the same layer is made anew.
+        // If the tar is not equal to the layer of before, the step has to run again.
         if written.diff_id != made.diff_id {
             return Ok(Recorded::Miss);
         }

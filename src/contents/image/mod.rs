@@ -61,8 +61,7 @@ impl ImageTree {
         Ok(Some(tree))
     }
 
-    /// The same; the layers that the store does not know are read, and known from then on. Their blobs have to
-    /// be in the store.
+    /// What the image holds. Layers without a record are read, and get one. Their blobs have to be in the store.
     pub(crate) fn read(name: &str, image: &Image, store: &Store) -> Result<Self, TakeError> {
         let mut tree = Self::new(name, image);
         for layer in &image.layers {

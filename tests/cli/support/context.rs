@@ -100,7 +100,7 @@ impl TestContext {
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("could not read {}: {error}", path.display()))
     }
 
-    /// The environment in which everything runs: nothing of the person's who runs the tests.
+    /// The environment in which everything runs. It has no variable of the person who runs the tests.
     ///
     /// It is wide, so that where a line breaks does not depend on how long this machine's paths are.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {

@@ -70,7 +70,7 @@ impl FaultyRegistry {
         format!("127.0.0.1:{}/{name}", self.port)
     }
 
-    /// The same by an address that leads here too, but is no loopback address: certificates count.
+    /// The address of this server that is no loopback address: certificates count there.
     pub(crate) fn strict_repository(&self, name: &str) -> String {
         format!("0.0.0.0:{}/{name}", self.port)
     }

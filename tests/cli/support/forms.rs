@@ -55,7 +55,7 @@ pub(crate) fn write_files(context: &TestContext) {
     for name in ["app.conf", "sub/more.conf", "sub/skip.conf", "README"] {
         context.write(&format!("conf/{name}"), name);
     }
-    // Large enough for several blocks, the same on every machine, and not all alike.
+    // The content is large enough for several blocks, equal on every machine, and not all of one byte.
     let large: String = (0..150_000_u32).map(|number| format!("{}\n", number.wrapping_mul(2_654_435_761))).collect();
     context.write("data/large.txt", large);
     context.write("data/small.txt", "small\n");

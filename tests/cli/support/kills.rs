@@ -8,9 +8,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{TestContext, eventually_none};
 
-/// Kills a command again and again, each time at another moment: the same ones in every run of the tests,
-/// as parts of how long the command takes here. How busy the machine is changes meanwhile, and so each life
-/// tells how long the next may be.
+/// Kills a command again and again, each time at another moment. The moments are parts of the command's duration on this
+/// machine, and the parts are equal in every run of the tests. How busy the machine is changes meanwhile, so each
+/// command's duration decides how long the next one may run.
 pub(crate) struct Kills {
     random: u32,
     lifetime: Duration,

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use super::TestContext;
 use super::tools::{find, search_path, succeed, tool};
 
-/// Who root's tests become; `scripts/test` makes this user.
+/// The user that root's tests become. `scripts/test` makes this user.
 pub(crate) const NAME: &str = "oci-tester";
 
 /// What the system lets the user map.
@@ -58,7 +58,7 @@ impl TestContext {
                 (_, Ids::NoEntry) => {
                     let mut command = Command::new(find("unshare"));
                     if !root {
-                        // Whoever may not mount may in a namespace, and is without privileges again afterwards.
+                        // A user who may not mount may do so in a namespace, and is without privileges again afterwards.
                         command.args(["--user", "--map-current-user", "--keep-caps"]);
                     }
                     let hide =

@@ -22,7 +22,7 @@ pub(crate) const FILTERS: &[(&str, &str)] = &[
     (r"\.(oci-tmp-|tmp)\w{6}", "[TEMPORARY]"),
     // A layer that is brought alone, as some versions of skopeo need it, has a folder more.
     (r"/alone-\w{6}", ""),
-    // Releases of a tool word things differently: what `oci` makes of it has to be the same.
+    // Releases of a tool word things differently, but `oci` has to explain them in equal words.
     (r"(skopeo|umoci|runc) says: .*", "$1 says: […]"),
     (r"ended with exit status \d+", "ended with exit status [N]"),
 ];

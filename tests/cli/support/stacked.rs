@@ -23,7 +23,7 @@ exec "$@"
 "#;
 
 impl TestContext {
-    /// The same command with its cache on so many overlays, kept from one command to the next. Only root
+    /// The command with its cache on so many overlays, kept from one command to the next. Only root
     /// can do so.
     pub(crate) fn on_overlays(&self, depth: usize, command: &Command) -> Command {
         let stack = self.root().join("stack");

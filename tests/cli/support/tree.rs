@@ -1,4 +1,4 @@
-//! A root filesystem on the disk, looked at by tests as whoever unpacked it left it.
+//! Lists a root filesystem on the disk as a tool has unpacked it.
 
 use std::fs::{self, Metadata};
 use std::os::unix::ffi::OsStrExt;

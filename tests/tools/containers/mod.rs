@@ -178,7 +178,7 @@ impl Lab {
         Self { folder, image, cache, user: None }
     }
 
-    /// The same for a user without privileges, who runs it as the root of a user namespace.
+    /// A lab for a user without privileges, who is root in a user namespace.
     fn of_ordinary_user() -> Self {
         let lab = Self { user: Some(ORDINARY), ..Self::new() };
         chown(lab.cache(), Some(ORDINARY), Some(ORDINARY)).unwrap();
@@ -308,7 +308,7 @@ fn listing(folder: &Path) -> String {
 
 fn labs() -> Vec<Lab> {
     let mut labs = vec![Lab::new()];
-    // Who is no root runs the other lab as an ordinary user already.
+    // If an ordinary user runs the tests, the first lab is one without privileges.
     if rustix::process::geteuid().is_root() {
         labs.push(Lab::of_ordinary_user());
     }

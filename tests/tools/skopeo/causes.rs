@@ -212,7 +212,7 @@ const INSIDE: &str = "OCI_TEST_INSIDE";
 #[test]
 fn a_full_disk() {
     if std::env::var_os(INSIDE).is_none() {
-        // Whoever runs the tests may mount as root of a user namespace.
+        // Every user may mount as root of a user namespace.
         let output = Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount"])
             .arg(std::env::current_exe().unwrap())
@@ -235,7 +235,7 @@ fn a_full_disk() {
     assert_eq!(code(&error), "oci::fs::disk_full");
 }
 
-/// The whole output is kept, readable by its owner alone, and once for the same failure.
+/// The whole output is kept, readable by its owner alone, and once for equal failures.
 #[test]
 fn the_log_has_everything() {
     let bench = Bench::new();

@@ -151,7 +151,7 @@ impl Bench {
         self.skopeo.push(image.layout(), &tag(repository, name), None, &Access::default()).unwrap()
     }
 
-    /// The same for a Docker image, which skopeo takes from a `dir:` folder only.
+    /// Pushes a Docker image, which skopeo takes from a `dir:` folder only.
     pub(super) fn publish_docker(&self, image: &Image, repository: &Repository, name: &str) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("version"), "Directory Transport Version: 1.1\n").unwrap();
