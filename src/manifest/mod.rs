@@ -1,8 +1,8 @@
-//! `oci.toml`: read, checked, and believed.
+//! Reads and checks `oci.toml`.
 //!
-//! The text is parsed into TOML with spans, held against the [`schema`] ([`shape`]), and then taken to
-//! mean something ([`validate`]). All three collect every problem they find. What comes out, a
-//! [`Manifest`], holds the field's own types and the place of each value that may later be to blame.
+//! The text is parsed into TOML with spans, compared with the [`schema`] ([`shape`]), and then interpreted
+//! ([`validate`]). All three collect every problem they find. The result, a [`Manifest`], holds the field's own types,
+//! and the place of each value that a later error may point at.
 
 mod discover;
 mod later;
@@ -62,14 +62,15 @@ pub(crate) struct Manifest {
 /// What changes a manifest for one run, or for one user.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overrides {
-    /// By name, as the command line says it; these come first.
+    /// Values of variables from the command line, by name. They win over the environment.
     pub(crate) command_line: BTreeMap<String, String>,
-    /// By what follows `OCI_VAR_`: the name as it is, or in capitals with `_` for `-`.
+    /// Values of variables from the environment, by the part of the name after `OCI_VAR_`: the name of the variable as
+    /// it is, or in capitals with `_` for `-`.
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) user: UserSettings,
 }
 
-/// Parses and checks a manifest that nothing changes.
+/// Parses and checks a manifest without overrides.
 #[cfg(test)]
 pub(crate) fn parse(source: &Source, folder: &std::path::Path) -> Result<Manifest, Vec<crate::problem::Problem>> {
     parse_with(source, folder, &Overrides::default())
@@ -86,7 +87,7 @@ impl Overrides {
 /// `[project]`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Project {
-    /// What builds are made for that do not say it themselves; never empty.
+    /// The platforms of builds that name none themselves; never empty.
     pub(crate) platforms: Vec<Platform>,
     /// Globs that no folder package ever packs.
     pub(crate) exclude: Vec<Placed<String>>,
@@ -100,9 +101,9 @@ pub(crate) struct Project {
 #[derive(Clone, Debug)]
 pub(crate) struct Base {
     pub(crate) origin: Placed<Origin>,
-    /// A registry gets no credentials.
+    /// True if no credentials are sent to the registry.
     pub(crate) anonymous: bool,
-    /// By variant; `None` is the base that has none, as a layout never has.
+    /// The pins by variant. `None` is the key of a base without variants; a layout never has variants.
     pub(crate) pins: BTreeMap<Option<String>, Pin>,
 }
 
