@@ -1,9 +1,9 @@
-//! Lets an ordinary user run tests of what only root can do: the user is root in a namespace.
+//! Lets every user run tests that need root: an ordinary user runs them as root of a user namespace.
 
 use std::process::Command;
 
-/// True where this process is root. Anyone else runs the test of this name again as the root of a user
-/// namespace, with mounts of its own, where it must pass: then there is nothing left to do.
+/// Returns true if this process is root. Otherwise runs the test of this name again as root of a user namespace with
+/// its own mounts, panics if it fails there, and returns false: the caller has nothing left to do.
 #[track_caller]
 pub(crate) fn is_root_or_was(test: &str) -> bool {
     if rustix::process::geteuid().is_root() {

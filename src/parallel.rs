@@ -74,7 +74,7 @@ pub(crate) fn exhaust<T: Send, S: Send>(
         finished(state)
     };
     thread::scope(|scope| {
-        // Where no more threads can be had, there are fewer.
+        // If no more threads can be started, the work goes on with fewer.
         let others: Vec<_> =
             (1..limit).map_while(|_| thread::Builder::new().spawn_scoped(scope, thread).ok()).collect();
         let mut states = vec![thread()];

@@ -22,7 +22,8 @@ pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'
         .map(|(_, candidate)| candidate)
 }
 
-/// The help line for a name that does not exist: the nearest one, else all there are.
+/// The help line for a name that does not exist: it gives the nearest name, or else up to twelve of the
+/// known names. Returns `None` if no name is known.
 pub(crate) fn help<'a>(what: &str, written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let mut candidates: Vec<&str> = candidates.into_iter().collect();
     candidates.sort_unstable();

@@ -42,8 +42,8 @@ pub(crate) fn discover(named: Option<&Path>, folder: &Path) -> Result<PathBuf, D
         Ok(metadata) if metadata.is_file() => return Ok(path),
         Ok(metadata) if metadata.is_dir() => "is a folder, and should be a file",
         Ok(_) => "is a pipe, a socket or a device, and should be a regular file",
-        // A link whose target is not there is the only name that is found and has no file. What cannot be looked at
-        // for another reason says why when it is read.
+        // Only a symbolic link without a target exists and still gives `NotFound`. Any other error is reported when
+        // the manifest is read.
         Err(error) if error.kind() == ErrorKind::NotFound => "is a link that leads nowhere",
         Err(_) => return Ok(path),
     };

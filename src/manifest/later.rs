@@ -1,4 +1,4 @@
-//! What a manifest may say, and this release cannot do yet.
+//! Parts of the format that a manifest may use, and that this release cannot build yet.
 
 use crate::model::ImageName;
 use crate::source::{At, Placed};

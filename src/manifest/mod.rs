@@ -1,8 +1,8 @@
-//! `oci.toml`: read, checked, and believed.
+//! Reads and checks `oci.toml`.
 //!
-//! The text is parsed into TOML with spans, held against the [`schema`] ([`shape`]), and then taken to
-//! mean something ([`validate`]). All three collect every problem they find. What comes out, a
-//! [`Manifest`], holds the field's own types and the place of each value that may later be to blame.
+//! The text is parsed into TOML with spans, compared with the [`schema`] ([`shape`]), and then interpreted
+//! ([`validate`]). All three collect every problem they find. The result, a [`Manifest`], holds the field's own types,
+//! and the place of each value that a later error may point at.
 
 mod discover;
 mod later;
@@ -62,14 +62,15 @@ pub(crate) struct Manifest {
 /// What changes a manifest for one run, or for one user.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overrides {
-    /// By name, as the command line says it; these come first.
+    /// Values of variables from the command line, by name. They win over the environment.
     pub(crate) command_line: BTreeMap<String, String>,
-    /// By what follows `OCI_VAR_`: the name as it is, or in capitals with `_` for `-`.
+    /// Values of variables from the environment, by the part of the name after `OCI_VAR_`: the name of the variable as
+    /// it is, or in capitals with `_` for `-`.
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) user: UserSettings,
 }
 
-/// Parses and checks a manifest that nothing changes.
+/// Parses and checks a manifest without overrides.
 #[cfg(test)]
 pub(crate) fn parse(source: &Source, folder: &std::path::Path) -> Result<Manifest, Vec<crate::problem::Problem>> {
     parse_with(source, folder, &Overrides::default())
@@ -86,7 +87,7 @@ impl Overrides {
 /// `[project]`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Project {
-    /// What builds are made for that do not say it themselves; never empty.
+    /// The platforms of builds that name none themselves; never empty.
     pub(crate) platforms: Vec<Platform>,
     /// Globs that no folder package ever packs.
     pub(crate) exclude: Vec<Placed<String>>,
@@ -100,9 +101,9 @@ pub(crate) struct Project {
 #[derive(Clone, Debug)]
 pub(crate) struct Base {
     pub(crate) origin: Placed<Origin>,
-    /// A registry gets no credentials.
+    /// True if no credentials are sent to the registry.
     pub(crate) anonymous: bool,
-    /// By variant; `None` is the base that has none, as a layout never has.
+    /// The pins by variant. `None` is the key of a base without variants; a layout never has variants.
     pub(crate) pins: BTreeMap<Option<String>, Pin>,
 }
 
@@ -110,7 +111,7 @@ pub(crate) struct Base {
 /// it may be neither: there the name is a part of the origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Pin {
-    /// The value to blame if it cannot be had.
+    /// The value that errors about this pin point at.
     pub(crate) place: Place,
     pub(crate) tag: Option<Tag>,
     pub(crate) digest: Option<Digest>,
@@ -129,9 +130,9 @@ pub(crate) struct Build {
     /// The table's name in its header.
     pub(crate) place: Place,
     pub(crate) base: Placed<ImageName>,
-    /// It runs on this machine's platform, whatever it is for: where a stage says so.
+    /// The place where a stage says that it runs on this machine's platform, whatever the target platform is.
     pub(crate) host: Option<Place>,
-    /// Such a stage is made for each target, and its steps are told which.
+    /// True if a stage with `host` is made for each target platform, and its steps are told which one.
     pub(crate) per_target: bool,
     /// Names in [`Manifest::layers`].
     pub(crate) layers: Vec<Placed<String>>,
@@ -153,19 +154,19 @@ pub(crate) struct Build {
     pub(crate) labels: BTreeMap<String, Option<String>>,
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) description: Option<String>,
-    /// What it says itself; else its base's, if that is made here, else the project's.
+    /// The platforms that the image itself names. [`Manifest::platforms`] finds them if this is `None`.
     pub(crate) platforms: Option<Vec<Placed<Platform>>>,
     pub(crate) compression: Compression,
     pub(crate) terminal: bool,
     pub(crate) repositories: Vec<Placed<Template>>,
-    /// Empty if it does not say.
+    /// Empty if the build names no tags.
     pub(crate) tags: Vec<Placed<Template>>,
 }
 
 /// What an image runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Entrypoint {
-    /// The first package, if that is a program; else what the base runs.
+    /// The first package if it is a program; otherwise the entrypoint of the base.
     #[default]
     FirstPackage,
     /// What the base runs, with the base's arguments.
@@ -174,7 +175,7 @@ pub(crate) enum Entrypoint {
     Words(Placed<Vec<String>>),
 }
 
-/// An entry added to a set of the base's, or with `!` removed from it.
+/// An entry that is added to a set of the base or, with `!`, removed from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Add(String),
@@ -188,12 +189,13 @@ impl Manifest {
         found.map(|(name, build)| (name.as_str(), build))
     }
 
-    /// The images that a build needs, at each place where it says so: its base, and all that it takes from.
+    /// The images that a build needs, at each place where it names them: its base, and the images that it takes files
+    /// from.
     pub(crate) fn images_needed<'a>(&'a self, build: &'a Build) -> impl Iterator<Item = &'a Placed<ImageName>> {
         std::iter::once(&build.base).chain(self.images_taken_from(build))
     }
 
-    /// The images that it takes files from, by packages, shared layers and mounts.
+    /// The images that a build takes files from, by packages, shared layers and mounts.
     pub(crate) fn images_taken_from<'a>(&'a self, build: &'a Build) -> impl Iterator<Item = &'a Placed<ImageName>> {
         let layers = build.layers.iter().filter_map(|name| self.layers.get(&name.value));
         layers.flat_map(|layer| &layer.needs.images).chain(&build.needs.images)
@@ -250,7 +252,7 @@ impl Manifest {
         later.map(NotYetError::at).collect()
     }
 
-    /// The base and pin that a name stands for, if it stands for one.
+    /// The base and pin that a name stands for. Returns `None` if it stands for no pin.
     pub(crate) fn pin(&self, name: &ImageName) -> Option<(&Base, &Pin)> {
         let (name, variant) = match name {
             ImageName::Scratch => return None,

@@ -18,7 +18,7 @@ pub(crate) struct Outline {
 }
 
 impl Outline {
-    /// Reads what can be read. What is wrong is left out, and not reported.
+    /// Reads the names that can be read. Whatever is wrong is left out, and not reported.
     pub(crate) fn read(source: &Source) -> Self {
         let (document, _) = DeTable::parse_recoverable(source.text());
         let root = Table::new(source, document.get_ref());
@@ -43,7 +43,7 @@ fn names(root: Table<'_>, key: &str) -> Vec<String> {
     entries.into_iter().map(|(name, _)| name.value).filter(is_name).collect()
 }
 
-/// Shells take words apart and some run what they find in them: nothing but plain names reaches one.
+/// True for a plain name. Only plain names are given to a shell: shells split words, and some run what is in them.
 fn is_name(name: &String) -> bool {
     ImageName::parse(name).is_ok_and(|parsed| parsed.to_string() == *name)
 }

@@ -6,10 +6,10 @@ use crate::source::{Place, Placed};
 /// One entry of `packages`, checked as far as the manifest alone allows.
 #[derive(Clone, Debug)]
 pub(crate) struct Package {
-    /// The whole entry, to blame for what concerns no single key.
+    /// The place of the whole entry, for problems that concern no single key.
     pub(crate) place: Place,
     pub(crate) content: PackageContent,
-    /// Owner of every entry; if it is not said, 0:0, or as an archive or an image has it.
+    /// Owner of every entry. `None` stands for 0:0, or for the owners that an archive or an image has.
     pub(crate) owner: Option<Owner>,
     /// Mode of files (of the folder, for [`PackageContent::Folder`]).
     pub(crate) mode: Option<Mode>,
@@ -20,7 +20,7 @@ pub(crate) struct Package {
     pub(crate) include: Vec<Placed<String>>,
     /// Globs of what stays out; wins over `include`.
     pub(crate) exclude: Vec<Placed<String>>,
-    /// Nothing there is no error.
+    /// It is no error if the path does not exist.
     pub(crate) optional: bool,
     /// Symbolic links are followed instead of kept.
     pub(crate) follow: bool,
@@ -29,7 +29,7 @@ pub(crate) struct Package {
 }
 
 impl Package {
-    /// A package of which nothing more is said.
+    /// A package without any optional setting.
     pub(crate) fn new(place: Place, content: PackageContent) -> Self {
         Self {
             place,
@@ -59,7 +59,7 @@ pub(crate) enum PackageContent {
     /// Files of another image, which is not run.
     Image {
         image: Placed<ImageName>,
-        /// In that image: absolute and normalised, with its trailing `/` kept; a file, a folder or a glob.
+        /// A file, a folder or a glob in that image: absolute and normalised, with its trailing `/` kept.
         path: Placed<String>,
         /// Where it goes; `None` stands for `path`.
         to: Option<Placed<String>>,
@@ -116,7 +116,7 @@ pub(crate) struct Mode(pub(crate) u32);
 
 /// Replaces `{os}`, `{arch}`, `{platform}` and `{cpu}` by the platform's; `{{` and `}}` are braces.
 ///
-/// The manifest's validation has refused every other name, so what is left over stays as it is.
+/// Validation of the manifest has refused every other name, so any other text is kept unchanged.
 pub(crate) fn expand(text: &str, platform: &Platform) -> String {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;

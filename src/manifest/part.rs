@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use crate::source::{Place, Placed};
 
-/// The place of a part of a text; of the whole, where it was written with escapes or not once.
+/// The place of a part of a text. It is the place of the whole text if the part does not stand in it exactly once as
+/// written, for example because of escapes.
 pub(super) fn within(text: &Placed<String>, part: &str) -> Place {
     let place = &text.place;
     let written = place.source.text().get(place.span.clone()).unwrap_or_default();
@@ -18,7 +19,7 @@ pub(super) fn within(text: &Placed<String>, part: &str) -> Place {
     }
 }
 
-/// The place of a stretch of a text; of the whole, where escapes do not tell where that was written.
+/// The place of a range of a text. It is the place of the whole text if escapes hide where the range was written.
 pub(super) fn part(text: &Placed<String>, range: Range<usize>) -> Place {
     let place = &text.place;
     let written = place.source.text().get(place.span.clone()).unwrap_or_default();

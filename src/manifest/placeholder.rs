@@ -16,12 +16,12 @@ pub(super) enum Kind {
     Value,
     /// `{os}`, `{arch}`, `{platform}` and `{cpu}`.
     Platform,
-    /// What `oci publish` alone works out, and `{build}`.
+    /// `{build}`, and names whose values only `oci publish` works out.
     Publishing,
 }
 
 impl Kind {
-    /// The kind of a name between braces; `None` if it is no name of a template.
+    /// The kind of a name between braces. Returns `None` if no template has this name.
     pub(super) fn of(name: &str) -> Option<Self> {
         match name {
             "version" => Some(Self::Value),
@@ -49,7 +49,7 @@ impl Kind {
     }
 }
 
-/// The names of templates in a text, each with its braces. Doubled braces open none.
+/// Finds the names of templates in a text, each with its braces. A doubled brace opens no template.
 pub(super) fn find(text: &str) -> Vec<(Range<usize>, Kind)> {
     let mut found = Vec::new();
     let mut start = 0;

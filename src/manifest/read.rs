@@ -1,5 +1,5 @@
-//! Values out of a table whose shape was checked; what has another shape was reported there and is
-//! nothing here.
+//! Reads values from a table whose shape was checked. A value of another shape has been reported by that check, and is
+//! read as `None`.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -11,7 +11,7 @@ use crate::source::{Place, Placed, Source};
 pub(super) struct Table<'a> {
     pub(super) source: &'a Source,
     table: &'a DeTable<'a>,
-    /// What counts where the table says nothing.
+    /// The table that gives the value of a key that `table` lacks.
     defaults: Option<&'a DeTable<'a>>,
 }
 
@@ -63,7 +63,7 @@ impl<'a> Table<'a> {
         Some(Placed::new(i64::from_str_radix(integer.as_str(), integer.radix()).ok(), value.place()))
     }
 
-    /// The strings of a list; nothing if the key is absent.
+    /// The strings of a list. Returns `None` if the key is absent.
     pub(super) fn texts(&self, key: &str) -> Option<Vec<Placed<String>>> {
         Some(self.get(key)?.list()?.into_iter().filter_map(|value| value.text()).collect())
     }

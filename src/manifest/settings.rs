@@ -50,7 +50,7 @@ impl Cache {
 /// `[policy]`: what bases have to be like, besides what was checked with the manifest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Policy {
-    /// How many days ago a base may have been made.
+    /// The greatest age of a base, in days.
     pub(crate) max_age_days: Option<i64>,
     /// A containers `policy.json` that bases from registries have to satisfy.
     pub(crate) signatures: Option<Placed<PathBuf>>,
@@ -62,9 +62,9 @@ pub(crate) struct RegistrySettings {
     pub(crate) insecure: Insecure,
     /// A folder with the registry's `ca.crt`.
     pub(crate) cert_dir: Option<HostPath>,
-    /// The file with the credentials, instead of where skopeo looks.
+    /// The file with the credentials, instead of the places where skopeo looks.
     pub(crate) auth_file: Option<HostPath>,
-    /// Asked before the registry, in this order.
+    /// Mirrors that are asked before the registry, in this order.
     pub(crate) mirrors: Vec<RegistryMirror>,
 }
 
@@ -79,7 +79,7 @@ pub(crate) enum Insecure {
     ForUser,
 }
 
-/// A path on this machine, with who named it: the user may name any, a project may not.
+/// A path on this machine, and whether the user or a project named it. The user may name any path, a project may not.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum HostPath {
     OfUser(PathBuf),

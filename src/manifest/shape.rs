@@ -1,5 +1,4 @@
-//! Shape first: every unknown key and wrong type of the file, before anything is taken to mean
-//! something.
+//! Checks the shape of the file: every unknown key and wrong type is found before any value is interpreted.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -100,7 +99,7 @@ fn refuse_templates(place: &Place, text: &str, path: &[&str], problems: &mut Pro
     if !text.contains('{') {
         return false;
     }
-    // An element of a list is the key's.
+    // An element of a list, such as `args[0]`, belongs to the key before the bracket.
     let key = path.last().and_then(|key| key.split('[').next()).unwrap_or_default();
     let refused = placeholder::refused(&Placed::new(text.to_owned(), place.clone()), key);
     let found = !refused.is_empty();
@@ -159,7 +158,7 @@ fn takes_text(shape: &Shape) -> bool {
     }
 }
 
-/// A value over many lines is shown by its first one.
+/// Shortens the place of a value over many lines to its first line.
 fn first_line(place: Place) -> Place {
     let text = place.source.text().get(place.span.clone()).unwrap_or_default();
     let end = text.find('\n').map_or(place.span.end, |length| place.span.start + length);
@@ -204,12 +203,12 @@ fn unknown_key(place: &Place, written: &str, value: &DeValue<'_>, keys: &[Key], 
         Some((_, help)) => Some(help.to_owned()),
         None => suggest::nearest(written, usable()).map(|near| format!("did you mean `{near}`?")),
     };
-    // The message lists all keys, so that no one has to look them up elsewhere.
+    // The help lists all keys, so that nobody has to look them up elsewhere.
     let all = || format!("{what}: `{}`", usable().collect::<Vec<_>>().join("`, `"));
     Problem::new("oci::manifest::unknown_key", message, place, "not known").help(help.unwrap_or_else(all))
 }
 
-/// What a word of Dockerfiles, or of other tools' files, is as a key of an image, and what to write.
+/// The key of an image for a word of Dockerfiles or of other tools' files, and what to write.
 fn counterpart(written: &str) -> Option<(&'static str, &'static str)> {
     let word = written.to_lowercase().replace(['-', '_'], "");
     Some(match word.as_str() {

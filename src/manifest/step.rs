@@ -9,9 +9,9 @@ use crate::source::{Place, Placed};
 /// One entry of `steps`.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
-    /// What it runs, to blame for what it fails at.
+    /// The place of `run`, for errors of this step.
     pub(crate) place: Place,
-    /// The program and its arguments: the shell's, where `run` is a text.
+    /// The program and its arguments. If `run` is a text, they are those of a shell.
     pub(crate) command: Vec<String>,
     /// `run` is a text for a shell.
     pub(crate) is_text: bool,
@@ -19,11 +19,11 @@ pub(crate) struct Step {
     pub(crate) written: String,
     /// `None` removes.
     pub(crate) env: BTreeMap<String, Placed<Option<VariableValue>>>,
-    /// The user of the image that it starts from, if it does not say.
+    /// `None` stands for the user of the image that the step starts from.
     pub(crate) user: Option<String>,
-    /// The folder of the image being built, if it does not say.
+    /// `None` stands for the working folder of the image being built.
     pub(crate) workdir: Option<String>,
-    /// It has this machine's network; else it has none.
+    /// True if the step has this machine's network. Otherwise it has no network.
     pub(crate) network_host: bool,
     /// Folders that are kept between builds; may hold placeholders.
     pub(crate) cache: Vec<Placed<String>>,
@@ -32,7 +32,7 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// What it runs in a few words: its first line.
+    /// A short title of the step: the first line of `written` that is not empty.
     pub(crate) fn title(&self) -> String {
         let mut lines = self.written.lines().map(str::trim).filter(|line| !line.is_empty());
         let first = lines.next().unwrap_or_default();
@@ -40,7 +40,7 @@ impl Step {
     }
 }
 
-/// What only a step sees, and nothing keeps.
+/// A secret that only the step sees, and that is never stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StepSecret {
     pub(crate) secret: Secret,
@@ -57,7 +57,7 @@ pub(crate) enum Secret {
     File { path: String, to: String },
 }
 
-/// What is there while a step runs. Paths may hold placeholders.
+/// A mount that exists while a step runs. Paths may hold placeholders.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum StepMount {
     /// A file or folder of this machine, which is only read.

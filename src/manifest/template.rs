@@ -1,7 +1,7 @@
-//! What `repository`, `tag` and `tags` say: text, and what only publishing knows.
+//! The values of `repository`, `tag` and `tags`: text, and names whose values are only known when publishing.
 //!
-//! `{build}`, `{version}` and `{var.NAME}` are text by the time a manifest is checked. What the git
-//! repository and the environment say is asked by `oci publish` alone.
+//! Checking the manifest replaces `{build}`, `{version}` and `{var.NAME}` by text. Only `oci publish` asks the git
+//! repository and the environment for values.
 
 use std::fmt;
 
@@ -55,12 +55,12 @@ impl fmt::Display for Late {
 }
 
 impl Template {
-    /// The text, if nothing in it is known late.
+    /// The text. Returns `None` if it holds a late name.
     pub(crate) fn text(&self) -> Option<String> {
         self.expand(|_| Err(())).ok()
     }
 
-    /// The text with every late name replaced by its value; the first error, else.
+    /// The text with every late name replaced by its value, or the first error.
     pub(crate) fn expand<E>(&self, mut value: impl FnMut(&Placed<Late>) -> Result<String, E>) -> Result<String, E> {
         let pieces = self.0.iter().map(|piece| match piece {
             Piece::Text(text) => Ok(text.clone()),
@@ -70,7 +70,7 @@ impl Template {
     }
 }
 
-/// As it stands in the manifest, but for what was known there.
+/// Writes the template as in the manifest, with the names replaced whose values were known there.
 impl fmt::Display for Template {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|piece| match piece {
@@ -80,7 +80,7 @@ impl fmt::Display for Template {
     }
 }
 
-/// A value as part of a tag: what a tag may not have becomes `-`.
+/// A value as part of a tag: each character that a tag may not have becomes `-`.
 pub(crate) fn tag_part(value: &str) -> String {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
     value.chars().map(|letter| if allowed(letter) { letter } else { '-' }).collect()

@@ -1,4 +1,4 @@
-//! What `env = { NAME = "…" }` says: text, and the base's values in it.
+//! The value in `env = { NAME = "…" }`: text, and references to variables of the base.
 
 use std::ops::Range;
 
@@ -13,14 +13,14 @@ enum Piece {
     Base(String),
 }
 
-/// Why a text is no such value.
+/// Why a text cannot be the value of an environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum VariableError {
     /// A `${` without its `}`.
     NotClosed,
-    /// A `${…}` in which no name stands.
+    /// A `${…}` without a valid name in it.
     BadName(String),
-    /// A template without a value, which has been reported.
+    /// A template without a value; the problem has been reported already.
     Template,
     /// A NUL, which no environment can hold.
     Nul,
@@ -73,7 +73,7 @@ impl VariableValue {
         Ok(Self(pieces))
     }
 
-    /// The value above a base; the name of the first variable that the base does not have, else.
+    /// The value in an image on top of a base. Returns as error the name of the first variable that the base lacks.
     pub(crate) fn above<'a, 'b>(&'a self, base: impl Fn(&str) -> Option<&'b str>) -> Result<String, &'a str> {
         let pieces = self.0.iter().map(|piece| match piece {
             Piece::Text(text) => Ok(text.as_str()),

@@ -5,7 +5,7 @@ use crate::model::Compression;
 
 const PACKAGES: &Shape = &Shape::List(&Shape::Either(&[Shape::Text, Shape::Table(PACKAGE, PACKAGE_RULES)]));
 
-// What builds, stages and `[defaults]` have in common.
+// Keys that builds, stages and `[defaults]` have in common.
 const ANNOTATIONS: Key =
     key("annotations", &Shape::Map(TEXT), "Annotations of every manifest and of the index.").templated();
 const ARGS: Key = key("args", TEXT_OR_TEXTS, "Arguments of the entrypoint.").templated();

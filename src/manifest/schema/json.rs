@@ -8,8 +8,8 @@ use super::{Key, MANIFEST, Rule, Shape, State};
 const NAME: &str = "^[a-z0-9]+([._-][a-z0-9]+)*$";
 const NAME_LENGTH: usize = 100;
 
-/// The JSON Schema (2020-12) of the whole file. It knows names, types and choices; what a value means
-/// is known to the program alone.
+/// The JSON Schema (2020-12) of the whole file. It covers names, types and choices. Only the program checks what a
+/// value means.
 pub(crate) fn json_schema() -> Value {
     let mut schema = Map::new();
     schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
@@ -38,7 +38,8 @@ fn of(shape: &Shape) -> Map<String, Value> {
     }
 }
 
-/// Keys that cannot be are unknown here too.
+/// The JSON Schema of a table. Keys that this release refuses are left out, so editors report
+/// them as unknown.
 fn table(keys: &[Key], rules: &[Rule]) -> Map<String, Value> {
     let mut properties = Map::new();
     for key in keys {
@@ -102,14 +103,14 @@ pub(crate) mod tests {
         object_of(DeTable::parse(text).unwrap().get_ref())
     }
 
-    /// What the schema has against a TOML text.
+    /// The errors that the schema reports for a TOML text.
     pub(crate) fn objections(text: &str) -> Vec<String> {
         static SCHEMA: LazyLock<jsonschema::Validator> =
             LazyLock::new(|| jsonschema::validator_for(&json_schema()).unwrap());
         SCHEMA.iter_errors(&json_of(text)).map(|error| error.to_string()).collect()
     }
 
-    /// What the schema refuses, the program refuses too.
+    /// Asserts that both the schema and the program refuse a text.
     fn assert_refused(text: &str) {
         assert_ne!(objections(text), Vec::<String>::new(), "{text}");
         let source = Source::new("oci.toml", text);

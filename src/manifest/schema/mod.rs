@@ -33,15 +33,15 @@ pub(crate) enum Shape {
     Either(&'static [Shape]),
 }
 
-/// What keys of one table have to do with each other. Validation says it in better words, with places;
-/// from here editors know it.
+/// How keys of one table depend on each other. The JSON Schema gets these rules for editors; validation reports a
+/// broken rule in better words and with places.
 #[derive(Debug)]
 pub(crate) enum Rule {
-    /// One of these is there, and no other of them.
+    /// Exactly one of these keys is there.
     One(&'static [&'static str]),
-    /// At most one of these is there.
+    /// At most one of these keys is there.
     AtMostOne(&'static [&'static str]),
-    /// Where the first is, the second is needed.
+    /// The first key needs the second.
     With(&'static str, &'static str),
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Key {
     /// A sentence for editors.
     pub(crate) doc: &'static str,
     pub(crate) state: State,
-    /// Templates are known in its texts; those of a table below it say so themselves.
+    /// True if templates are known in the texts of this key. Each key of a table below it has a flag of its own.
     pub(crate) templates: bool,
 }
 
@@ -67,9 +67,9 @@ impl Key {
 #[derive(Debug)]
 pub(crate) enum State {
     Known(&'static Shape),
-    /// Part of the format, but without effect in this release: rather refused than silently nothing.
+    /// Part of the format, but not yet supported: this release refuses the key instead of silently ignoring it.
     Later(&'static Shape),
-    /// Something people expect that cannot be; the reason.
+    /// A key that people expect and that does not exist, with the reason.
     Refused(&'static str),
 }
 
@@ -225,7 +225,7 @@ const PROJECT_TOOLS: &[Key] = &[
     key("skopeo", TEXT, "What talks to registries: `skopeo`."),
     key("umoci", TEXT, "What unpacks images: `umoci`."),
 ];
-/// Those of the user's own settings.
+/// The keys of `[tools]` in the user's own settings.
 const TOOLS: &[Key] = &[
     key("runc", TEXT, "What runs containers: runc or crun, by name or path."),
     key("skopeo", TEXT, "What talks to registries, by name or path."),

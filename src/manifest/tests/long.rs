@@ -1,4 +1,4 @@
-//! Manifests that are long: what grows faster than they do, or recurses, would not come to an end here.
+//! Long manifests. Code that recurses, or whose work grows much faster than the manifest, would not finish these tests.
 
 use std::fmt::Write;
 
@@ -39,7 +39,7 @@ fn names_that_are_unknown() {
     assert_eq!((told.len(), told[0].as_str()), (crate::problem::MOST, "there is no base `nothing0`"));
 }
 
-/// Of cycles that share an image each is told.
+/// Cycles that share an image are each reported.
 #[test]
 fn cycles_that_overlap() {
     let build = |name: &str, base: &str, from: &[&str]| {

@@ -24,7 +24,7 @@ fn good(text: &str) -> Manifest {
     read(text).unwrap_or_else(|problems| panic!("{problems:#?}\nin\n{text}"))
 }
 
-/// The messages of one that is not, in the order of the file.
+/// The messages for a manifest with problems, in the order of the file.
 fn messages(text: &str) -> Vec<String> {
     read(text).map_or_else(|problems| problems.iter().map(ToString::to_string).collect(), |_| Vec::new())
 }

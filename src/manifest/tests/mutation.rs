@@ -1,4 +1,4 @@
-//! Manifests that something happened to: a problem or another meaning, and never a panic.
+//! Damaged manifests give a problem or another meaning, and never a panic.
 
 use proptest::prelude::*;
 use proptest::sample::Index;

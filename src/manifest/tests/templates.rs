@@ -91,9 +91,9 @@ fn every_string_knows_templates_or_refuses_them() {
         let told = messages(&text);
         let refused: Vec<_> = told.iter().filter(|told| told.starts_with("`{var.x}` is not known in")).collect();
         assert_eq!(refused.is_empty(), known.contains(place.as_str()), "{place}: {told:#?}");
-        // Nothing else is said of the value.
+        // No other problem is reported for the value.
         assert!(!told.iter().any(|told| told.contains("`{var.x}` is no ")), "{place}: {told:#?}");
-        // What a brace opens that is no template is no concern of these keys.
+        // Text in braces that is no template is allowed in these keys.
         let told = messages(&manifest(place, "{x}"));
         assert!(!told.iter().any(|told| told.contains("is not known in")), "{place}: {told:#?}");
     }
@@ -134,7 +134,7 @@ fn values_are_put_in_where_templates_are_known() {
     assert!(format!("{:?}", step.secrets).contains("\"~/it\""), "{:?}", step.secrets);
 }
 
-/// Each is what the same text is where it is written, with the variable's name.
+/// A value from a variable is checked as if it were written in place; the problem also names the variable.
 #[test]
 fn a_value_is_checked_as_what_is_written() {
     for (variable, line, code) in [

@@ -56,7 +56,7 @@ fn the_cache_is_relative_to_the_manifest_and_tools_are_names() {
     assert_eq!(manifest.cache.max_size, Some(ByteSize(1 << 30)));
 }
 
-/// Neither a path, nor a name that is another program's, nor one that a shell or the loader would take for more.
+/// A project can name no path, no other program, and no name that a shell or the loader would interpret.
 #[test]
 fn a_project_chooses_no_program_but_those_that_are_known() {
     for (key, known) in [("skopeo", &["skopeo"][..]), ("umoci", &["umoci"]), ("runc", &["runc", "crun"])] {

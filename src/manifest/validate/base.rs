@@ -45,7 +45,7 @@ fn base(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Optio
     })
 }
 
-/// A layout stands instead of a repository, and is one image.
+/// A base from a layout. A layout replaces the repository, and holds one image.
 fn layout(name: &str, table: Table<'_>, checker: &mut Checker) -> Option<Base> {
     for key in ["repository", "tag", "variants", "anonymous"] {
         if let (Some(other), Some(layout)) = (table.key_place(key), table.key_place("layout")) {

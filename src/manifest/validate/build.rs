@@ -13,7 +13,7 @@ use crate::source::Placed;
 pub(super) fn builds(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Build> {
     let defaults = root.table("defaults");
     if let Some(table) = defaults {
-        // Looked at by themselves too, for what no build inherits.
+        // The defaults are also checked by themselves, since no build may inherit them.
         let place = root.key_place("defaults").unwrap_or_else(|| table.source.place(0..0));
         settings(&Placed::new("build".to_owned(), place), table, checker);
     }
@@ -59,7 +59,7 @@ fn image(kind: &str, name: &Placed<String>, table: Table<'_>, checker: &mut Chec
                 .help("name the image to start from; `base = \"scratch\"` starts from nothing".to_owned()),
         );
     }
-    // Everything is looked at, also without a base, so that every problem is found.
+    // Everything is checked even if the base is missing, so that every problem is found.
     let base = table.text("base").and_then(|text| value::image(&text, checker));
     let mut needs = Needs::default();
     let packages = package::packages(table, &mut needs, checker);
@@ -80,7 +80,7 @@ fn image(kind: &str, name: &Placed<String>, table: Table<'_>, checker: &mut Chec
 /// `per-target`, which means something beside `platform = "host"` alone.
 fn per_target(kind: &str, table: Table<'_>, checker: &mut Checker) -> bool {
     let Some(per_target) = table.boolean("per-target") else { return true };
-    // In a build, either is an unknown key.
+    // In a build, both `per-target` and `platform` are unknown keys.
     if kind == "stage" && table.get("platform").is_none() {
         let message = "`per-target` means nothing without `platform = \"host\"`";
         checker.push(

@@ -1,4 +1,4 @@
-//! What values are held against: the problems found so far, and what templates stand for.
+//! Collects the problems found so far, and knows what templates stand for.
 //!
 //! | where | `{version}`, `{var.NAME}` | `{os}`, `{arch}`, … | `{build}`, `{git.*}`, `{env.NAME}` |
 //! | --- | --- | --- | --- |
@@ -28,13 +28,14 @@ pub(super) struct Checker {
     pub(super) variables: BTreeMap<String, String>,
     /// `[project] version`.
     pub(super) version: Option<String>,
-    /// What was put in the place of templates, by the span of the text that they are in.
+    /// The values that replaced templates, by the span of the text that holds the templates.
     substituted: BTreeMap<(usize, usize), BTreeSet<String>>,
-    /// For how many unknown names the nearest known one is still looked for.
+    /// The number of unknown names for which the nearest known name is still looked for.
     suggestions: usize,
 }
 
-/// For how many unknown names the nearest known one is looked for: each costs a look at all that are known.
+/// The number of unknown names for which the nearest known name is looked for. Each search goes through all known
+/// names.
 const SUGGESTIONS: usize = 20;
 
 /// Where a template stands.
@@ -75,7 +76,7 @@ impl Checker {
         Self { problems, variables: BTreeMap::new(), version, substituted: BTreeMap::new(), suggestions: SUGGESTIONS }
     }
 
-    /// Adds a problem. Where it is about a text with templates, it says what these stand for.
+    /// Adds a problem. If it is about a text with templates, its message gets their values.
     pub(super) fn push(&mut self, problem: Problem) {
         let values = self.substituted.get(&problem.span()).map(|values| Vec::from_iter(values.iter().cloned()));
         self.problems.push(match values {
@@ -102,7 +103,7 @@ impl Checker {
         Some(Placed::new(expanded, text.place.clone()))
     }
 
-    /// As [`Checker::expanded`], of a tag: what it may not have becomes `-` in values.
+    /// As [`Checker::expanded`], for a tag: each character of a value that a tag may not have becomes `-`.
     pub(super) fn expanded_tag(&mut self, text: &Placed<String>) -> Option<Placed<String>> {
         let expanded = self.worked_out(text, Scope { tag: true, ..PLAIN })?.text()?;
         Some(Placed::new(expanded, text.place.clone()))
@@ -224,7 +225,7 @@ impl Checker {
         complete.then_some(Template(pieces))
     }
 
-    /// What a name means here. A name that means nothing is reported.
+    /// What a name in braces means in this scope. Reports a name without a meaning, and returns `None`.
     fn meaning(
         &mut self,
         text: &Placed<String>,
@@ -266,7 +267,7 @@ impl Checker {
         None
     }
 
-    /// Keeps what was put in the place of a template, for what is wrong with the whole text.
+    /// Keeps the value of a template, for problems with the whole text.
     fn note_value(&mut self, text: &Placed<String>, name: &str, value: &str) {
         let span = (text.place.span.start, text.place.span.end);
         self.substituted.entry(span).or_default().insert(format!("`{{{name}}}` is `{value}`"));
@@ -308,7 +309,7 @@ impl Checker {
         self.push(Problem::new("oci::manifest::unknown_placeholder", message, place, "not known").help(help));
     }
 
-    /// Tells of a brace that opens or closes nothing.
+    /// Reports a brace that opens or closes nothing.
     fn alone(&mut self, text: &Placed<String>, range: Range<usize>) {
         let place = part::part(text, range);
         self.push(

@@ -41,7 +41,7 @@ pub(super) fn command(table: Table<'_>, key: &str, checker: &mut Checker) -> Opt
     Some(Placed::new(words.into_iter().map(|word| word.value).collect(), value.place()))
 }
 
-/// What the image runs; `false` is what the base runs.
+/// The entrypoint of the image; `false` keeps the entrypoint of the base.
 pub(super) fn entrypoint(table: Table<'_>, checker: &mut Checker) -> Entrypoint {
     match table.get("entrypoint").and_then(|value| value.boolean()) {
         Some(_) => Entrypoint::OfBase,

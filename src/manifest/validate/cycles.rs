@@ -1,4 +1,4 @@
-//! Images that need themselves, through others or by themselves.
+//! Finds images that need themselves, directly or through others.
 //!
 //! The work grows with the number of images and of what they need: an image is visited once for each cycle that
 //! is reported ([`MOST`] at most), and nothing recurses, however long a chain is.
@@ -19,7 +19,7 @@ const SHOWN: usize = 10;
 /// An image, and where it names one that it needs.
 type Edge<'a> = (&'a str, &'a Placed<ImageName>);
 
-/// What each image needs of those that are made here: its base first.
+/// For each image, the images made here that it needs, its base first.
 type Needs<'a> = BTreeMap<&'a str, Vec<(&'a str, &'a Placed<ImageName>)>>;
 
 /// Reports every image that needs itself. A cycle is reported once, at its first image by name.
@@ -33,7 +33,7 @@ pub(super) fn check(images: &Images<'_>, checker: &mut Checker) {
             checker.push(problem(&path));
             reported += 1;
         }
-        // There may be another one that does not pass there.
+        // The component may hold another cycle that does not pass through its first image.
         let rest: BTreeSet<&str> = component.into_iter().skip(1).collect();
         pending.extend(components(&needs, rest));
     }
@@ -85,7 +85,7 @@ fn components<'a>(needs: &Needs<'a>, among: BTreeSet<&'a str>) -> Vec<BTreeSet<&
                         next = Some(needed);
                         continue;
                     }
-                    // What it leads back to comes with it.
+                    // The needed image is still open, so it belongs to the component of this one.
                     Some((visit, Some(_))) => Some(*visit),
                     Some((_, None)) => continue,
                 },
@@ -127,7 +127,7 @@ fn lower(visits: &mut BTreeMap<&str, (usize, Option<usize>)>, name: &str, to: us
 
 /// A shortest way from `start` back to it, among these images.
 fn way_back<'a>(start: &'a str, among: &BTreeSet<&'a str>, needs: &Needs<'a>) -> Option<Vec<Edge<'a>>> {
-    // By image: the one from which it was first reached, and by which mention.
+    // For each image, the image from which it was first reached, and the mention that led to it.
     let mut reached: BTreeMap<&str, Edge<'a>> = BTreeMap::new();
     let mut pending = std::collections::VecDeque::from([start]);
     while let Some(name) = pending.pop_front().filter(|_| !reached.contains_key(start)) {
@@ -146,7 +146,7 @@ fn way_back<'a>(start: &'a str, among: &BTreeSet<&'a str>, needs: &Needs<'a>) ->
     Some(path)
 }
 
-/// `path` is every image of the cycle, the first one by name first.
+/// The problem for a cycle. `path` has every image of the cycle, beginning with the first by name.
 fn problem(path: &[Edge<'_>]) -> Problem {
     let names: Vec<&str> = path.iter().take(SHOWN).map(|(name, _)| *name).collect();
     let more = match path.len() - names.len() {

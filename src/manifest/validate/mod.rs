@@ -1,5 +1,5 @@
-//! Meaning second: what the file says becomes the program's own types, and every contradiction in it
-//! is reported, both places where there are two.
+//! Turns the values of the file into the program's own types, once their shape is checked. Every contradiction is
+//! reported, with both places if there are two.
 
 mod base;
 mod build;
@@ -122,5 +122,5 @@ fn project(root: Table<'_>, checker: &mut Checker) -> Project {
     }
 }
 
-/// What eleven octal digits, a tar header's field for times, can hold.
+/// The latest time, in seconds since 1970, that the eleven octal digits of a tar header can hold.
 pub(crate) const LAST_EPOCH: i64 = 0o777_7777_7777;

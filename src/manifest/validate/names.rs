@@ -1,4 +1,4 @@
-//! Names across the file: one namespace for images, and everything that is named is there.
+//! Checks names across the file: images share one namespace, and every name that is used exists.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::model::ImageName;
 use crate::problem::Problem;
 use crate::source::Placed;
 
-/// What validated so far.
+/// The images that were validated so far.
 pub(super) struct Images<'a> {
     pub(super) bases: &'a BTreeMap<String, Base>,
     pub(super) builds: &'a BTreeMap<String, Build>,
@@ -62,7 +62,7 @@ pub(super) fn check(root: Table<'_>, images: &Images<'_>, mirrored: &[Placed<Ima
     }
 }
 
-/// No name stands for two images.
+/// Reports names that stand for two images.
 fn check_namespace((kind, names): (&str, &Names), (other_kind, others): (&str, &Names), checker: &mut Checker) {
     for (name, place) in names {
         if let Some(other) = others.get(name) {
@@ -221,7 +221,7 @@ fn one_of(name: &str, variants: Vec<&str>) -> String {
     format!("write `{name}#{}`{more}", shown.join(&format!("` or `{name}#")))
 }
 
-/// Every layer that a build names is there, and named once.
+/// Checks that every layer that a build names exists, and is named once.
 fn check_layers(build: &Build, layers: &Names, checker: &mut Checker) {
     let mut named: BTreeMap<&str, &Placed<String>> = BTreeMap::new();
     for name in &build.layers {
@@ -233,7 +233,7 @@ fn check_layers(build: &Build, layers: &Names, checker: &mut Checker) {
                     .help(help.unwrap_or_else(|| format!("add a `[layer.{}]` with `packages`", **name))),
             );
         } else if let Some(first) = named.insert(name, name) {
-            // The next one is held against the first again.
+            // A further duplicate is compared with the first mention again.
             named.insert(first, first);
             let message = format!("the layer `{}` is named twice", **name);
             checker.push(

@@ -60,20 +60,20 @@ const FORMS: [(&str, &[&str]); 6] = [
     ("folder", &["folder", "mode", "owner"]),
 ];
 
-/// What file systems take for a name, in bytes.
+/// The longest name that file systems accept, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// What the kernel takes for a link's target, in bytes.
+/// The longest target of a symbolic link that the kernel accepts, in bytes.
 const LONGEST_TARGET: usize = 4095;
 
 fn content(table: Table<'_>, place: &Place, needs: &mut Needs, checker: &mut Checker) -> Option<PackageContent> {
     let has_image = table.get("image").is_some();
-    // Beside `image` a `path` is in that image, and no form of its own.
+    // With `image`, `path` is a path in that image, and not a form of its own.
     let forms: Vec<_> =
         FORMS.iter().filter(|(form, _)| table.get(form).is_some() && !(has_image && *form == "path")).collect();
     let (form, keys) = match forms[..] {
         [form] => form,
-        // A key that is none was reported, and is likely a form misspelt.
+        // An unknown key has been reported, and is likely a misspelt form.
         [] if table.entries().iter().any(|(key, _)| !FORMS.iter().any(|(_, known)| known.contains(&key.as_str()))) => {
             return None;
         }
@@ -297,7 +297,7 @@ pub(super) fn image_path(path: Placed<String>, folder: bool, checker: &mut Check
 
 fn owner(written: &Placed<String>, checker: &mut Checker) -> Option<Owner> {
     let text = &checker.expanded(written)?;
-    // The greatest number of all means "leave it as it is" to the kernel.
+    // For the kernel, the greatest number means "leave the owner unchanged".
     let number = |text| value::number::<u32>(text).filter(|number| *number != u32::MAX);
     let numbers = text.split_once(':').and_then(|(uid, gid)| Some(Owner { uid: number(uid)?, gid: number(gid)? }));
     if numbers.is_none() {

@@ -7,7 +7,7 @@ use crate::manifest::validate::{Checker, config, package, value};
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
-/// What runs a text, unless the step says otherwise.
+/// The shell that runs a text, unless the step names another.
 const SHELL: [&str; 2] = ["/bin/sh", "-ec"];
 
 /// The steps of a build or stage.
@@ -34,12 +34,12 @@ fn step(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option<St
     let env = config::env(table, checker);
     let (user, workdir) = (config::user(table, checker), config::workdir(table, checker));
     let network_host = table.text("network").is_some_and(|network| *network == "host");
-    // All of it was looked at, so that every problem is found.
+    // The command is needed only now, so that every other key has been checked and every problem is found.
     let (place, command, written) = what?;
     Some(Step { is_text, env, user, workdir, network_host, cache, secrets, mounts, ..plain(place, command, written) })
 }
 
-/// A step of which nothing more is said.
+/// A step without any optional setting.
 fn plain(place: Place, command: Vec<String>, written: String) -> Step {
     Step {
         place,
@@ -56,7 +56,7 @@ fn plain(place: Place, command: Vec<String>, written: String) -> Step {
     }
 }
 
-/// What `run` says: where, the words, and the words for people.
+/// Reads `run`: its place, the words of the command, and the command as people read it.
 fn command(step: &Value<'_>, table: Table<'_>, checker: &mut Checker) -> Option<(Place, Vec<String>, String)> {
     let Some(value) = table.get("run") else {
         checker.push(

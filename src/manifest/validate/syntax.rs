@@ -1,15 +1,16 @@
-//! What is no TOML, in our words; a duplicate with both of its places.
+//! Reports syntax errors of TOML in our own words. A duplicate is reported with both of its places.
 
 use crate::problem::{Problem, Problems};
 use crate::source::{Place, Source};
 
-/// The problems that the parser's errors are.
+/// Turns the parser's errors into problems.
 pub(super) fn problems(source: &Source, mut errors: Vec<toml::de::Error>) -> Vec<Problem> {
     errors.dedup();
     let mut problems = Problems::default();
     let mut duplicate_table = None;
     for error in &errors {
-        // Where a key stood first is searched for in all that is before it.
+        // The search for the first place of a key reads all text before the duplicate. It is skipped once the report
+        // is full.
         if problems.is_full() {
             problems.leave_out();
             continue;
@@ -24,7 +25,7 @@ pub(super) fn problems(source: &Source, mut errors: Vec<toml::de::Error>) -> Vec
         }
         let table = source.text()[..place.span.start].rfind("\n[");
         if duplicate_table.is_some() && duplicate_table == table {
-            // A table that stands twice has its keys twice: that much was said.
+            // All keys of a duplicate table are duplicates; the table itself has been reported.
             continue;
         }
         if table.is_some_and(|start| !source.text()[start + 1..place.span.start].contains('\n')) {
@@ -48,8 +49,8 @@ fn duplicate(place: &Place) -> Problem {
     }
 }
 
-/// Where the key or table header at `again`, found to be a duplicate, stood first: the parser knows, and
-/// does not say. Nothing where the lines alone do not tell.
+/// The first place of the duplicate key or table header at `again`, which the parser does not report. Returns `None` if
+/// the lines alone do not show it.
 fn first_of(again: &Place) -> Option<Place> {
     let text = again.source.text();
     let key = text.get(again.span.clone())?;
@@ -71,7 +72,7 @@ fn first_of(again: &Place) -> Option<Place> {
             let key_start = start + (earlier.len() - content.len()) + before.trim_start().len();
             first.get_or_insert(again.source.place(key_start..key_start + key.len()));
         } else if content.starts_with('[') && !line.starts_with('[') {
-            // Another table begins, whose keys are its own.
+            // Another table begins. Keys of an earlier table do not count.
             first = None;
         }
         start += earlier.len();

@@ -37,7 +37,7 @@ pub(super) fn packages(root: Table<'_>, checker: &mut Checker) {
             for text in table.text(key).into_iter().chain(table.texts(key).unwrap_or_default()) {
                 value::refuse_nul(&text, checker);
                 if key == "command" {
-                    // For a shell a brace is a brace.
+                    // In a shell command, braces have a meaning of their own.
                     checker.expanded_loosely(&text);
                 } else if let Some(pattern) = checker.expanded_path(&text).filter(|_| key == "inputs") {
                     value::check_glob(&pattern, checker);
@@ -98,7 +98,7 @@ pub(super) fn policy(root: Table<'_>, folder: &Path, bases: &BTreeMap<String, Ba
 
 fn allowed(patterns: &[Placed<String>], allow: &Place, bases: &BTreeMap<String, Base>, checker: &mut Checker) {
     let patterns: Vec<_> = patterns.iter().filter_map(|pattern| value::check_glob(pattern, checker)).collect();
-    // What is in a layout came from no repository.
+    // A layout has no repository to check.
     for base in bases.values() {
         let Some(repository) = base.origin.repository().map(ToString::to_string) else { continue };
         if !patterns.iter().any(|pattern| pattern.is_match(&repository)) {

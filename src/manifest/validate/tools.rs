@@ -1,7 +1,7 @@
 //! `[tools]`: which programs do the work.
 //!
-//! A checkout may choose between programs that the machine has on `PATH`, and no more: a path in `oci.toml` would let
-//! commands that only look, such as `oci lock`, start a program of the checkout. Paths belong into the user's own
+//! A checkout may only choose between known programs on `PATH`. If a path were allowed in `oci.toml`, even commands
+//! that build nothing, such as `oci lock`, could start a program of the checkout. Paths belong into the user's own
 //! settings.
 
 use std::path::{Path, PathBuf};

@@ -67,7 +67,7 @@ fn near(text: &str) -> Option<&'static str> {
 
 const COMMON: [&str; 6] = ["linux/386", "linux/amd64", "linux/arm/v7", "linux/arm64", "linux/riscv64", "linux/s390x"];
 
-/// A digest, with or without its algorithm as `bare` says.
+/// Parses a digest. If `bare` is true, the text is the hex digits alone, without the algorithm.
 pub(super) fn digest(text: &Placed<String>, bare: bool, checker: &mut Checker) -> Option<Digest> {
     let parsed = if bare { Digest::parse_hex(text) } else { Digest::parse(text) };
     match parsed {
@@ -194,9 +194,9 @@ fn bad_name(name: &Placed<String>, error: &NameError, checker: &mut Checker) {
     checker.push(Problem::new("oci::manifest::bad_name", message, &name.place, error.to_string()).help(help));
 }
 
-/// Checks a glob: what it matches.
+/// Checks a glob, and returns its matcher.
 pub(super) fn check_glob(pattern: &Placed<String>, checker: &mut Checker) -> Option<GlobMatcher> {
-    // As `contents::glob` reads it: braces are characters like any other, and so is the backslash.
+    // As in `contents::glob`, braces and backslashes are ordinary characters.
     let braceless = pattern.replace(['{', '}'], "x");
     let glob = globset::GlobBuilder::new(&braceless).literal_separator(true).backslash_escape(false).build();
     match glob {
@@ -212,8 +212,8 @@ pub(super) fn check_glob(pattern: &Placed<String>, checker: &mut Checker) -> Opt
     }
 }
 
-/// Checks a glob of what is in a folder. A pattern that no path in a folder can match would go unnoticed, and the files
-/// that it was to leave out would go in.
+/// Checks a glob for paths within a folder. If a pattern that can match no such path were accepted, nobody would
+/// notice, and files that it should exclude would be included.
 pub(super) fn check_glob_within(pattern: &Placed<String>, checker: &mut Checker) {
     if check_glob(pattern, checker).is_none() {
         return;
@@ -265,7 +265,7 @@ pub(super) fn tag_template(
     Some(template)
 }
 
-/// A path on this machine: anything but nothing.
+/// A path on this machine: any text that is not empty and holds no NUL.
 pub(super) fn host_path<'a>(text: &'a Placed<String>, checker: &mut Checker) -> Option<&'a str> {
     if text.is_empty() || text.contains('\0') {
         let reason = if text.is_empty() { "this is empty" } else { "it holds a NUL" };
@@ -292,14 +292,14 @@ pub(super) fn path_from(folder: &Path, text: &Placed<String>, checker: &mut Chec
     }
 }
 
-/// What becomes an argument, a variable or a path of a process cannot hold a NUL.
+/// Reports a NUL in a text. Arguments, variables and paths of a process cannot hold one.
 pub(super) fn refuse_nul(text: &Placed<String>, checker: &mut Checker) {
     if text.contains('\0') {
         checker.push(Problem::new("oci::manifest::bad_text", "a NUL cannot stand here", &text.place, ""));
     }
 }
 
-/// A number in digits alone: the standard library takes a sign, too.
+/// A number written in digits alone. The standard library would accept a sign, too.
 pub(super) fn number<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }

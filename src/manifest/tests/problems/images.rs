@@ -1,4 +1,4 @@
-//! Of what becomes an image: builds and packages.
+//! Problems of builds and packages.
 
 use super::Case;
 

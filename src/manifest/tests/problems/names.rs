@@ -1,4 +1,4 @@
-//! Of what refers to something: bases, names and templates.
+//! Problems of bases, names and templates.
 
 use super::Case;
 

@@ -1,4 +1,4 @@
-//! Of the whole file: its shape, the project, and what cannot be built yet.
+//! Problems of the whole file: its shape, the project, and what cannot be built yet.
 
 use super::Case;
 
