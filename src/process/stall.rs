@@ -1,7 +1,8 @@
 //! Whether a process still moves bytes: what tells a large and slow transfer from one that hangs.
 //!
 //! The kernel counts what a process reads and writes, sockets and files alike. If neither count grows, the other end of
-//! a transfer has gone silent. If a count grows by a few bytes a second, the other end holds the transfer up on purpose.
+//! a transfer has gone silent. If a count grows by a few bytes a second, the other end holds the transfer up on
+//! purpose.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -2,9 +2,9 @@
 //! they count.
 //!
 //! `.dockerignore` counts in the project's folder alone. `.gitignore` counts in every folder from the project's down to
-//! the file in question. Other ignore files of git (`.git/info/exclude`, a user's own file) differ between machines, and
-//! do not count. A file or folder that a package names by its path is always packed: only the content of a folder is
-//! judged.
+//! the file in question. Other ignore files of git (`.git/info/exclude`, a user's own file) differ between machines,
+//! and do not count. A file or folder that a package names by its path is always packed: only the content of a folder
+//! is judged.
 
 mod docker;
 mod git;

@@ -8,8 +8,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{TestContext, eventually_none};
 
-/// Kills a command again and again, each time at another moment. The moments are parts of the command's duration on this
-/// machine, and the parts are equal in every run of the tests. How busy the machine is changes meanwhile, so each
+/// Kills a command again and again, each time at another moment. The moments are parts of the command's duration on
+/// this machine, and the parts are equal in every run of the tests. How busy the machine is changes meanwhile, so each
 /// command's duration decides how long the next one may run.
 pub(crate) struct Kills {
     random: u32,

@@ -58,7 +58,8 @@ impl TestContext {
                 (_, Ids::NoEntry) => {
                     let mut command = Command::new(find("unshare"));
                     if !root {
-                        // A user who may not mount may do so in a namespace, and is without privileges again afterwards.
+                        // A user who may not mount may do so in a namespace, and is without privileges again
+                        // afterwards.
                         command.args(["--user", "--map-current-user", "--keep-caps"]);
                     }
                     let hide =
