@@ -1,6 +1,6 @@
 //! `oci.lock`: which digest every base stands for.
 //!
-//! The file is read strictly and written byte for byte by [`format`]. A [`Lock`] is its content as a value.
+//! The file is read strictly and written byte for byte by [`mod@format`]. A [`Lock`] is its content as a value.
 //! [`LockEntry::is_current`] says whether an entry still is what `oci.toml` asks for. [`Lock::renames`] finds entries
 //! of bases that have another name now. [`Lock::changes`] lists what moved between two locks.
 

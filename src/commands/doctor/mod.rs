@@ -1,7 +1,7 @@
 //! `oci doctor`: what this machine and this project need, whether it is there, and what to do where not.
 //!
-//! Each part of the machine is looked at by a file of its own and gives [`Finding`]s; [`render`] shows them.
-//! Works without an `oci.toml`: then nothing is needed, and what is not there is a warning.
+//! Each part of the machine is looked at by a file of its own and gives [`Finding`](finding::Finding)s; [`render`]
+//! shows them. Works without an `oci.toml`: then nothing is needed, and what is not there is a warning.
 
 mod cache;
 mod finding;
