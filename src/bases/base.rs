@@ -1,4 +1,4 @@
-//! Bases: an image from elsewhere, shallow (manifest and config) until something needs its layers.
+//! Loads bases: images from elsewhere, of which only manifest and config are fetched until something needs the layers.
 
 use std::fmt;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::store::{BlobError, Store};
 use crate::tools::skopeo::{Access, Skopeo, Wanted};
 use crate::tools::{Cause, ToolError};
 
-/// Why a base could not be had.
+/// Why a base could not be loaded.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub(crate) enum BaseError {
     #[error(transparent)]
@@ -49,7 +49,7 @@ pub(crate) enum BaseError {
     NoPlatform {
         name: String,
         platform: String,
-        /// The platforms that there are, as a clause.
+        /// The platforms that the base has, as a clause.
         has: String,
         #[help]
         help: String,
@@ -66,7 +66,7 @@ pub(crate) enum BaseError {
 }
 
 impl BaseError {
-    /// The error of a base that has no image for a platform, with those that it has.
+    /// The error of a base that has no image for a platform. It lists the platforms that the base has.
     pub(crate) fn no_platform(name: &str, entry: &LockEntry, platform: &Platform) -> Self {
         let known: Vec<String> = entry.platforms.keys().map(|platform| format!("`{platform}`")).collect();
         let variants = entry
@@ -82,7 +82,7 @@ impl BaseError {
         Self::NoPlatform { name: name.to_owned(), platform: platform.to_string(), has, help }
     }
 
-    /// True if the tag or digest is to blame; else it is the registry or repository.
+    /// True if the tag or digest is to blame. Otherwise the registry or repository is.
     pub(crate) fn is_about_reference(&self) -> bool {
         match self {
             Self::Tool(error) => error.cause().is_some_and(Cause::is_about_reference),
@@ -90,12 +90,12 @@ impl BaseError {
         }
     }
 
-    /// True if nothing is wrong but that a registry may not be asked.
+    /// True if the only fault is that a registry may not be asked.
     pub(crate) fn is_offline(&self) -> bool {
         matches!(self, Self::Offline { .. } | Self::NotJudged { .. })
     }
 
-    /// True if the signature policy is what stands in the way.
+    /// True if the signature policy refused the image, or has not judged it.
     pub(super) fn is_about_policy(&self) -> bool {
         match self {
             Self::Tool(error) => error.cause().is_some_and(Cause::is_about_policy),
@@ -104,27 +104,27 @@ impl BaseError {
     }
 }
 
-/// Where bases come from.
+/// Loads bases from where they are.
 #[derive(Clone, Copy)]
 pub(crate) struct Bases<'a> {
     pub(crate) store: &'a Store,
     pub(crate) skopeo: &'a Skopeo,
     pub(crate) reporter: &'a dyn Reporter,
-    /// The manifest's, which layouts are seen from.
+    /// The manifest's folder. Paths of layouts are relative to it.
     pub(crate) folder: &'a Path,
     pub(crate) offline: bool,
-    /// What images from registries have to satisfy, if anything.
+    /// The policy that images from registries have to satisfy, if there is one.
     pub(crate) trust: Option<&'a Trust>,
 }
 
-/// Where the bytes of a base are, unless they are in the store.
+/// Where the bytes of a base are if the store does not have them.
 #[derive(Clone, Debug)]
 enum Supply {
     Registry { reference: Reference, access: Access },
     Layout { path: String, layout: Arc<Layout> },
 }
 
-/// As errors name the image.
+/// The image's name in errors.
 impl fmt::Display for Supply {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -138,23 +138,23 @@ impl fmt::Display for Supply {
 #[derive(Clone, Debug)]
 pub(crate) struct BaseImage {
     pub(crate) image: Image,
-    /// As in the lockfile.
+    /// The name in the lockfile.
     name: String,
-    /// What stands for it in the manifest.
+    /// The place in the manifest that names the base.
     pub(crate) place: Place,
-    /// Of this platform's manifest, as the registry or the layout has it.
+    /// The digest of this platform's manifest, as the registry or the layout has it.
     pub(crate) digest: Digest,
     pub(super) manifest: ImageManifest,
     supply: Supply,
 }
 
 impl BaseImage {
-    /// As in the lockfile.
+    /// The name in the lockfile.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The image in a registry, and how that is to be talked to, if it is in one.
+    /// The image's reference, and how to access its registry. Returns `None` for an image in a layout.
     pub(crate) fn in_registry(&self) -> Option<(&Reference, &Access)> {
         match &self.supply {
             Supply::Registry { reference, access } => Some((reference, access)),
@@ -164,9 +164,9 @@ impl BaseImage {
 }
 
 impl Bases<'_> {
-    /// Manifest and config of a base for a platform, from the store if it has them, else from where it is.
-    /// A layout has to have what is pinned, whatever the store has; an image from a registry has to be one
-    /// that the signature policy accepts.
+    /// Manifest and config of a base for a platform, from the store if it has them, otherwise from their source. A
+    /// layout has to have the pinned image, whatever the store has. An image from a registry has to be accepted by the
+    /// signature policy.
     pub(crate) fn load(
         &self,
         name: &str,
@@ -196,8 +196,8 @@ impl Bases<'_> {
         Ok(loaded)
     }
 
-    /// Has the image be for the platform that it was chosen for: the word of the index counts, as it does for engines.
-    /// Many images that are built on another machine say something else themselves.
+    /// Makes the image be for the platform that it was chosen for. The index decides the platform, as it does for
+    /// container engines: many images that are built on another machine name a wrong platform in their config.
     fn correct_platform(&self, image: &mut Image, platform: &Platform, supply: &Supply) {
         let found = image.config.platform();
         if (found.os(), found.architecture()) == (platform.os(), platform.architecture()) {
@@ -234,8 +234,8 @@ impl Bases<'_> {
         }
     }
 
-    /// Brings the base's layers into the store. On `Ok` they are all there, but for foreign ones: those skopeo
-    /// leaves where they are.
+    /// Brings the base's layers into the store. On `Ok` all of them are there, except foreign layers, which skopeo does
+    /// not fetch.
     pub(crate) fn fetch_layers(&self, base: &BaseImage) -> Result<(), BaseError> {
         let is_missing = |layer: &&Descriptor| !layer.is_foreign() && !self.store.has(layer);
         let missing = || base.manifest.layers.iter().any(|layer| is_missing(&layer));
@@ -296,7 +296,7 @@ impl Bases<'_> {
         Ok(())
     }
 
-    /// A document from the store, or else read or asked for, and stored.
+    /// A document from the store. If it is missing there, it is read or fetched, and stored.
     fn document(
         &self,
         digest: &Digest,

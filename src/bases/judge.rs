@@ -1,8 +1,8 @@
-//! Judging an image by the [policy](super::trust), as skopeo does.
+//! Has skopeo judge an image by the [policy](super::trust).
 //!
-//! What it accepts is recorded, so that it is asked once for each platform's image. The record's key is made
-//! of the policy, the keys that it names, repository and digest: where one of them changes, skopeo is asked
-//! again. What was accepted stays so if only its signature is taken back.
+//! Acceptance is recorded, so that skopeo is asked once for each platform's image. The record's key covers the policy,
+//! the keys that it names, the repository and the digest: if one of them changes, skopeo is asked again. An image that
+//! was accepted stays accepted if only its signature is removed later.
 //!
 //! ```text
 //! records/trust/KEY     the image's reference
@@ -18,7 +18,7 @@ use crate::tools::skopeo::Access;
 const RECORDS: Shelf<String> = Shelf::new("trust", 1);
 
 impl Bases<'_> {
-    /// On `Ok` there is no policy, or it accepts the image: now, or when it was asked before.
+    /// On `Ok` there is no policy, or it accepts the image, now or when skopeo was asked before.
     pub(super) fn judge(&self, image: &Reference, access: &Access, manifest: &ImageManifest) -> Result<(), BaseError> {
         let Some(trust) = self.trust else { return Ok(()) };
         let key = trust.key(image);
@@ -35,7 +35,7 @@ impl Bases<'_> {
         Ok(())
     }
 
-    /// The error where it is to be blamed: on the policy, where that does not accept the image.
+    /// Adds the place to an error: the line of the policy if the policy does not accept the image.
     pub(crate) fn blame(&self, error: BaseError, place: &Place) -> At<BaseError> {
         match self.trust.filter(|_| error.is_about_policy()) {
             Some(trust) => At::new(error, &trust.place, "by this policy").also(place, "the base"),

@@ -1,7 +1,7 @@
-//! What layers are compressed with, where their labels are not to be believed ([`media_type::is_doubtful`]).
+//! Finds how layers are compressed if their media type cannot be trusted ([`media_type::is_doubtful`]).
 //!
-//! On disk, in the store: `records/label/KEY` has the media type that a layer's first bytes show, by its digest. So a
-//! layer is looked at once, and what is built on it does not depend on whether it is here.
+//! In the store, `records/label/KEY` has the media type that the first bytes of a layer show, by the layer's digest. So
+//! a layer is read once, and builds do not depend on whether it is in the store.
 
 use std::fs::File;
 
@@ -12,12 +12,12 @@ use crate::model::{Descriptor, Digest};
 use crate::store::Shelf;
 use crate::tar::StreamFormat;
 
-/// The media type that a layer's bytes tell, by its digest.
+/// The media type that the first bytes of a layer show, by its digest.
 const LABELS: Shelf<String> = Shelf::new("label", 1);
 
 impl Bases<'_> {
-    /// Gives every layer whose label is doubtful the media type that its first bytes tell. Those that were not
-    /// looked at before are brought into the store, with all others of the base.
+    /// Gives every layer whose media type is doubtful the media type that its first bytes show. If one of them has no
+    /// record yet, all layers of the base are brought into the store.
     pub(super) fn correct_labels(&self, base: &mut BaseImage) -> Result<(), BaseError> {
         for number in 0..base.manifest.layers.len() {
             let layer = base.manifest.layers[number].clone();
@@ -28,7 +28,7 @@ impl Bases<'_> {
         Ok(())
     }
 
-    /// The media type that the layer's bytes tell.
+    /// The media type that the first bytes of the layer show.
     fn told(&self, layer: &Descriptor, base: &BaseImage) -> Result<String, BaseError> {
         let key = Digest::of(layer.digest.to_string().as_bytes());
         if let Some(told) = LABELS.recall(self.store, &key)? {
@@ -38,7 +38,7 @@ impl Bases<'_> {
             StreamFormat::Plain => media_type::LAYER,
             StreamFormat::Gzip => media_type::LAYER_GZIP,
             StreamFormat::Zstd => media_type::LAYER_ZSTD,
-            // OCI has no media type for these.
+            // OCI has no media type for these compressions.
             StreamFormat::Xz | StreamFormat::Bzip2 => media_type::oci_layer(&layer.media_type),
         };
         LABELS.record(self.store, &key, &told.to_owned())?;

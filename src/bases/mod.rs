@@ -1,8 +1,8 @@
 //! Images from elsewhere, brought in: manifests, configs and layers of bases, from registries and from layouts.
 //!
-//! A [`BaseImage`] is loaded by its digest ([`base`]). Where `[policy] signatures` says so, it is used only if the
-//! policy ([`trust`]) accepts it, of which skopeo is the [`judge`]. What a layer's label leaves in doubt, its first
-//! bytes tell ([`label`]).
+//! A [`BaseImage`] is loaded by its digest ([`base`]). If `[policy] signatures` is set, the image is used only if the
+//! policy ([`trust`]) accepts it: skopeo is asked ([`judge`]). Where the media type of a layer is doubtful, the first
+//! bytes of the layer decide ([`label`]).
 
 mod base;
 mod judge;

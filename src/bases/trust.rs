@@ -1,4 +1,4 @@
-//! Trust: which images from registries may be used at all, as `[policy] signatures` says.
+//! Reads the policy that says which images from registries may be used, as `[policy] signatures` names it.
 //!
 //! The file is a containers `policy.json`, and [skopeo is the judge](super::judge).
 
@@ -14,7 +14,7 @@ use crate::sanitize;
 use crate::source::{At, Place, Placed};
 use crate::tools::skopeo::SignaturePolicy;
 
-/// Why there is no policy to judge by.
+/// Why the policy cannot be used.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub(crate) enum TrustError {
     #[error("could not read the signature policy `{path}`")]
@@ -34,20 +34,20 @@ pub(crate) enum TrustError {
     Key { path: String, source: io::Error },
 }
 
-/// A policy, read once for a run.
+/// A policy, which is read once for a run.
 #[derive(Debug)]
 pub(crate) struct Trust {
     path: PathBuf,
     text: Vec<u8>,
     /// The line of `oci.toml` that names it.
     pub(super) place: Place,
-    /// Of the policy and of all keys that it names.
+    /// The digest of the policy and of all keys that it names.
     digest: Digest,
 }
 
 impl Trust {
-    /// Reads the policy and its keys. What it means is for skopeo to say; a key may well be missing that
-    /// no image needs.
+    /// Reads the policy and its keys. Only skopeo interprets the policy. A missing key is no error here, since no image
+    /// may need it.
     pub(crate) fn load(file: &Placed<PathBuf>) -> Result<Self, At<TrustError>> {
         let at = |error| At::new(error, &file.place, "named here");
         let shown = || sanitize::name(&file.display().to_string());
@@ -66,20 +66,20 @@ impl Trust {
         &self.path
     }
 
-    /// The policy as skopeo is given it.
+    /// The path of the policy, for skopeo.
     pub(super) fn policy(&self) -> SignaturePolicy<'_> {
         SignaturePolicy { text: &self.text, folder: fs::parent(&self.path) }
     }
 
-    /// Of everything that decides about an image.
+    /// The digest of everything that decides whether an image is accepted.
     pub(super) fn key(&self, image: &Reference) -> Digest {
         Digest::of(&canonical_json(&json!({ "trust": self.digest.to_string(), "image": image.to_string() })))
     }
 }
 
-/// The digests of the files that a policy names, by path as it is written: every text under `…Path`, and every one of a
-/// list under `…Paths`. A file that is not there has none. What is there and cannot be read is an error, with its path:
-/// skopeo, which is handed these files by path, would wait for a pipe.
+/// The digests of the files that a policy names, by path as written there: every text under `…Path`, and every text of
+/// a list under `…Paths`. A missing file has no digest. A file that exists and cannot be read is an error with its
+/// path. So is a pipe: skopeo, which gets these paths, would wait for it.
 fn digest_files(
     policy: &Value,
     folder: &Path,
@@ -118,7 +118,7 @@ mod tests {
         Placed::new(path, Source::new("oci.toml", "x").place(0..1))
     }
 
-    /// What decides is in the key of the record, and nothing else.
+    /// The key of the record covers everything that decides, and nothing else.
     #[test]
     fn a_policy_is_its_text_and_its_keys() {
         let folder = tempfile::tempdir().unwrap();

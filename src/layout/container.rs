@@ -1,8 +1,8 @@
-//! The files of a layout: in a folder, or in a tar archive that is never unpacked.
+//! Opens the files of a layout: in a folder, or in a tar archive that is never unpacked.
 //!
-//! An archive is walked through once, from header to header, to know where each member is. Links in it
-//! are names for other members: Docker writes layers that two images share as such. What leads out of
-//! the archive is not there.
+//! An archive is read once, from header to header, to find where each member is. Links in it are names for other
+//! members: Docker writes layers that two images share as links. A link that leads out of the archive counts as
+//! missing.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,7 +25,7 @@ pub(super) enum Container {
 #[derive(Debug)]
 pub(super) struct Archive {
     file: File,
-    /// By path, without `.` and `..` in it.
+    /// The members by path, without `.` and `..` in it.
     members: BTreeMap<Vec<u8>, Member>,
 }
 
@@ -35,23 +35,23 @@ enum Member {
         position: u64,
         size: u64,
     },
-    /// To another member, or out of the archive.
+    /// A link to another member, or out of the archive.
     Link(Option<Vec<u8>>),
 }
 
-/// A member's bytes, on their way.
+/// Reads the bytes of a member.
 pub(super) struct Content<'a> {
     pub(super) size: u64,
     reader: Box<dyn Read + 'a>,
 }
 
-/// Why there is no container at a path.
+/// Why a path cannot be opened as a folder or an archive.
 #[derive(Debug)]
 pub(super) enum OpenError {
     Absent,
-    /// A file that is no tar archive; by its first bytes it may be compressed.
+    /// The file is no tar archive. Its first bytes may show that it is compressed.
     NotTar(Option<&'static str>),
-    /// A tar archive that cannot be read on behind so many members.
+    /// The tar archive cannot be read beyond so many members.
     Damaged(usize),
     Io(io::Error),
 }
@@ -63,7 +63,7 @@ impl From<io::Error> for OpenError {
 }
 
 impl Container {
-    /// Opens a folder, or an archive; nothing is read of the members yet.
+    /// Opens a folder, or an archive. The content of members is not read yet.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let metadata = path.metadata()?;
         if metadata.is_dir() {
@@ -78,7 +78,7 @@ impl Container {
         Ok(Self::Archive(Archive { file, members }))
     }
 
-    /// The file of this name, followed if it is a link; nothing if there is none.
+    /// Opens the file of this name. A link is followed. Returns `None` if there is no such file.
     pub(super) fn member(&self, name: &str) -> io::Result<Option<Content<'_>>> {
         match self {
             Self::Folder(folder) => match folder.join(name).metadata() {
@@ -117,7 +117,7 @@ impl Read for Content<'_> {
     }
 }
 
-/// A stretch of a file.
+/// A range of a file.
 struct Section<'a> {
     file: &'a File,
     position: u64,
@@ -134,13 +134,13 @@ impl Read for Section<'_> {
     }
 }
 
-/// True for the errors of a name that nothing has.
+/// True for errors that mean that no file has this name.
 fn is_absent(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory | InvalidFilename)
 }
 
-/// Where the members of a tar archive are.
+/// Finds where the members of a tar archive are.
 fn members(mut file: File) -> Result<BTreeMap<Vec<u8>, Member>, OpenError> {
     if let Some(compression) = StreamFormat::read(&mut file)?.name() {
         return Err(OpenError::NotTar(Some(compression)));
@@ -148,7 +148,7 @@ fn members(mut file: File) -> Result<BTreeMap<Vec<u8>, Member>, OpenError> {
     file.rewind()?;
     let mut members = BTreeMap::new();
     let mut count = 0;
-    // Some programs leave out what ends an archive.
+    // Some programs do not write the blocks that end an archive.
     let read = tar::members::each(&mut Stream::new(file)?, Rules::Layer, &mut |_, found| {
         count += 1;
         let Some(path) = within(b"", &found.member.name.0) else { return Ok(()) };
@@ -158,7 +158,7 @@ fn members(mut file: File) -> Result<BTreeMap<Vec<u8>, Member>, OpenError> {
             MemberKind::HardLink(target) => Member::Link(within(b"", &target.0)),
             MemberKind::Folder | MemberKind::Sparse | MemberKind::Other(_) => return Ok(()),
         };
-        // Unpacked, the last of two with one name would be what is there.
+        // If two members have one name, the last one counts, as if the archive were unpacked.
         members.insert(path, member);
         Ok(())
     });
@@ -171,7 +171,7 @@ fn members(mut file: File) -> Result<BTreeMap<Vec<u8>, Member>, OpenError> {
     }
 }
 
-/// The path within the archive, seen from a folder in it; nothing if it leads out.
+/// The path within the archive that a link in a folder of it means. Returns `None` if it leads out.
 fn within(folder: &[u8], path: &[u8]) -> Option<Vec<u8>> {
     let mut parts: Vec<&[u8]> = match path.first() {
         Some(b'/') => Vec::new(),
@@ -207,7 +207,7 @@ mod tests {
 
     fn add(builder: &mut ::tar::Builder<File>, name: &[u8], link: Option<(::tar::EntryType, &str)>, content: &[u8]) {
         let mut header = ::tar::Header::new_gnu();
-        // The crate's own setters refuse what a hostile archive has.
+        // The crate's own setters refuse names that a hostile archive may have.
         let field = &mut header.as_old_mut().name;
         field[..name.len()].copy_from_slice(name);
         header.set_mode(0o644);

@@ -1,4 +1,4 @@
-//! What `docker save` and `podman save` write: configurations and layers, and no manifest with a digest.
+//! Reads archives of `docker save` and `podman save`, which have configs and layers, but no manifest with a digest.
 //!
 //! ```text
 //! manifest.json    [{"Config": "HEX.json", "RepoTags": ["alpine:3.20"], "Layers": ["HEX.tar", …]}]
@@ -6,9 +6,9 @@
 //! HEX.tar          a layer, most often as a plain tar; it may be a link to another one
 //! ```
 //!
-//! The manifest that is made for such an image is OCI's, with the archive's own bytes as its blobs and
-//! the media type that each layer's first bytes tell. It depends on nothing else, so every machine
-//! computes the digest that the lockfile has.
+//! For such an image an OCI manifest is made. Its blobs are the archive's own bytes, and the first bytes of each layer
+//! decide its media type. The manifest depends on nothing else, so every machine computes the digest that the lockfile
+//! has.
 
 use std::collections::BTreeMap;
 
@@ -24,17 +24,17 @@ use crate::tar::StreamFormat;
 
 const MANIFEST: &str = "manifest.json";
 
-/// An image, as `manifest.json` has it.
+/// An entry of `manifest.json`: one image.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Saved {
     config: String,
-    // Each is `null` where there is none.
+    // Both are `null` if there are none.
     repo_tags: Option<Vec<String>>,
     layers: Option<Vec<String>>,
 }
 
-/// Reads the images of an archive into the layout: those of its name, or all of them if there is none.
+/// Adds images of an archive to the layout: the images of the layout's name, or all if it has none.
 pub(super) fn read(layout: &mut Layout) -> Result<(), LayoutError> {
     let files = &layout.files;
     let bytes = files.document(MANIFEST)?.unwrap_or_default();
@@ -61,7 +61,8 @@ impl Saved {
     }
 }
 
-/// Makes the manifest of an image and gives its digest; it and the blobs that it names become pieces.
+/// Makes the manifest of an image and returns its digest. The manifest and the blobs that it names become pieces of the
+/// layout.
 fn manifest(files: &Files, image: &Saved, pieces: &mut BTreeMap<Digest, Piece>) -> Result<Digest, LayoutError> {
     let bad = |source| LayoutError::Image { path: files.path.clone(), source };
     let bytes = files.document(&image.config)?.ok_or_else(|| missing(files, &image.config))?;
@@ -84,7 +85,7 @@ fn manifest(files: &Files, image: &Saved, pieces: &mut BTreeMap<Digest, Piece>) 
     Ok(digest)
 }
 
-/// A plain tar is its own diff ID, which is verified when it is stored; what is compressed is hashed.
+/// A plain tar is its own diff ID, which is verified when the tar is stored. A compressed layer is hashed.
 fn layer(files: &Files, member: &str, diff_id: DiffId) -> Result<Descriptor, LayoutError> {
     let absent = || missing(files, member);
     let mut content = files.member(member)?.ok_or_else(absent)?;

@@ -86,7 +86,7 @@ pub(crate) enum LayoutError {
 }
 
 impl LayoutError {
-    /// Nothing is at the path, as the manifest has it.
+    /// There is no file at the path, which is written as in the manifest.
     pub(super) fn not_found(written: &str, folder: &Path) -> Self {
         let full = folder.join(written);
         let beside = full.parent().and_then(|parent| std::fs::read_dir(parent).ok()).into_iter().flatten().flatten();
@@ -102,7 +102,7 @@ impl LayoutError {
         Self::NotFound { path: sanitize::name(written), help }
     }
 
-    /// No image of this name; with the names that there are.
+    /// There is no image of this name. The error lists the names that exist.
     pub(super) fn no_such_name(path: &str, name: &str, known: &[String]) -> Self {
         let names: Vec<String> = known.iter().map(|name| sanitize::name(name)).collect();
         let name = sanitize::name(name);

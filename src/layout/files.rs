@@ -1,4 +1,4 @@
-//! The files of a layout or an archive, of whatever kind it is.
+//! Finds and opens the files of a layout or an archive.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::model::origin::LayoutKind;
 use crate::process::signal;
 use crate::sanitize;
 
-/// More than any manifest, index or configuration has.
+/// The largest size, in bytes, of a manifest, index or config.
 pub(super) const LARGEST_DOCUMENT: u64 = 32 << 20;
 const LARGEST_BLOCK: usize = 256 << 10;
 
-/// The files, and the path that errors show.
+/// The files, and their path as errors show it.
 #[derive(Debug)]
 pub(super) struct Files {
     pub(super) path: String,
@@ -24,7 +24,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// The files at the longest path that exists, and the name behind it.
+    /// Opens the files at the longest path that exists. The rest of the text is the image's name.
     pub(super) fn open<'a>(path: &'a LayoutPath, folder: &Path) -> Result<(Self, Option<&'a str>), LayoutError> {
         let mut shortest = "";
         for (written, name) in path.readings() {
@@ -50,14 +50,14 @@ impl Files {
         Err(LayoutError::not_found(shortest, folder))
     }
 
-    /// What the files are; an error if that is not what was said.
+    /// The kind of the files. Returns an error if the manifest asked for another kind.
     pub(super) fn kind(&self, said: Option<LayoutKind>) -> Result<LayoutKind, LayoutError> {
         let path = || self.path.clone();
         let has = |member: &str| Ok::<bool, LayoutError>(self.member(member)?.is_some());
         let is_folder = matches!(self.container, Container::Folder(_));
         let is_docker = !is_folder && has("manifest.json")?;
         let found = match (has("oci-layout")? && has("index.json")?, is_docker) {
-            // Docker writes both at once since its version 25.
+            // Since its version 25, Docker writes both kinds into one archive.
             (_, true) if said == Some(LayoutKind::DockerArchive) => LayoutKind::DockerArchive,
             (true, _) if is_folder => LayoutKind::Folder,
             (true, _) => LayoutKind::OciArchive,
@@ -89,8 +89,8 @@ impl Files {
         Ok(Some(bytes))
     }
 
-    /// Hands the bytes of a member on, block by block. On `Ok` it was all of them. A signal that ends the program ends
-    /// this with an error.
+    /// Passes the bytes of a member on, block by block. On `Ok` all of them were passed on. A signal that ends the
+    /// program ends this with an error.
     pub(super) fn each_block(
         &self,
         name: &str,

@@ -1,5 +1,5 @@
-//! Images on this machine's disk, read in process: no tool and no network is needed, and no byte is used
-//! that does not match its digest.
+//! Images on this machine's disk. They are read in process: no tool and no network is needed, and no byte is used that
+//! does not match its digest.
 //!
 //! ```text
 //! FOLDER/{oci-layout,index.json,blobs/sha256/HEX}    OCI image spec, "Image Layout"
@@ -7,9 +7,9 @@
 //! FILE.tar/{manifest.json,HEX.json,HEX.tar}          what `docker save` writes
 //! ```
 //!
-//! [`Layout::open`] looks into the file to tell them apart. [`Layout::choose`] gives the digest of the
-//! image that is meant, and [`Layout::document`] and [`Layout::store_blob`] the bytes of a digest. The
-//! last form has no manifest with a digest of its own, so one is made for it ([`docker`]).
+//! [`Layout::open`] looks into the file to tell these forms apart. [`Layout::choose`] returns the digest of the chosen
+//! image. [`Layout::document`] and [`Layout::store_blob`] read the bytes of a digest. The last form has no manifest
+//! with a digest of its own, so one is made for it ([`docker`]).
 
 mod container;
 mod docker;
@@ -35,21 +35,21 @@ use crate::store::Store;
 pub(crate) use error::LayoutError;
 use files::Files;
 
-/// What names an image in an index: the spec's annotation, and the one of containerd and Docker.
+/// The annotations that name an image in an index: the one of the spec, and the one of containerd and Docker.
 const NAMES: [&str; 2] = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
 
-/// A layout or an archive, and which of its images is meant.
+/// A layout or an archive, and which of its images to use.
 #[derive(Debug)]
 pub(crate) struct Layout {
     files: Files,
-    /// The image's name, if one was written.
+    /// The image's name, if the manifest has one.
     name: Option<String>,
     images: Vec<Named>,
-    /// Where the bytes of a digest are, if not in a file that is named by it.
+    /// Where the bytes of a digest are, if they are not in a file of that name.
     pieces: BTreeMap<Digest, Piece>,
 }
 
-/// What the lockfile says of an image.
+/// The part of a lockfile entry that a layout decides.
 #[derive(Clone, Debug)]
 pub(crate) struct Pinned {
     pub(crate) digest: Digest,
@@ -57,7 +57,7 @@ pub(crate) struct Pinned {
     pub(crate) platforms: BTreeMap<Platform, Digest>,
 }
 
-/// An image, and what it is called; often nothing.
+/// An image, and its name if it has one.
 #[derive(Debug)]
 struct Named {
     names: Vec<String>,
@@ -71,7 +71,7 @@ enum Piece {
 }
 
 impl Layout {
-    /// Opens what the path names, seen from the manifest's folder.
+    /// Opens the layout at a path that is relative to the manifest's folder.
     pub(crate) fn open(path: &LayoutPath, folder: &Path) -> Result<Self, LayoutError> {
         let (files, name) = Files::open(path, folder)?;
         let mut layout = Self { name: name.map(str::to_owned), images: Vec::new(), pieces: BTreeMap::new(), files };
@@ -82,8 +82,8 @@ impl Layout {
         Ok(layout)
     }
 
-    /// The digest of the image that is meant: the one of the name, or the only one; with a digest, that of
-    /// them which has it.
+    /// The digest of the chosen image: the image of the name, or the only image. If the manifest has a digest, the
+    /// image with that digest.
     pub(crate) fn choose(&self, wanted: Option<&Digest>) -> Result<Digest, LayoutError> {
         let path = || self.files.path.clone();
         let candidates: Vec<&Named> = match &self.name {
@@ -106,7 +106,7 @@ impl Layout {
         }
     }
 
-    /// What to pin: the chosen image and its platforms. On `Ok` its documents that were read are in the store.
+    /// The digests to pin: the chosen image and its platforms. On `Ok` the documents that were read are in the store.
     pub(crate) fn pin(&self, wanted: Option<&Digest>, store: &Store) -> Result<Pinned, LayoutError> {
         let bad = |source| LayoutError::Image { path: self.files.path.clone(), source };
         let digest = self.choose(wanted)?;
@@ -120,7 +120,7 @@ impl Layout {
         Ok(Pinned { digest, media_type: document.media_type().to_owned(), platforms })
     }
 
-    /// The bytes of a manifest, index or configuration, verified.
+    /// The bytes of a manifest, index or config, verified.
     pub(crate) fn document(&self, digest: &Digest) -> Result<Vec<u8>, LayoutError> {
         let bytes = match self.pieces.get(digest) {
             Some(Piece::Bytes(bytes)) => bytes.clone(),
@@ -132,8 +132,8 @@ impl Layout {
         }
     }
 
-    /// Copies a blob into the store. On `Ok` it is there, and what its descriptor says. Of one that has another size
-    /// nothing is copied.
+    /// Copies a blob into the store. On `Ok` it is there, and matches its descriptor. A blob of another size is not
+    /// copied at all.
     pub(crate) fn store_blob(&self, blob: &Descriptor, store: &Store) -> Result<(), LayoutError> {
         let (digest, size) = (&blob.digest, blob.size);
         let member = self.member(digest);
@@ -183,14 +183,14 @@ impl Layout {
             [first, ..] if self.name.is_none() => {
                 format!("write `layout = \"{}:{first}\"`; its images are: `{}`", self.files.path, names.join("`, `"))
             }
-            // One name for several.
+            // Several images have this name.
             _ => "pin one of them by its `digest`, too".to_owned(),
         };
         LayoutError::Several { path: self.files.path.clone(), count, help }
     }
 }
 
-/// The documents of a layout. Those that are read are in the store afterwards.
+/// The documents of a layout. Each document that is read is also stored.
 struct Kept<'a> {
     layout: &'a Layout,
     store: &'a Store,
@@ -228,7 +228,7 @@ impl image::Documents for Kept<'_> {
     }
 }
 
-/// The images of an OCI layout; attestations are none.
+/// The images of an OCI layout, without attestations.
 fn named(files: &Files) -> Result<Vec<Named>, LayoutError> {
     const INDEX: &str = "index.json";
     let bytes = files.document(INDEX)?.unwrap_or_default();
@@ -245,7 +245,8 @@ fn named(files: &Files) -> Result<Vec<Named>, LayoutError> {
     Ok(named.collect())
 }
 
-/// Those of a name: as it is written, or else as Docker completes it, `alpine` to `docker.io/library/alpine:latest`.
+/// The images of a name. The name counts as written, or else as Docker completes it: `alpine` is
+/// `docker.io/library/alpine:latest`.
 fn of_name<'a, T>(images: &'a [T], name: &str, names: impl Fn(&T) -> &[String]) -> Vec<&'a T> {
     let with = |is_it: &dyn Fn(&String) -> bool| -> Vec<&'a T> {
         images.iter().filter(|image| names(image).iter().any(is_it)).collect()

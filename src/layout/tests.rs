@@ -1,4 +1,4 @@
-//! Layouts and archives of every kind, and what may be wrong with them.
+//! Tests layouts and archives of every kind, and everything that may be wrong with them.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -80,7 +80,7 @@ fn blob(bytes: &[u8]) -> (String, Vec<u8>) {
     (format!("blobs/sha256/{}", Digest::of(bytes).hex()), bytes.to_vec())
 }
 
-/// A layout of images, one for each name, that differ by their layer.
+/// A layout of images, one for each name. Their layers differ.
 fn layout(names: &[Option<&str>]) -> Members {
     let mut members = vec![("oci-layout".to_owned(), b"{\"imageLayoutVersion\":\"1.0.0\"}".to_vec())];
     let mut manifests = Vec::new();
@@ -99,7 +99,7 @@ fn layout(names: &[Option<&str>]) -> Members {
     members
 }
 
-/// What `docker save` makes of images, each with its tags and layers.
+/// An archive as `docker save` writes it, of images with these tags and layers.
 fn saved(images: &[(Value, &[&[u8]])]) -> Members {
     let mut members = Members::new();
     let mut manifest = Vec::new();
@@ -170,7 +170,7 @@ fn a_blob_of_another_size_than_its_descriptor_says_is_not_copied() {
     bench.folder("base", &layout(&[Some("1")]));
     let layer = Descriptor::of(media_type::LAYER, b"layer 0");
     let path = bench.folder.path().join(format!("base/blobs/sha256/{}", layer.digest.hex()));
-    // Reading all of it would take longer than any test, and fill the disk.
+    // Reading the whole file would take longer than any test, and fill the disk.
     std::fs::File::options().write(true).open(path).unwrap().set_len(1 << 42).unwrap();
     let refused = bench.open("base").unwrap().store_blob(&layer, &bench.store).unwrap_err();
     assert!(matches!(refused, LayoutError::Damaged { digest, .. } if digest == layer.digest), "{refused}");
@@ -214,7 +214,7 @@ fn the_manifest_made_for_what_docker_saved_is_always_the_same() {
         open.store_blob(layer, &bench.store).unwrap();
         assert_eq!(bench.store.read(&layer.digest).unwrap().unwrap(), bytes);
     }
-    // Neither the order in the archive, nor the names in it, nor other images beside it count.
+    // The digest does not depend on the order or the names in the archive, nor on other images in it.
     let other = saved(&[(json!(null), &[b"another"]), (json!(["docker.io/library/alpine:3.20"]), &layers)]);
     let other: Members = other.into_iter().rev().map(|(name, bytes)| (format!("./{name}"), bytes)).collect();
     bench.file("b.tar", &tar(&other));
@@ -248,7 +248,7 @@ fn an_archive_that_is_both_is_what_was_asked_for() {
     assert!(matches!(bench.error("docker-archive:both.tar:1"), LayoutError::NoSuchImage { .. }));
 }
 
-/// Everything that can be wrong, under a heading each.
+/// Renders every fault that a layout may have, each under a heading.
 fn wrong() -> Vec<(&'static str, LayoutError)> {
     let bench = Bench::new();
     let with = |members: Members, name: &str, bytes: &[u8]| -> Members {

@@ -1,4 +1,4 @@
-//! A lockfile that git could not merge: both sides of every conflict in one text.
+//! Takes a lockfile apart that git could not merge: it has both sides of every conflict in one text.
 //!
 //! ```text
 //! <<<<<<< HEAD
@@ -28,12 +28,12 @@ pub(super) fn first_marker(source: &Source) -> Option<Place> {
     None
 }
 
-/// That a lockfile has conflict markers.
+/// The problem of a lockfile that has conflict markers.
 pub(super) fn problem(marker: &Place) -> Problem {
     found(marker).help("run `oci lock`: it keeps what both sides agree on, and resolves the rest again".to_owned())
 }
 
-/// The problem of a file in which it is impossible to say what both sides agree on.
+/// The problem of a file from which the entries of the two sides cannot be told.
 pub(super) fn beyond_repair(marker: &Place) -> Problem {
     found(marker).help("take either side, `git checkout --theirs oci.lock`, and run `oci lock`".to_owned())
 }
@@ -62,7 +62,7 @@ impl Marker {
     }
 }
 
-/// The text as each side has it. `None` if a marker stands where none can.
+/// The text of each side. Returns `None` if a marker stands where none may be.
 pub(super) fn sides(text: &str) -> Option<(String, String)> {
     let (mut ours, mut theirs) = (String::new(), String::new());
     let mut part = Marker::End;

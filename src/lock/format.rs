@@ -1,7 +1,7 @@
-//! The bytes of `oci.lock`: a strict reader, and the writer that owns every byte.
+//! Reads `oci.lock` strictly, and decides every byte that is written to it.
 //!
-//! Version 1. A new key or another meaning of one is a new version: this reader refuses both what it
-//! does not know and what is missing, and looks at `version` before anything else.
+//! This is version 1. A new key, or another meaning of a key, needs a new version: this reader refuses unknown keys and
+//! missing keys, and looks at `version` before anything else.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -72,7 +72,7 @@ pub(super) fn read(source: &Source) -> Result<Lock, Vec<Problem>> {
     if problems.is_empty() { Ok(lock) } else { Err(problems.into_sorted()) }
 }
 
-/// What stands between quotes for a path: it has no control characters.
+/// A path between quotes: it has no control characters.
 fn escaped(path: &LayoutPath) -> String {
     path.to_string().replace('\\', "\\\\").replace('"', "\\\"")
 }
@@ -81,7 +81,7 @@ fn damaged(message: impl Into<String>, place: &Place, label: impl Into<String>) 
     Problem::new(DAMAGED, message, place, label).help(MEND.to_owned())
 }
 
-/// One of those that a pinned document may have.
+/// A media type that a pinned document may have.
 fn media_type(text: &str) -> Result<String, &'static str> {
     let known = [media_type::INDEX, media_type::MANIFEST, media_type::DOCKER_LIST, media_type::DOCKER_MANIFEST];
     if known.contains(&text) { Ok(text.to_owned()) } else { Err("it is neither an image's nor an index's") }
@@ -167,7 +167,7 @@ impl Reader<'_> {
         let mut platforms = BTreeMap::new();
         for (name, value) in written {
             let place = self.source.place(name.span());
-            // What an image says of itself may be a platform that no person could write.
+            // The config of an image may name a platform that no person would write.
             let parts: Vec<&str> = name.get_ref().split('/').collect();
             let platform = match parts[..] {
                 [os, architecture] => Some(Platform::new(os, architecture, None)),
@@ -208,7 +208,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A value that prints as it was written: no other spelling of it was ever in a lockfile.
+    /// A value whose text form is exactly what the lockfile has. No lockfile was ever written with another spelling.
     fn parsed<T: fmt::Display, E: fmt::Display>(
         &self,
         table: &DeTable<'_>,
@@ -297,8 +297,8 @@ mod tests {
             prop_assert!(text.ends_with('\n') && !text.ends_with("\n\n"));
         }
 
-        /// A flipped byte is an error, the same lock (in a comment, say), or another value that is seen as stale
-        /// or cannot be fetched; it is never a panic.
+        /// A flipped byte gives an error, an equal lock (if it is in a comment, say), or another value that is seen as
+        /// stale or cannot be fetched. It never gives a panic.
         #[test]
         fn a_damaged_file_never_panics(lock in lock(), offset in any::<prop::sample::Index>(), flip in 1_u8..=127) {
             let mut bytes = lock.to_string().into_bytes();

@@ -1,4 +1,4 @@
-//! Lockfiles that something happened to: no pin is ever moved by it without a word.
+//! Damages lockfiles, and checks that no pin is ever moved without an error or a note.
 
 use crate::lock::{Lock, LockEntry};
 use crate::model::Digest;
@@ -39,12 +39,12 @@ fn parse(bytes: &[u8]) -> Option<Lock> {
     Lock::parse(&Source::new("oci.lock", std::str::from_utf8(bytes).ok()?)).ok()
 }
 
-/// Every digest that content is known for.
+/// The digests of all known content.
 fn known(lock: &Lock) -> Vec<Digest> {
     lock.entries.values().flat_map(|entry| entry.platforms.values().chain([&entry.digest])).copied().collect()
 }
 
-/// What a build whose manifest asks for what `asked` was made of is given by the changed entry.
+/// What the changed entry gives a build whose manifest asks for the base that `asked` was made of.
 fn check(asked: &LockEntry, found: &LockEntry, known: &[Digest]) -> Result<(), String> {
     let is_pinned = asked.tag.is_none() && asked.origin.repository().is_some();
     if !found.is_current(&asked.origin, asked.tag.as_ref(), is_pinned.then_some(&asked.digest)) {
@@ -56,7 +56,7 @@ fn check(asked: &LockEntry, found: &LockEntry, known: &[Digest]) -> Result<(), S
     if found.digest != asked.digest && known.contains(&found.digest) {
         return Err(format!("another image, {}", found.digest));
     }
-    // A platform that is missing is the error of the build that asks for it.
+    // A missing platform is an error of the build that asks for it.
     for (platform, wanted) in &asked.platforms {
         if let Some(given) = found.platforms.get(platform)
             && given != wanted
@@ -81,7 +81,7 @@ fn any_byte_flipped_is_an_error_the_same_lock_stale_or_a_digest_of_nothing() {
             let Some(found) = parse(&bytes) else { continue };
             read += 1;
             for (name, asked) in &lock.entries {
-                // An entry that is gone is missing, which `--locked` refuses and `oci lock` asks for.
+                // A deleted entry is missing: `--locked` refuses that, and `oci lock` resolves it.
                 let result = found.entries.get(name).map_or(Ok(()), |found| check(asked, found, &known));
                 assert_eq!(
                     result,

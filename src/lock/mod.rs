@@ -1,4 +1,4 @@
-//! `oci.lock`: which digest every base stands for.
+//! `oci.lock` pins every base to a digest.
 //!
 //! The file is read strictly and written byte for byte by [`mod@format`]. A [`Lock`] is its content as a value.
 //! [`LockEntry::is_current`] says whether an entry still is what `oci.toml` asks for. [`Lock::renames`] finds entries
@@ -30,7 +30,7 @@ pub(crate) const LOCK_NAME: &str = "oci.lock";
 /// A whole lockfile. Equal locks are written as equal bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lock {
-    /// By name, `NAME` or `NAME#VARIANT`.
+    /// The entries by name, `NAME` or `NAME#VARIANT`.
     pub(crate) entries: BTreeMap<String, LockEntry>,
 }
 
@@ -38,23 +38,23 @@ pub(crate) struct Lock {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LockEntry {
     pub(crate) origin: Origin,
-    /// Of the repository; what is in a layout has none.
+    /// The tag in the repository. A base in a layout has none.
     pub(crate) tag: Option<Tag>,
-    /// The SHA-256 of the bytes that the registry served or the layout has: an index, or the manifest of one
-    /// platform. What `docker save` wrote has neither: then it is that of the manifest made for it.
+    /// The SHA-256 of the bytes that the registry served or the layout has: an index, or the manifest of one platform.
+    /// An archive of `docker save` has neither: its digest is that of the manifest that is made for it.
     pub(crate) digest: Digest,
     pub(crate) media_type: String,
-    /// The manifest of every platform there is.
+    /// The digest of the manifest of every platform that the base has.
     pub(crate) platforms: BTreeMap<Platform, Digest>,
 }
 
 impl LockEntry {
-    /// True if the entry is what this origin, tag and digest ask for. Asks nobody.
+    /// True if the entry is for this origin, tag and digest. No registry is asked.
     pub(crate) fn is_current(&self, origin: &Origin, tag: Option<&Tag>, digest: Option<&Digest>) -> bool {
         self.origin == *origin && self.tag.as_ref() == tag && digest.is_none_or(|digest| *digest == self.digest)
     }
 
-    /// What the digest was resolved from, if that is something that can move.
+    /// The tag or layout that the digest was resolved from. Returns `None` if the digest itself is pinned.
     fn moves(&self) -> Option<String> {
         match &self.origin {
             Origin::Layout(path) => Some(path.to_string()),
@@ -71,7 +71,7 @@ pub(crate) enum LoadError {
 }
 
 impl Lock {
-    /// Reads a lockfile, shown to people under `name`; none is an empty lock.
+    /// Reads a lockfile, which people know under `name`. A missing file is an empty lock.
     pub(crate) fn load(path: &Path, name: &str) -> Result<Self, LoadError> {
         match source(path, name)? {
             Some(source) => Self::parse(&source).map_err(LoadError::Invalid),
@@ -92,7 +92,7 @@ impl Lock {
         }
     }
 
-    /// Parses a lockfile. Anything that this program would not have written is a problem at its line.
+    /// Parses a lockfile. Everything that this program would not have written is a problem at its line.
     pub(crate) fn parse(source: &Source) -> Result<Self, Vec<Problem>> {
         format::read(source)
     }
@@ -110,8 +110,8 @@ impl Lock {
         }
     }
 
-    /// What differs in `new`, sorted by name. An entry that was carried over is compared with the one that it
-    /// was under its old name.
+    /// The differences to `new`, sorted by name. An entry that was carried over is compared with the entry of its old
+    /// name.
     pub(crate) fn changes<'a>(&'a self, new: &'a Self, renames: &'a Renames) -> Vec<LockChange<'a>> {
         let names: BTreeSet<&String> = self.entries.keys().chain(new.entries.keys()).collect();
         let moved: BTreeSet<&String> = renames.values().collect();
@@ -132,7 +132,7 @@ impl fmt::Display for Lock {
     }
 }
 
-/// An entry that is new, gone, another, or carried over from another name.
+/// An entry that is new, removed, changed, or carried over from another name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LockChange<'a> {
     pub(crate) name: &'a str,
@@ -157,8 +157,8 @@ impl fmt::Display for LockChange<'_> {
     }
 }
 
-/// The entries that both sides have alike, and the names of those that they have not. `None` if it
-/// cannot be told: a marker stands where none can, or a side is no lockfile.
+/// The entries that are equal on both sides, and the names of the others. Returns `None` if the sides cannot be told: a
+/// marker stands where none may be, or a side is no lockfile.
 fn agreed(source: &Source) -> Option<(Lock, BTreeSet<String>)> {
     let (ours, theirs) = conflict::sides(source.text())?;
     let read = |text: String| Lock::parse(&Source::new(source.name(), text)).ok();
@@ -169,7 +169,7 @@ fn agreed(source: &Source) -> Option<(Lock, BTreeSet<String>)> {
     Some((ours, disputed))
 }
 
-/// The text of a lockfile, if there is one.
+/// The text of a lockfile. Returns `None` if the file is missing.
 fn source(path: &Path, name: &str) -> Result<Option<Source>, LoadError> {
     match Source::read(path, name) {
         Ok(source) => Ok(Some(source)),

@@ -1,16 +1,16 @@
-//! Bases that were renamed in `oci.toml`: their entries are carried over to the new name, so that a new name
+//! Finds bases that were renamed in `oci.toml`. Their entries are carried over to the new name, so that a new name
 //! never moves a pin.
 //!
-//! An entry is left over if the manifest asks for nothing under its name. A name is open if the lock has no
-//! entry for it, or one that is not current. A left-over entry becomes the entry of an open name if that name asks for
-//! its repository and its tag or digest, or for its layout.
+//! An entry is left over if the manifest has no base of its name. A name is open if the lock has no entry for it, or an
+//! entry that is not current. A left-over entry becomes the entry of an open name if the manifest asks for the entry's
+//! repository and tag or digest, or for its layout, under that name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lock::{Lock, LockEntry};
 use crate::model::{Digest, Origin, Tag};
 
-/// What the manifest asks for under one name.
+/// What the manifest asks for under one name: the origin, tag and digest.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) origin: &'a Origin,
@@ -32,11 +32,11 @@ impl LockEntry {
 }
 
 impl Lock {
-    /// The renames that explain left-over entries. `asked` has every name of the manifest.
+    /// The renames that explain left-over entries. `asked` has every base of the manifest.
     ///
-    /// Where several left-over entries fit one name, those with its variant (or else of its base) come first, and
-    /// if those that come first disagree on the digest, none is taken: the name is resolved again. One entry may
-    /// be carried over to several names.
+    /// If several left-over entries fit one name, entries with its variant come first, and then entries of its base. If
+    /// the nearest entries disagree on the digest, none is taken, and the name is resolved again. One entry may be
+    /// carried over to several names.
     pub(crate) fn renames(&self, asked: &BTreeMap<String, Asked<'_>>) -> Renames {
         let mut left_over: BTreeMap<(&Origin, Option<&Tag>), Vec<Named<'_>>> = BTreeMap::new();
         for (name, entry) in self.entries.iter().filter(|(name, _)| !asked.contains_key(*name)) {
@@ -72,7 +72,7 @@ impl Lock {
 /// How near an old name is to a new one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Nearness {
-    /// The base was renamed, and the variant has its old name; or neither has a variant.
+    /// The base was renamed, and the variant kept its name, or neither name has a variant.
     Variant,
     /// The variant was renamed.
     Base,
@@ -138,13 +138,13 @@ mod tests {
     fn a_left_over_entry_is_that_of_the_new_name() {
         let one = lock(&[("a", "1", "x")]);
         assert_eq!(renames(&one, &[("b", "1")]), [pair("b", "a")]);
-        // Another tag, a name that is still there, and a name that is current are no renames.
+        // Another tag, a name that the manifest still has, and a name that is current are no renames.
         assert_eq!(renames(&one, &[("b", "2")]), []);
         assert_eq!(renames(&one, &[("a", "1"), ("b", "1")]), []);
         assert_eq!(renames(&lock(&[("a", "1", "x"), ("b", "1", "y")]), &[("b", "1")]), []);
-        // One that says something else about the new name gives way.
+        // An entry of the new name that is not current is replaced.
         assert_eq!(renames(&lock(&[("a", "1", "x"), ("b", "2", "y")]), &[("b", "1")]), [pair("b", "a")]);
-        // One base became two.
+        // One base became two bases.
         assert_eq!(renames(&one, &[("b", "1"), ("c", "1")]), [pair("b", "a"), pair("c", "a")]);
     }
 
@@ -174,7 +174,7 @@ mod tests {
             renames(&variants, &[("b#one", "1"), ("b#two", "1")]),
             [pair("b#one", "a#one"), pair("b#two", "a#two")]
         );
-        // A variant that was renamed is looked for in its base first.
+        // For a renamed variant, entries of its own base come first.
         let bases = lock(&[("a#one", "1", "x"), ("b#two", "1", "y")]);
         assert_eq!(renames(&bases, &[("a#new", "1")]), [pair("a#new", "a#one")]);
         assert_eq!(renames(&bases, &[("c#new", "1")]), []);

@@ -1,4 +1,4 @@
-//! What can be wrong with a lockfile, rendered.
+//! Renders everything that can be wrong with a lockfile.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -23,7 +23,7 @@ media-type = "application/vnd.oci.image.index.v1+json"
 "linux/amd64" = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 "#;
 
-/// What is replaced in [`GOOD`], and by what.
+/// Texts that are replaced in [`GOOD`], and what replaces them.
 const CASES: [(&str, &str); 24] = [
     ("version = 1\n", "version = 1\n<<<<<<< HEAD\r\n"),
     ("tag = \"3.12-slim\"\n", "tag = \"3.12-slim\"\n=======\r\ntag = \"3.13-slim\"\n>>>>>>> theirs\n"),
@@ -99,6 +99,6 @@ fn keeps_what_both_sides_have_alike() {
     let (lock, disputed) = agreed(&source).unwrap();
     assert_eq!(lock.entries.keys().collect::<Vec<_>>(), ["a", "d"]);
     assert_eq!(disputed, BTreeSet::from(["b".to_owned(), "c".to_owned()]));
-    // A side that is damaged besides cannot be trusted.
+    // A side that is damaged as well cannot be trusted.
     assert!(agreed(&Source::new("oci.lock", text.replacen("media-type", "media", 1))).is_none());
 }

@@ -1,4 +1,4 @@
-//! A plan as a graph: a node for each platform of each image, and what it waits for.
+//! A plan as a graph. Each platform of each image is a node, and knows the nodes that it waits for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,45 +7,46 @@ use crate::model::{ImageName, Platform};
 use crate::plan::{ById, ImageId, NodeId, Plan, PlannedImage};
 use crate::source::Placed;
 
-/// Every platform of every image of a plan, what is needed before what needs it.
+/// Every platform of every image of a plan. A node stands behind the nodes that it needs.
 #[derive(Debug)]
 pub(crate) struct Graph<'a> {
     pub(crate) nodes: ById<NodeId, Node<'a>>,
-    /// By image: its nodes, in their order.
+    /// The nodes of each image, in their order.
     pub(crate) made: ById<ImageId, Vec<NodeId>>,
 }
 
 /// One platform of an image.
 #[derive(Debug)]
 pub(crate) struct Node<'a> {
-    /// What runs in it.
+    /// The platform of the programs that run in it.
     pub(crate) platform: &'a Platform,
-    /// What it is for, which differs for stages that run on this machine's platform alone.
+    /// The platform that is built. It differs from `platform` only for stages that run on this machine's platform.
     pub(crate) target: &'a Platform,
     pub(crate) origin: NodeOrigin<'a>,
-    /// The image that it starts from; none for `scratch` and for what is from elsewhere.
+    /// The image that it starts from. `None` for `scratch`, and for an image from elsewhere.
     pub(crate) base: Option<NodeId>,
-    /// The image from elsewhere that it is, or stands on, however far down.
+    /// The image from elsewhere that it is, or that it stands on, however far down.
     pub(crate) bottom: Option<NodeId>,
     /// Where the manifest first names it as an image that files are taken from.
     pub(crate) mention: Option<&'a Placed<ImageName>>,
     /// The images that it takes files from.
     pub(crate) sources: BTreeMap<&'a ImageName, NodeId>,
-    /// All that has to be there first: the base and the sources.
+    /// The nodes that have to be whole first: the base and the sources.
     pub(crate) needs: BTreeSet<NodeId>,
 }
 
 /// Where an image comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum NodeOrigin<'a> {
-    /// Elsewhere. This is where the first image in the plan that asks for it names it, and that image.
+    /// The image is from elsewhere. The place is where the first image of the plan that asks for it names it; the
+    /// number is of that image.
     Elsewhere(&'a Placed<ImageName>, ImageId),
-    /// It is made here, for this image of the plan.
+    /// The image is made here, for this image of the plan.
     Made(ImageId),
 }
 
 impl<'a> Node<'a> {
-    /// One that needs nothing.
+    /// A node that needs no other.
     fn new(platform: &'a Platform, origin: NodeOrigin<'a>) -> Self {
         Self {
             platform,
@@ -77,7 +78,7 @@ impl<'a> Graph<'a> {
                     let name = named.to_string();
                     let wanted = match images.get(name.as_str()) {
                         Some(PlannedImage { build: Build { host: Some(_), .. }, platforms, .. }) => {
-                            // One for all targets is there for this machine's.
+                            // A stage that is made once for all targets is there for this machine's platform.
                             if platforms.contains(target) { target } else { &plan.host }
                         }
                         _ => platform,
@@ -198,7 +199,7 @@ mod tests {
         let app = format!("\napp false {other} {{1, 3}}");
         assert_eq!(shown(&["app".to_owned()], std::slice::from_ref(&other)), expected(&app));
         assert_eq!(shown(&["cross".to_owned()], std::slice::from_ref(&other)), expected(""));
-        // For two platforms, of which one is this machine's, only what can tell is there twice.
+        // If one of two platforms is this machine's, only a stage that is told its target is there twice.
         let both = shown(&["app".to_owned()], &[Platform::host(), other.clone()]);
         assert_eq!(both.iter().filter(|line| line.starts_with("cross")).count(), 2, "{both:?}");
         assert_eq!((both.len(), manifest.platforms(&manifest.stages["cross"])), (7, vec![Platform::host()]));

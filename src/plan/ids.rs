@@ -1,19 +1,19 @@
-//! The numbers of a graph's nodes and of a plan's images, as types of their own: one is never taken for the other.
+//! Gives the nodes of a graph and the images of a plan numbers of different types, so that they cannot be mixed up.
 
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 
-/// A number that only lists of its own kind take.
+/// A number that is only an index into lists of its own kind.
 pub(crate) trait Id: Copy {
     fn at(number: usize) -> Self;
     fn number(self) -> usize;
 }
 
-/// A node of a [`Graph`](super::Graph).
+/// The number of a node of a [`Graph`](super::Graph).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct NodeId(usize);
 
-/// An image of a [`Plan`](super::Plan).
+/// The number of an image of a [`Plan`](super::Plan).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ImageId(usize);
 
@@ -37,7 +37,7 @@ impl Id for ImageId {
     }
 }
 
-/// A list by number: something for each node, or for each image.
+/// A list with an item for each node, or for each image.
 #[derive(Clone, Debug)]
 pub(crate) struct ById<I, T> {
     items: Vec<T>,
@@ -45,34 +45,34 @@ pub(crate) struct ById<I, T> {
 }
 
 impl<I: Id, T> ById<I, T> {
-    /// A list of nothing.
+    /// An empty list.
     pub(crate) fn new() -> Self {
         Self { items: Vec::new(), id: PhantomData }
     }
 
-    /// Appends one, and gives its number.
+    /// Appends an item, and returns its number.
     pub(crate) fn push(&mut self, item: T) -> I {
         let id = self.next_id();
         self.items.push(item);
         id
     }
 
-    /// The number that the next one will have.
+    /// The number that the next item will have.
     pub(crate) fn next_id(&self) -> I {
         I::at(self.items.len())
     }
 
-    /// All, in their order.
+    /// All items, in their order.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator {
         self.items.iter()
     }
 
-    /// All, with their numbers.
+    /// All items in their order, with their numbers.
     pub(crate) fn enumerate(&self) -> impl Iterator<Item = (I, &T)> {
         self.items.iter().enumerate().map(|(number, item)| (I::at(number), item))
     }
 
-    /// A list of what `change` makes of each.
+    /// A list of the results of `change`, in this order.
     pub(crate) fn map<U>(&self, change: impl FnMut(&T) -> U) -> ById<I, U> {
         self.items.iter().map(change).collect()
     }

@@ -1,5 +1,5 @@
-//! What a command is going to do, as a value: which builds and stages, in which order, for which
-//! platforms, and which entries of the lockfile they need.
+//! Plans what a command is going to do: which builds and stages, in which order, for which platforms, and which entries
+//! of the lockfile they need.
 
 mod graph;
 mod ids;
@@ -16,7 +16,7 @@ use crate::model::{ImageName, Platform};
 use crate::source::Placed;
 use crate::suggest;
 
-/// The images that were asked for and those that they need, what is needed first.
+/// The images that were asked for, and the images that they need. An image stands behind the images that it needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan<'a> {
     /// This machine's platform.
@@ -29,15 +29,15 @@ pub(crate) struct Plan<'a> {
 pub(crate) struct PlannedImage<'a> {
     pub(crate) name: &'a str,
     pub(crate) build: &'a Build,
-    /// The images that files are taken from, at each place where it says so.
+    /// Each place where it names an image that files are taken from.
     pub(crate) takes_from: Vec<&'a Placed<ImageName>>,
-    /// What it is for. It is an image for that, too, unless it runs on this machine's platform.
+    /// The target platforms. There is an image for each, unless the build runs on this machine's platform.
     pub(crate) platforms: Vec<Platform>,
-    /// Named, or meant by naming none; else only needed for something else.
+    /// The image was named on the command line, or the command line names none. Otherwise another image needs it.
     pub(crate) asked_for: bool,
 }
 
-/// A name on the command line that is none.
+/// Why there is no plan for a command line.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub(crate) enum PlanError {
     #[error("there is no build `{name}` in `{manifest}`")]
@@ -61,7 +61,8 @@ impl<'a> PlannedImage<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// Plans these builds and stages, or all builds. `platforms`, if not empty, replaces what they say.
+    /// Plans these builds and stages, or all builds if `names` is empty. `platforms`, if not empty, replaces the
+    /// platforms of the manifest.
     pub(crate) fn new(manifest: &'a Manifest, names: &[String], platforms: &[Platform]) -> Result<Self, PlanError> {
         let shown = || manifest.source.name().to_owned();
         if names.is_empty() && manifest.builds.is_empty() {
@@ -97,7 +98,7 @@ impl<'a> Plan<'a> {
         Ok(Self { host: planner.host, images: images.collect() })
     }
 
-    /// Those that were named, or meant by naming none.
+    /// The images that were asked for.
     pub(crate) fn asked_for(&self) -> impl Iterator<Item = &PlannedImage<'a>> {
         self.images.iter().filter(|image| image.asked_for)
     }

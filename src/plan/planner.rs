@@ -1,7 +1,7 @@
-//! How a plan comes about: every image behind those that it needs, with the platforms that are wanted of it.
+//! Puts a plan together: every image behind the images that it needs, with the platforms that are wanted of it.
 //!
-//! Each image is visited once for each platform that is new to it, and nothing recurses: a chain of images may
-//! be as long as the manifest.
+//! An image is visited once for each platform that is new to it. Nothing recurses, so a chain of images may be as long
+//! as the manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,11 +14,11 @@ pub(super) struct Planner<'a> {
     manifest: &'a Manifest,
     pub(super) host: Platform,
     pub(super) images: Vec<PlannedImage<'a>>,
-    /// By name: the place in `images`.
+    /// The index in `images` of each image, by name.
     planned: BTreeMap<&'a str, usize>,
-    /// By name: the platforms of an image, unless the command line names others.
+    /// The platforms of each image by name, unless the command line has platforms.
     platforms: BTreeMap<&'a str, Vec<Platform>>,
-    /// The stages for this machine that are made for each target.
+    /// The stages on this machine's platform that are made for each target.
     telling: BTreeSet<&'a str>,
 }
 
@@ -27,7 +27,7 @@ struct Visit<'a> {
     name: &'a str,
     build: &'a Build,
     platforms: Vec<Platform>,
-    /// The images made here that it needs, and are not visited yet; the last one is next.
+    /// The images made here that it needs, and that are not visited yet. The last one is next.
     needed: Vec<(&'a str, &'a Build)>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// As [`Manifest::platforms`], but what was found for a base is not looked for again.
+    /// Finds what [`Manifest::platforms`] finds, but keeps the result for each base.
     pub(super) fn platforms(&mut self, name: &'a str) -> Vec<Platform> {
         let mut path = Vec::new();
         let mut next = Some(name);
@@ -56,7 +56,7 @@ impl<'a> Planner<'a> {
             }
             path.push(name);
             next = match &build.base.value {
-                // What it says itself counts.
+                // Platforms that the image itself names count.
                 _ if build.host.is_some() || build.platforms.is_some() => break self.manifest.platforms(build),
                 ImageName::Plain(base) => Some(base),
                 _ => None,
@@ -66,12 +66,12 @@ impl<'a> Planner<'a> {
         found
     }
 
-    /// Adds an image behind those it needs. There are no cycles: the manifest's validation refuses them.
+    /// Adds an image behind the images that it needs. There are no cycles: the manifest's validation refuses them.
     pub(super) fn add(&mut self, name: &'a str, build: &'a Build, platforms: Vec<Platform>) {
         let mut visits: Vec<Visit<'a>> = self.visit(name, build, platforms).into_iter().collect();
         while let Some(visit) = visits.last_mut() {
             if let Some((name, build)) = visit.needed.pop() {
-                // What this machine runs needs what runs on it.
+                // An image that runs on this machine needs images for this machine's platform.
                 let is_for_host = visit.build.host.is_some() && build.host.is_none();
                 let wanted = if is_for_host { vec![self.host.clone()] } else { visit.platforms.clone() };
                 visits.extend(self.visit(name, build, wanted));
@@ -100,7 +100,7 @@ impl<'a> Planner<'a> {
         Some(Visit { name, build, platforms, needed })
     }
 
-    /// Plans an image all of whose needs are planned.
+    /// Adds an image to the plan whose needs are all in it.
     fn finish(&mut self, visit: Visit<'a>) {
         let Visit { name, build, platforms, .. } = visit;
         match self.planned.get(name) {
@@ -134,8 +134,7 @@ mod tests {
     use crate::plan::tests::manifest;
     use crate::plan::{Graph, Plan};
 
-    /// Each stage needs the one below twice: were it planned each time that something needs it, this would
-    /// not end.
+    /// Each stage needs the stage below twice. If it were planned for each need, this would not end.
     fn ladder(kind: &str, length: usize) -> String {
         let mut text = format!("[stage.s0]\nbase = \"scratch\"\n{kind}\n");
         for number in 1..length {
