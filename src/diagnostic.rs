@@ -1,4 +1,4 @@
-//! How the program fails: what it returns to the shell, and the only place that renders an error.
+//! How the program fails: its exit status, and the only place that renders errors.
 
 mod excerpt;
 mod shown;
@@ -13,12 +13,12 @@ use textwrap::{WordSeparator, WordSplitter};
 use crate::sanitize;
 use shown::{Shown, Snippets};
 
-/// What the program returns to the shell (`oci run` returns the container's own status instead).
+/// The exit status of the program. (`oci run` returns the container's own status instead.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// What was asked was done.
+    /// The command did what was asked.
     Done,
-    /// What was asked failed, or is not so.
+    /// The command failed, or what it was to check does not hold.
     Failed,
     /// Wrong usage, or an invalid manifest or lockfile.
     Invalid,
@@ -49,7 +49,7 @@ impl From<Status> for ExitCode {
     }
 }
 
-/// One or more errors, and what the program returns because of them.
+/// One or more errors, and the exit status that they lead to.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) reports: Vec<Report>,
@@ -61,12 +61,12 @@ impl Failure {
         Self { reports: vec![Report::new(error)], status }
     }
 
-    /// These errors with another exit status.
+    /// A failure of these errors with another exit status.
     pub(crate) fn with_status(self, status: Status) -> Self {
         Self { status, ..self }
     }
 
-    /// All of several failures; the gravest status counts. Nothing for none.
+    /// One failure with the errors of all these. The gravest status counts. Returns `None` if there are no failures.
     pub(crate) fn all(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
         failures.into_iter().reduce(|mut all, next| {
             all.reports.extend(next.reports);
@@ -78,7 +78,7 @@ impl Failure {
     }
 }
 
-/// An error of the program's work; [`Failure::new`] and a status for any other.
+/// An error while a command works. [`Failure::new`] makes a failure with another status.
 impl<E: Diagnostic + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::new(Status::Failed, error)
@@ -88,14 +88,14 @@ impl<E: Diagnostic + Send + Sync + 'static> From<E> for Failure {
 /// How errors are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// For people: with or without colour, and with all that is related to an error if they want to know more.
+    /// For people: with or without colour, and with everything that is related to an error if they ask for it.
     Text { colour: bool, verbose: bool },
     /// For programs: a JSON object a line.
     Json,
 }
 
 impl Format {
-    /// Decides on colour as everyone does: the flag, then `NO_COLOR`, then whether this is a terminal.
+    /// Decides on colour as is usual: by the flag, then by `NO_COLOR`, then by whether standard error is a terminal.
     pub(crate) fn decide(json: bool, verbose: bool, colour: Option<bool>) -> Self {
         let automatic =
             || std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stderr().is_terminal();
@@ -143,7 +143,7 @@ fn text_of(error: &dyn Diagnostic, format: Format, width: usize) -> String {
 
 /// How many errors people are shown at once.
 const MOST: usize = 100;
-/// How wide messages are where nothing says how wide the terminal is.
+/// The width of messages, in columns, if the width of the terminal is not known.
 const WIDTH: usize = 100;
 
 fn handler(colour: bool, width: usize) -> GraphicalReportHandler {
@@ -157,8 +157,8 @@ fn handler(colour: bool, width: usize) -> GraphicalReportHandler {
         .with_word_splitter(WordSplitter::NoHyphenation)
 }
 
-/// Lines are broken at spaces alone, and not at those between backticks: a command, a path or an
-/// address stays in one piece, to be copied.
+/// Lines are broken at spaces alone, and not at spaces between backticks: a command, a path or an address stays in one
+/// piece, to be copied.
 fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
     let mut words = Vec::new();
     let (mut start, mut in_code, mut behind_space) = (0, false, false);
@@ -167,7 +167,7 @@ fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
             words.push(Word::from(&line[start..offset]));
             start = offset;
         }
-        // A backtick that nothing closes is just a character.
+        // A backtick without a second one is an ordinary character.
         if character == '`' && (in_code || line[offset + 1..].contains('`')) {
             in_code = !in_code;
         }
@@ -190,7 +190,7 @@ fn rendered_within(width: usize, error: &dyn Diagnostic) -> String {
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-/// Every code that the module's own source text names: for tests that all of them are shown.
+/// Every code that the source text of a module names. Tests check that snapshots show all of them.
 #[cfg(test)]
 pub(crate) fn codes_of(module: &str) -> std::collections::BTreeSet<String> {
     fn collect(folder: &std::path::Path, prefix: &str, codes: &mut std::collections::BTreeSet<String>) {
@@ -240,7 +240,7 @@ mod tests {
         }
     }
 
-    /// Whatever part of an error others wrote, it moves no cursor, and stands on lines of its own.
+    /// Foreign text in any part of an error moves no cursor, and stays on its own lines.
     #[test]
     fn what_others_wrote_is_harmless_in_every_part_of_an_error() {
         #[derive(Debug, thiserror::Error, Diagnostic)]

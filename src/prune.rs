@@ -1,7 +1,7 @@
-//! Making the cache smaller: what was used least recently goes first.
+//! Makes the cache smaller: what was used least recently is removed first.
 //!
-//! What other processes rely on stays: files that they found ([`Store::remove`]), and trees whose locks
-//! they hold ([`trees::remove`]).
+//! Files that other processes have found stay ([`Store::remove`]), and so do trees whose locks they hold
+//! ([`trees::remove`]).
 
 use std::time::SystemTime;
 
@@ -11,10 +11,10 @@ use crate::model::ByteSize;
 use crate::process::{IdMap, signal};
 use crate::store::{Object, Store};
 
-/// How many files are removed while others wait.
+/// How many files are removed before other processes get the lock.
 const BATCH: usize = 100;
 
-/// Why the cache is not as small as was asked for.
+/// Why the cache is larger than was asked for.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub(crate) enum PruneError {
     #[error(transparent)]
@@ -25,7 +25,7 @@ pub(crate) enum PruneError {
     Interrupted,
 }
 
-/// What was removed, and what is left.
+/// What was removed, and the size that is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pruned {
     pub(crate) files: usize,
@@ -33,9 +33,9 @@ pub(crate) struct Pruned {
     pub(crate) trees: usize,
     /// Of steps.
     pub(crate) cache_folders: usize,
-    /// By how much the disk is emptier: what projects' `.oci/` still hold is not freed.
+    /// How many bytes the disk has gained. Blobs that projects' `.oci/` still hold free nothing.
     pub(crate) freed: ByteSize,
-    /// What is left.
+    /// The size of the cache that is left, in bytes.
     pub(crate) size: ByteSize,
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn prune(store: &Store, map: &IdMap, limit: ByteSize) -> Result<Prune
     let files = store.objects()?.into_iter().map(Item::File);
     let trees = trees::list(store.root())?.into_iter().map(Item::Tree);
     let mut items: Vec<Item> = files.chain(trees).collect();
-    // A time that is yet to come counts as now.
+    // A time in the future counts as now.
     let now = SystemTime::now();
     items.sort_by_key(|item| (item.is_shared(), item.used().min(now)));
     let mut pruned = Pruned { size: ByteSize(items.iter().map(Item::size).sum()), ..Pruned::default() };
@@ -92,7 +92,7 @@ impl Pruned {
     }
 }
 
-/// Something that may go.
+/// A file or tree that may be removed.
 enum Item {
     File(Object),
     Tree(KeptTree),
@@ -125,7 +125,7 @@ mod tests {
 
     const CHAIN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-    /// A store with blobs of 100 kB, each used after the one before.
+    /// A store with blobs of 100 kB. Each was used later than the one before.
     fn store(folder: &tempfile::TempDir, blobs: &[&[u8]]) -> Store {
         let root = folder.path().join("cache");
         for content in blobs {

@@ -1,8 +1,8 @@
-//! What a tag or digest in a registry, or an image in a layout, is, as an entry of the lockfile.
+//! Resolves a tag or digest in a registry, or an image in a layout, to an entry of the lockfile.
 //!
-//! The registry serves the bytes, unless it only has to say that a tag still stands for what is in the store
-//! from before; they are hashed here, parsed here, and kept in the store, so that a build
-//! does not ask for them again. Layouts are read in process, by [`layout`](crate::layout).
+//! The registry sends the documents, unless it only has to confirm that a tag still stands for a document in the store.
+//! Documents are hashed, parsed and kept in the store, so that a build does not fetch them again. Layouts are read in
+//! process, by [`layout`](crate::layout).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,8 +20,8 @@ use crate::tools::skopeo::{Access, Skopeo};
 use crate::tools::{Cause, ToolError};
 use crate::{image, parallel};
 
-/// How many questions a registry is asked at once, and so how many connections it has from us. Where an answer
-/// takes 50 ms, 100 tags are seven of them; with twice as many, they would be four.
+/// How many questions a registry is asked at once, and so how many connections to it are open. If an answer takes 50
+/// ms, 100 tags take seven answers' time; with twice as many connections they would take four.
 const LIMIT: usize = 16;
 /// How many registries are asked at once.
 const REGISTRIES: usize = 8;
@@ -59,25 +59,25 @@ pub(crate) enum ResolveError {
     },
 }
 
-/// What resolves, and remembers.
+/// Resolves pins with what it may ask and where it keeps the documents.
 pub(crate) struct Resolver<'a> {
     pub(crate) skopeo: &'a Skopeo,
     pub(crate) store: &'a Store,
     pub(crate) reporter: &'a dyn Reporter,
-    /// The manifest's, which layouts are seen from.
+    /// The manifest's folder. Paths of layouts are relative to it.
     pub(crate) folder: &'a Path,
-    /// What was pinned before.
+    /// The lockfile as it was before the command.
     pub(crate) lock: &'a Lock,
 }
 
 /// Pins by their name in the lockfile.
 pub(crate) type Pins<'a> = BTreeMap<String, (&'a Base, &'a Pin)>;
 
-/// What is asked.
+/// A question to a registry.
 struct Question<'a> {
     reference: &'a Reference,
     access: Access,
-    /// What was pinned for the same tag before.
+    /// The entry that was pinned for this tag before.
     known: Option<Digest>,
 }
 
@@ -90,7 +90,7 @@ impl Resolver<'_> {
         Some(self.skopeo.planned(&self.skopeo.inspect_raw_command(&reference, &access)))
     }
 
-    /// The entry of every pin, and the errors of those that have none.
+    /// The entry of every pin, and an error for each pin that has none.
     pub(crate) fn resolve(&self, pins: &Pins<'_>) -> (BTreeMap<String, LockEntry>, Vec<At<ResolveError>>) {
         let (mut answers, mut errors) = self.ask_all(pins, pinned, |question: &Question<'_>| self.ask(question));
         let look = |layout: &Layout, pin: &Pin| layout.pin(pin.digest.as_ref(), self.store);
@@ -109,7 +109,7 @@ impl Resolver<'_> {
         (entries.collect(), errors)
     }
 
-    /// What every pin's tag or layout, if it has one, stands for now, whatever digest it is pinned to. Keeps nothing.
+    /// What the tag or layout of every pin stands for now, even if a digest is pinned. Nothing is kept.
     pub(crate) fn current(&self, pins: &Pins<'_>) -> (BTreeMap<String, Digest>, Vec<At<ResolveError>>) {
         let tagged = |base: &Base, pin: &Pin| Some(Reference::Tag(base.origin.repository()?.clone(), pin.tag.clone()?));
         let ask = |question: &Question<'_>| match question.known.filter(|digest| self.stands_for(question, digest)) {
@@ -137,7 +137,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Asks about every pin, several at a time; pins that are about the same image share one question.
+    /// Asks about every pin, several at a time. Pins of one image share a question.
     fn ask_all<T: Clone + Send>(
         &self,
         pins: &Pins<'_>,
@@ -180,12 +180,13 @@ impl Resolver<'_> {
         (found, errors)
     }
 
-    /// True if the tag plainly still stands for this digest.
+    /// True if the registry confirms that the tag still stands for this digest.
     fn stands_for(&self, question: &Question<'_>, digest: &Digest) -> bool {
         self.skopeo.stands_for(question.reference, digest, &question.access)
     }
 
-    /// The document that the tag stood for, if it is in the store and the tag plainly still stands for it.
+    /// The document that the tag stood for, if the store has it and the registry confirms that the tag still stands for
+    /// it.
     fn kept(&self, question: &Question<'_>) -> Result<Option<Vec<u8>>, ResolveError> {
         let Some(digest) = question.known else { return Ok(None) };
         let kept = self.store.read(&digest)?;
@@ -211,7 +212,7 @@ impl Resolver<'_> {
     }
 }
 
-/// What to do about an image that does not say what it is for.
+/// The help for an image that does not name its platform.
 fn no_platform_help(document: &Document, reference: &str) -> String {
     match document {
         Document::Index(_) => format!("look at what is in the index: `skopeo inspect --raw docker://{reference}`"),
@@ -223,14 +224,14 @@ fn no_platform_help(document: &Document, reference: &str) -> String {
     }
 }
 
-/// The documents of an image that is asked about. Those that are read are in the store afterwards.
+/// The documents of an image that is resolved. Each document that is read is also stored.
 struct Asked<'a> {
     resolver: &'a Resolver<'a>,
     question: &'a Question<'a>,
 }
 
 impl Asked<'_> {
-    /// A document from the store, or else asked for.
+    /// A document from the store. If it is missing there, it is fetched.
     fn document(
         &self,
         digest: &Digest,
@@ -273,18 +274,18 @@ fn is_of(entry: &LockEntry, reference: &Reference) -> bool {
     entry.origin.repository() == Some(repository) && entry.tag.as_ref() == Some(tag)
 }
 
-/// A pinned digest is asked for as such, whatever tag it once had.
+/// The reference of a pin. A pinned digest is asked for by digest, whatever tag it once had.
 fn pinned(base: &Base, pin: &Pin) -> Option<Reference> {
     let repository = base.origin.repository()?.clone();
     match (&pin.digest, &pin.tag) {
         (Some(digest), _) => Some(Reference::Digest(repository, *digest)),
         (None, Some(tag)) => Some(Reference::Tag(repository, tag.clone())),
-        // The manifest's validation asks for one of them.
+        // The manifest's validation has made sure that there is a tag or a digest.
         (None, None) => None,
     }
 }
 
-/// True if the tag or digest is to blame; else it is the registry or repository.
+/// True if the tag or digest is to blame. Otherwise the registry or repository is.
 fn is_about_reference(error: &ResolveError) -> bool {
     match error {
         ResolveError::Tool(error) => error.cause().is_some_and(Cause::is_about_reference),

@@ -1,7 +1,7 @@
-//! Text that others wrote (tools, registries, checkouts, file names), made safe to show.
+//! Makes foreign text (of tools, registries, checkouts and file names) safe to show.
 //!
-//! Whatever reaches the terminal passes through here last: errors in `diagnostic`, events in `report`, results in
-//! `commands::print`. Code that puts a foreign name into a message may clean it before; it need not.
+//! All text for the terminal passes through here last: errors in `diagnostic`, events in `report`, results in
+//! `commands::print`. Code that puts a foreign name into a message may clean it before, but need not.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub(crate) fn foreign(text: &str) -> String {
     clean
 }
 
-/// A path or name for a message: as [`foreign`], on one line.
+/// A path or name for a message, cleaned as by [`foreign`], on one line.
 pub(crate) fn name(text: &str) -> String {
     foreign(text).replace(['\n', '\t'], "\u{fffd}")
 }
@@ -29,9 +29,9 @@ pub(crate) fn path(path: &Path, folder: &Path) -> String {
     name(&path.strip_prefix(folder).unwrap_or(path).display().to_string())
 }
 
-/// Removes what a terminal would obey or not show, and nothing else: of an escape sequence its visible rest stays. This
-/// is for text that is partly ours: a sequence that one foreign name begins cannot swallow our words up to where
-/// another ends it. Line feeds and tabs stay.
+/// Removes what a terminal would obey or not show, but keeps the visible rest of an escape sequence. This is for text
+/// that is partly ours: an escape sequence that begins in one foreign name cannot swallow our words up to where another
+/// name ends it. Line feeds and tabs stay.
 pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     match text.contains(is_hidden) {
         true => Cow::Owned(text.chars().filter(|character| !is_hidden(*character)).collect()),
@@ -39,7 +39,7 @@ pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// As [`composed`], on one line.
+/// Cleans text as [`composed`] does, and puts it on one line.
 pub(crate) fn composed_line(text: &str) -> String {
     composed(text).replace(['\n', '\t'], " ")
 }
@@ -65,8 +65,8 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// True for control characters but line feed and tab, and for what changes how other text is shown without being seen
-/// itself: overrides of the writing direction, invisible separators, joiners and fillers, byte order marks, tags.
+/// True for control characters except line feed and tab, and for invisible characters that change how other text is
+/// shown: overrides of the writing direction, separators, joiners, fillers, byte order marks and tags.
 pub(crate) fn is_hidden(character: char) -> bool {
     match character {
         '\n' | '\t' => false,
@@ -90,7 +90,7 @@ pub(crate) fn is_hidden(character: char) -> bool {
     }
 }
 
-/// The length of the escape sequence that an ESC before `rest` begins; 0 if it does not end as one does.
+/// The length of the escape sequence that an ESC before `rest` begins. Returns 0 if the sequence has no valid end.
 fn sequence(rest: &str) -> usize {
     let mut bytes = rest.bytes().enumerate();
     match bytes.next().map(|(_, byte)| byte) {
@@ -106,7 +106,7 @@ fn sequence(rest: &str) -> usize {
             let end = line.find("\u{1b}\\").map(|at| at + 2);
             bell.into_iter().chain(end).min().unwrap_or_default()
         }
-        // Two characters in all, such as `ESC c`; also three, where the first is an intermediate.
+        // Two characters in all, such as `ESC c`, or three if the first is an intermediate.
         Some(0x20..=0x2f) => match bytes.next() {
             Some((at, 0x30..=0x7e)) => at + 1,
             _ => 0,
@@ -128,7 +128,7 @@ mod tests {
             ("a\rb\u{0}c\u{202e}d", "abcd"),
             ("a\n\tb\u{1b}", "a\n\tb"),
             ("\u{1b}(Ba\u{1b}cb\u{1b}Éc", "abÉc"),
-            // A sequence that nothing ends hides nothing.
+            // A sequence without an end hides nothing.
             ("\u{1b}]0;title\nnext", "]0;title\nnext"),
             ("\u{1b}[31\u{e9}x", "[31éx"),
             ("\u{9b}31mred\u{200d}\u{feff}\u{2066}\u{e0041}", "31mred"),

@@ -1,9 +1,9 @@
-//! Credentials that this process knows are struck out of all that is shown or logged.
+//! Strikes the credentials that this process knows out of everything that is shown or logged.
 //!
-//! A registry that answers with the request's `Authorization` header, or a tool that quotes it, would else show a
-//! password to everyone who reads a CI job's log. A credential is struck out in each form in which it travels: as it
-//! is, in base64 with its user, and as URLs and JSON texts write it. What looks like the value of such a header is
-//! struck out also where it is not known: tokens that skopeo was given are never seen here.
+//! Without this, a registry that answers with the request's `Authorization` header, or a tool that quotes it, would
+//! show a password to everyone who reads a CI job's log. A credential is struck out in each form in which it travels:
+//! plain, in base64 with its user, and as URLs and JSON texts write it. Text that looks like the value of such a header
+//! is struck out too, since this process never sees the tokens that skopeo was given.
 
 use std::borrow::Cow;
 use std::sync::{PoisonError, RwLock};
@@ -11,17 +11,17 @@ use std::sync::{PoisonError, RwLock};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
-/// What is shown in place of a credential.
+/// The text in place of a credential.
 pub(crate) const STRUCK_OUT: &str = "***";
-/// The fewest bytes that are looked for: less would be found everywhere.
+/// The fewest bytes that a credential is looked for with: shorter text would be found everywhere.
 const SHORTEST: usize = 4;
-/// The fewest characters of something that is taken for a header's value.
+/// The fewest characters that count as a header's value.
 const SHORTEST_TOKEN: usize = 8;
 
-/// The longest first, since one may hold another.
+/// The known credentials, the longest first, since one may hold another.
 static KNOWN: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
-/// Has a password or token struck out from now on.
+/// Strikes out this password or token from now on.
 pub(crate) fn learn(secret: &str) {
     if secret.len() < SHORTEST {
         return;
@@ -57,7 +57,7 @@ fn remember(forms: impl IntoIterator<Item = String>) {
     known.dedup();
 }
 
-/// The text without what is known, and without what looks like the value of an `Authorization` header.
+/// The text without known credentials, and without what looks like the value of an `Authorization` header.
 pub(crate) fn strike_out(text: &str) -> Cow<'_, str> {
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     let mut clean = Cow::Borrowed(text);
@@ -72,7 +72,7 @@ pub(crate) fn strike_out(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// `None` if no header's value stands in the text.
+/// The text without header values. Returns `None` if it holds none.
 fn headers_struck_out(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let mut clean = String::new();

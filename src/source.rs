@@ -1,8 +1,8 @@
-//! Text with places in it: what every error about `oci.toml` or `oci.lock` points at.
+//! Texts and places in them: every error about `oci.toml` or `oci.lock` points at such a place.
 //!
-//! A [`Source`] is a named text, cheap to clone. A [`Place`] is a stretch of it. A value read from a
-//! file that may later be to blame for something keeps its place ([`Placed`]); an error that has one
-//! is an [`At`], which renders the error with the line underlined.
+//! A [`Source`] is a named text that is cheap to clone. A [`Place`] is a range of it. A value that was read from a
+//! file, and that a later error may be about, keeps its place ([`Placed`]). An error with a place is an [`At`], which
+//! renders the error with the line underlined.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -15,7 +15,7 @@ use miette::{
 
 use crate::fs;
 
-/// A stretch of a source: byte offsets.
+/// A range of a source, as byte offsets.
 pub(crate) type Span = Range<usize>;
 
 /// A named text. Clones share it.
@@ -25,18 +25,18 @@ pub(crate) struct Source(Arc<Text>);
 struct Text {
     name: String,
     text: String,
-    /// Where each line begins; worked out for the first error that is shown.
+    /// The offset of each line. It is worked out for the first error that is shown.
     lines: OnceLock<Vec<usize>>,
 }
 
 impl Source {
-    /// Wraps `text`, shown to people under `name`. Both may hold anything: what is shown of them passes through
-    /// `diagnostic`, which makes it safe.
+    /// Makes a source of `text`, which people know under `name`. Both may hold anything: `diagnostic` makes safe what
+    /// is shown of them.
     pub(crate) fn new(name: impl AsRef<str>, text: impl Into<String>) -> Self {
         Self(Arc::new(Text { name: name.as_ref().to_owned(), text: text.into(), lines: OnceLock::new() }))
     }
 
-    /// Reads the file, which is shown to people under `name`.
+    /// Reads a file, which people know under `name`.
     pub(crate) fn read(path: &Path, name: &str) -> Result<Self, ReadError> {
         let bytes =
             fs::read(path, fs::LARGEST_TEXT).map_err(|source| ReadError::Io { path: name.to_owned(), source })?;
@@ -64,7 +64,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// As miette reads a text, but not from its beginning each time: a file may have many errors.
+/// Finds lines as miette does, but not from the beginning of the text each time: a file may have many errors.
 impl SourceCode for Source {
     fn read_span<'a>(
         &'a self,
@@ -115,14 +115,14 @@ impl ReadError {
     }
 }
 
-/// A stretch of a source.
+/// A range of a source.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) source: Source,
     pub(crate) span: Span,
 }
 
-/// A value and where it was written. Two are equal if their values are.
+/// A value, and the place where it was written. Two are equal if their values are equal.
 #[derive(Clone, Debug)]
 pub(crate) struct Placed<T> {
     pub(crate) value: T,
@@ -155,17 +155,17 @@ impl<T: PartialEq> PartialEq for Placed<T> {
 
 /// An error, and the place in a file that is to blame for it.
 ///
-/// Code, help and causes are the error's own; this adds the underlined line.
+/// Code, help and causes come from the error itself. This adds the underlined line.
 #[derive(Debug)]
 pub(crate) struct At<E> {
     error: Box<E>,
     source: Source,
-    /// The first is the one to blame.
+    /// The first label is at the place to blame.
     labels: Vec<(Span, String)>,
 }
 
 impl<E> At<E> {
-    /// Blames `place`; `label` stands under the line and may be empty.
+    /// Makes an error about `place`. `label` stands under the line, and may be empty.
     pub(crate) fn new(error: E, place: &Place, label: impl Into<String>) -> Self {
         Self { error: Box::new(error), source: place.source.clone(), labels: vec![(place.span.clone(), label.into())] }
     }
@@ -235,7 +235,7 @@ impl<E: Diagnostic> Diagnostic for At<E> {
     }
 }
 
-/// The labels of one source, the first of which is the one to blame; an empty text only underlines.
+/// The labels of one source. The first is at the place to blame. An empty text only underlines.
 pub(crate) fn labelled(labels: &[(Span, String)]) -> Box<dyn Iterator<Item = LabeledSpan> + '_> {
     Box::new(labels.iter().enumerate().map(|(number, (span, label))| {
         let label = (!label.is_empty()).then(|| label.clone());

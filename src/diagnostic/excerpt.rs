@@ -1,8 +1,9 @@
-//! The part of a file that an error shows: the lines around its labels, safe for a terminal, none of them wide.
+//! Cuts the part out of a file that an error shows: the lines around its labels, safe for a terminal, none of them
+//! wide.
 //!
-//! A line of `oci.toml` may be 100 kB long, and hold anything. The renderer is given a text of its own that has as many
-//! lines as the file, so that their numbers are right; of wide lines it has the stretches around what is underlined,
-//! and lines that are not shown are empty in it.
+//! A line of `oci.toml` may be 100 kB long, and hold anything. So the renderer gets another text. It has as many lines
+//! as the file, so that their numbers are right. Wide lines are cut down to the parts around the labels, and lines that
+//! are not shown are empty.
 
 use std::ops::Range;
 
@@ -12,15 +13,15 @@ use crate::sanitize;
 
 /// How many characters a line may have without being cut.
 const WIDEST: usize = 200;
-/// How many characters are shown on each side of what is underlined in a line that is cut.
+/// How many characters of a cut line are shown on each side of a label.
 const AROUND: usize = 40;
-/// How much of one label is shown, at each of its ends, if it is longer.
+/// How many characters of a longer label are shown at each of its ends.
 const OF_LABEL: usize = 60;
 /// How many lines away from a label may be shown.
 const NEAR: usize = 3;
-/// Of a label that spans more lines than this only the first line is shown.
+/// If a label spans more lines than this, only its first line is shown.
 const TALLEST: usize = 20;
-/// What stands for what was cut.
+/// The mark in place of text that was cut.
 const CUT: char = '…';
 
 /// The text to be shown, and the labels at their places in it.
@@ -53,7 +54,7 @@ pub(super) fn of(
     (Some(NamedSource::new(name, excerpt.text)), placed)
 }
 
-/// The labels as they are in the file, and a text of which nothing is to be shown but the name.
+/// An excerpt that shows only the name of the file. The labels are as in the file.
 pub(super) fn places(
     source: &dyn SourceCode,
     labels: &[LabeledSpan],
@@ -64,7 +65,7 @@ pub(super) fn places(
     (Some(NamedSource::new(name, text)), labels)
 }
 
-/// A label with other words, elsewhere.
+/// A copy of a label with another text and place.
 pub(super) fn moved(label: &LabeledSpan, words: Option<String>, span: SourceSpan) -> LabeledSpan {
     match label.primary() {
         true => LabeledSpan::new_primary_with_span(words, span),
@@ -72,14 +73,14 @@ pub(super) fn moved(label: &LabeledSpan, words: Option<String>, span: SourceSpan
     }
 }
 
-/// Name and text of a source. Nothing if it has none.
+/// Name and text of a source. Returns `None` if it has none.
 fn whole(source: &dyn SourceCode) -> Option<(String, String)> {
     let contents = source.read_span(&SourceSpan::from((0, 0)), 1, usize::MAX).ok()?;
     let name = sanitize::composed_line(contents.name().unwrap_or_default());
     Some((name, String::from_utf8_lossy(contents.data()).into_owned()))
 }
 
-/// A span that lies in the text, at boundaries of characters.
+/// The span, moved into the text and to boundaries of characters.
 fn within(text: &str, span: &SourceSpan) -> Range<usize> {
     let floor = |mut at: usize| {
         at = at.min(text.len());
@@ -92,7 +93,7 @@ fn within(text: &str, span: &SourceSpan) -> Range<usize> {
     start..floor(span.offset().saturating_add(span.len())).max(start)
 }
 
-/// The text as it grows, and where the ends of spans come to be in it.
+/// The text that is being put together, and the offsets of the spans in it.
 struct Excerpt {
     text: String,
     /// Starts and ends of the labels in the file.
@@ -128,7 +129,7 @@ impl Excerpt {
         }
     }
 
-    /// The characters of a line that are shown, by number.
+    /// The numbers of the characters of a line that are shown.
     fn kept(&self, line: &str, offset: usize) -> Vec<Range<usize>> {
         if line.chars().nth(WIDEST).is_none() {
             return std::iter::once(0..WIDEST).collect();
@@ -149,7 +150,7 @@ impl Excerpt {
         kept
     }
 
-    /// Notes where the ends of spans are that lie at this offset of the file, or lay in what was left out before it.
+    /// Notes the place of span ends that are at this offset of the file, or in text that was cut before it.
     fn reach(&mut self, offset: usize, is_end: bool) {
         let length = self.text.len();
         for (span, (start, end)) in self.spans.iter().zip(&mut self.found) {
@@ -170,7 +171,7 @@ impl Excerpt {
     }
 }
 
-/// One character for one, so that what is underlined stays in its column.
+/// Replaces each character by one character, so that labels stay in their columns.
 fn harmless(character: char) -> char {
     match character {
         '\r' => ' ',
@@ -188,7 +189,7 @@ mod tests {
     use crate::problem::Problem;
     use crate::source::Source;
 
-    /// What is underlined in the excerpt of a text of which `span` is labelled.
+    /// The text that is underlined in an excerpt if `span` of the file is labelled.
     fn underlined(text: &str, span: Range<usize>) -> (String, String) {
         let source = Source::new("oci.toml", text);
         let labels = [LabeledSpan::new_primary_with_span(None, span)];

@@ -1,5 +1,5 @@
-//! What a test of the program cannot make happen, or not on every machine, as a person would see it.
-//! The rest is shown by `tests/cli`, and `tests/house` fails if a code is shown nowhere.
+//! Renders errors that a test of the program cannot bring about, or not on every machine. `tests/cli` shows the others,
+//! and `tests/house` fails if a code is shown nowhere.
 
 use std::io;
 

@@ -1,7 +1,7 @@
-//! An error as it may be shown: with everything that others wrote made safe, and credentials struck out.
+//! Makes an error safe to show: foreign text is cleaned, and credentials are struck out.
 //!
 //! Names of files, tags, messages of registries and tools, and the text of `oci.toml` itself reach an error in many
-//! places. They all leave through here, so that no single place has to be trusted to clean them.
+//! places. All errors pass through here last, so that no single place has to be trusted to clean them.
 
 use std::error::Error;
 use std::fmt;
@@ -14,10 +14,10 @@ use crate::{sanitize, secrets};
 /// The most characters of a message, a help or a cause: a name in it may be as long as a file.
 const LONGEST: usize = 2000;
 
-/// What becomes of the text of files.
+/// How the text of files is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Snippets {
-    /// Lines are shown, cut around what is underlined.
+    /// Lines are shown, cut around the labels.
     Cut,
     /// No lines are shown: labels keep their offsets in the whole file.
     Places,
@@ -37,7 +37,7 @@ pub(super) struct Shown {
     cause: Option<Cause>,
 }
 
-/// What caused an error.
+/// The cause of an error.
 #[derive(Debug)]
 enum Cause {
     Diagnostic(Box<Shown>),
@@ -72,7 +72,7 @@ impl Shown {
         }
     }
 
-    /// The error by itself, and what is related to it.
+    /// The error without its cause, and the errors that are related to it.
     pub(super) fn without_related(mut self) -> (Self, Vec<Self>) {
         let related = std::mem::take(&mut self.related);
         (self, related)
@@ -98,7 +98,7 @@ fn line(text: &str) -> String {
     shortened(&sanitize::composed_line(&secrets::strike_out(text)))
 }
 
-/// The text, or what it begins and ends with: the end of a message may be the point of it.
+/// The text, or its beginning and its end if it is too long: the end of a message may be what matters.
 fn shortened(text: &str) -> String {
     let length = text.chars().count();
     if length <= LONGEST {

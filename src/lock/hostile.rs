@@ -44,7 +44,7 @@ fn known(lock: &Lock) -> Vec<Digest> {
     lock.entries.values().flat_map(|entry| entry.platforms.values().chain([&entry.digest])).copied().collect()
 }
 
-/// What the changed entry gives a build whose manifest asks for the base that `asked` was made of.
+/// Checks what a build gets from the changed entry. The manifest asks for the base that `asked` was made of.
 fn check(asked: &LockEntry, found: &LockEntry, known: &[Digest]) -> Result<(), String> {
     let is_pinned = asked.tag.is_none() && asked.origin.repository().is_some();
     if !found.is_current(&asked.origin, asked.tag.as_ref(), is_pinned.then_some(&asked.digest)) {

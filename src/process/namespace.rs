@@ -30,7 +30,7 @@ pub(crate) struct Namespaces {
 }
 
 impl Namespaces {
-    /// Only the IDs of a map: to work on files that have other owners for us.
+    /// A user namespace alone, with the IDs of a map: to work on files that belong to other users outside of it.
     pub(crate) fn user(map: &IdMap) -> Self {
         Self { map: map.clone(), isolated: false }
     }
@@ -41,7 +41,7 @@ impl Namespaces {
         Self { map: map.clone(), isolated: true }
     }
 
-    /// Whether there is any to enter: as root, IDs alone need none.
+    /// True if there is a namespace to enter. Root needs none for IDs alone.
     pub(super) fn are_new(&self) -> bool {
         self.isolated || self.map.is_namespaced()
     }
@@ -83,7 +83,7 @@ fn because(stderr: &str) -> String {
 
 /// Starts a child that first enters the namespaces.
 ///
-/// The outer error is about them, the inner one about the program.
+/// The outer error is about the namespaces, the inner one about the program.
 pub(super) fn start(
     expression: duct::Expression,
     namespaces: &Namespaces,
@@ -110,7 +110,7 @@ pub(super) fn start(
     });
     let progress = std::thread::spawn(move || witness.watch());
     let started = expression.start();
-    // The witness waits for the child or for the last writing end of its pipe.
+    // The witness waits for the child, or until the last writing end of its pipe is closed.
     drop(expression);
     let progress = progress.join().unwrap_or(Progress::Nothing);
     match (started, progress) {
@@ -125,7 +125,7 @@ pub(super) fn start(
 const MAPPED: u8 = 1;
 const REFUSED: u8 = 0;
 
-/// What the forked child works with; it was made before the fork.
+/// What the forked child works with. It is made before the fork.
 struct Child {
     tell: OwnedFd,
     answered: OwnedFd,
@@ -135,7 +135,7 @@ struct Child {
 }
 
 impl Child {
-    /// Between fork and exec: no allocation, no lock.
+    /// This runs between fork and exec: it allocates nothing and takes no lock.
     fn enter(&self) -> io::Result<()> {
         if self.user {
             unshare(UnshareFlags::NEWUSER)?;
@@ -143,7 +143,7 @@ impl Child {
             super::die_with(self.parent)?;
             let pid = rustix::process::getpid().as_raw_nonzero().get();
             rustix::io::write(&self.tell, &pid.to_ne_bytes())?;
-            // Not the end of the pipe but a byte says no: a fork holds every pipe open at both ends.
+            // A refusal is a byte, and not the end of the pipe: a fork holds every pipe open at both ends.
             let mut answer = [REFUSED];
             rustix::io::retry_on_intr(|| rustix::io::read(&self.answered, &mut answer))?;
             if answer[0] != MAPPED {
@@ -210,7 +210,7 @@ fn write_map(map: &IdMap, pid: i32) -> Result<(), NamespaceError> {
                 write_private(std::path::Path::new(&path), text.as_bytes())
                     .map_err(|error| NamespaceError::User { source: error.source })
             };
-            // Who cannot drop groups may map one without privileges.
+            // A process that may not drop groups may map one group without privileges.
             write("setgroups", "deny".to_owned())?;
             write("uid_map", format!("0 {user} 1\n"))?;
             write("gid_map", format!("0 {group} 1\n"))
@@ -258,7 +258,7 @@ mod tests {
         Invocation::new("/bin/sh").argument("-c").argument(script)
     }
 
-    /// Who runs the tests, and no other: root with a map of its own is in a user namespace like anyone else.
+    /// The map of the user who runs the tests, and of no other: root with a map of its own is in a user namespace, too.
     fn one_id() -> IdMap {
         let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         IdMap::Single { user, group }

@@ -1,13 +1,13 @@
-//! Where programs are: on `PATH` without its relative entries, or where the user says.
+//! Finds programs: on `PATH` without its relative entries, or by the path that the user gives.
 //!
 //! A relative entry of `PATH` (`.`, `bin`, or an empty one, which means the current folder) would let the checkout that
-//! commands work in decide which program starts. Such entries count neither here nor for what we start.
+//! commands work in decide which program starts. Such entries count neither here nor for the programs that are started.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What is searched where `PATH` is not set, or has relative entries alone: the C library's default.
+/// The folders that are searched if `PATH` is not set, or has relative entries alone: the C library's default.
 const DEFAULT: &str = "/bin:/usr/bin";
 
 /// `PATH` with its absolute entries alone, in their order. It is never empty: an empty `PATH` means the current folder.
@@ -15,7 +15,7 @@ pub(crate) fn search_path() -> OsString {
     absolute(std::env::var_os("PATH").as_deref())
 }
 
-/// An entry that holds a colon cannot be, since colons part them; so splitting is all that there is to reading.
+/// An entry cannot hold a colon, since colons separate entries, so reading `PATH` is splitting it.
 fn absolute(path: Option<&OsStr>) -> OsString {
     let entries = path.unwrap_or_default().as_bytes().split(|byte| *byte == b':');
     let entries: Vec<&[u8]> = entries.filter(|entry| entry.starts_with(b"/")).collect();
@@ -31,7 +31,7 @@ pub(crate) fn on_path(program: &Path) -> Option<PathBuf> {
     std::env::split_paths(&search_path()).map(|folder| folder.join(program)).find(is_program)
 }
 
-/// True for what is no name to look for.
+/// True for a text that cannot be the name of a program to look for.
 pub(crate) fn is_path(program: &Path) -> bool {
     program.as_os_str().as_bytes().contains(&b'/')
 }

@@ -1,5 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP are noted here. Code that waits or works asks for them and ends, so that everything
-//! half done is cleaned up before the program ends by the signal.
+//! Notes SIGINT, SIGTERM and SIGHUP. Code that waits or works asks for them and ends, so that everything half done is
+//! removed before the program ends by the signal.
 
 use std::io;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
-/// The last signal that asked the program to end; 0 is none.
+/// The last signal that asked the program to end; 0 if there was none.
 static PENDING: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
 /// Starts noting signals. SIGXFSZ, for a file that becomes larger than `ulimit -f` allows, does not end the program:
@@ -35,14 +35,14 @@ pub(crate) fn pending() -> Option<i32> {
     i32::try_from(signal).ok().filter(|signal| *signal != 0)
 }
 
-/// Takes back that a signal asked the program to end: it was meant for an attached child, which had it.
+/// Forgets the signal that asked the program to end: an attached child was meant, and has received it.
 pub(crate) fn forget() {
     if let Some(pending) = PENDING.get() {
         pending.store(0, Ordering::Relaxed);
     }
 }
 
-/// Ends the program as the signal would have, once everything is cleaned up.
+/// Ends the program by the signal, once everything is cleaned up.
 pub(crate) fn die_of(signal: i32) -> ! {
     let _ = signal_hook::low_level::emulate_default_handler(signal);
     std::process::exit(128 + signal)

@@ -1,4 +1,4 @@
-//! Whether a process still moves bytes: what tells a large and slow transfer from one that hangs.
+//! Watches whether a process still moves bytes, to tell a large and slow transfer from one that hangs.
 //!
 //! The kernel counts what a process reads and writes, sockets and files alike. If neither count grows, the other end of
 //! a transfer has gone silent. If a count grows by a few bytes a second, the other end holds the transfer up on
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// How often the counts are read.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Less than this many bytes in each second of the limit is nothing.
+/// If fewer bytes than this move in each second of the limit, the process counts as silent.
 const LEAST: u64 = 128;
 
 /// A watch over one process.
@@ -18,7 +18,7 @@ pub(super) struct Watch {
     limit: Duration,
     /// `/proc/PID/io`.
     account: PathBuf,
-    /// What had moved at `since`.
+    /// The bytes that had moved at `since`.
     moved: Option<u64>,
     since: Instant,
     looked: Instant,
@@ -31,7 +31,7 @@ impl Watch {
         Self { limit, moved: moved(&account), account, since: now, looked: now }
     }
 
-    /// True once next to nothing has moved for the whole limit. Where the kernel does not tell, it never is.
+    /// True once next to no bytes have moved for the whole limit. It is never true if the kernel does not count them.
     pub(super) fn is_stalled(&mut self) -> bool {
         if self.looked.elapsed() >= INTERVAL {
             self.looked = Instant::now();
@@ -71,7 +71,7 @@ mod tests {
         assert!(matches!(result, Err(ProcessError::Stalled { stderr, .. }) if stderr == b"waiting\n"));
     }
 
-    /// It takes longer than the limit, but is never silent for so long.
+    /// A process that takes longer than the limit, but is never silent for so long.
     #[test]
     fn leaves_alone_what_is_slow() {
         let script = "for i in 1 2 3 4 5 6 7 8 9 10; do printf %300s $i; sleep 0.4; done";
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn ends_what_moves_next_to_nothing() {
-        // A shell would count what the programs that it waits for read to start.
+        // For a shell, the kernel would also count what its ended children read when they started.
         let file = tempfile::NamedTempFile::new().unwrap();
         let follower = Invocation::new("tail").arguments(["-f", "-s", "0.1"]).argument(file.path());
         let is_over = AtomicBool::new(false);

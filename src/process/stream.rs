@@ -1,4 +1,4 @@
-//! Running a program whose outputs are worked on while it runs.
+//! Runs a program whose outputs are worked on while it runs.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,14 +10,14 @@ use rustix::pipe::PipeFlags;
 
 use crate::process::{Invocation, ProcessError, TICK, signal};
 
-/// The bytes that are taken at once.
+/// How many bytes are read at once.
 const CHUNK: usize = 64 << 10;
 
 impl Invocation {
-    /// Runs it to its end with `input` on standard input. `listen` is given what it writes on standard
-    /// error as it comes, and `read` has all of standard output for itself, each on a thread.
+    /// Runs the program to its end with `input` on standard input. `listen` gets its standard error as it comes, and
+    /// `read` gets all of its standard output. Each has a thread.
     ///
-    /// On an interrupt it is killed at once, and with it whatever dies with it.
+    /// On an interrupt the program is killed at once, with all processes that die with it.
     pub(crate) fn stream<T: Send>(
         &self,
         input: Vec<u8>,
@@ -29,7 +29,8 @@ impl Invocation {
         }
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| self.start_error(error.into()));
         let ((output, output_end), (error, error_end)) = (pipe()?, pipe()?);
-        // Given to the child's `Command` alone: a writing end that stays here would keep the pipe open.
+        // Only the child's `Command` keeps the pipe's writing end: if this process kept it too, the pipe would stay
+        // open.
         let ends = Mutex::new(Some((output_end, error_end)));
         let child = self.start(self.expression().stdin_bytes(input).before_spawn(move |command| {
             command.process_group(0);
