@@ -35,7 +35,7 @@ use crate::fs::FileError;
 use crate::{sanitize, secrets};
 use session::Session;
 
-/// Does what was asked.
+/// Carries out a command.
 pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     let Cli { global, command } = cli;
     match command {

@@ -77,13 +77,13 @@ impl ImageConfig {
         Self { document }
     }
 
-    /// What it says that it is for: [unknown](Platform::is_unknown) if it does not say.
+    /// The platform that the config names. It is [unknown](Platform::is_unknown) if the config names none.
     pub(crate) fn platform(&self) -> Platform {
         let text = |key: &str| self.document.get(key).and_then(Value::as_str);
         Platform::new(text("os").unwrap_or_default(), text("architecture").unwrap_or_default(), text("variant"))
     }
 
-    /// Has it say that it is for this platform.
+    /// Sets the platform that the config names.
     pub(crate) fn set_platform(&mut self, platform: &Platform) {
         self.document.insert("architecture".into(), platform.architecture().into());
         self.document.insert("os".into(), platform.os().into());
@@ -110,8 +110,8 @@ impl ImageConfig {
         ids.and_then(|ids| serde_json::from_value(ids.clone()).ok()).unwrap_or_default()
     }
 
-    /// How a container of it is started, as engines read it: an entrypoint that is one empty word is none, and a
-    /// variable without a name or a value is none.
+    /// How a container of the image is started, as engines read the config: an entrypoint of one empty word counts as
+    /// none, and so does a variable without a name or a value.
     pub(crate) fn execution(&self) -> Execution {
         let execution = self.document.get("config").cloned();
         let mut execution: Execution =
@@ -167,7 +167,7 @@ impl ImageConfig {
         self.append_history(json!({ "created": created, "created_by": created_by }));
     }
 
-    /// The environment of a container of it.
+    /// The environment of a container of the image.
     pub(crate) fn environment(&self) -> Environment {
         // Entries of the list that are no variables are left out; `Environment::note` names them.
         let list = self.get("Env").and_then(Value::as_array);

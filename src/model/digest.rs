@@ -9,7 +9,7 @@ use sha2::Digest as _;
 
 const PREFIX: &str = "sha256:";
 
-/// The SHA-256 of a blob's exact bytes: what a descriptor, a reference and a file in the store name.
+/// The SHA-256 of the exact bytes of a blob. Descriptors, references and files in the store name it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Digest([u8; 32]);
 
@@ -74,7 +74,7 @@ impl Digest {
 
     /// The 64 hex digits, without the algorithm.
     pub(crate) fn hex(&self) -> String {
-        // Every path of a blob has one: `write!` would take twenty times as long.
+        // Every path of a blob has a digest: `write!` would take twenty times as long.
         let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
         digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect()
     }
@@ -142,12 +142,12 @@ impl fmt::Debug for DiffId {
     }
 }
 
-/// What a stack of layers unpacks to (OCI image spec, "Layer ChainID").
+/// The digest of the root filesystem that a stack of layers unpacks to (OCI image spec, "Layer ChainID").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ChainId(pub(crate) Digest);
 
 impl ChainId {
-    /// The chain ID of these layers, lowest first; nothing for no layers.
+    /// The chain ID of these layers, lowest first. Returns `None` if there are no layers.
     pub(crate) fn of(layers: &[DiffId]) -> Option<Self> {
         let (first, rest) = layers.split_first()?;
         let chain = rest.iter().fold(first.0, |chain, diff_id| Digest::of(format!("{chain} {diff_id}").as_bytes()));

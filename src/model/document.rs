@@ -24,17 +24,17 @@ pub(crate) mod media_type {
     pub(crate) const DOCKER_LAYER_ZSTD: &str = "application/vnd.docker.image.rootfs.diff.tar.zstd";
     pub(crate) const DOCKER_FOREIGN_LAYER: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
 
-    /// Whether the label of a layer is one that must not be believed before the layer's first bytes are looked at.
+    /// True if the media type of a layer must not be trusted before the layer's first bytes are looked at.
     ///
-    /// Docker's engines look at the bytes of a layer, whatever its label says, so a compressed layer that is labelled
-    /// `…diff.tar` goes unnoticed there. Engines believe OCI's labels. `…tar.gzip`, which nearly every Docker image
-    /// has, is believed here, too, so that what is built does not depend on which layers are in the store.
+    /// Docker's engines look at the bytes of a layer, whatever its media type says, so nobody notices a compressed
+    /// layer that is labelled `…diff.tar`. Engines trust OCI's media types. `…tar.gzip`, which nearly every Docker
+    /// image has, is trusted here, too, so that builds do not depend on which layers are in the store.
     pub(crate) fn is_doubtful(media_type: &str) -> bool {
         let is_dockers = media_type.starts_with("application/vnd.docker.") && !media_type.contains(".foreign.");
         is_dockers && !matches!(media_type, DOCKER_LAYER_GZIP | DOCKER_LAYER_ZSTD)
     }
 
-    /// The OCI media type of a layer that a Docker manifest describes; OCI's own stay as they are.
+    /// The OCI media type of a layer that a Docker manifest describes. OCI's own media types are not changed.
     pub(crate) fn oci_layer(media_type: &str) -> &str {
         match media_type {
             DOCKER_LAYER => LAYER,
@@ -52,19 +52,19 @@ pub(crate) mod media_type {
 pub(crate) struct Descriptor {
     pub(crate) media_type: String,
     pub(crate) digest: Digest,
-    /// Bytes.
+    /// The size in bytes.
     pub(crate) size: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) platform: Option<DescriptorPlatform>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default, deserialize_with = "null_is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
-    /// Fields that nothing here reads, such as `urls` and `data`.
+    /// Fields that this program does not read, such as `urls` and `data`.
     #[serde(flatten, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) rest: BTreeMap<String, serde_json::Value>,
 }
 
 impl Descriptor {
-    /// Describes these bytes.
+    /// The descriptor of these bytes.
     pub(crate) fn of(media_type: &str, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
     }
@@ -74,7 +74,7 @@ impl Descriptor {
         Self { media_type, digest, size, platform: None, annotations, rest }
     }
 
-    /// True for a foreign layer: it says where else its bytes are (`urls`), and registries need not have them.
+    /// True for a foreign layer: it names other places for its bytes (`urls`), and registries need not have them.
     pub(crate) fn is_foreign(&self) -> bool {
         self.rest.get("urls").and_then(serde_json::Value::as_array).is_some_and(|urls| !urls.is_empty())
     }
@@ -120,9 +120,8 @@ impl Index {
         Self { schema_version: 2, media_type: Some(media_type::INDEX.to_owned()), manifests, annotations }
     }
 
-    /// The platform and the descriptor of every image in it; attestations (`unknown/unknown`) are left out,
-    /// and of two images for one platform the first counts, as it does for every engine. What is described may
-    /// be an index again.
+    /// The platform and the descriptor of every image in the index. Attestations (`unknown/unknown`) are left out. Of
+    /// two images for one platform the first counts, as it does for every engine. A descriptor may be of another index.
     pub(crate) fn platforms(&self) -> BTreeMap<Platform, &Descriptor> {
         let mut platforms = BTreeMap::new();
         for manifest in &self.manifests {
@@ -136,14 +135,14 @@ impl Index {
     }
 }
 
-/// What a tag or digest in a registry may stand for.
+/// A document that a tag or digest in a registry may stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Document {
     Index(Index),
     Manifest(ImageManifest),
 }
 
-/// Why bytes that a registry or a store gave are no such document.
+/// Why bytes are no such document.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DocumentError {
     #[error("it is not JSON")]
@@ -186,8 +185,8 @@ impl Document {
         }
     }
 
-    /// An index. What it names by a digest that is not SHA-256's, or not as the specification says, is left out,
-    /// unless it names nothing else: one odd entry does not take the others away, for any engine.
+    /// Parses an index. An entry with a digest that is not SHA-256, or is malformed, is left out, unless there is no
+    /// other entry: one odd entry does not hide the others, for any engine.
     fn index(bytes: &[u8]) -> Result<Self, DocumentError> {
         let mut document: serde_json::Value = serde_json::from_slice(bytes).map_err(unreadable)?;
         if let Some(entries) = document.get_mut("manifests").and_then(serde_json::Value::as_array_mut) {
@@ -203,7 +202,7 @@ impl Document {
         serde_json::from_slice(bytes).map(Self::Manifest).map_err(unreadable)
     }
 
-    /// The document's media type, worked out where it does not say.
+    /// The media type of the document. It follows from the other fields if the document does not name it.
     pub(crate) fn media_type(&self) -> &str {
         match self {
             Self::Index(index) => index.media_type.as_deref().unwrap_or(media_type::INDEX),
@@ -217,7 +216,8 @@ fn unreadable(error: serde_json::Error) -> DocumentError {
     if error.is_data() { DocumentError::Shape(error) } else { DocumentError::Json(error) }
 }
 
-/// The one way a document becomes bytes: compact JSON, fields in the order of the spec, maps sorted.
+/// Serialises a document, in the one form that this program writes: compact JSON, fields in the order of the spec, maps
+/// sorted.
 ///
 /// Equal values give equal bytes on every machine and in every version of this program.
 pub(crate) fn canonical_json(document: &impl Serialize) -> Vec<u8> {

@@ -1,5 +1,5 @@
-//! What the header of an ELF file says (System V ABI, "Object Files"): for which machine a program was made, and what
-//! loads it.
+//! Reads the header of an ELF file (System V ABI, "Object Files"): the machine that a program was made for, and the
+//! program that loads it.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub(crate) struct ElfHeader<'a> {
 }
 
 impl<'a> ElfHeader<'a> {
-    /// Reads the first bytes of a file; `None` if they are not an ELF file's, or too few to tell its machine.
+    /// Reads the first bytes of a file. Returns `None` if they are not an ELF file's, or too few to tell its machine.
     pub(crate) fn read(start: &'a [u8]) -> Option<Self> {
         let [0x7f, b'E', b'L', b'F', class, data, ..] = *start.first_chunk::<20>()? else { return None };
         let machine = ElfMachine { number: 0, is_64_bit: class == 2, is_little_endian: data != 2 };
@@ -35,7 +35,7 @@ impl<'a> ElfHeader<'a> {
         Some(Self { kind: half(16)?, machine: ElfMachine { number: half(18)?, ..machine }, ..unread })
     }
 
-    /// The program that loads this one, as far as the bytes that were given reach.
+    /// The program that loads this one, if it is named within the bytes that were given.
     pub(crate) fn interpreter(&self) -> Option<String> {
         let is_wide = self.machine.is_64_bit;
         let pick = |wide: (usize, usize), narrow: (usize, usize)| {
@@ -67,7 +67,7 @@ impl<'a> ElfHeader<'a> {
     }
 }
 
-/// What a program runs on.
+/// The machine that a program runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct ElfMachine {
     number: u16,
@@ -76,15 +76,15 @@ pub(crate) struct ElfMachine {
 }
 
 impl ElfMachine {
-    /// The machine of the program that begins with these bytes. Nothing for what is no ELF executable or
-    /// shared object.
+    /// The machine of the program that begins with these bytes. Returns `None` if they are not those of an ELF
+    /// executable or shared object.
     pub(crate) fn of(start: &[u8]) -> Option<Self> {
         let header = ElfHeader::read(start)?;
         matches!(header.kind, EXECUTABLE | SHARED_OBJECT).then_some(header.machine)
     }
 
-    /// Whether this kernel executes its programs by itself, without an emulator. A 64-bit one mostly does its 32-bit
-    /// cousin's; of one whose number is not known here it is believed.
+    /// True if this kernel executes programs for the machine without an emulator. A 64-bit kernel mostly executes
+    /// programs for its 32-bit relative. A machine whose number is not known here counts as native.
     pub(crate) fn is_native(self) -> bool {
         let host = Platform::host();
         let cousin = match host.architecture() {
@@ -95,7 +95,7 @@ impl ElfMachine {
         host.elf_machine().is_none_or(|own| self.number == own || cousin == Some(self.number))
     }
 
-    /// True if it is the platform's, or it is not known which machine that has.
+    /// True if the machine is the platform's, or if the platform's machine is not known.
     pub(crate) fn fits(self, platform: &Platform) -> bool {
         platform
             .elf_machine()
@@ -104,7 +104,7 @@ impl ElfMachine {
 
     fn architecture(self) -> Option<&'static str> {
         match (self.number, self.is_64_bit, self.is_little_endian) {
-            // One machine number for what are several architectures to images.
+            // Images know several architectures for this machine number.
             (MIPS, true, true) => Some("mips64le"),
             (MIPS, false, true) => Some("mipsle"),
             (MIPS, false, false) => Some("mips"),

@@ -1,8 +1,7 @@
-//! The variables of a process: what images keep as a list of `NAME=VALUE`.
+//! The environment variables of a process, which images keep as a list of `NAME=VALUE`.
 //!
-//! A list may have a name twice, and then the last entry counts, as it does for container runtimes. Here every
-//! name stands once, where it first stood, with its last value. So a variable is set or removed wholly, wherever
-//! that happens: in a build, in a step and in a run.
+//! A list may have a name twice. Then the last entry counts, as it does for container runtimes. Here every name stands
+//! once, at its first place, with its last value. So a variable is set or removed wholly in a build, a step and a run.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -12,9 +11,9 @@ use crate::sanitize;
 /// Variables in the order of their first mention.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Environment {
-    /// By name: where it stands among the others, and its value.
+    /// The place and the value of each variable, by name.
     variables: BTreeMap<String, (usize, String)>,
-    /// Where the next new one will stand.
+    /// The place of the next new variable.
     next: usize,
     invalid: Vec<String>,
 }
@@ -33,12 +32,12 @@ impl Environment {
         environment
     }
 
-    /// Name and value of `NAME=VALUE`. `None` if there is no `=`, or no name before it.
+    /// Name and value of `NAME=VALUE`. Returns `None` if there is no `=`, or no name before it.
     pub(crate) fn split(entry: &str) -> Option<(&str, &str)> {
         entry.split_once('=').filter(|(name, _)| !name.is_empty())
     }
 
-    /// A note that the list of the image `name` has entries that are no variables, if it has.
+    /// A note that the list of the image `name` has entries that are no variables. Returns `None` if it has none.
     pub(crate) fn note(&self, name: &str) -> Option<String> {
         let invalid: Vec<String> = self.invalid.iter().map(|entry| format!("`{}`", sanitize::name(entry))).collect();
         let invalid = invalid.join(", ");
@@ -46,12 +45,12 @@ impl Environment {
         (!invalid.is_empty()).then(note)
     }
 
-    /// The value of a variable, `None` if there is no such variable.
+    /// The value of a variable. Returns `None` if there is no such variable.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(|(_, value)| value.as_str())
     }
 
-    /// Gives a variable this value. It keeps its place; a new one stands behind all others.
+    /// Sets a variable. It keeps its place; a new one stands behind all others.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         match self.variables.entry(name.to_owned()) {
             Entry::Occupied(mut known) => value.clone_into(&mut known.get_mut().1),
@@ -62,7 +61,7 @@ impl Environment {
         }
     }
 
-    /// Gives a variable this value unless it has one.
+    /// Sets a variable unless it is set.
     pub(crate) fn set_default(&mut self, name: &str, value: &str) {
         if self.get(name).is_none() {
             self.set(name, value);

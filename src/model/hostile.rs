@@ -1,12 +1,12 @@
-//! References, manifests and configs that something happened to: an error or a value that holds what it
-//! promises, and never a panic.
+//! Damages references, manifests and configs: each gives an error, or a value that keeps its guarantees, and never a
+//! panic.
 
 use crate::model::{Digest, Document, ImageConfig, Platform, Reference, Repository, Tag, canonical_json};
 use crate::mutation::changed;
 
 const COUNT: u32 = 4000;
 
-/// It may become an argument of skopeo, and a line of the lockfile.
+/// A reference may become an argument of skopeo, and a line of the lockfile.
 fn is_plain(text: &str) -> bool {
     let plain = |character: char| character.is_ascii_graphic() && !matches!(character, '"' | '\\' | '\'');
     !text.starts_with('-') && text.chars().all(plain)

@@ -5,15 +5,15 @@ use std::fmt;
 
 use crate::sanitize;
 
-/// Begins the name of what a layer deletes (OCI image spec, "Whiteouts").
+/// The prefix of the name that deletes a file (OCI image spec, "Whiteouts").
 pub(crate) const WHITEOUT: &str = ".wh.";
-/// The name of what empties its folder of all that lower layers put there (OCI image spec, "Opaque Whiteout").
+/// The name that hides everything that lower layers have in its folder (OCI image spec, "Opaque Whiteout").
 pub(crate) const OPAQUE: &str = ".wh..wh..opq";
 
 /// An absolute, normalised path in an image, kept without its leading `/`; the root is empty.
 ///
-/// Bytes, since file names need not be UTF-8. The order is that of the bytes, in which a folder
-/// comes before what is in it: the order of a layer's entries.
+/// The path is bytes, since file names need not be UTF-8. Paths are ordered by their bytes. So a folder comes before
+/// its content, as in a layer's entries.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LayerPath(Box<[u8]>);
 
@@ -58,14 +58,14 @@ impl LayerPath {
         Self(joined.into())
     }
 
-    /// The folder that it is in; nothing for the root.
+    /// The folder that the path is in. Returns `None` for the root.
     pub(crate) fn parent(&self) -> Option<Self> {
         let name = self.name()?.len();
         let rest = &self.0[..self.0.len() - name];
         Some(Self(rest.strip_suffix(b"/").unwrap_or(rest).into()))
     }
 
-    /// The last component; nothing for the root.
+    /// The last component. Returns `None` for the root.
     pub(crate) fn name(&self) -> Option<&[u8]> {
         self.components().next_back()
     }
@@ -74,7 +74,7 @@ impl LayerPath {
         self.0.split(|byte| *byte == b'/').filter(|component| !component.is_empty())
     }
 
-    /// The folders above it, nearest first, without the root.
+    /// The folders above the path, nearest first, without the root.
     pub(crate) fn folders_above(&self) -> impl Iterator<Item = Self> {
         std::iter::successors(self.parent(), Self::parent).take_while(|path| !path.is_root())
     }
@@ -84,7 +84,7 @@ impl LayerPath {
         self.is_root() || other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.starts_with(b"/"))
     }
 
-    /// True if a name in it says in a layer that something is deleted.
+    /// True if a name in the path is one by which a layer deletes something.
     pub(crate) fn is_reserved(&self) -> bool {
         self.components().any(|name| name.starts_with(WHITEOUT.as_bytes()))
     }
@@ -93,7 +93,7 @@ impl LayerPath {
         self.0.is_empty()
     }
 
-    /// As it stands in a tar: no leading `/`.
+    /// The path as a tar has it: without a leading `/`.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! The field's own types: text becomes one of these at the edge, and is believed afterwards.
+//! The field's own types. Text is parsed into one of these where it enters the program, and is not checked again.
 
 pub(crate) mod byte_size;
 pub(crate) mod compression;

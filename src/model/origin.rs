@@ -40,14 +40,14 @@ pub(crate) struct LayoutPath {
     rest: String,
 }
 
-/// What an image on the disk is in.
+/// The form of an image on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LayoutKind {
     /// A folder that is an OCI image layout.
     Folder,
-    /// A tar of one.
+    /// A tar archive of an OCI image layout.
     OciArchive,
-    /// What `docker save` writes.
+    /// An archive of `docker save`.
     DockerArchive,
 }
 
@@ -65,7 +65,7 @@ pub(crate) enum LayoutPathError {
 impl LayoutKind {
     const ALL: [Self; 3] = [Self::Folder, Self::OciArchive, Self::DockerArchive];
 
-    /// What may stand in front of the path, with the colon; skopeo's own words.
+    /// The prefixes of the path, with the colon, as skopeo names them.
     pub(crate) fn prefix(self) -> &'static str {
         match self {
             Self::Folder => "oci:",
@@ -110,13 +110,13 @@ impl LayoutPath {
         }
     }
 
-    /// What it has to be, if that was said.
+    /// The form that the text names, if it names one.
     pub(crate) fn kind(&self) -> Option<LayoutKind> {
         self.kind
     }
 
-    /// Every way to read it as a path and a name, the longest path first: the first one whose path exists
-    /// is what it means.
+    /// Every way to read the text as a path and a name, the longest path first. The first reading whose path exists
+    /// counts.
     pub(crate) fn readings(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         let colons =
             self.rest.rmatch_indices(':').map(|(colon, _)| (&self.rest[..colon], Some(&self.rest[colon + 1..])));

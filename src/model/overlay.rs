@@ -1,11 +1,11 @@
-//! The extended attributes in which an overlay keeps what it knows of a folder (Linux, "Overlay Filesystem").
+//! The names of the extended attributes that overlays use (Linux, "Overlay Filesystem").
 
 use std::ffi::CStr;
 
-/// What the names begin with: of an overlay that root mounted, and of one in a user namespace.
+/// The prefixes of the names: for an overlay that root mounted, and for one in a user namespace.
 const PREFIXES: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
-/// True for the name of an attribute that is an overlay's own, in a user namespace or not.
+/// True for the name of an attribute that belongs to overlays, in a user namespace or not.
 pub(crate) fn is_of_overlay(name: &[u8]) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::null::null_is_empty;
 
-/// What an image runs on. Always normalised: `linux/aarch64/v8` and `linux/arm64` are one value.
+/// A platform that an image runs on. It is always normalised: `linux/aarch64/v8` and `linux/arm64` are one value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Platform {
     os: String,
@@ -71,7 +71,7 @@ impl Platform {
         Ok(platform)
     }
 
-    /// Normalises what an image says of itself, known here or not.
+    /// Normalises the platform that an image names, whether or not it is known here.
     pub(crate) fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
         let os = match os.to_ascii_lowercase().as_str() {
             "macos" => "darwin".to_owned(),
@@ -125,7 +125,7 @@ impl Platform {
         }
     }
 
-    /// The machine number in the header of an ELF program for it, where there is one.
+    /// The machine number in the header of an ELF program for the architecture. Returns `None` if it is not known.
     pub(crate) fn elf_machine(&self) -> Option<u16> {
         self.known().and_then(|(_, _, machine)| machine)
     }
@@ -140,8 +140,8 @@ impl Platform {
         self.to_string().replace('/', "-")
     }
 
-    /// True for the `unknown/unknown` under which builders file attestations, and for what is no name at
-    /// all: an image may say anything of itself, and this becomes a line of the lockfile.
+    /// True for `unknown/unknown`, under which builders keep attestations, and for text that is no name at all: an
+    /// image may name anything, and the platform becomes a line of the lockfile.
     pub(crate) fn is_unknown(&self) -> bool {
         let is_name = |part: &str| {
             let is_of_name = |letter: u8| letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'_' | b'-');
@@ -169,7 +169,7 @@ impl fmt::Display for Platform {
 /// The `platform` of a descriptor in an index (OCI image spec, "Image Index").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DescriptorPlatform {
-    // Empty where an index does not say: then it is the platform of nothing.
+    // Empty if an index does not name it. Then it is the platform of no image.
     #[serde(default, deserialize_with = "null_is_empty")]
     architecture: String,
     #[serde(default, deserialize_with = "null_is_empty")]

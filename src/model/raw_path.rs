@@ -1,4 +1,4 @@
-//! A path of an image in a document: bytes, which JSON does not know.
+//! A path of an image in a JSON document. The path is bytes, and JSON has only text.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -8,8 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A path relative to an image's root, without a slash at either end; the root is the empty path.
 ///
-/// In a document each byte is the character of its number, so that any path survives, and paths of ASCII are
-/// what they look like.
+/// In a document each byte is the character with its number. So any path survives, and ASCII paths can be read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RawPath(pub(crate) Vec<u8>);
 

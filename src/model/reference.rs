@@ -93,7 +93,7 @@ impl Repository {
     }
 }
 
-/// Splits `name:tag`, `name@digest` or `name:tag@digest` behind the last `/`.
+/// Splits `name:tag`, `name@digest` or `name:tag@digest`. Only a colon behind the last `/` counts.
 fn split_tag(path: &str) -> (&str, Option<&str>) {
     let last = path.rfind('/').map_or(0, |slash| slash + 1);
     match path[last..].find([':', '@']) {
@@ -134,7 +134,7 @@ fn is_component(component: &str) -> bool {
         })
 }
 
-/// Where copies of a registry's repositories are, each under its own path: `host[:port][/path]`.
+/// A mirror: where copies of a registry's repositories are, each under its own path: `host[:port][/path]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RegistryMirror {
     registry: String,
@@ -157,7 +157,7 @@ impl RegistryMirror {
         Repository::normal(self.registry.clone(), path)
     }
 
-    /// True if it is the registry itself.
+    /// True if the mirror is the registry itself.
     pub(crate) fn is(&self, registry: &str) -> bool {
         self.registry == registry && self.folder.is_none()
     }

@@ -1,10 +1,10 @@
-//! Running a program in our place: it has our standard streams, our terminal and our signals.
+//! Runs a program in place of this one: it has this program's standard streams, terminal and signals.
 //!
-//! A terminal sends its signals to every process of the foreground group, and the child stays in
-//! ours; so only what a process sent us is passed on, else Ctrl-C would arrive twice. A program that does not end
-//! by Ctrl-C is asked harder by the second one (SIGTERM), and the third one ends it (SIGKILL). Signals are
-//! held from before the child starts, so that none is lost in between. The child's end is a signal
-//! too: no thread is needed, and a process whose children are in a new PID namespace can have none.
+//! A terminal sends its signals to every process of the foreground group, and the child stays in this process's group.
+//! So only signals that a process sent are passed on: otherwise Ctrl-C would arrive twice. If a program does not end by
+//! Ctrl-C, the second one sends SIGTERM, and the third one SIGKILL. Signals are held from before the child starts, so
+//! that none is lost in between. The child's end is a signal, too: no thread is needed, and a process whose children
+//! are in a new PID namespace can have none.
 
 use std::io;
 use std::process::ExitStatus;
@@ -18,11 +18,12 @@ use signal_hook::low_level::siginfo::Cause;
 
 use crate::process::{Invocation, ProcessError, signal};
 
-/// What is passed on.
+/// The signals that are passed on.
 const FORWARDED: [i32; 7] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH];
-/// How often a held signal looks whether the child is ready for it.
+/// How often a held signal checks whether the child is ready for it.
 const TICK: Duration = Duration::from_millis(3);
-/// How soon after one Ctrl-C another one means more than the first: a program may have a use for one now and then.
+/// If another Ctrl-C comes within this time, it means more than the first one. A program may have a use for single
+/// ones.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a Ctrl-C asks for.
@@ -30,13 +31,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) enum Insistence {
     /// SIGINT, as always.
     Asked,
-    /// It goes on as SIGTERM.
+    /// It is passed on as SIGTERM.
     AskedHarder,
     /// The child is killed.
     Ended,
 }
 
-/// Counts what comes in a row.
+/// Counts the Ctrl-C that come soon after each other.
 #[derive(Default)]
 struct Impatience {
     last: Option<Instant>,
@@ -44,7 +45,7 @@ struct Impatience {
 }
 
 impl Impatience {
-    /// Takes a Ctrl-C of this moment.
+    /// Counts a Ctrl-C that comes now.
     fn interrupt(&mut self, now: Instant) -> Insistence {
         let is_in_row = self.last.is_some_and(|last| now.duration_since(last) <= PATIENCE);
         self.count = if is_in_row { self.count + 1 } else { 1 };
@@ -58,11 +59,11 @@ impl Impatience {
 }
 
 impl Invocation {
-    /// Runs it to its end in our place.
+    /// Runs the program to its end in place of this one.
     ///
-    /// A signal from before the start is [`ProcessError::Interrupted`]; later ones are the child's
-    /// affair and do not count as ours. They wait until it `is_ready`: a program that is the first of its
-    /// PID namespace loses what comes before it listens.
+    /// A signal from before the start gives [`ProcessError::Interrupted`]. Later signals are the child's, and do not
+    /// interrupt this program. They wait until the child `is_ready`: the first process of a PID namespace loses signals
+    /// that come before it listens.
     pub(crate) fn attach(&self, is_ready: impl Fn() -> bool) -> Result<ExitStatus, ProcessError> {
         self.attach_with(is_ready, None)
     }
@@ -126,7 +127,7 @@ impl Invocation {
             while !is_ready() && child.try_wait()?.is_none() {
                 std::thread::sleep(TICK);
             }
-            // It fails when the child has just ended, which is no news.
+            // This fails if the child has just ended, which the next wait tells.
             let _ = child.send_signal(signal);
         }
         Ok(())

@@ -1,14 +1,14 @@
-//! How much a tool may take in: it reads what others send, and they may send without end.
+//! Bounds how much a tool may take in: it reads what others send, and they may send without end.
 //!
-//! The kernel counts what a process reads, sockets and files alike, and how much memory it holds. What it writes
-//! into a folder is seen there. A tool that passes a bound is ended; what it has written until then is the caller's to
-//! remove.
+//! The kernel counts what a process reads, sockets and files alike, and how much memory it holds. The files that it
+//! writes into a folder are measured there. A tool that passes a bound is ended; the caller removes what it has written
+//! until then.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The most memory that a tool may hold. What skopeo holds for an image of any size is a tenth of it.
+/// The most memory, in bytes, that a tool may hold. skopeo needs a tenth of it for an image of any size.
 const MEMORY: u64 = 1 << 30;
 
 /// The most that a tool may take in; see [`Invocation::within`](super::Invocation::within).
@@ -22,31 +22,30 @@ pub(crate) struct Bounds {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Files {
     folders: Vec<PathBuf>,
-    /// Bytes, the largest first.
+    /// The most bytes of the files, the largest first.
     sizes: Vec<u64>,
 }
 
 impl Bounds {
-    /// Only what it holds in memory is bounded.
+    /// Bounds for a tool of which only the memory is bounded.
     pub(crate) fn of_memory() -> Self {
         Self::default()
     }
 
-    /// It may read so many bytes.
+    /// Bounds the bytes that the tool may read.
     pub(crate) fn of_reading(bytes: u64) -> Self {
         Self { read: Some(bytes), ..Self::default() }
     }
 
-    /// The files right in these folders may be as large as these sizes: the largest file as the largest size, the
-    /// second as the second, and so on. For files whose sizes are known, but not which file is which while they are
-    /// written.
+    /// Bounds the files right in these folders by these sizes: the largest file by the largest size, the second by the
+    /// second, and so on. This is for files whose sizes are known, while it is not known yet which file is which.
     pub(crate) fn with_files(mut self, folders: Vec<PathBuf>, mut sizes: Vec<u64>) -> Self {
         sizes.sort_unstable_by(|one, other| other.cmp(one));
         self.files = Some(Files { folders, sizes });
         self
     }
 
-    /// True if this process takes more. What the kernel does not tell is not bounded.
+    /// True if this process has passed a bound. What the kernel does not count is not bounded.
     pub(super) fn is_passed_by(&self, process: u32) -> bool {
         let process = Path::new("/proc").join(process.to_string());
         self.read.is_some_and(|most| read(&process).is_some_and(|read| read > most))
@@ -57,7 +56,7 @@ impl Bounds {
 
 impl Files {
     fn are_too_large(&self) -> bool {
-        // By inode: a file that is moved from folder to folder while they are listed is one file.
+        // Files are told apart by inode: a file that is moved between folders while they are listed is one file.
         let mut found = BTreeMap::new();
         for folder in &self.folders {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -129,7 +128,8 @@ mod tests {
 
     #[test]
     fn ends_what_holds_more_memory() {
-        // It looks for the last lines, and keeps all, since none ends. The shell's limit is for when ours is none.
+        // `tail` looks for the last lines, and keeps everything, since no line ends. The shell's limit counts if ours
+        // does not.
         let result = shell("ulimit -v 4000000; exec tail /dev/zero").within(Bounds::of_memory()).capture();
         assert!(matches!(result, Err(ProcessError::TooMuch { .. })), "{result:?}");
     }

@@ -1,4 +1,4 @@
-//! Running a program to its end, within its limits.
+//! Runs a program to its end, within its limits.
 
 use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::process::signal;
 const GRACE: Duration = Duration::from_secs(3);
 
 impl Invocation {
-    /// Runs it to its end with nothing on standard input; both outputs are drained meanwhile.
+    /// Runs the program to its end with nothing on standard input. Both outputs are read meanwhile.
     ///
     /// On an interrupt, or at a limit, the whole process group is ended and waited for.
     pub(crate) fn capture(&self) -> Result<Finished, ProcessError> {
@@ -65,7 +65,8 @@ impl Invocation {
     }
 }
 
-/// SIGTERM, some grace, SIGKILL: to the group, since a grandchild may hold our pipes open.
+/// Sends SIGTERM, waits for the grace time, then sends SIGKILL. The signals go to the group, since a grandchild may
+/// hold the pipes open.
 fn end_group(child: &duct::Handle) {
     let group = child.pids().first().and_then(|pid| Pid::from_raw(i32::try_from(*pid).ok()?));
     let Some(group) = group else { return };

@@ -1,4 +1,4 @@
-//! Whose IDs stand for a container's: as root they are what they are, an ordinary user needs a user
+//! Finds which IDs of the machine stand for a container's. For root they are equal. An ordinary user needs a user
 //! namespace and, for more than one ID, ranges that the machine's administrator gave (`subuid(5)`).
 
 use std::fmt;
@@ -11,26 +11,26 @@ use crate::process::on_path;
 /// How a container's user and group IDs are mapped to the machine's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum IdMap {
-    /// No user namespace: we are root.
+    /// No user namespace: this process is root.
     Host,
-    /// Root is the user, and there is no other ID.
+    /// The container's root is the user, and there is no other ID.
     Single { user: u32, group: u32 },
-    /// Root is the user, and 1 and above are the user's subordinate IDs.
+    /// The container's root is the user, and 1 and above are the user's subordinate IDs.
     Ranges { user: u32, group: u32, users: IdRange, groups: IdRange },
 }
 
-/// Whether all IDs of the machine are ours to see, which tells root of the machine from root of a user
-/// namespace that someone made around us, as a container's.
+/// True if this process sees all IDs of the machine. This tells root of the machine from root of a user namespace
+/// around this process, such as a container's.
 pub(crate) fn has_all_ids() -> bool {
     read("/proc/self/uid_map").split_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// Whether a group is one in the user namespace that we are in, which may be someone else's and small.
+/// True if a group exists in the user namespace of this process, which may be another program's and small.
 pub(crate) fn has_group(group: u32) -> bool {
     is_inside(&read("/proc/self/gid_map"), group)
 }
 
-/// Whether a map of the kernel has an ID inside (`user_namespaces(7)`).
+/// True if a map of the kernel has an ID inside the namespace (`user_namespaces(7)`).
 fn is_inside(map: &str, id: u32) -> bool {
     map.lines().any(|line| {
         let numbers: Vec<u32> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
@@ -63,12 +63,12 @@ impl IdMap {
         }
     }
 
-    /// Whether it takes a user namespace.
+    /// True if the map needs a user namespace.
     pub(crate) fn is_namespaced(&self) -> bool {
         *self != Self::Host
     }
 
-    /// Whether a container has these IDs.
+    /// True if a container has these IDs.
     pub(crate) fn holds(&self, user: u32, group: u32) -> bool {
         match self {
             Self::Host => true,

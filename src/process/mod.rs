@@ -1,11 +1,10 @@
-//! Processes: the only place that starts them, and what this one is told by signals ([`signal`]).
+//! Starts processes (no other module does), and notes the signals that this process gets ([`signal`]).
 //!
-//! An [`Invocation`] is a value: program, arguments, environment, folder and time limit. Printed, it is
-//! a line that can be pasted into a shell; it never holds a secret, because secrets are handed over in
-//! files. Tools run in a process group of their own, so that what they start ends with them, and they
-//! are killed if this program is. What a person talks to through us is attached instead
-//! ([`attach`]), what is worked on while it runs is streamed ([`stream`]), and some run in namespaces of
-//! their own ([`namespace`]).
+//! An [`Invocation`] is a value: program, arguments, environment, folder and time limit. Its text form is a line that
+//! can be pasted into a shell. It never holds a secret, because secrets are handed over in files. Tools run in a
+//! process group of their own, so that the processes that they start end with them, and they are killed if this program
+//! is. A program that a person talks to is attached instead ([`attach`]). A program whose output is needed while it
+//! runs is streamed ([`stream`]). Some programs run in namespaces of their own ([`namespace`]).
 
 mod attach;
 pub(crate) mod bounds;
@@ -38,7 +37,7 @@ use namespace::NamespaceError;
 pub(crate) use namespace::Namespaces;
 pub(crate) use path::on_path;
 
-/// How often a wait looks for an interrupt and the time limit.
+/// How often a wait checks for an interrupt and the time limit.
 pub(crate) const TICK: Duration = Duration::from_millis(40);
 
 /// A program to be run, as a value.
@@ -58,7 +57,7 @@ pub(crate) struct Invocation {
     despite_interrupts: bool,
 }
 
-/// How a process ended, and what it wrote.
+/// How a process ended, and its outputs.
 #[derive(Clone, Debug)]
 pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
@@ -66,7 +65,7 @@ pub(crate) struct Finished {
     pub(crate) stderr: Vec<u8>,
 }
 
-/// Why a process gave no result of its own.
+/// Why a process has no exit status.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProcessError {
     #[error("`{program}` is not on this machine")]
@@ -95,7 +94,7 @@ pub(crate) fn seconds(duration: Duration) -> String {
     }
 }
 
-/// Waits. An interrupt ends it early, with an error.
+/// Sleeps for a time. An interrupt ends it early, with an error.
 pub(crate) fn wait(duration: Duration) -> Result<(), ProcessError> {
     let started = Instant::now();
     loop {
@@ -110,8 +109,8 @@ pub(crate) fn wait(duration: Duration) -> Result<(), ProcessError> {
 }
 
 impl Invocation {
-    /// A program by name, looked up in [`search_path`], or by path. Its environment is that search path alone, so
-    /// that what it starts itself is looked up in the same folders.
+    /// A program by name, looked up in [`search_path`], or by path. Its environment is that search path alone, so that
+    /// programs that it starts are looked up in equal folders.
     pub(crate) fn new(program: impl Into<PathBuf>) -> Self {
         let environment = BTreeMap::from([("PATH".into(), search_path())]);
         Self {
@@ -140,7 +139,7 @@ impl Invocation {
         self
     }
 
-    /// Those that were added so far.
+    /// The arguments that were added so far.
     pub(crate) fn all_arguments(&self) -> &[OsString] {
         &self.arguments
     }
@@ -150,7 +149,7 @@ impl Invocation {
         self
     }
 
-    /// Passes on variables of our own environment, those of them that are set.
+    /// Passes on these variables of this process's environment, as far as they are set.
     pub(crate) fn inherit<T: AsRef<OsStr>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         for name in names {
             if let Some(value) = std::env::var_os(name.as_ref()) {
@@ -160,7 +159,7 @@ impl Invocation {
         self
     }
 
-    /// The program, as it was named.
+    /// The program, by name or path as it was given.
     pub(crate) fn program(&self) -> &Path {
         &self.program
     }
@@ -170,49 +169,49 @@ impl Invocation {
         self
     }
 
-    /// Ends it after this time.
+    /// Ends the process after this time.
     pub(crate) fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// Ends it when it has read and written (next to) nothing for this time, however long it runs.
+    /// Ends the process when it has read and written (next to) nothing for this time, however long it runs.
     pub(crate) fn stall(mut self, limit: Duration) -> Self {
         self.stall = Some(limit);
         self
     }
 
-    /// Ends it before it takes what has to stay free on a file system.
+    /// Ends the process before it takes the space that has to stay free on a file system.
     pub(crate) fn leave(mut self, room: Room) -> Self {
         self.room = Some(room);
         self
     }
 
-    /// Ends it when it takes in more than that.
+    /// Ends the process when it passes these bounds.
     pub(crate) fn within(mut self, bounds: Bounds) -> Self {
         self.bounds = Some(bounds);
         self
     }
 
-    /// True if it may run for as long as it likes.
+    /// True if the process has no time limit.
     pub(crate) fn is_unlimited(&self) -> bool {
         self.limit.is_none()
     }
 
-    /// Runs it in namespaces of its own. The error of a failed start says what the kernel refused.
+    /// Runs the process in namespaces of its own. The error of a failed start says what the kernel refused.
     pub(crate) fn namespaces(mut self, namespaces: Namespaces) -> Self {
         self.namespaces = Some(namespaces);
         self
     }
 
-    /// Mounts a `/proc` that shows the PID namespace which the process is the first of. The mount
-    /// namespace must be ours alone.
+    /// Mounts the `/proc` of the PID namespace whose first process this is. The mount namespace must belong to this
+    /// process alone.
     pub(crate) fn own_proc(mut self) -> Self {
         self.own_proc = true;
         self
     }
 
-    /// Gives it nothing to read, and our standard error for both its outputs.
+    /// Gives the process nothing on standard input, and this process's standard error for both its outputs.
     pub(crate) fn for_log(mut self) -> Self {
         self.for_log = true;
         self
@@ -225,7 +224,7 @@ impl Invocation {
         self
     }
 
-    /// Starts it, in its namespaces if it has any.
+    /// Starts the process, in its namespaces if it has any.
     pub(super) fn start(&self, expression: duct::Expression) -> Result<duct::Handle, ProcessError> {
         let own_proc = self.own_proc;
         let expression = expression.before_spawn(move |command| {
@@ -240,7 +239,7 @@ impl Invocation {
     }
 
     pub(super) fn expression(&self) -> duct::Expression {
-        // As a `Path`, a bare name would be looked for in the current folder instead of on `PATH`.
+        // `Command` would look for a bare `Path` in the current folder instead of on `PATH`.
         let program = self.program.as_os_str();
         let mut expression = duct::cmd(program, &self.arguments).full_env(&self.environment).unchecked();
         if let Some(folder) = &self.folder {
@@ -263,8 +262,8 @@ impl Invocation {
     }
 }
 
-/// The kernel kills the child when the thread that started it, which waits for it, is gone. A file
-/// mode and a reaction to signals that we were started with are not passed on.
+/// The kernel kills the child when the thread ends that started it, and waits for it. The file mode mask and the
+/// reactions to signals that this program was started with are not passed on.
 fn tie_to_parent(command: &mut Command, own_proc: bool) {
     let parent = rustix::process::getpid();
     let hook = move || {
@@ -286,7 +285,7 @@ fn tie_to_parent(command: &mut Command, own_proc: bool) {
 /// Has the kernel kill this process when its parent is gone.
 fn die_with(parent: Pid) -> rustix::io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // It may have died before that. The first process of a PID namespace sees no parent.
+    // The parent may have died before that. The first process of a PID namespace sees no parent.
     match rustix::process::getppid().is_some_and(|now| now != parent) {
         true => Err(rustix::io::Errno::SRCH),
         false => Ok(()),
@@ -298,7 +297,7 @@ pub(crate) fn shell_status(status: ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1)
 }
 
-/// A line for a shell, which goes to the folder first if there is one.
+/// The line for a shell, which changes to the folder first if there is one.
 impl fmt::Display for Invocation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(folder) = &self.folder {

@@ -1,4 +1,4 @@
-//! `oci cache verify`: everything in the cache is read, and what is not what it should be is set aside.
+//! `oci cache verify` reads everything in the cache, and moves damaged files aside.
 
 use std::fmt::{Display, Write as _};
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::process::{IdMap, signal};
 use crate::prune::PruneError;
 use crate::store::{Condition, Store};
 
-/// What there was of one kind of thing, and which of it was damaged.
+/// How many objects of one kind there were, and which of them were damaged.
 struct Checked {
     kind: &'static str,
     number: usize,
@@ -55,7 +55,7 @@ fn check<T: Display + Sync>(
     });
     let mut damaged = Vec::new();
     for (thing, verdict) in things.iter().zip(verdicts) {
-        // One that was removed meanwhile is not there to be damaged.
+        // An object that was removed meanwhile is not damaged.
         if verdict? == Condition::Damaged {
             damaged.push(thing.to_string());
         }

@@ -1,4 +1,4 @@
-//! The cache folder: may it be written to, is there room, and can containers stand on it?
+//! Checks the cache folder: may it be written to, is there room, and can containers stand on it?
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::process::{IdMap, ProcessError};
 use crate::sandbox::{Overlays, Refusal};
 use crate::store::{OpenError, Store};
 
-/// With less a base may not fit.
+/// With less free space, in bytes, a base may not fit.
 const LITTLE: u64 = 1 << 30;
 /// The settings that say where folders are.
 const ELSEWHERE: &str = "set `dir` in `[cache]`, or `OCI_CACHE_DIR`, to a folder on a disk of this machine";
@@ -32,7 +32,7 @@ const FILE_SYSTEMS: [(i64, &str, bool); 9] = [
     (0x6573_5546, "fuse", false),
 ];
 
-/// What there is to say of the store that was opened, or of why none could be.
+/// The findings about the store that was opened, or about why none could be.
 pub(super) fn examine(store: Result<&Store, &OpenError>, map: &IdMap, needs: Needs) -> Vec<Finding> {
     let is_needed = needs.containers || needs.registries;
     let bad = |error: &dyn Diagnostic, found: String| {

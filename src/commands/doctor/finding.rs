@@ -1,19 +1,19 @@
-//! What was found out about one thing.
+//! A finding: what was found out about one part of the machine.
 
 use crate::sanitize;
 
-/// How it is.
+/// The state of a part of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Good,
-    /// Something is slower, or does not work that the project does not need.
+    /// Something is slower, or something does not work that the project does not need.
     Warning,
-    /// The project needs it.
+    /// Something does not work that the project needs.
     Missing,
 }
 
 impl State {
-    /// That of something that is not as it should be.
+    /// The state of something that does not work as it should.
     pub(super) fn bad(is_needed: bool) -> Self {
         if is_needed { Self::Missing } else { Self::Warning }
     }
@@ -50,14 +50,14 @@ impl Finding {
         Self::new(topic, state, found, Some(fix.into()))
     }
 
-    /// What is found, and the advice that comes with an error, may be anyone's words.
+    /// The text of a finding, and the advice that comes with an error, may be foreign.
     pub(super) fn new(topic: impl Into<String>, state: State, found: impl Into<String>, fix: Option<String>) -> Self {
         let fix = fix.map(|fix| sanitize::name(&fix));
         Self { topic: topic.into(), state, found: sanitize::name(&found.into()), fix }
     }
 }
 
-/// An error as one line, with what caused it.
+/// An error and its causes as one line.
 pub(super) fn told(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))

@@ -1,4 +1,4 @@
-//! The user that we are, and what the kernel has for containers.
+//! Checks the user, and what the kernel has for containers.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ const CGROUP2: i64 = 0x6367_7270;
 
 const USERMOD: &str = "`usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER` as root";
 
-/// Which user runs `oci`, and which IDs a container can have.
+/// Checks which user runs `oci`, and which IDs a container can have.
 pub(super) fn user(map: &IdMap) -> Vec<Finding> {
     let number = rustix::process::geteuid().as_raw();
     match map {
@@ -56,7 +56,7 @@ pub(super) fn user(map: &IdMap) -> Vec<Finding> {
     }
 }
 
-/// Filters of system calls, and cgroups.
+/// Checks filters of system calls, and cgroups.
 pub(super) fn kernel(map: &IdMap) -> Vec<Finding> {
     let seccomp = match Path::new("/proc/sys/kernel/seccomp").exists() {
         true => Finding::good("seccomp", "containers make only the system calls that programs need"),

@@ -1,4 +1,4 @@
-//! `oci doctor`: what this machine and this project need, whether it is there, and what to do where not.
+//! `oci doctor` checks what this machine has of what the project needs, and says what to do about the rest.
 //!
 //! Each part of the machine is looked at by a file of its own and gives [`Finding`](finding::Finding)s; [`render`]
 //! shows them. Works without an `oci.toml`: then nothing is needed, and what is not there is a warning.
@@ -38,7 +38,7 @@ impl Needs {
     }
 }
 
-/// Looks at everything; fails if something that the project needs is not there.
+/// Checks everything. Fails if something is missing that the project needs.
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let project::Settings { manifest, cache, tools } = project::settings(global)?;
     let needs = manifest.as_ref().map(Needs::of).unwrap_or_default();
@@ -52,7 +52,7 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
     findings.extend(machine::kernel(&map));
     if let Some(manifest) = &manifest {
         findings.extend(platforms::examine(manifest));
-        // What skopeo keeps for itself goes into the cache folder, and nowhere else.
+        // Files that skopeo keeps for itself go into the cache folder, and nowhere else.
         if let Ok(store) = &store {
             findings.extend(registries::examine(global, manifest, store)?);
         }

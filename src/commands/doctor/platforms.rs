@@ -1,4 +1,4 @@
-//! The project's platforms that are not the machine's: can their programs be started?
+//! Checks the project's platforms that are not the machine's: can their programs be started?
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The project's registries: which credentials are there, and whether they serve to read its bases.
+//! Checks the project's registries: are there credentials, and do they serve to read the bases?
 //!
 //! Credentials are looked for where skopeo looks (`containers-auth.json(5)`), and never shown.
 
@@ -65,7 +65,7 @@ fn ask(skopeo: &Skopeo, registry: &str, known: &str, (base, pin): (&Base, &Pin))
     }
 }
 
-/// What is known of a registry's credentials; or what is wrong with them, and what to do about it.
+/// What is known of a registry's credentials. The error says what is wrong with them, and what to do about it.
 fn credentials(manifest: &Manifest, registry: &str) -> Result<String, (String, String)> {
     let own = manifest.registries.get(registry).and_then(|settings| settings.auth_file.as_ref());
     match known_credentials(own.map(HostPath::path), registry) {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::finding::{Finding, State};
 
-/// A line for each, and one for what to do about it.
+/// A line for each finding, and a line for what to do about it.
 pub(super) fn text(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.topic.chars().count()).max().unwrap_or_default();
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! The tools: are they there, do they start, and are they old?
+//! Checks the tools: are they there, do they start, and are they old?
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::tools::Version;
 use crate::tools::program::Absence;
 use crate::tools::runc::{Runtime, version_question};
 
-/// How long a question about the version may take.
+/// How long a tool may take to print its version.
 const QUESTION: Duration = Duration::from_secs(10);
 
 /// What is known of a tool: the oldest version that is tested with `oci`, and in which variable and key its

@@ -1,4 +1,4 @@
-//! The images of a session: built, shown in `.oci/`, completed with the layers of their bases.
+//! What a session does with images: builds them, shows them in `.oci/`, and brings the layers of their bases.
 
 use super::Session;
 use crate::diagnostic::Failure;
@@ -8,7 +8,7 @@ use crate::store::LayoutFolder;
 use crate::{prune, sanitize};
 
 impl Session {
-    /// Builds a plan and puts what was built into `.oci/`. What failed is in the second part.
+    /// Builds a plan and puts the images into `.oci/`. The second part has the errors.
     pub(in crate::commands) fn build(
         &self,
         plan: &Plan<'_>,
@@ -57,7 +57,7 @@ impl Session {
     }
 
     /// Prunes the cache to `[cache] max-size` if this process made it larger: by what it stored, or if `has_grown`.
-    /// What this process and others use stays.
+    /// Files that this process and others use stay.
     pub(in crate::commands) fn hold_size(&self, has_grown: bool) {
         let Some(limit) = self.manifest.cache.max_size.filter(|_| has_grown || self.store.has_grown()) else { return };
         match prune::prune(&self.store, self.machine.map(), limit) {

@@ -1,5 +1,5 @@
-//! What a command that works begins with: a project, the store and the tools. This file opens them; [`pins`] keeps the
-//! lock current, and [`images`] does what is done with images that were built.
+//! A session: a project, the store and the tools, with which most commands begin. This file opens them. [`pins`] keeps
+//! the lock current, and [`images`] works with images that were built.
 
 mod images;
 mod pins;
@@ -27,7 +27,7 @@ use crate::tools::skopeo::Skopeo;
 pub(super) struct Session {
     pub(super) manifest: Manifest,
     pub(super) lock: Lock,
-    /// What of `lock` the file has under other names, which bases had before.
+    /// The entries of `lock` that the file has under other names, which the bases had before.
     pub(super) carried: Carried,
     pub(super) store: Store,
     pub(super) skopeo: Skopeo,
@@ -121,7 +121,7 @@ impl Session {
     }
 }
 
-/// Removes what killed runs left. What cannot be removed now is no reason not to go on.
+/// Removes what killed runs left. An error is no reason to stop.
 pub(super) fn sweep(store: &Store, machine: &Machine, reporter: &dyn Reporter) {
     if let Err(error) = runs::sweep(&store.runs(), machine.runc(), machine.map()) {
         reporter.detail(&error.to_string());

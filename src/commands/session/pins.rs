@@ -1,4 +1,4 @@
-//! The lock of a session: what commands need of it, resolved and written, and what flags forbid.
+//! The lock of a session: entries that commands need are resolved and written, unless a flag forbids that.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::resolve::Pins;
 
-/// A command that does what a flag forbids.
+/// A flag forbids what the command always does.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("`{command}` does what `{flag}` forbids")]
 #[diagnostic(code(oci::cli::forbidden))]
@@ -22,7 +22,7 @@ struct ForbiddenError {
     help: String,
 }
 
-/// The lockfile would have to change, and may not.
+/// The lockfile would have to change, and a flag forbids that.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("{message}")]
 #[diagnostic(code(oci::lock::stale), help("run `oci lock`, and commit `oci.lock`"))]
@@ -70,7 +70,7 @@ impl Session {
         self.carried.renames.keys().any(|name| names.contains(name))
     }
 
-    /// Which of these entries would have to be resolved; an error for each if that is forbidden.
+    /// The entries of these that would have to be resolved. Returns an error for each if that is forbidden.
     pub(in crate::commands) fn unresolved(&self, names: &BTreeSet<String>) -> Result<Pins<'_>, Failure> {
         let mut needed = self.manifest.pins();
         needed.retain(|name, pin| names.contains(name) && !project::is_current(&self.lock, name, *pin));
@@ -78,8 +78,8 @@ impl Session {
         Ok(needed)
     }
 
-    /// Every entry of the manifest, and no other, is in the lock; those of `again` are resolved even if
-    /// they are current. The file is not written: [`Session::save_lock`] does that.
+    /// Resolves every base of the manifest that the lock lacks, and those in `again` even if they are current. Entries
+    /// of other bases are removed. The file is not written: [`Session::save_lock`] does that.
     pub(in crate::commands) fn lock_all(&mut self, again: &BTreeSet<String>) -> Result<(), Failure> {
         let manifest = self.manifest.clone();
         let mut pins = manifest.pins();
@@ -126,7 +126,7 @@ impl Session {
         Err(invalid(ForbiddenError { command, flag, help }))
     }
 
-    /// An error if a flag forbids to push: a registry is asked for each image.
+    /// Returns an error if a flag forbids to push: a registry is asked for each image.
     pub(in crate::commands) fn may_publish(&self) -> Result<(), Failure> {
         if !self.offline {
             return Ok(());
@@ -155,7 +155,7 @@ impl Session {
         Failure::all(problems.map(Failure::from)).map_or(Ok(()), Err)
     }
 
-    /// Asks for these pins, and takes the answers into the lock.
+    /// Asks registries and layouts about these pins, and takes the answers into the lock.
     fn resolve(&mut self, pins: &Pins<'_>) -> Result<(), Failure> {
         self.may_change(pins)?;
         let (entries, errors) = self.resolver().resolve(pins);
