@@ -67,6 +67,23 @@ fn secrets_are_looked_for_before_any_step_and_only_for_steps_that_will_run() {
     }
 }
 
+/// Where a secret is missing, the images are made once without running steps before the build begins.
+#[test]
+fn a_warning_is_shown_once_where_a_secret_is_missing() {
+    let registry = Registry::start();
+    let manifest = r#"
+[build.app]
+base = "busybox"
+packages = ["data"]
+steps = [{ run = "true", secrets = [{ env = "TOKEN" }] }]
+"#;
+    let context = project::on_base(&registry, Base::Busybox, "busybox", manifest);
+    context.write("data/.dockerignore", "*\n");
+    context.finish(context.oci().arg("build").env("TOKEN", "value")).success();
+    let told = context.run(["build"]).success();
+    assert_eq!(told.stderr().matches("what `data/.dockerignore` leaves out").count(), 1, "{told}");
+}
+
 #[test]
 fn an_optional_secret_may_be_missing() {
     let registry = Registry::start();

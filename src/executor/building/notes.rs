@@ -10,9 +10,9 @@ use crate::plan::PlannedImage;
 use crate::sanitize;
 
 impl Building<'_> {
-    /// Shows a warning once, also if several platforms give it. A dry run shows none.
+    /// Shows a warning once, also if several platforms give it. Neither a dry run nor a rehearsal shows any.
     pub(super) fn warn(&self, text: &str) {
-        if self.reach != Reach::Look && locked(&self.told).insert(text.to_owned()) {
+        if self.reach == Reach::All && locked(&self.told).insert(text.to_owned()) {
             self.executor.reporter.warning(text);
         }
     }
@@ -21,13 +21,13 @@ impl Building<'_> {
     pub(super) fn tell_environment(&self, build: &Build, below: &Image) {
         if !build.env.is_empty() || !build.steps.is_empty() {
             let note = below.config.environment().note(&build.base.value.to_string());
-            note.iter().for_each(|note| self.executor.reporter.note(note));
+            note.iter().for_each(|note| self.tell_once(note));
         }
     }
 
-    /// Shows a note once, also if several platforms give it.
+    /// Shows a note once, also if several platforms give it. Neither a dry run nor a rehearsal shows any.
     pub(super) fn tell_once(&self, text: &str) {
-        if locked(&self.told).insert(text.to_owned()) {
+        if self.reach == Reach::All && locked(&self.told).insert(text.to_owned()) {
             self.executor.reporter.note(text);
         }
     }
