@@ -1,9 +1,9 @@
-//! How registries are talked to. The manifest and the user's settings decide it together; some of it a project may not
-//! decide.
+//! Decides how to access each registry. The manifest and the user's settings decide it together; a project may not
+//! decide some of it.
 //!
-//! A project may name a file with credentials and a folder with certificates. skopeo is handed both by path, so they
-//! are looked at first: what is no regular file would have it wait for ever, and a credentials file can name programs,
-//! which skopeo would start.
+//! A project may name a file with credentials and a folder with certificates. skopeo gets both by path, so they are
+//! checked first: skopeo would wait for ever for a file that is not regular, and would start programs that a
+//! credentials file names.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +18,7 @@ use crate::source::{At, Placed};
 use crate::tools::registry::learn_credentials;
 use crate::tools::skopeo::Access;
 
-/// What a project says of a registry that it may not, or that cannot be read.
+/// Why what a project says of a registry is refused, or cannot be read.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 enum AccessError {
     #[error("the credentials of `{registry}` would start programs: their file has `{key}`")]
@@ -44,7 +44,7 @@ enum AccessError {
     CertificateFolder { registry: String, folder: String },
 }
 
-/// How each registry is talked to.
+/// How to access each registry.
 pub(super) fn of_registries(manifest: &Manifest) -> Result<BTreeMap<String, Access>, Failure> {
     let mut accesses = BTreeMap::new();
     for (registry, settings) in &manifest.registries {
@@ -76,7 +76,7 @@ pub(super) fn of_registries(manifest: &Manifest) -> Result<BTreeMap<String, Acce
     Ok(accesses)
 }
 
-/// A file that a project names has credentials, and no names of programs. One that is not there has none.
+/// Checks a file that a project names: it may have credentials, but no names of programs. A missing file has none.
 fn check_credentials(registry: &str, file: &Placed<std::path::PathBuf>) -> Result<(), AccessError> {
     let unreadable = |source| AccessError::AuthFile { registry: registry.to_owned(), source };
     let text = match fs::read(file, fs::LARGEST_TEXT) {
@@ -87,7 +87,7 @@ fn check_credentials(registry: &str, file: &Placed<std::path::PathBuf>) -> Resul
     if text.trim_ascii().is_empty() {
         return Ok(());
     }
-    // What cannot be understood here, skopeo may understand otherwise.
+    // skopeo may understand a file that is not understood here.
     let document: Value = serde_json::from_slice(&text).map_err(|error| unreadable(error.into()))?;
     let Value::Object(fields) = &document else {
         return Err(unreadable(io::Error::other("it is no JSON object")));
@@ -108,17 +108,16 @@ fn check_credentials(registry: &str, file: &Placed<std::path::PathBuf>) -> Resul
     Ok(())
 }
 
-/// A key as skopeo compares it: Go ignores case in the keys of JSON, also that of two letters that look like `s` and
-/// `k`.
+/// A key as skopeo compares it: Go ignores case in the keys of JSON, also for two letters that look like `s` and `k`.
 fn folded(key: &str) -> String {
     key.to_lowercase().replace('\u{17f}', "s").replace('\u{212a}', "k")
 }
 
-/// What skopeo would read of the folder are regular files. One that is not there, or may not be read, is for
-/// skopeo to tell.
+/// Checks that the files that skopeo would read in the folder are regular. skopeo reports a folder that is missing or
+/// may not be read.
 fn check_certificates(registry: &str, folder: &Path) -> Result<(), AccessError> {
     let entries = match std::fs::read_dir(folder) {
-        // skopeo would wait for a pipe that stands in its place.
+        // skopeo would wait for a pipe of this name.
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
             let folder = folder.display().to_string();
             return Err(AccessError::CertificateFolder { registry: registry.to_owned(), folder });

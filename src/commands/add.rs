@@ -1,4 +1,4 @@
-//! `oci add NAME IMAGE`: a base added to `oci.toml`, with all else in it left as it is, and pinned.
+//! `oci add NAME IMAGE` adds a base to `oci.toml`, leaves the rest of the file as it is, and pins the base.
 //!
 //! The new text is checked as any manifest is, and the image is resolved, before anything is written.
 
@@ -21,7 +21,7 @@ use crate::resolve::Pins;
 use crate::sanitize;
 use crate::source::{At, Source};
 
-/// What is added when no tag and no digest is named, as everywhere.
+/// The tag that is added if neither a tag nor a digest is named. Other programs have this default, too.
 const DEFAULT_TAG: &str = "latest";
 
 /// Why a base cannot be added.
@@ -71,7 +71,7 @@ fn taken(name: &str, base: &Base, image: &str) -> At<AddError> {
     At::new(error, &base.origin.place, format!("`{name}`"))
 }
 
-/// The manifest as it would be, free of problems.
+/// The manifest as it would be. It is free of problems.
 fn checked(manifest: &Manifest, text: &str, global: &Global) -> Result<Manifest, Failure> {
     let source = Source::new(format!("{}, as it would be", manifest.source.name()), text);
     manifest::parse_with(&source, &manifest.folder, &overrides::read(global)?).map_err(project::all_invalid)
@@ -123,7 +123,7 @@ fn with_base(text: &str, name: &str, image: &Image) -> Result<String, AddError> 
         base.insert("digest", value(digest.to_string()));
     }
     if document.is_empty() {
-        // Comments are all there is; the new table would be put in front of them.
+        // The file has comments alone. The new table would be put in front of them.
         let comments = document.trailing().as_str().unwrap_or_default().to_owned();
         let gap = if comments.is_empty() { "" } else { "\n" };
         document.set_trailing("");
@@ -136,8 +136,8 @@ fn with_base(text: &str, name: &str, image: &Image) -> Result<String, AddError> 
     Ok(inserted(text, &document.to_string()))
 }
 
-/// What was inserted in `new`, inserted in `old`: `new` is `old` and more, but has neither its byte order mark nor
-/// what its lines end with.
+/// Inserts into `old` what was inserted in `new`. `new` is `old` with an insertion, but lacks the byte order mark and
+/// the line ends of `old`.
 fn inserted(old: &str, new: &str) -> String {
     let bare = old.trim_start_matches('\u{feff}').replace("\r\n", "\n");
     let same = bare.chars().zip(new.chars()).take_while(|(old, new)| old == new);
@@ -202,7 +202,7 @@ mod tests {
         insta::assert_snapshot!("add_errors", text);
     }
 
-    /// Whatever is there stays, byte by byte; the base stands behind the other ones.
+    /// The rest of the file stays, byte by byte. The base stands behind the other bases.
     #[test]
     fn adds_to_manifests_of_every_shape() {
         const NEW: &str = "[base.new]\nrepository = \"docker.io/library/new\"\ntag = \"latest\"\n";

@@ -1,4 +1,4 @@
-//! `oci build`: images into `.oci/`.
+//! `oci build` builds images into `.oci/`.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
             "the layers of the bases are not in .oci/, since nothing needed them: `oci fetch {names}` brings them"
         ));
     }
-    // Where nothing was built, the errors say it all.
+    // If nothing was built, there are only errors to show.
     if !outcome.built.is_empty() {
         session.reporter.note(&summary(&plan, &outcome, started.elapsed()));
     }
@@ -46,7 +46,7 @@ pub(super) fn run(session: &mut Session, arguments: &BuildArguments) -> Result<(
     Failure::all(unresolved.into_iter().chain(failed)).map_or(Ok(()), Err)
 }
 
-/// What was built, what of it was there already, and how long it took.
+/// A line that says how many images were built, how many layers were cached, and how long it took.
 fn summary(plan: &Plan<'_>, outcome: &Outcome, elapsed: Duration) -> String {
     let several = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let wanted = plan.asked_for().count();

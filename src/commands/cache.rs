@@ -1,7 +1,7 @@
-//! `oci cache`: what is kept for later, what it takes, and how it becomes less.
+//! `oci cache` shows what the cache holds and how large it is, and makes it smaller.
 //!
-//! Works without a project too. Only `clean` and `prune` remove what is whole, and none of them what a
-//! running `oci` relies on.
+//! It works without a project, too. Only `clean` and `prune` remove files that are whole, and none of the commands
+//! removes a file that a running `oci` relies on.
 
 mod verify;
 
@@ -26,7 +26,7 @@ pub(super) fn run(global: &Global, command: &CacheCommand) -> Result<(), Failure
     let settings = project::settings(global)?.cache;
     let folder = settings::cache_folder(&settings)?;
     let folder = std::path::absolute(&folder).context("find", &folder)?;
-    // `cache dir` prints the folder whatever is wrong with it.
+    // `cache dir` prints the folder even if it cannot be used.
     if !matches!(command, CacheCommand::Dir(_)) {
         settings::look_into_cache(&settings)?;
     }
@@ -47,12 +47,12 @@ fn dir(global: &Global, folder: &Path) -> Result<(), FileError> {
     }
 }
 
-/// What there is of a kind.
+/// The objects of one kind in the cache.
 #[derive(Clone, Copy, Default)]
 struct Count {
     number: usize,
     size: u64,
-    /// The part of `size` that projects' `.oci/` hold too.
+    /// The part of `size` that projects' `.oci/` share.
     shared: u64,
 }
 
@@ -129,7 +129,7 @@ fn size(global: &Global, folder: &Path, settings: &Cache) -> Result<(), Failure>
     Ok(super::print(&text)?)
 }
 
-/// Sweeps, which opening does, and prunes.
+/// Opening the store sweeps it. Then it is pruned.
 fn remove(global: &Global, folder: &Path, limit: Option<ByteSize>) -> Result<(), Failure> {
     let store = Store::open(folder)?;
     let reporter = Lines::new(settings::verbosity(global));

@@ -1,8 +1,7 @@
-//! `oci check`: whether `oci.toml` and `oci.lock` are in order. Asks no registry, starts nothing, writes
-//! nothing, and looks at no other file: a hook can afford it before every commit. Only where it has to find
-//! the manifests that a commit changes, or those below the current folder, it starts git. With `--locked` an entry
-//! that `oci lock` would change is an error. A platform that a build asks for, and that its base does not have by the
-//! lockfile, always is one.
+//! `oci check` checks `oci.toml` and `oci.lock`. It asks no registry, starts nothing, writes nothing, and looks at no
+//! other file: a hook can afford it before every commit. It starts git only to find the manifests that a commit
+//! changes, or the manifests below the current folder. With `--locked`, an entry that `oci lock` would change is an
+//! error. A platform that a build asks for, and that its base lacks by the lockfile, is always an error.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! `oci completions SHELL`.
+//! `oci completions SHELL` prints a shell's script that completes command lines.
 
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -11,7 +11,7 @@ pub(super) fn print(shell: Shell) -> Result<(), FileError> {
     super::print(&script(shell))
 }
 
-/// What clap generates, where names are due with those of the manifest: [`names`] tells them.
+/// Makes clap's script offer names of the manifest, which [`names`] prints.
 fn script(shell: Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "oci", &mut script);
@@ -24,7 +24,7 @@ fn script(shell: Shell) -> String {
     }
 }
 
-/// In bash, `opts` is what may stand at the cursor: names, unless an option was begun or there are none.
+/// In bash, `opts` holds the words for the cursor: names, unless an option was begun or there are no names.
 fn bash(script: &str) -> String {
     let mut result = String::new();
     let mut takes_names = false;
@@ -43,8 +43,8 @@ fn bash(script: &str) -> String {
     ask + &result.replacen("local i cur prev opts cmd", "local i cur prev opts cmd names", 1)
 }
 
-/// In zsh, every argument has a function that completes it. Within them, `words` lacks what was before
-/// the command.
+/// In zsh, every argument has a function that completes it. In these functions, `words` lacks the words before the
+/// command.
 fn zsh(script: String) -> String {
     let ask = format!(
         "_oci_names() {{\n    local -a names=(${{(f)\"$(command oci {} \"${{(@Q)line_words}}\" 2>/dev/null)\"}})\n    \

@@ -1,5 +1,5 @@
-//! Where a build is published: its repositories and tags, worked out with what only git and the
-//! environment know. They are asked for nothing that no template needs.
+//! Works out where a build is published: its repositories and tags, with values that only git and the environment know.
+//! They are asked only for values that a template needs.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -39,14 +39,14 @@ pub(super) enum DestinationError {
     Tag { written: String, source: TagError },
 }
 
-/// Where one build goes.
+/// The repositories and tags of one build.
 pub(super) struct Destination {
     pub(super) repositories: Vec<Placed<Repository>>,
-    /// Each once, in the manifest's order.
+    /// Each tag once, in the manifest's order.
     pub(super) tags: Vec<Tag>,
 }
 
-/// What templates may ask, each thing once.
+/// Values that templates may need. Each is asked for once.
 pub(super) struct Surroundings<'a> {
     git: Git<'a>,
     reporter: &'a dyn Reporter,
@@ -56,12 +56,12 @@ pub(super) struct Surroundings<'a> {
 type Problem = At<DestinationError>;
 
 impl<'a> Surroundings<'a> {
-    /// Those of a manifest's folder.
+    /// The values for a manifest's folder.
     pub(super) fn new(folder: &'a Path, reporter: &'a dyn Reporter) -> Self {
         Self { git: Git::new(folder), reporter, known: RefCell::default() }
     }
 
-    /// Where a build goes. `tags`, if not empty, replaces the build's, which then are not looked at.
+    /// The destination of a build. `tags`, if not empty, replace the build's tags, which then are not read.
     pub(super) fn destination(&self, build: &Build, tags: &[Tag]) -> Result<Destination, Problem> {
         let repositories = build.repositories.iter().map(|template| self.repository(template));
         let repositories = repositories.collect::<Result<_, _>>()?;

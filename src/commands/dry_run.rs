@@ -1,4 +1,4 @@
-//! `oci build --dry-run`: what a build would do, and why. Nothing is written, started or asked.
+//! `oci build --dry-run` prints what a build would do, and why. Nothing is written, started or asked of a registry.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! `oci fetch`: the layers of bases, so that builds and runs need no network.
+//! `oci fetch` brings the layers of bases, so that builds and runs need no network.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ pub(super) fn run(session: &mut Session, arguments: &FetchArguments) -> Result<(
     if let Some(failure) = Failure::all(results.into_iter().filter_map(Result::err).map(Failure::from)) {
         return Err(failure);
     }
-    // What was built before gets its layers too.
+    // Images that were built before get their layers in `.oci/`, too.
     let layout = session.layout();
     if layout.folder().exists() {
         layout.update(&session.store, &BTreeMap::new(), |name| manifest.image(name).is_some())?;
@@ -43,7 +43,7 @@ pub(super) fn run(session: &mut Session, arguments: &FetchArguments) -> Result<(
     Ok(())
 }
 
-/// Which bases, for which platforms: those that the named builds need, or the named bases themselves.
+/// The bases and their platforms: those that the named builds need, or the named bases themselves.
 fn wanted(
     manifest: &Manifest,
     names: &[String],
@@ -81,7 +81,7 @@ fn is_base(manifest: &Manifest, name: &str) -> bool {
     ImageName::parse(name).is_ok_and(|name| manifest.pin(&name).is_some())
 }
 
-/// Unlike for a build, the name of a base would have done.
+/// An unknown name. Other than for a build, the name of a base would be right, too.
 fn with_bases(error: PlanError, manifest: &Manifest) -> PlanError {
     match error {
         PlanError::UnknownBuild { name, manifest: shown, .. } => {

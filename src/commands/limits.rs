@@ -1,15 +1,15 @@
-//! The limits of `oci run`, as they are written on the command line.
+//! Parses the limits of `oci run` as the command line has them.
 
 use crate::cli::RunArguments;
 use crate::model::ByteSize;
 use crate::sandbox::Limits;
 use crate::sanitize;
 
-/// The kernel takes no higher number.
+/// The greatest number that the kernel accepts.
 const MOST_PROCESSES: u32 = 1 << 22;
 const MOST_PROCESSORS: u64 = 8192;
 
-/// A text that is no limit.
+/// Why a text is no limit.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("`{written}` is no limit for `{option}`")]
 #[diagnostic(code(oci::cli::bad_limit), help("{form}"))]
@@ -19,7 +19,7 @@ pub(super) struct LimitError {
     form: &'static str,
 }
 
-/// What the container may take of this machine.
+/// The limits of a container.
 pub(super) fn limits(arguments: &RunArguments) -> Result<Limits, LimitError> {
     let memory = arguments.memory.as_deref().map(|written| {
         let bytes = ByteSize::parse(written).ok().map(|size| size.0).filter(|bytes| *bytes > 0);
@@ -42,8 +42,8 @@ fn bad_limit(written: &str, option: &'static str, form: &'static str) -> LimitEr
     LimitError { written: sanitize::name(written), option, form }
 }
 
-/// A number with at most three decimals, times a thousand; `None` for any other text, and for less than the kernel
-/// can keep.
+/// A number with at most three decimals, times a thousand. Returns `None` for any other text, and for a number below
+/// what the kernel can express.
 fn thousandths(written: &str) -> Option<u64> {
     let (whole, decimals) = written.split_once('.').unwrap_or((written, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

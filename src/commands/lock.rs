@@ -1,4 +1,4 @@
-//! `oci lock`: every base pinned to a digest.
+//! `oci lock` pins every base to a digest.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub(super) fn run(global: &Global, arguments: &LockArguments) -> Result<(), Fail
 
 fn lock(chosen: &Chosen, arguments: &LockArguments) -> Result<(), Failure> {
     let global = &chosen.global;
-    // What may not be changed cannot be mended.
+    // A lockfile that may not change cannot be mended.
     let project = match global.locked || global.frozen {
         true => Project::open(global)?,
         false => Project::open_merging(global)?,
@@ -40,8 +40,8 @@ fn lock(chosen: &Chosen, arguments: &LockArguments) -> Result<(), Failure> {
     finish(&session, &old, arguments.dry_run, chosen.name.as_deref())
 }
 
-/// Writes the lockfile, unless this is only to see what would change, and prints what moved; with the manifest's name
-/// where there may be several.
+/// Writes the lockfile, unless the command only shows what would change, and prints what moved. If there may be several
+/// manifests, each line has the manifest's name.
 pub(super) fn finish(session: &Session, old: &Lock, dry_run: bool, manifest: Option<&str>) -> Result<(), Failure> {
     if !dry_run {
         session.save_lock()?;
@@ -67,12 +67,12 @@ pub(super) fn finish(session: &Session, old: &Lock, dry_run: bool, manifest: Opt
     Ok(super::print(&changes.iter().map(|change| format!("{prefix}{change}\n")).collect::<String>())?)
 }
 
-/// What begins a line about a manifest, where there may be several.
+/// The beginning of a line about a manifest, if there may be several.
 fn prefix(manifest: Option<&str>) -> String {
     manifest.map(|manifest| format!("{manifest}: ")).unwrap_or_default()
 }
 
-/// Lists what differs. Nothing is written, and no registry is asked.
+/// Lists the differences. Nothing is written, and no registry is asked.
 fn check(chosen: &Chosen) -> Result<(), Failure> {
     let project = Project::open(&chosen.global)?;
     let name = chosen.name.as_deref();

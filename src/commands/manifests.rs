@@ -1,4 +1,4 @@
-//! Which manifests a command looks at: the nearest one, all below the current folder, or those that a commit touches.
+//! Finds the manifests of a command: the nearest one, all below the current folder, or those that a commit touches.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use crate::manifest::{self, DiscoverError, MANIFEST_NAME};
 use crate::sanitize;
 use crate::tools::git::{Git, GitError};
 
-/// Which manifests a command looks at.
+/// The manifests of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// The one that was named, or the nearest one at or above the current folder.
+    /// The manifest that was named, or the nearest one at or above the current folder.
     Nearest,
-    /// Where there is none, those that git tracks below the current folder.
+    /// If there is no such manifest, the manifests that git tracks below the current folder.
     NearestOrBelow,
-    /// Those whose `oci.toml` or `oci.lock` the commit changes; where it is not known to change any, all that git
+    /// The manifests whose `oci.toml` or `oci.lock` the commit changes. If no change is known, all manifests that git
     /// tracks.
     Changed,
 }
@@ -26,11 +26,11 @@ pub(super) enum Choice {
 /// A manifest to look at, as the command line would name it.
 pub(super) struct Chosen {
     pub(super) global: Global,
-    /// What messages call it, where a command may look at several.
+    /// The manifest's name in messages, if a command may look at several.
     pub(super) name: Option<String>,
 }
 
-/// `--changed` where git does not answer.
+/// `--changed` was given, but git gives no answer.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("git does not say which manifests the commit changes")]
 #[diagnostic(code(oci::cli::changed), help("leave `--changed` out, or run it in the git repository of the project"))]
@@ -38,17 +38,18 @@ struct ChangedError {
     source: GitError,
 }
 
-/// The refs between which pre-commit and prek look at changes, where they do not look at the index.
+/// The variables with the two commits between which pre-commit and prek look for changes, if they do not look at the
+/// index.
 const FROM: &str = "PRE_COMMIT_FROM_REF";
 const TO: &str = "PRE_COMMIT_TO_REF";
 
-/// Does a task for each manifest, also after one that failed. Messages of several say which manifest they are about.
+/// Does a task for each manifest, even after one has failed. If there are several, messages name their manifest.
 pub(super) fn each(
     global: &Global,
     choice: Choice,
     task: impl Fn(&Chosen) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    // A hook's `GIT_DIR` may be meant from where the hook was started.
+    // A hook's `GIT_DIR` may be relative to the folder where the hook was started.
     let started = std::env::current_dir().unwrap_or_default();
     let here = project::here(global)?;
     let global = Global { folder: None, ..global.clone() };
@@ -75,7 +76,7 @@ pub(super) fn each(
     Failure::all(failures).map_or(Ok(()), Err)
 }
 
-/// The manifests below a folder, if there is none at or above it. None outside of git repositories.
+/// The manifests below a folder, if there is none at or above it. Outside of git repositories there are none.
 fn below(global: &Global, here: &Path) -> Result<Vec<PathBuf>, Failure> {
     match manifest::discover(global.manifest_path.as_deref(), here) {
         Err(DiscoverError::NotFound { .. }) => {}
@@ -88,7 +89,7 @@ fn below(global: &Global, here: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
 }
 
-/// The manifests that the commit changes, which a hook is run for.
+/// The manifests that are changed by the commit for which a hook runs.
 fn changed(folder: &Path) -> Result<Vec<PathBuf>, GitError> {
     let git = Git::new(folder);
     let top = git.top()?;
@@ -106,12 +107,12 @@ fn changed(folder: &Path) -> Result<Vec<PathBuf>, GitError> {
     }
 }
 
-/// A variable that names a commit: no option, and not empty.
+/// The value of a variable that names a commit. It must not be empty, or look like an option.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty() && !value.starts_with('-'))
 }
 
-/// Those of these paths of a folder that are files: what was deleted is not looked at.
+/// Those of these paths in a folder that are files. A deleted manifest is left out.
 fn existing<'a>(folder: &Path, paths: impl IntoIterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
     paths.into_iter().map(|path| folder.join(path)).filter(|path| path.is_file()).collect()
 }

@@ -1,6 +1,6 @@
-//! What was built, as data: `oci build --json`, and the file of `--metadata-file`.
+//! What was built, as data, for `oci build --json` and `--metadata-file`.
 //!
-//! The format is described in `docs/metadata.md`. It says nothing of this machine, and no time.
+//! `docs/metadata.md` describes the format. It has nothing of this machine, and no time.
 
 use std::path::Path;
 
@@ -56,7 +56,7 @@ fn platform(built: &BuiltImage) -> Value {
     json!({ "digest": built.manifest.digest, "size": built.manifest.size, "layers": layers })
 }
 
-/// Writes the file: whole, or not at all. A folder that does not exist is an error.
+/// Writes the file whole, or not at all. A missing folder is an error.
 pub(super) fn write(path: &Path, project: &Path, metadata: &Value) -> Result<(), FileError> {
     let path = std::path::absolute(path).map_err(|error| FileError::new("find", path, error))?;
     let mut text = serde_json::to_string_pretty(metadata).unwrap_or_default();

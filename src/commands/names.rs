@@ -1,7 +1,7 @@
-//! `oci __names LINE…`: the names that fit where a shell's cursor is. The scripts of
-//! [`completions`](super::completions) ask it, with the words of the line before the cursor.
+//! `oci __names LINE…` prints the names that fit at a shell's cursor. The scripts of
+//! [`completions`](super::completions) call it with the words of the line before the cursor.
 //!
-//! No registry is asked and nothing is written. Where there is no name to offer, nothing is printed.
+//! No registry is asked and nothing is written. If no name fits, nothing is printed.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,21 +12,21 @@ use crate::cli::Cli;
 use crate::manifest::{self, Outline};
 use crate::source::Source;
 
-/// What the scripts call it; no command of [`Cli`], whose scripts would offer it.
+/// The name of the command in the scripts. It is no command of [`Cli`], whose scripts would offer it.
 pub(crate) const SUBCOMMAND: &str = "__names";
 
 /// The commands that take names of the manifest.
 pub(super) const COMMANDS: &[&str] = &["build", "fetch", "publish", "run", "update"];
 
-/// Prints a name a line. `line` begins with the program.
+/// Prints a name on each line. `line` begins with the program.
 pub(crate) fn print(line: &[OsString]) {
     let names = fitting(line).unwrap_or_default();
-    // A shell that no longer listens needs no names.
+    // The shell may have closed the pipe.
     let _ = super::print(&names.iter().map(|name| format!("{name}\n")).collect::<String>());
 }
 
 fn fitting(line: &[OsString]) -> Option<Vec<String>> {
-    // The line is unfinished, and so wrong for most purposes.
+    // The line is unfinished, so most of its errors mean nothing.
     let matches = Cli::command().ignore_errors(true).try_get_matches_from(line).ok()?;
     let (command, arguments) = matches.subcommand()?;
     if !COMMANDS.contains(&command) || (command == "run" && given(arguments, "name").next().is_some()) {
@@ -51,7 +51,7 @@ fn outline(arguments: &ArgMatches) -> Option<Outline> {
     Some(Outline::read(&Source::read(&manifest, manifest::MANIFEST_NAME).ok()?))
 }
 
-/// What a command takes, the likeliest first.
+/// The names that a command takes, the likeliest first.
 fn of_command(command: &str, outline: Outline) -> Vec<String> {
     let Outline { builds, stages, families, pins } = outline;
     match command {

@@ -1,5 +1,5 @@
-//! `oci outdated`: which bases' tags and layouts have moved since they were pinned, and which bases are
-//! older than the policy allows. Writes nothing.
+//! `oci outdated` lists bases whose tag or layout has moved since it was pinned, and bases that are older than the
+//! policy allows. It writes nothing.
 
 mod age;
 
@@ -14,12 +14,12 @@ use crate::model::{Digest, Origin};
 use crate::sanitize;
 use age::Ages;
 
-/// A base whose tag or layout is not what is pinned.
+/// A base whose tag or layout stands for another image than the pinned one.
 struct Moved {
     name: String,
-    /// What it moved from under: `tag` or `layout`, and which.
+    /// The tag or layout that moved, with the word `tag` or `layout`.
     pin: (&'static str, String),
-    /// Nothing if it was never pinned as the manifest asks now.
+    /// The pinned digest. `None` if the base was never pinned as the manifest asks now.
     locked: Option<Digest>,
     current: Digest,
 }
@@ -48,7 +48,7 @@ pub(super) fn run(session: &Session, arguments: &OutdatedArguments) -> Result<()
     }
 }
 
-/// The tag, or the layout, that may stand for another image one day.
+/// The tag or layout of a pin, if it can move.
 fn what_moves(base: &Base, pin: &Pin) -> Option<(&'static str, String)> {
     match (&base.origin.value, &pin.tag, &pin.digest) {
         (Origin::Registry(_), tag, _) => Some(("tag", tag.as_ref()?.to_string())),
@@ -57,7 +57,7 @@ fn what_moves(base: &Base, pin: &Pin) -> Option<(&'static str, String)> {
     }
 }
 
-/// The base, if it is no longer what is pinned.
+/// The base as outdated. Returns `None` if it still is what is pinned.
 fn moved(session: &Session, (base, pin): &(&Base, &Pin), name: String, current: Digest) -> Option<Moved> {
     let is_current = project::is_current(&session.lock, &name, (base, pin));
     let locked = session.lock.entries.get(&name).filter(|_| is_current).map(|entry| entry.digest);

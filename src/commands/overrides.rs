@@ -1,4 +1,4 @@
-//! What changes a manifest: `--var NAME=VALUE`, `OCI_VAR_NAME` in the environment, and the user's own
+//! Collects what changes a manifest: `--var NAME=VALUE`, `OCI_VAR_NAME` in the environment, and the user's own
 //! settings, `oci/config.toml` in the folder for configuration.
 
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ enum VariableError {
 
 const PREFIX: &str = "OCI_VAR_";
 
-/// What the command line, the environment and the user say.
+/// Values from the command line, the environment and the user's settings.
 pub(super) fn read(global: &Global) -> Result<Overrides, Failure> {
     let mut overrides = Overrides { user: user()?, ..Overrides::default() };
     for written in &global.variables {
@@ -45,7 +45,7 @@ pub(super) fn read(global: &Global) -> Result<Overrides, Failure> {
     Ok(overrides)
 }
 
-/// The user's own settings; none, if there is no such file.
+/// The user's own settings. Returns `None` if there is no such file.
 fn user() -> Result<UserSettings, Failure> {
     let Some(path) = user_file() else { return Ok(UserSettings::default()) };
     let source = match Source::read(&path, &path.display().to_string()) {
@@ -60,14 +60,14 @@ fn user() -> Result<UserSettings, Failure> {
     })
 }
 
-/// As the XDG base directory specification says: a path that is not absolute counts for nothing.
+/// Follows the XDG base directory specification: a path that is not absolute is ignored.
 fn user_file() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
     Some(folder.join("oci/config.toml"))
 }
 
-/// Every `--var` names one that there is. The environment may speak to other projects too.
+/// Checks that every `--var` names a variable of the manifest. Variables of the environment may be for other projects.
 pub(super) fn check(overrides: &Overrides, manifest: &Manifest) -> Result<(), Failure> {
     let unknown = overrides.command_line.keys().filter(|name| !manifest.variables.contains_key(*name));
     let failures = unknown.map(|name| {

@@ -1,7 +1,7 @@
-//! What is known without a store, a tool or a network: `oci.toml`, `oci.lock`, and in what they differ.
+//! Reads what is known without a store, a tool or a network: `oci.toml`, `oci.lock`, and their differences.
 //!
-//! A [`Project`] is both files, read and checked. A [`Difference`] is an entry of the lockfile that is
-//! not what the manifest asks for.
+//! A [`Project`] is both files, read and checked. A [`Difference`] is an entry of the lockfile that is not what the
+//! manifest asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::manifest::{self, Base, Cache, DiscoverError, Manifest, Pin, Tools};
 use crate::problem::Problem;
 use crate::source::{Place, Source};
 
-/// A folder that cannot be gone to.
+/// Why a folder cannot become the current folder.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("could not go to `{}`", path.display())]
 #[diagnostic(code(oci::cli::no_folder))]
@@ -44,7 +44,8 @@ impl Project {
         Self::read(global, |path, name| Ok((Lock::load(path, name)?, None)))
     }
 
-    /// Reads and checks manifest and lockfile. A lockfile that git could not merge counts as what both sides agree on.
+    /// Reads and checks manifest and lockfile. Of a lockfile that git could not merge, the entries count on which both
+    /// sides agree.
     pub(super) fn open_merging(global: &Global) -> Result<Self, Failure> {
         Self::read(global, Lock::load_agreed)
     }
@@ -65,11 +66,11 @@ impl Project {
         Ok(Self { manifest, manifest_path, lock, lock_path, disputed })
     }
 
-    /// Carries entries over to the new names of their bases; the file is not written. Gives the renames, and the
-    /// lock as the file has it.
+    /// Carries entries over to the new names of their bases. The file is not written. Returns the renames, and the lock
+    /// as the file has it.
     pub(super) fn carry_over(&mut self) -> Carried {
         let mut renames = self.lock.renames(&asked(&self.manifest));
-        // What git could not merge is resolved again.
+        // Entries that git could not merge are resolved again.
         renames.retain(|name, _| self.disputed.as_ref().is_none_or(|disputed| !disputed.contains(name)));
         if renames.is_empty() {
             return Carried::default();
@@ -88,14 +89,14 @@ pub(super) struct Carried {
     pub(super) before: Lock,
 }
 
-/// What is known where there may be no project: its own settings, else the user's.
+/// Settings that count where there may be no project: the project's, otherwise the user's.
 pub(super) struct Settings {
     pub(super) manifest: Option<Manifest>,
     pub(super) cache: Cache,
     pub(super) tools: Tools,
 }
 
-/// Reads the project, if there is one; not its lockfile.
+/// Reads the project's manifest, if there is one. The lockfile is not read.
 pub(super) fn settings(global: &Global) -> Result<Settings, Failure> {
     let here = here(global)?;
     match manifest::discover(global.manifest_path.as_deref(), &here) {
@@ -112,7 +113,7 @@ pub(super) fn settings(global: &Global) -> Result<Settings, Failure> {
     }
 }
 
-/// The current folder, once the one that was asked for was gone to.
+/// The current folder, after the program has gone to the folder that was asked for.
 pub(super) fn here(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(folder) = &global.folder {
         std::env::set_current_dir(folder)
@@ -155,7 +156,7 @@ fn asked(manifest: &Manifest) -> BTreeMap<String, Asked<'_>> {
     asked.collect()
 }
 
-/// In what way an entry is not what the manifest asks for.
+/// How an entry differs from what the manifest asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Drift {
     Missing,
@@ -183,11 +184,11 @@ pub(super) struct Difference<'a> {
     pub(super) drift: Drift,
     /// The name that the lock has for a base that was renamed.
     pub(super) was: Option<String>,
-    /// Where the manifest asks for it; nothing if it no longer does.
+    /// The place where the manifest asks for the base. `None` if the manifest no longer has it.
     pub(super) place: Option<&'a Place>,
 }
 
-/// A fact, for people.
+/// The difference as a statement, for people.
 impl fmt::Display for Difference<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.name;

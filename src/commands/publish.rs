@@ -1,4 +1,4 @@
-//! `oci publish`: every tag of every repository, and the digest that they stand for.
+//! `oci publish` pushes images under every tag of every repository, and prints their digests.
 
 use std::collections::BTreeMap;
 
@@ -103,7 +103,7 @@ pub(super) fn run(session: &mut Session, arguments: &PublishArguments) -> Result
     Failure::all(failures).map_or(Ok(()), Err)
 }
 
-/// Everything that can be known to be wrong before anything is built.
+/// Finds everything that can be known to be wrong before anything is built.
 fn check(images: &[&PlannedImage<'_>], manifest: &Manifest, tags: &[Tag]) -> Result<(), Failure> {
     let problems = images.iter().filter_map(|image| {
         let name = image.name.to_owned();
@@ -125,7 +125,7 @@ fn check(images: &[&PlannedImage<'_>], manifest: &Manifest, tags: &[Tag]) -> Res
     Failure::all(problems.map(|problem| Failure::new(Status::Invalid, problem))).map_or(Ok(()), Err)
 }
 
-/// Where each build goes; all that is wrong with it, before anything is built.
+/// The destination of each build, or all errors about it, before anything is built.
 fn destinations(images: &[&PlannedImage<'_>], tags: &[Tag], session: &Session) -> Result<Vec<Destination>, Failure> {
     let surroundings = Surroundings::new(&session.manifest.folder, &*session.reporter);
     let mut destinations = Vec::new();
@@ -162,7 +162,7 @@ fn publish(session: &Session, built: &Built, repository: &Placed<Repository>, ta
         }
         let activity = session.reporter.begin(WorkKind::Push, destination.to_string());
         let pushed = match push(session, built, &destination, &access) {
-            // The destination lacks layers that are not here either: only now are they worth fetching.
+            // The destination lacks layers that this machine lacks, too: now they have to be fetched.
             Err(error) if is_failure_of_tool(&error) && session.is_shallow(built) => {
                 session.complete_one(built)?;
                 push(session, built, &destination, &access)
@@ -179,17 +179,17 @@ fn publish(session: &Session, built: &Built, repository: &Placed<Repository>, ta
     Ok(())
 }
 
-/// True for a failure that no other cause explains, as a missing blob is.
+/// True for a failure whose cause is not known, such as a missing blob.
 fn is_failure_of_tool(error: &PublishError) -> bool {
     matches!(error, PublishError::Tool(error) if matches!(error.cause(), Some(Cause::BlobAbsent { .. } | Cause::Failed)))
 }
 
-/// True if bytes were not those that a digest names: the registry's, or our own.
+/// True if bytes did not match a digest: the registry's bytes, or ours.
 fn is_mismatch(error: &PublishError) -> bool {
     matches!(error, PublishError::Tool(error) if matches!(error.cause(), Some(Cause::DigestMismatch)))
 }
 
-/// The layer that is not what its name says, if there is one; it is set aside. The documents are fresh.
+/// The layer that does not match its digest, if there is one. It is moved aside. The documents have just been written.
 fn damage(session: &Session, built: &Built) -> Result<Option<PublishError>, FileError> {
     let layers = built.platforms.values().flat_map(|platform| &platform.image.layers);
     for layer in layers.filter(|layer| session.store.has(&layer.descriptor)) {

@@ -1,4 +1,4 @@
-//! `oci run`: a build, a stage, a base or a variant, in a container of its own.
+//! `oci run` runs a build, a stage, a base or a variant in a container of its own.
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::process::signal;
 use crate::source::{At, Place};
 use crate::{fs, sanitize, suggest};
 
-/// What cannot be run.
+/// Why something cannot be run.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 enum TargetError {
     #[error("there is no image `{name}` in `{manifest}`")]
@@ -62,17 +62,17 @@ struct Target {
     image: Image,
     /// How many of its layers, from the lowest, came from elsewhere.
     from_elsewhere: usize,
-    /// When what came from elsewhere says that it was made.
+    /// When the base from elsewhere was made, as its config says.
     created: Option<String>,
-    /// What stands for the image in errors.
+    /// The place that stands for the image in errors.
     place: Place,
-    /// What says which program is started, unless the command line does.
+    /// The place that names the program, unless the command line does.
     program: Option<Place>,
     /// The manifest asks for a terminal.
     terminal: bool,
 }
 
-/// Runs it; the status is the container's own.
+/// Runs the image. The exit status is the container's own.
 pub(super) fn run(global: &Global, arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let options = options(arguments).map_err(super::invalid)?;
     let started = Session::open(global).and_then(|mut session| {
@@ -93,7 +93,7 @@ fn exit_code(status: i32) -> ExitCode {
 }
 
 fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<ExitCode, Failure> {
-    // Asked for by the manifest, it is given where there is one.
+    // If only the manifest asks for a terminal, the container gets one if there is one.
     options.terminal |= target.terminal && std::io::stdin().is_terminal();
     let (base, own) = target.image.layers.split_at(target.from_elsewhere);
     let (created, epoch) = (target.created.as_deref(), session.executor().epoch);
@@ -108,7 +108,7 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
     note.iter().for_each(|note| session.reporter.note(note));
     let runs = session.store.runs();
     let reporter = Arc::clone(&session.reporter);
-    // A run may take days: from here on only its root filesystem is in use.
+    // A run may take days. From here on, it uses only its root filesystem.
     drop(session);
     let request = RunRequest {
         subject: &target.name,
@@ -128,7 +128,7 @@ fn start(session: Session, target: &Target, mut options: RunOptions) -> Result<E
     }
 }
 
-/// What the manifest says is to blame for a program that cannot be started, if it says which.
+/// The place in the manifest that names the program that cannot be started, if the manifest names it.
 fn failure(error: RunError, program: Option<&Place>) -> Failure {
     let status = match error.status() {
         127 => Status::NotFound,
@@ -162,7 +162,7 @@ fn unknown(manifest: &Manifest, written: &str) -> TargetError {
     TargetError::Unknown { manifest: manifest.source.name().to_owned(), name, help }
 }
 
-/// The machine's own platform if there is an image for it, else the first.
+/// The machine's own platform if there is an image for it, otherwise the first platform.
 fn choose(wanted: Option<Platform>, known: &[Platform]) -> Platform {
     let host = Platform::host();
     wanted.unwrap_or_else(|| match known.first() {
@@ -181,7 +181,7 @@ fn made(session: &mut Session, manifest: &Manifest, name: &str, wanted: Option<P
     if let Some(failure) = Failure::all(outcome.errors.drain(..).map(Failure::from)) {
         return Err(failure);
     }
-    // A stage for this machine alone is that, whatever is asked for.
+    // A stage that runs on this machine alone has this machine's platform, whatever is asked for.
     let built = outcome.built.remove(name).and_then(|mut built| {
         let own = built.platforms.remove(&platform);
         own.or_else(|| built.platforms.pop_first().map(|(_, built)| built))
@@ -239,7 +239,7 @@ fn options(arguments: &RunArguments) -> Result<RunOptions, TargetError> {
         return Err(TargetError::Ports);
     }
     Ok(RunOptions {
-        // An empty one takes the image's away, as with other engines.
+        // An empty entrypoint removes the image's, as with other engines.
         entrypoint: arguments
             .entrypoint
             .clone()
@@ -258,7 +258,7 @@ fn options(arguments: &RunArguments) -> Result<RunOptions, TargetError> {
     })
 }
 
-/// What may be a host name.
+/// True for a text that may be a host name.
 fn container_name(written: &str) -> Result<String, TargetError> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
     let begins = written.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
@@ -268,7 +268,7 @@ fn container_name(written: &str) -> Result<String, TargetError> {
     }
 }
 
-/// Those of files first, so that `-e` wins.
+/// The variables of files come first, so that `-e` wins.
 fn environment(arguments: &RunArguments) -> Result<Vec<(String, String)>, TargetError> {
     let mut variables = Vec::new();
     for path in &arguments.env_file {
@@ -286,7 +286,7 @@ fn environment(arguments: &RunArguments) -> Result<Vec<(String, String)>, Target
     Ok(variables)
 }
 
-/// `NAME=VALUE`, or `NAME` for the value that it has here, if it has one.
+/// Reads `NAME=VALUE`, or `NAME` for the value that it has in this environment, if it has one.
 fn variable(written: &str) -> Result<Option<(String, String)>, TargetError> {
     match Environment::split(written) {
         Some((name, value)) => Ok(Some((name.to_owned(), value.to_owned()))),

@@ -1,4 +1,4 @@
-//! What the command line, the environment, the manifest and the user's own settings say together.
+//! Finds settings in the command line, the environment, the manifest and the user's own settings.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::store::{OpenError, Store};
 use crate::tools::registry::Client;
 use crate::tools::skopeo::{OnMirror, OnRetry, Settings, Skopeo};
 
-/// A value from the command line or the environment that is none.
+/// Why a value of the command line or the environment is refused.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub(super) enum UsageError {
     #[error("`SOURCE_DATE_EPOCH` is `{value}`, which is no number of seconds since 1970")]
@@ -34,7 +34,7 @@ pub(super) fn reporter(global: &Global) -> Arc<dyn Reporter> {
     report::reporter(verbosity(global), progress(global))
 }
 
-/// skopeo, as all of them say that it is to be used.
+/// skopeo, with the settings of all of these.
 pub(super) fn skopeo(
     global: &Global,
     manifest: &Manifest,
@@ -74,7 +74,7 @@ fn progress(global: &Global) -> Progress {
     }
 }
 
-/// Says that something did not work and is tried again, as it happens.
+/// Notes that something failed and is tried again.
 fn on_retry(reporter: Arc<dyn Reporter>) -> OnRetry {
     Box::new(move |retry| reporter.note(&retry.to_string()))
 }
@@ -87,13 +87,14 @@ fn on_mirror(reporter: Arc<dyn Reporter>) -> OnMirror {
     })
 }
 
-/// The program of a tool: from its variable, else from the manifest or the user's settings, else its plain name.
+/// The program of a tool: from its variable, otherwise from the manifest or the user's settings, otherwise its plain
+/// name.
 pub(super) fn tool(variable: &str, written: Option<&Path>, name: &str) -> PathBuf {
     let from_environment = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     from_environment.or_else(|| written.map(Path::to_owned)).unwrap_or_else(|| name.into())
 }
 
-/// The programs that containers need, as the user and the manifest name them. Nothing is looked for yet.
+/// The programs that containers need, as the user and the manifest name them. They are not looked for yet.
 pub(super) fn machine(tools: Option<&Tools>, store: &Store) -> Machine {
     let written = |path: fn(&Tools) -> Option<&Path>| tools.and_then(path);
     let umoci = tool("OCI_UMOCI", written(|tools| tools.umoci.as_deref()), "umoci");
@@ -117,7 +118,7 @@ pub(super) fn workers(global: &Global) -> usize {
     global.jobs.map_or(processors, usize::from)
 }
 
-/// A cache folder that `OCI_CACHE_DIR` names, and that cannot be one.
+/// Why the folder in `OCI_CACHE_DIR` cannot be the cache folder.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("`OCI_CACHE_DIR` names no folder that can be used")]
 #[diagnostic(code(oci::store::bad_variable))]
@@ -140,8 +141,8 @@ struct OutsideError {
     path: PathBuf,
 }
 
-/// The environment's word on the cache folder, the manifest's or the user's, or the usual place. An error if the
-/// manifest of a project names a folder outside the project: a checkout decides over nothing else.
+/// The cache folder of the environment, of the manifest or the user, or the usual place. Returns an error if the
+/// manifest of a project names a folder outside the project: a checkout decides about nothing else.
 pub(super) fn cache_folder(cache: &Cache) -> Result<PathBuf, Failure> {
     match (&cache.folder, Store::named_root()) {
         (Some(CacheFolder { path, project }), None) => {
@@ -157,17 +158,17 @@ pub(super) fn cache_folder(cache: &Cache) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The store in the cache folder, made where it is missing.
+/// The store in the cache folder, which is made if it is missing.
 pub(super) fn open_cache(cache: &Cache) -> Result<Store, Failure> {
     blame(cache, Store::open(&cache_folder(cache)?))
 }
 
-/// The store in the cache folder, to be looked at alone.
+/// The store in the cache folder, only to look at it.
 pub(super) fn look_into_cache(cache: &Cache) -> Result<Store, Failure> {
     blame(cache, Store::look(&cache_folder(cache)?))
 }
 
-/// Adds to the error for a cache folder where its path was set.
+/// Adds to an error about the cache folder where its path was set.
 fn blame(cache: &Cache, opened: Result<Store, OpenError>) -> Result<Store, Failure> {
     opened.map_err(|error| match (&cache.folder, Store::named_root()) {
         (_, Some(_)) if error.is_about_what_is_there() => {

@@ -1,4 +1,4 @@
-//! `oci update [NAME…]`: bases pinned to what their tags stand for now.
+//! `oci update [NAME…]` pins bases to the digests that their tags stand for now.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::diagnostic::Failure;
 use crate::manifest::Manifest;
 use crate::suggest;
 
-/// A name that is none.
+/// A name that no base has.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("there is no base `{name}`")]
 #[diagnostic(code(oci::update::unknown_name))]
@@ -28,8 +28,8 @@ pub(super) fn run(session: &mut Session, arguments: &UpdateArguments) -> Result<
     super::lock::finish(session, &old, arguments.dry_run, None)
 }
 
-/// The pins that these names stand for: a variant, a base without variants, or all variants of a base.
-/// What is pinned by digest does not move, and is left out.
+/// The pins of these names: a variant, a base without variants, or all variants of a base. A base that is pinned by
+/// digest does not move, and is left out.
 fn named(manifest: &Manifest, names: &[String]) -> Result<BTreeSet<String>, Failure> {
     let pins = manifest.pins();
     let mut found = BTreeSet::new();

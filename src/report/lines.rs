@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::report::{Event, Reporter, WorkKind};
 use crate::{sanitize, secrets};
 
-/// How much is said.
+/// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verbosity {
     Quiet,
@@ -13,7 +13,7 @@ pub(crate) enum Verbosity {
     Verbose,
 }
 
-/// Writes a line for what is worth one.
+/// Writes a line for each event that deserves one.
 pub(crate) struct Lines {
     verbosity: Verbosity,
     /// Of what goes on, and not only of what a person should know.
@@ -43,7 +43,7 @@ impl Reporter for Lines {
 
 /// The line for an event, and the least verbosity at which it is shown.
 ///
-/// Whatever of it others wrote is made safe here, and credentials are struck out.
+/// Foreign text in it is made safe here, and credentials are struck out.
 pub(super) fn line(event: Event<'_>) -> Option<(Verbosity, String)> {
     let (wanted, text) = words(event)?;
     Some((wanted, sanitize::composed_line(&secrets::strike_out(&text))))
@@ -51,7 +51,7 @@ pub(super) fn line(event: Event<'_>) -> Option<(Verbosity, String)> {
 
 fn words(event: Event<'_>) -> Option<(Verbosity, String)> {
     Some(match event {
-        // Only what may take long is announced; the rest is told when it is done.
+        // Only work that may take long is announced. Other work is shown when it is done.
         Event::Started {
             kind: kind @ (WorkKind::Fetch | WorkKind::Rootfs | WorkKind::Step | WorkKind::Push),
             subject,

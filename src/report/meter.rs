@@ -1,4 +1,4 @@
-//! How many bytes of something have passed so far.
+//! Counts how many bytes of an activity have passed so far.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// How many bytes it will be.
+    /// How many bytes it will be in the end.
     pub(crate) fn expect(&self, total: u64) {
         let _ = self.total.set(total);
     }
@@ -39,7 +39,7 @@ impl Meter {
     }
 }
 
-/// What vanishes meanwhile is not counted.
+/// Files that vanish meanwhile are not counted.
 fn size(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let sizes = entries.filter_map(|entry| {

@@ -1,4 +1,4 @@
-//! What the program tells while it works.
+//! Shows what the program does while it works.
 //!
 //! Work reports [`Event`]s; a [`Reporter`] owns standard error while work goes on and decides what a
 //! person sees: [`Lines`], or on a terminal [`Terminal`]. An [`Activity`] is a stretch of work, and ends
@@ -56,7 +56,7 @@ impl WorkKind {
         }
     }
 
-    /// What is being done, and what was.
+    /// The words for the work while it goes on, and once it is done.
     pub(crate) fn verbs(self) -> (&'static str, &'static str) {
         match self {
             Self::Resolve => ("resolving", "resolved"),
@@ -80,7 +80,7 @@ pub(crate) enum Event<'a> {
         subject: &'a str,
         meter: &'a Arc<Meter>,
     },
-    /// Ended well. What ended otherwise is told by its error.
+    /// The activity ended well. If it failed, its error is shown instead.
     Done {
         kind: WorkKind,
         subject: &'a str,

@@ -1,8 +1,7 @@
-//! Events on a terminal: a line at the bottom for each stretch of work that goes on, and above them
-//! what is said once and stays.
+//! Shows events on a terminal: a line at the bottom for each activity that goes on, and above them the lines that stay.
 //!
-//! While work goes on this is the one owner of the terminal: whatever is said makes room for itself, so
-//! that no line is torn. Once nothing goes on, nothing of it is left on the screen.
+//! While work goes on, this is the one owner of the terminal. Every other text makes room for itself, so that no line
+//! is torn. When all work has ended, nothing of it stays on the screen.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,14 +14,14 @@ use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget, Pr
 use super::lines::line;
 use crate::report::{Event, Meter, Reporter, Verbosity};
 
-/// How often what goes on is drawn anew.
+/// How often activities are drawn anew.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Draws on standard error, which is a terminal.
 pub(crate) struct Terminal {
     verbosity: Verbosity,
     bars: MultiProgress,
-    /// By the activity's number.
+    /// The bars, by the number of their activity.
     running: Mutex<BTreeMap<u64, ProgressBar>>,
 }
 
@@ -73,7 +72,7 @@ impl Reporter for Terminal {
     }
 }
 
-/// What is being done, cut to the terminal's width, and how far it is.
+/// The text for an activity, cut to the terminal's width, and how far it is.
 fn style(meter: &Arc<Meter>) -> ProgressStyle {
     let (meter, started) = (Arc::clone(meter), Instant::now());
     let shown = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
@@ -84,7 +83,7 @@ fn style(meter: &Arc<Meter>) -> ProgressStyle {
     style.tick_chars("-\\|/-").with_key("far", shown)
 }
 
-/// Bytes, speed and time, as far as they mean anything yet.
+/// Bytes, speed and time, as far as they are known.
 fn far(bytes: u64, total: Option<u64>, elapsed: Duration) -> String {
     let mut text = String::new();
     if bytes > 0 {

@@ -1,4 +1,4 @@
-//! How old the pinned bases are, as their configs say: `[policy] max-age-days`.
+//! Checks the age of pinned bases, as their configs have it, against `[policy] max-age-days`.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::manifest::{Base, Pin};
 use crate::model::{Digest, Tag};
 use crate::parallel;
 
-/// How many configs are asked for at once.
+/// How many configs are fetched at once.
 const LIMIT: usize = 16;
 const SECONDS_A_DAY: i64 = 24 * 60 * 60;
 
@@ -40,17 +40,17 @@ impl fmt::Display for Old {
     }
 }
 
-/// What there is to say of the bases' ages.
+/// The ages of the bases.
 pub(super) struct Ages {
     pub(super) old: Vec<Old>,
-    /// Those that do not say when they were made, as reproducible images may not.
+    /// Bases whose configs have no time, as reproducible images may have none.
     pub(super) unknown: Vec<String>,
     pub(super) failures: Vec<Failure>,
 }
 
 impl Ages {
-    /// Looks at every base that is pinned as the manifest asks; nothing if no policy limits their age.
-    /// Asks only for what the cache lacks.
+    /// Checks every base that is pinned as the manifest asks. If no policy limits the age, none is checked. Only
+    /// configs that the cache lacks are fetched.
     pub(super) fn of_bases(session: &Session) -> Option<Self> {
         let limit = session.manifest.policy.max_age_days?;
         let now = Timestamp::now();
@@ -72,7 +72,7 @@ impl Ages {
         Some(ages)
     }
 
-    /// The names of those of unknown age.
+    /// The names of the bases of unknown age.
     pub(super) fn unknown(&self) -> String {
         self.unknown.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
     }
@@ -82,7 +82,7 @@ fn old(name: String, pin: &Pin, entry: &LockEntry, days: i64) -> Old {
     Old { name, tag: pin.tag.clone(), digest: entry.digest, days }
 }
 
-/// When a base says it was made: one platform speaks for all.
+/// The time in the config of a base. One platform speaks for all.
 fn created(session: &Session, name: &str, base: &Base, entry: &LockEntry) -> Result<Option<String>, BaseError> {
     let used = session.manifest.project.platforms.iter().find(|platform| entry.platforms.contains_key(*platform));
     let Some(platform) = used.or_else(|| entry.platforms.keys().next()) else { return Ok(None) };
@@ -90,7 +90,8 @@ fn created(session: &Session, name: &str, base: &Base, entry: &LockEntry) -> Res
     Ok(image.config.created().map(str::to_owned))
 }
 
-/// How many whole days ago that was. A reproducible build's epoch, and a time that is none, say nothing.
+/// How many whole days ago a time was. Returns `None` for a text that is no time, and for the epoch of a reproducible
+/// build.
 fn days(created: Option<&str>, now: Timestamp) -> Option<i64> {
     let created: Timestamp = created?.parse().ok()?;
     let is_told = created.as_second() > 0;
