@@ -198,13 +198,13 @@ fn an_archive_is_known_by_its_stat_and_read_when_it_changes() {
     };
     let known: Option<Listing> = LISTINGS.recall(&project.store, &key(&first)).unwrap();
     assert_eq!(known.unwrap().0.len(), 1);
-    // What the store says counts as long as the stat is the same.
+    // The record in the store counts as long as the stat does not change.
     LISTINGS.record(&project.store, &key(&first), &Listing(Vec::new())).unwrap();
     assert!(project.scan(&[Package { optional: true, ..archive("a.tar", "/") }]).unwrap().is_empty());
     Shelf::<String>::new("archive", 1).record(&project.store, &key(&first), &"damaged".to_owned()).unwrap();
     assert_eq!(scan().fingerprint(), first.fingerprint());
 
-    // The same size, and the modification time put back.
+    // New content of equal length, with the old modification time.
     let times = std::fs::metadata(project.path("a.tar")).unwrap();
     project.file("a.tar", &ended(members(&[file("b", "1")])), 0o644);
     let changed = File::options().write(true).open(project.path("a.tar")).unwrap();
