@@ -19,8 +19,8 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// A problem at `place`; `label` stands under the line and may be empty. What message, label and
-    /// help quote from the file may be anything, and is made safe to show.
+    /// A problem at `place`; `label` stands under the line and may be empty. Message, label and help may quote anything
+    /// from the file: they are made safe to show.
     pub(crate) fn new(code: &'static str, message: impl Into<String>, place: &Place, label: impl Into<String>) -> Self {
         Self {
             code,
@@ -37,7 +37,7 @@ impl Problem {
         self
     }
 
-    /// Says where a value comes from that the problem is about.
+    /// Says where the value that the problem is about comes from.
     pub(crate) fn because(mut self, origin: &str) -> Self {
         self.message.push_str(&sanitize::name(origin));
         self
@@ -81,16 +81,16 @@ impl Diagnostic for Problem {
     }
 }
 
-/// The most problems of one file that are kept: a file that is something else entirely may have one on every line.
+/// The most problems of one file that are kept. A file that is something else entirely may have one on every line.
 pub(crate) const MOST: usize = 50;
 
 /// Everything that is wrong with one file, or the first [`MOST`] problems.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     kept: Vec<Problem>,
-    /// How many more there were.
+    /// How many more problems there were.
     left_out: usize,
-    /// Places of which a problem was reported already.
+    /// Places of which a problem was already reported.
     silenced: BTreeSet<(usize, usize)>,
 }
 
@@ -103,12 +103,13 @@ impl Problems {
         if self.kept.len() < MOST { self.kept.push(problem) } else { self.left_out += 1 }
     }
 
-    /// From now on no problem is added at exactly this place: it has one already, and any other would follow from it.
+    /// From now on no problem is added at exactly this place. It has one already, and any further one would follow from
+    /// that.
     pub(crate) fn silence(&mut self, place: &Place) {
         self.silenced.insert((place.span.start, place.span.end));
     }
 
-    /// True if one more problem would only be counted: the caller need not make it.
+    /// True if a further problem would only be counted, so that the caller need not make it.
     pub(crate) fn is_full(&self) -> bool {
         self.kept.len() >= MOST
     }
@@ -122,12 +123,12 @@ impl Problems {
         self.kept.is_empty()
     }
 
-    /// The problems in the order of the file; what was found twice is there once. The last one says how many there were
-    /// more.
+    /// The problems in the order of the file. One that was found twice is listed once. The last one says how many more
+    /// there were.
     pub(crate) fn into_sorted(self) -> Vec<Problem> {
         let Self { mut kept, left_out, .. } = self;
         kept.sort_by_key(|problem| problem.span().0);
-        // Two about one place need not be neighbours.
+        // Two equal problems about one place need not be neighbours.
         let mut seen = BTreeSet::new();
         kept.retain(|problem| seen.insert((problem.code, problem.span(), problem.message.clone())));
         if let Some(last) = kept.last_mut().filter(|_| left_out > 0) {

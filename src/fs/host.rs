@@ -25,7 +25,7 @@ pub(crate) const MOST_LINKS: usize = 40;
 pub(crate) enum Links {
     /// A link in the project leads to something in the project, or is refused.
     StayInside,
-    /// Anywhere.
+    /// A link may lead anywhere.
     MayLeave,
 }
 
@@ -81,7 +81,7 @@ impl HostEntry {
 
 /// Finds `path`, relative to the folder `project`, or absolute.
 ///
-/// The folder itself may be reached by links.
+/// The project's folder itself may be reached by links.
 pub(crate) fn find(project: &Path, path: &Path, last: LastLink, links: Links) -> Result<HostEntry, Lost> {
     let root = open(project, FOLDER, Mode::empty())?;
     let id = identity(&fstat(&root)?);
@@ -100,7 +100,7 @@ pub(crate) fn find(project: &Path, path: &Path, last: LastLink, links: Links) ->
             }
             _ => {}
         }
-        // Only folders are opened: to look at a file is not to open it.
+        // Only folders are opened: a file can be looked at without opening it.
         let stat = statat(walk.here(), &name[..], AtFlags::SYMLINK_NOFOLLOW)?;
         let is_last = walk.rest.iter().all(|name| matches!(&name[..], b"" | b"."));
         match FileType::from_raw_mode(stat.st_mode) {
@@ -139,18 +139,18 @@ pub(crate) fn find(project: &Path, path: &Path, last: LastLink, links: Links) ->
 
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// A path on its way.
+/// A path that is being walked.
 struct Walk {
     /// Device and inode of the project's folder, to notice when the path comes back to it.
     root: (u64, u64),
-    /// The folders from the project's folder, whose name is empty, to the one that was reached; none outside the
-    /// project.
+    /// The folders from the project's folder, whose name is empty here, to the one that was reached; none while the
+    /// path is outside the project.
     inside: Vec<(Vec<u8>, OwnedFd)>,
-    /// The folder that was reached, outside the project.
+    /// The folder that was reached, while the path is outside the project.
     outside: Option<OwnedFd>,
     /// The names that are left, last first.
     rest: Vec<Vec<u8>>,
-    /// Links in the project whose targets are not walked to their end yet: how many names are left then.
+    /// Links in the project whose targets are not walked to their end yet: how many names will be left when they are.
     open_links: Vec<(usize, LeavesProject)>,
 }
 
@@ -199,7 +199,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Goes to a folder outside, which may turn out to be the project's own.
+    /// Goes to a folder outside, which may turn out to be the project's own folder.
     fn leave(&mut self, folder: OwnedFd) -> Result<(), Errno> {
         self.inside.clear();
         if identity(&fstat(&folder)?) == self.root {
@@ -241,7 +241,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder with a project in it, and something outside of that.
+    /// A folder with a project in it, and files outside the project.
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let at = |path: &str| folder.path().join(path);
@@ -322,7 +322,7 @@ mod tests {
             assert_eq!(leaves.link, link, "{path}");
             assert!(find(&project, Path::new(path), LastLink::Follow, Links::MayLeave).is_ok(), "{path}");
         }
-        // The link alone is in the project.
+        // Only the link is in the project.
         let kept = find(&project, Path::new("out"), LastLink::Keep, Links::StayInside).unwrap();
         assert_eq!(kept.kind(), FileType::Symlink);
         assert!(find(&project, Path::new("out/c"), LastLink::Keep, Links::StayInside).is_err());

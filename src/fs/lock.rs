@@ -11,15 +11,15 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::fs::{FileContext, FileError, open_own};
 
-/// A lock between processes, and between threads of one, held until it is dropped. The file stays, empty, and means
-/// nothing.
+/// A lock between processes, and between threads of one process, held until it is dropped. The file stays, and is
+/// always empty.
 #[derive(Debug)]
 pub(crate) struct FileLock {
     file: File,
 }
 
 /// How many times this process holds each lock, by device and inode of the file. A thread that waits for one of these
-/// locks waits for a thread of this process.
+/// locks waits for another thread of this process.
 static OWN: Mutex<BTreeMap<(u64, u64), usize>> = Mutex::new(BTreeMap::new());
 
 impl FileLock {
@@ -36,7 +36,7 @@ impl FileLock {
         Ok(Self::noted(file))
     }
 
-    /// True if this process holds it, alone or with others.
+    /// True if this process holds it, alone or shared.
     pub(crate) fn is_own(path: &Path) -> bool {
         path.metadata().is_ok_and(|found| own().contains_key(&(found.dev(), found.ino())))
     }
@@ -52,14 +52,14 @@ impl FileLock {
         Self::attempt(path, FlockOperation::NonBlockingLockExclusive)
     }
 
-    /// Takes the lock together with others that share it; waits for one that holds it alone.
+    /// Takes the lock together with others that share it; waits for a process that holds it alone.
     pub(crate) fn shared(path: &Path) -> Result<Self, FileError> {
         let file = open_lock(path)?;
         retry(|| flock(&file, FlockOperation::LockShared)).context("lock", path)?;
         Ok(Self::noted(file))
     }
 
-    /// True if someone holds it, alone or with others. Makes no file where there is none.
+    /// True if any process holds it, alone or shared. Makes no file if there is none.
     pub(crate) fn is_held(path: &Path) -> io::Result<bool> {
         let file = match open_own(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -73,7 +73,7 @@ impl FileLock {
 
     fn attempt(path: &Path, operation: FlockOperation) -> Result<Option<Self>, FileError> {
         let file = open_lock(path)?;
-        // Taken and noted at once: another thread that does not get it finds it noted.
+        // Taking and noting the lock is one step: a thread that fails to take it finds it noted.
         let mut own = own();
         match retry(|| flock(&file, operation)) {
             Ok(()) => {
@@ -88,7 +88,7 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // First free, then no longer noted.
+        // The lock is freed first, and then no longer noted.
         let _ = flock(&self.file, FlockOperation::Unlock);
         if let Ok(found) = self.file.metadata() {
             let key = (found.dev(), found.ino());
@@ -112,7 +112,7 @@ fn note(own: &mut BTreeMap<(u64, u64), usize>, file: &File) {
 }
 
 fn open_lock(path: &Path) -> Result<File, FileError> {
-    // The name of a lock is one of ours: a link there is not followed, and a pipe not waited for.
+    // The name is one of ours: a link under it is not followed, and a pipe is not waited for.
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true).mode(0o644).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     options.open(path).context("open the lock", path)
@@ -165,7 +165,7 @@ mod tests {
             waiting.join().unwrap();
         });
         assert!(!FileLock::is_own(&path));
-        // The lock belongs to the open file, which is the other process's alone once it has started.
+        // The lock belongs to the open file, which only the other process has once it has started.
         let file = std::fs::File::open(&path).unwrap();
         rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
         let mut command = std::process::Command::new("sh");

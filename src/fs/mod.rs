@@ -1,8 +1,7 @@
-//! The one place that writes files: whole or not at all, whatever is killed at whatever moment.
+//! The one place that writes files: each is whole or not there, whatever is killed at whatever moment.
 //!
-//! What is written begins as an [`Unnamed`] file, `.oci-tmp-XXXX` in the folder of its name to be, and gets
-//! the name once it is on disk. What a killed process leaves of these is [swept](sweep). A [`FileLock`] is
-//! between processes.
+//! A file begins as an [`Unnamed`] one, `.oci-tmp-XXXX` in the folder of its later name, and gets its name once it is
+//! on disk. Files that a killed process leaves unnamed are [swept](sweep). A [`FileLock`] is a lock between processes.
 
 pub(crate) mod host;
 mod lock;
@@ -27,7 +26,7 @@ pub(crate) use room::{Room, WithinRoom};
 pub(crate) use stamp::Stamp;
 pub(crate) use unnamed::{TEMPORARY_PREFIX, Unnamed, sweep};
 
-/// The modes of what only its owner may see.
+/// The modes of files and folders that only their owner may see.
 const PRIVATE_FOLDER: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
 
@@ -67,7 +66,7 @@ impl FileError {
     }
 }
 
-/// The next step where a path cannot be used: also what is missing, or above it, may be the reason.
+/// The help where a path cannot be used. The reason may also be a folder above it.
 pub(crate) fn look_at(path: &Path) -> String {
     format!("look at owners and modes: `namei -l {}`", shell_words::quote(&path.display().to_string()))
 }
@@ -94,8 +93,8 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), FileError> {
     std::fs::create_dir_all(path).context("create the folder", path)
 }
 
-/// Creates a folder that only its owner may look into, where it is missing. One that is there is made as
-/// private, if it is ours.
+/// Creates a folder that only its owner may look into, if it is missing. One that is there is closed to others, if it
+/// is ours.
 pub(crate) fn create_private_folder(path: &Path) -> Result<(), FileError> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 
@@ -124,29 +123,29 @@ pub(crate) fn create_unique_folder(folder: &Path, prefix: &str) -> Result<PathBu
     Ok(builder.tempdir_in(folder).context("create a folder in", folder)?.keep())
 }
 
-/// Replaces the file by `bytes`, atomically: a reader sees the old or the new content, also after a
-/// crash. The file gets `mode`, whatever the umask.
+/// Replaces the file by `bytes`, atomically: a reader sees the old or the new content, also after a crash. The file
+/// gets `mode`, whatever the umask is.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    // What cannot be written is the file that was asked for, not the one that would have become it.
+    // An error names the file that was asked for, not the temporary one.
     let in_place = |error: FileError| FileError::new("write", path, error.source);
     let mut file = Unnamed::new(parent(path)).map_err(in_place)?;
     file.write_all(bytes).context("write", path)?;
     file.commit(path, mode)
 }
 
-/// A file without a name in `folder`, for what memory has no room for: gone when it is closed, however
-/// the process ends.
+/// A file without a name in `folder`, for data that does not fit into memory. It is gone when it is closed, however the
+/// process ends.
 pub(crate) fn nameless(folder: &Path) -> Result<File, FileError> {
     tempfile::tempfile_in(folder).context("create a file in", folder)
 }
 
-/// Creates a file of a folder that is private to this process, open for writing; the path must not exist.
+/// Creates a file in a folder that is private to this process, open for writing; the path must not exist.
 pub(crate) fn create_private(path: &Path) -> Result<File, FileError> {
     File::create_new(path).context("create", path)
 }
 
-/// Writes a file in a folder that is ours alone, or one of the kernel's, which takes what it is given at
-/// once: there is nothing half-written that anyone could see. A new file is for its owner alone.
+/// Writes a file in a folder that is ours alone, or a file of the kernel's, which takes its content at once. No other
+/// process can see it half-written. A new file is readable and writable by its owner only.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     use std::os::unix::fs::OpenOptionsExt;
 
@@ -154,7 +153,7 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> 
     opened.and_then(|mut file| file.write_all(bytes)).context("write", path)
 }
 
-/// Gives a file that a tool wrote its name, once it is on disk. Both have to be on one file system.
+/// Gives a file that a tool wrote its name, once it is on disk. Both paths have to be on one file system.
 pub(crate) fn adopt(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
     let file = File::open(from).context("open", from)?;
     file.set_permissions(std::fs::Permissions::from_mode(mode)).context("set the mode of", from)?;
@@ -166,9 +165,9 @@ pub(crate) fn adopt(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> 
 /// How a file got a second name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Linked {
-    /// Both names are one file.
+    /// As a hard link: both names are one file.
     Linked,
-    /// The second name is a file of its own.
+    /// As a copy or a reflink: the second name is a file of its own.
     Copied,
 }
 
@@ -179,7 +178,8 @@ pub(crate) fn link_or_copy(from: &Path, to: &Path, mode: u32) -> Result<Linked, 
     match std::fs::hard_link(from, to) {
         Ok(()) => return Ok(Linked::Linked),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Linked::Linked),
-        // Another file system, or one without hard links, or a kernel that forbids one to others' files.
+        // The second name is on another file system, or on one without hard links, or the kernel forbids links to files
+        // of other users.
         Err(_) => {}
     }
     let mut source = open_own(from).context("read", from)?;
@@ -191,7 +191,8 @@ pub(crate) fn link_or_copy(from: &Path, to: &Path, mode: u32) -> Result<Linked, 
     Ok(Linked::Copied)
 }
 
-/// Notes, as its modification time, that a file is used now. Its content and what reads it do not change.
+/// Notes, as the file's modification time, that it is used now. Its content stays as it is, and so does what its
+/// readers see.
 pub(crate) fn mark_used(path: &Path) -> io::Result<()> {
     use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, utimensat};
 
@@ -202,7 +203,7 @@ pub(crate) fn mark_used(path: &Path) -> io::Result<()> {
     Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-/// Makes a rename in this folder last.
+/// Makes a rename in this folder survive a crash.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), FileError> {
     File::open(path).and_then(|folder| folder.sync_all()).context("sync", path)
 }

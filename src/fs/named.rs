@@ -9,8 +9,8 @@ use std::path::Path;
 
 use crate::fs::{FileContext as _, FileError, lies_in, write_atomically};
 
-/// Writes a file of the project in `project`, whole or not at all. What is there and is no file, nor a link to a file
-/// in the project, is an error.
+/// Writes a file of the project in `project`, whole or not at all. If the name belongs to something other than a file,
+/// or a link to a file in the project, that is an error.
 pub(crate) fn write_project_file(path: &Path, project: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let refused = |reason: &'static str| Err(FileError::new("write", path, io::Error::other(reason)));
     match path.symlink_metadata() {
@@ -25,12 +25,11 @@ pub(crate) fn write_project_file(path: &Path, project: &Path, bytes: &[u8], mode
     }
 }
 
-/// Writes what a person wants under a name of theirs. A link to a file stays one, and what is no file, such as a
-/// device or a pipe, is written to and never replaced. A name in the project in `project` that a link takes out of it
-/// is an error.
+/// Writes a file under a name that a person gave. A link to a file stays a link. A device or a pipe is written to, and
+/// never replaced. A name in the project in `project` that a link takes out of it is an error.
 pub(crate) fn write_where_asked(path: &Path, project: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let absolute = std::path::absolute(path).context("find", path)?;
-    // A link that leads nowhere is followed by nothing, and lies nowhere.
+    // A link whose target does not exist resolves to nothing, and is no place in the project.
     if absolute.starts_with(project) && !lies_in(&absolute, project) {
         return Err(FileError::new("write", path, io::Error::other("a symbolic link leads it out of the project")));
     }
@@ -112,7 +111,7 @@ mod tests {
             assert_eq!(std::fs::read_dir(folder.path().join("outside")).unwrap().count(), 1);
         }
         write_where_asked(&project.join("out/new"), &project, b"new").unwrap_err();
-        // What lies elsewhere is the person's own affair.
+        // A file outside the project is the person's own affair.
         symlink("precious", folder.path().join("outside/link")).unwrap();
         write_where_asked(&folder.path().join("outside/link"), &project, b"new").unwrap();
         assert_eq!(std::fs::read(&outside).unwrap(), b"new");

@@ -40,8 +40,8 @@ pub(crate) fn create_own_folder(path: &Path) -> Result<(), FileError> {
     if is_real_folder(path) { Ok(()) } else { Err(link(path)) }
 }
 
-/// On `Ok` nothing in the folder is a symbolic link, at any depth: for a folder that is handed to a program which would
-/// follow one. A folder that is not there has none.
+/// On `Ok` nothing in the folder is a symbolic link, at any depth. It is for a folder that a program which would follow
+/// links is given. A folder that does not exist has none.
 pub(crate) fn refuse_links(folder: &Path) -> Result<(), FileError> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -51,7 +51,7 @@ pub(crate) fn refuse_links(folder: &Path) -> Result<(), FileError> {
         match entry.file_type() {
             Ok(kind) if kind.is_symlink() => return Err(link(&entry.path())),
             Ok(kind) if kind.is_dir() => refuse_links(&entry.path())?,
-            // What is gone by now leads nowhere.
+            // A name that is gone by now leads nowhere.
             _ => {}
         }
     }
@@ -64,14 +64,14 @@ fn link(path: &Path) -> FileError {
     error
 }
 
-/// True if a path leads to a place in `folder`, whatever links and `..` are in it. What is not there yet counts by its
-/// name; a link that leads nowhere lies nowhere.
+/// True if a path leads to a place in `folder`, whatever links and `..` are in it. Names that do not exist yet count as
+/// they are written. A link whose target does not exist leads to no place.
 pub(crate) fn lies_in(path: &Path, folder: &Path) -> bool {
     let Ok(folder) = folder.canonicalize() else { return false };
     resolved(path).is_some_and(|path| path.starts_with(folder))
 }
 
-/// Where a path leads, of which the last names need not exist.
+/// Where a path leads. Its last names need not exist.
 fn resolved(path: &Path) -> Option<PathBuf> {
     let mut resolved = PathBuf::new();
     for part in std::path::absolute(path).ok()?.components() {

@@ -1,4 +1,4 @@
-//! Reading what others made: only regular files, without ever waiting for one, and never more than a bound.
+//! Reading files that others made: only regular files, without ever waiting, and never more than a bound.
 //!
 //! A checkout may hold a named pipe, or a link to `/dev/zero`, where a file should be. Opening the one waits for ever,
 //! reading the other never ends. Files that a checkout names are read by [`read`] and [`open`] alone; what the user
@@ -13,13 +13,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The most bytes of a file that people or tools write as text: `oci.toml`, `oci.lock`, policies, credentials.
 pub(crate) const LARGEST_TEXT: u64 = 8 << 20;
-/// How often a pipe that has nothing to read is left, to look whether the program should end.
+/// How long a pipe that has nothing to read is waited for, before the program looks whether it should end.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 40_000_000 };
 
 /// Opens a regular file to be read. Anything else (a folder, a pipe, a socket, a device) is an error, also through a
 /// link.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    // Opening a device may already do something, so its kind is looked at before and after.
+    // Opening a device may already have an effect, so the kind of the file is looked at before and after.
     check(path.metadata()?.file_type())?;
     let file = without_waiting(path)?;
     check(file.metadata()?.file_type())?;
@@ -38,12 +38,12 @@ pub(crate) fn read_bounded(file: File, limit: u64) -> io::Result<Vec<u8>> {
         return Err(too_large(limit));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-    // The file may grow meanwhile, and files of the kernel have no size.
+    // The file may grow meanwhile, and the kernel's own files have no size.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
 }
 
-/// As [`read`], of a text.
+/// Reads a file as [`read`] does, and requires UTF-8.
 pub(crate) fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     String::from_utf8(read(path, limit)?)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
@@ -63,7 +63,7 @@ pub(crate) fn read_given(path: &Path, limit: u64, is_interrupted: &dyn Fn() -> b
         if is_interrupted() {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
         }
-        // Of a pipe that nothing has opened for writing yet there is nothing to read, and no end either.
+        // A pipe that nothing has opened for writing yet gives nothing to read, and no end either.
         let mut waiting = [PollFd::new(&file, PollFlags::IN)];
         match poll(&mut waiting, Some(&TICK)) {
             Ok(0) | Err(rustix::io::Errno::INTR) => continue,
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(read(&path, 9).unwrap_err().to_string(), "it is larger than 9 bytes");
         std::fs::write(&path, b"\xff").unwrap();
         assert_eq!(read_text(&path, 9).unwrap_err().kind(), io::ErrorKind::InvalidData);
-        // A terabyte without content is refused before anything of it is read.
+        // A file of a terabyte of zeros is refused before any of it is read.
         File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
         assert_eq!(read(&path, LARGEST_TEXT).unwrap_err().to_string(), "it is larger than 8 MiB");
     }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::fs::{FileContext as _, FileError};
 
-/// What is kept free: this much, or a part of the file system, if that is less.
+/// How much is kept free: this many bytes, or this part of the file system, whichever is less.
 const LEAST: u64 = 1 << 30;
 const PART: u64 = 20;
 
-/// A file system, and what has to stay free on it.
+/// A file system, and how much has to stay free on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
     folder: PathBuf,
@@ -18,34 +18,35 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Of the file system that a folder is on.
+    /// The file system that a folder is on.
     pub(crate) fn of(folder: &Path) -> Result<Self, FileError> {
         let found = look(folder).context("look at the file system of", folder)?;
         let size = found.f_blocks.saturating_mul(found.f_frsize);
         Ok(Self { folder: folder.to_owned(), least: LEAST.min(size / PART) })
     }
 
-    /// The folder that it was asked for.
+    /// The folder that was asked about.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// What has to stay free, in bytes.
+    /// How much has to stay free, in bytes.
     pub(crate) fn least(&self) -> u64 {
         self.least
     }
 
-    /// Whether less than that would be free after so many bytes more. One that cannot be looked at is not short.
+    /// True if writing so many bytes more would leave less than that. A file system that cannot be asked is not short
+    /// of room.
     pub(crate) fn is_short_of(&self, bytes: u64) -> bool {
         look(&self.folder)
             .is_ok_and(|found| found.f_bavail.saturating_mul(found.f_frsize) < self.least.saturating_add(bytes))
     }
 }
 
-/// How much is written before the disk is looked at again.
+/// How much is written before the disk is asked again, in bytes.
 const UNSEEN: usize = 8 << 20;
 
-/// Writes as long as the room stays free, and then fails with [`StorageFull`](io::ErrorKind::StorageFull).
+/// A writer that fails with [`StorageFull`](io::ErrorKind::StorageFull) as soon as too little room would stay free.
 pub(crate) struct WithinRoom<W> {
     inner: W,
     room: Room,

@@ -12,16 +12,16 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-/// No kernel's clock for files ticks slower than every 10 ms.
+/// No kernel's clock for files ticks slower than this: every 10 ms.
 const TICK: Duration = Duration::from_millis(20);
 
-/// File systems without nanoseconds keep one second, FAT two.
+/// File systems without nanoseconds keep whole seconds, and FAT every second one.
 const COARSE_TICK: Duration = Duration::from_secs(2);
 
-/// Opening a FIFO must not wait for its other end.
+/// With this flag, opening a FIFO does not wait for its other end.
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
-/// What of a file's stat changes when the file does.
+/// The fields of a file's stat that change when the file does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) device: u64,
@@ -50,7 +50,7 @@ impl Stamp {
         }
     }
 
-    /// Appends all of it to a key.
+    /// Appends all fields to a key.
     pub(crate) fn put(&self, record: &mut Vec<u8>) {
         for number in [self.device, self.inode, self.size] {
             record.extend(number.to_le_bytes());
@@ -62,7 +62,7 @@ impl Stamp {
     }
 }
 
-/// Opens a file that was looked at before, and may have become anything since: a FIFO is not waited for.
+/// Opens a file that was looked at before, and may have become anything since. A FIFO is not waited for.
 pub(crate) fn reopen(path: &Path) -> io::Result<File> {
     reopen_at(CWD, path, OFlags::empty())
 }
@@ -72,7 +72,7 @@ pub(crate) fn reopen_at(folder: impl AsFd, name: impl rustix::path::Arg, flags: 
     Ok(openat(folder, name, FLAGS | flags, Mode::empty())?.into())
 }
 
-/// True if what was a file when it was looked at is none any more, or one that cannot be read as it was then.
+/// True if a name that was a file when it was looked at is no longer one, or can no longer be read.
 pub(crate) fn is_replaced(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::NXIO))
@@ -80,17 +80,17 @@ pub(crate) fn is_replaced(error: &io::Error) -> bool {
 
 /// Waits until any further change of files that were changed at these times would show in their stat.
 ///
-/// False, without a wait, for what was changed within the last two seconds on a file system that keeps only seconds,
-/// and for times that lie ahead.
+/// Returns false, without a wait, if a file was changed within the last two seconds on a file system that keeps only
+/// seconds, or has a time in the future.
 pub(crate) fn settle(changes: impl Iterator<Item = Time>) -> bool {
     let wait = unsettled(changes, now());
     std::thread::sleep(wait.unwrap_or_default());
     wait.is_some()
 }
 
-/// How long after `now` a further change of any file shows; nothing if that is too long to wait.
+/// How long after `now` a further change of any file shows; `None` if that is too long to wait.
 fn unsettled(changes: impl Iterator<Item = Time>, now: Duration) -> Option<Duration> {
-    // Of the coarse ones the latest counts, and so it does of the fine ones.
+    // Of the times in whole seconds the latest counts, and so it does of the finer ones.
     let (coarse, fine): (Vec<Time>, Vec<Time>) = changes.partition(|(_, nanoseconds)| *nanoseconds == 0);
     let wait = |times: Vec<Time>, tick| {
         let settled = times.into_iter().max().map(|time| after(time) + tick);
@@ -116,7 +116,7 @@ mod tests {
     fn times_that_cannot_be_trusted_are_not() {
         let now = Duration::from_secs(1000);
         for (changed, milliseconds) in [
-            // Whole seconds: an old-fashioned file system.
+            // Times in whole seconds are those of a file system that keeps no more.
             ((1000, 0), None),
             ((999, 0), None),
             ((998, 0), Some(0)),
@@ -124,7 +124,7 @@ mod tests {
             ((999, 990_000_000), Some(10)),
             ((999, 1), Some(0)),
             ((1000, 10_000_000), Some(30)),
-            // The clock was put back, or the file is another machine's.
+            // Either the clock was set back, or the file comes from another machine.
             ((1060, 1), None),
             ((-5, 1), Some(0)),
         ] {

@@ -1,4 +1,4 @@
-//! Files on their way to their names.
+//! Files that are not whole yet, until they get their names.
 
 use std::fs::{DirEntry, File};
 use std::io::{self, Write};
@@ -10,20 +10,21 @@ use rustix::fs::{FlockOperation, flock};
 use crate::fs::write_back::WriteBack;
 use crate::fs::{FileContext, FileError, parent, sync_folder};
 
-/// A file on its way to its name: invisible, and removed if it is dropped, until [`Unnamed::commit`].
+/// A file that is not whole yet: other programs do not see it, and it is removed if it is dropped before
+/// [`Unnamed::commit`].
 pub(crate) struct Unnamed {
     file: tempfile::NamedTempFile,
     write_back: WriteBack,
 }
 
-/// How a file that is not yet whole is named; what a killed process leaves is swept by this prefix.
+/// How the name of such a file begins. Files that a killed process leaves are swept by this prefix.
 pub(crate) const TEMPORARY_PREFIX: &str = ".oci-tmp-";
 
-/// How many bytes are compared at once: what a processor keeps close.
+/// How many bytes are compared at once: as many as fit into a processor's cache.
 const COMPARED: usize = 128 << 10;
 
 impl Unnamed {
-    /// Starts a file in `folder`, which must be on the file system of the name it will get.
+    /// Starts a file in `folder`, which must be on the file system of its later name.
     pub(crate) fn new(folder: &Path) -> Result<Self, FileError> {
         loop {
             let file = tempfile::Builder::new()
@@ -31,17 +32,17 @@ impl Unnamed {
                 .tempfile_in(folder)
                 .map_err(without_path)
                 .context("create a file in", folder)?;
-            // A sweep takes only what is not locked. Where nothing can be, it takes nothing.
+            // A sweep removes only files that are not locked. Where nothing can be locked, it removes none.
             let _ = flock(&file, FlockOperation::LockExclusive);
             let metadata = file.as_file().metadata().context("look at", file.path())?;
             if metadata.nlink() > 0 {
                 return Ok(Self { file, write_back: WriteBack::default() });
             }
-            // One came between the two.
+            // A sweep removed the file before it was locked.
         }
     }
 
-    /// Where it is for now, to hand to a tool that writes it.
+    /// The file's path for now, to hand to a tool that writes it.
     pub(crate) fn path(&self) -> &Path {
         self.file.path()
     }
@@ -71,20 +72,20 @@ impl Unnamed {
         Ok(true)
     }
 
-    /// Syncs it and gives it its name. On `Ok` the content is on disk under that name.
+    /// Syncs the file and gives it its name. On `Ok` the content is on disk under that name.
     pub(crate) fn commit(self, path: &Path, mode: u32) -> Result<(), FileError> {
         self.commit_whole(path, mode)?;
         sync_folder(parent(path))
     }
 
-    /// Syncs it and gives it its name. On `Ok` the content is on disk; after a crash of the machine it has
-    /// the name or not, and nothing in between, until the folder [is synced](sync_folder).
+    /// Syncs the file and gives it its name. On `Ok` the content is on disk. After a crash of the machine the file has
+    /// its name or not, until the folder [is synced](sync_folder).
     pub(crate) fn commit_whole(self, path: &Path, mode: u32) -> Result<(), FileError> {
         self.finish(path, mode)?;
         self.name(path)
     }
 
-    /// Gives the file its name. If something has the name already, that stays, and the file is given back.
+    /// Gives the file its name. If something has that name already, it stays, and the file is given back.
     pub(crate) fn commit_new(self, path: &Path, mode: u32) -> Result<Option<Self>, FileError> {
         self.finish(path, mode)?;
         match self.file.persist_noclobber(path) {
@@ -96,8 +97,8 @@ impl Unnamed {
         }
     }
 
-    /// Gives it its name, but after a crash of the machine it may be empty or not there: for what can be
-    /// done without.
+    /// Gives the file its name without syncing it. After a crash of the machine it may be empty or not there, so this
+    /// is for files that can be done without.
     pub(crate) fn commit_unsynced(self, path: &Path, mode: u32) -> Result<(), FileError> {
         self.set_mode(path, mode)?;
         self.name(path)
@@ -131,7 +132,7 @@ impl Write for Unnamed {
     }
 }
 
-/// The error without the path of a temporary file, which tells a person nothing, if the error's kind says enough.
+/// The error without the path of a temporary file, which tells a person nothing, if the kind of the error says enough.
 fn without_path(error: io::Error) -> io::Error {
     use io::ErrorKind::{
         FileTooLarge, NotADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
@@ -144,7 +145,7 @@ fn without_path(error: io::Error) -> io::Error {
     }
 }
 
-/// Removes the files that killed processes did not finish in this folder; what cannot be removed stays.
+/// Removes the files in this folder that killed processes did not finish. A file that cannot be removed stays.
 pub(crate) fn sweep(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let is_unfinished = |entry: &DirEntry| {

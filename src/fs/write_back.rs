@@ -1,17 +1,17 @@
 //! Writing to the disk that begins while a file is still being made.
 //!
-//! A file is whole only once it is on the disk, and left alone the kernel begins to write there when it is
-//! told to sync: then all of it is still to do. Asked for each stretch as it is there, it writes while the next ones
-//! are compressed.
+//! A file is whole only once it is on the disk. Left alone, the kernel begins to write it only when a sync is asked
+//! for, and then all of it is still to do. If the kernel is asked to write each stretch as soon as it is there, it does
+//! so while the next stretches are compressed.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-/// How many bytes are handed over at once: enough for the disk to be quick, and few enough that the last
-/// stretch, which the sync waits for, is short.
+/// How many bytes are handed over at once: enough for the disk to be quick, and few enough that the last stretch, which
+/// the sync waits for, is short.
 const STRETCH: u64 = 4 << 20;
 
-/// How far the kernel was asked to write a file that only grows.
+/// How much of a growing file the kernel was asked to write.
 #[derive(Debug, Default)]
 pub(super) struct WriteBack {
     written: u64,
@@ -29,7 +29,7 @@ impl WriteBack {
     }
 }
 
-/// Asks the kernel to begin. It is no promise of either side, so that nothing is to be done if it fails.
+/// Asks the kernel to begin. The request is only advice, so a failure of it is ignored.
 fn begin(file: &File, start: u64, length: u64) {
     let (start, length) = (start.cast_signed(), length.cast_signed());
     // SAFETY: it takes numbers alone, and the descriptor is open as long as `file` is.

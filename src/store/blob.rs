@@ -10,11 +10,11 @@ use crate::store::Store;
 /// The mode of every blob.
 const MODE: u32 = 0o444;
 
-/// What was found when a blob was read.
+/// The result of reading a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
     Whole,
-    /// Not what its name says; it is set aside.
+    /// Its content does not have the digest that it is named by; the file is set aside.
     Damaged,
     Absent,
 }
@@ -40,13 +40,13 @@ impl Store {
         self.blobs().join("sha256").join(digest.hex())
     }
 
-    /// True if the blob is there with the size it has to have; then it stays while this process works.
-    /// Reads no content.
+    /// True if the blob is there and has the size that it must have. Then it stays while this process works. No content
+    /// is read.
     pub(crate) fn has(&self, descriptor: &Descriptor) -> bool {
         self.hold(&descriptor.digest).is_ok_and(|metadata| metadata.is_file() && metadata.len() == descriptor.size)
     }
 
-    /// The blob's bytes, verified; nothing if it is not there, or was not what its name says.
+    /// The blob's bytes, verified. `None` if there is no such blob, or if its content did not have its digest.
     pub(crate) fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, FileError> {
         let path = self.blob_path(digest);
         match self.hold(digest).and_then(|_| read_own(&path, u64::MAX)) {
@@ -58,14 +58,15 @@ impl Store {
         }
     }
 
-    /// True if the blob is there and its content is what its name says; else it is set aside.
+    /// True if the blob is there and its content has its digest. Otherwise it is set aside.
     pub(crate) fn verify(&self, digest: &Digest) -> Result<bool, FileError> {
-        // Without it, reading tells what is wrong.
+        // If the blob cannot be held, reading it tells what is wrong.
         let _ = self.hold(digest);
         Ok(self.check(digest)? == Condition::Whole)
     }
 
-    /// Reads a blob, and sets it aside if its content is not what its name says. That is no use of it.
+    /// Reads a blob, and sets it aside if its content does not have its digest. Reading it here does not count as a
+    /// use.
     pub(crate) fn check(&self, digest: &Digest) -> Result<Condition, FileError> {
         let path = self.blob_path(digest);
         match open_own(&path) {
@@ -85,13 +86,13 @@ impl Store {
         Ok(digests)
     }
 
-    /// Stores bytes. On `Ok` they are on disk, and found by their digest, unless the store is only looked at.
+    /// Stores bytes. On `Ok` they are on disk and can be found by their digest, unless the store is opened read-only.
     pub(crate) fn put(&self, bytes: &[u8]) -> Result<Digest, FileError> {
         let digest = Digest::of(bytes);
         if self.only_looks {
             return Ok(digest);
         }
-        // The bytes are compared: the file may be damaged, and the caller goes on to use the file as these bytes.
+        // The file may be damaged, and the caller relies on it from here on, so its bytes are compared.
         let stored = self.hold(&digest).and_then(|_| read_own(&self.blob_path(&digest), bytes.len() as u64));
         if stored.is_ok_and(|stored| stored == bytes) {
             return Ok(digest);
@@ -102,19 +103,19 @@ impl Store {
         Ok(digest)
     }
 
-    /// Starts a blob whose digest its writer works out; [`Store::commit_blob`] names it.
+    /// Starts a blob whose digest is computed while it is written; [`Store::commit_blob`] gives it its name.
     pub(crate) fn start_blob(&self) -> Result<Unnamed, FileError> {
         Unnamed::new(self.temporary()?)
     }
 
-    /// Names a blob that was hashed while it was written. On `Ok` its content is on disk; a crash of the machine
-    /// may take the name away again, and then it is made again.
+    /// Gives a blob that was hashed while it was written its name. On `Ok` its content is on disk. A crash of the
+    /// machine may take the name away again; then the blob is made again.
     pub(crate) fn commit_blob(&self, file: Unnamed, digest: &Digest) -> Result<(), FileError> {
         let mut file = file;
-        // One copy is enough, and some may rely on it already.
+        // One copy is enough, and other processes may already rely on the one that is there.
         while !self.has_another(&file, digest)? {
             match file.commit_new(&self.blob_path(digest), MODE)? {
-                // Another process was quicker.
+                // Another process has stored the same blob meanwhile.
                 Some(unnamed) => file = unnamed,
                 None => {
                     self.added(digest);
@@ -125,8 +126,8 @@ impl Store {
         Ok(())
     }
 
-    /// True if there is a blob with the content of this file; another with its name is set aside.
-    /// Comparing takes less than hashing what is there.
+    /// True if there is a blob with the content of this file. A blob with its name and another content is set aside.
+    /// Comparing takes less time than hashing the blob.
     fn has_another(&self, file: &Unnamed, digest: &Digest) -> Result<bool, FileError> {
         let path = self.blob_path(digest);
         match self.hold(digest).and_then(|_| file.is_same_as(&path)) {
@@ -138,7 +139,8 @@ impl Store {
         }
     }
 
-    /// Takes a file that a tool wrote on this file system, if it is the blob that it should be.
+    /// Takes over a file that a tool wrote on this file system, if its content has the digest of the blob that it
+    /// should be.
     pub(crate) fn adopt(&self, path: &Path, digest: &Digest) -> Result<(), BlobError> {
         let file = std::fs::File::open(path).context("read", path)?;
         let found = Digest::read(&file).context("read", path)?;
@@ -153,7 +155,7 @@ impl Store {
         Ok(())
     }
 
-    /// Moves a file that is not what its name says out of the way; it is gone when this process ends.
+    /// Moves a file whose content does not have its digest out of the way. It is deleted when this process ends.
     pub(super) fn set_aside(&self, path: &Path) -> Result<(), FileError> {
         if self.only_looks {
             return Ok(());
@@ -161,9 +163,9 @@ impl Store {
         let scratch = self.temporary()?;
         let aside =
             tempfile::Builder::new().prefix("damaged-").tempdir_in(scratch).context("create a folder in", scratch)?;
-        // Kept until this process ends: its own removal could take long.
+        // The file is deleted when this process ends, since deleting a large file could take long.
         match std::fs::rename(path, aside.keep().join("it")) {
-            // Another process may have been quicker.
+            // Another process may have set it aside first.
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::new("set aside", path, error)),
             _ => Ok(()),
         }

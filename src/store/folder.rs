@@ -2,13 +2,13 @@
 //! refused.
 //!
 //! ```text
-//! CACHEDIR.TAG          what backup programs know a cache by
+//! CACHEDIR.TAG          tells backup programs that this is a cache
 //! oci-cache             our mark: the version of the folder's form, and a checksum
 //! ```
 //!
-//! A folder without the mark is adopted if it is at the default place, and not behind a link there, or holds our names
-//! alone. Below it only real folders are used: a symbolic link under one of our names is an error, and never followed.
-//! It has mode 0700, so that what is in it was put there by its owner.
+//! A folder without the mark is adopted if it is at the default place and no symbolic link, or if it holds nothing but
+//! our names. Below the cache folder only real folders are used: a symbolic link under one of our names is an error,
+//! and never followed. The cache folder has mode 0700, so that everything in it was put there by its owner.
 
 use std::fs::Metadata;
 use std::io;
@@ -23,10 +23,10 @@ use crate::store::Store;
 /// The version of the folder's form. An `oci` of an earlier version refuses the folder of a later one.
 const VERSION: u32 = 1;
 const MARK: &str = "oci-cache";
-/// The mark is shorter.
+/// The most bytes that are read of the mark, which is shorter.
 const MARK_LIMIT: u64 = 256;
 
-/// As the cache directory tagging specification has it.
+/// The name and the content that the cache directory tagging specification prescribes.
 const TAG: (&str, &[u8]) = (
     "CACHEDIR.TAG",
     b"Signature: 8a477f597d28d172789f06886806bc55\n\
@@ -34,16 +34,16 @@ const TAG: (&str, &[u8]) = (
       # See https://bford.info/cachedir/ for what it means.\n",
 );
 
-/// What we make in it.
+/// The folders that `oci` makes in the cache folder.
 const FOLDERS: [&str; 9] = ["blobs", "records", "rootfs", "runs", "caches", "tool", "logs", "tmp", "locks"];
 
 /// Folders that are never a cache.
 const COMMON: [&str; 6] = ["/", "/tmp", "/var/tmp", "/dev/shm", "/root", "/home"];
 
-/// File systems have it from the start.
+/// A folder that file systems have from the start.
 const NOBODYS: &str = "lost+found";
 
-/// A cache folder that cannot be one.
+/// Why a folder cannot be the cache folder.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub(crate) enum OpenError {
     #[error("the cache folder's path, `{}`, has a colon in it", path.display())]
@@ -87,22 +87,22 @@ pub(crate) enum OpenError {
 }
 
 impl OpenError {
-    /// True if the path could be a cache folder's, and what lies there cannot.
+    /// True if the path itself would do for a cache folder, and what lies there does not.
     pub(crate) fn is_about_what_is_there(&self) -> bool {
         matches!(self, Self::Unfit { .. } | Self::Newer { .. } | Self::Foreign { .. })
     }
 }
 
-/// What there is of a cache folder.
+/// What there is at the path of the cache folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Absent,
-    /// It may become one.
+    /// No cache folder yet; it may become one.
     Unmarked,
     Marked(Folders),
 }
 
-/// Whether all our folders are there.
+/// A cache folder; whether all our folders are in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Folders {
     There,
@@ -118,17 +118,17 @@ pub(super) fn check(root: &Path) -> Result<(), OpenError> {
     judge(root).map(drop)
 }
 
-/// Makes the folder and all folders in it where they are missing, marks it, and closes it to others.
+/// Makes the folder, marks it, closes it to other users, and makes the folders in it that are missing.
 pub(super) fn prepare(root: &Path) -> Result<(), OpenError> {
     let mut state = judge(root)?;
     if state == State::Absent {
         crate::fs::create_folder(parent(root))?;
         make(root)?;
-        // Another may have made it, or something else.
+        // Another process may have made the folder meanwhile, or something else under its name.
         state = judge(root)?;
     }
     if narrow(root)? == Narrowed::Now {
-        // What others put there until now is looked at, too.
+        // The folder is now closed to others. What they put into it until now is checked, too.
         judge(root)?;
     }
     if let State::Unmarked | State::Marked(Folders::Missing) = state {
@@ -185,19 +185,19 @@ fn judge(root: &Path) -> Result<State, OpenError> {
     }
 }
 
-/// True if the folder is empty, as a volume of a container is that was mounted for the cache.
+/// True if the folder is empty, as a volume is that a container mounts for the cache.
 fn is_fresh(root: &Path) -> Result<bool, FileError> {
     Ok(super::names_in(root)?.iter().all(|name| name == NOBODYS))
 }
 
-/// True if users other than its owner can rename what is in the folder.
+/// True if users other than the folder's owner can rename what is in it.
 fn is_open(folder: &Metadata) -> bool {
     let is_of_another_group = folder.gid() != rustix::process::getegid().as_raw();
     let writable = folder.mode() & 0o002 != 0 || (folder.mode() & 0o020 != 0 && is_of_another_group);
     writable && folder.mode() & 0o1000 == 0
 }
 
-/// The version in a folder's mark; `None` if it has none, or one that is damaged.
+/// The version in a folder's mark; `None` if there is no mark, or a damaged one.
 fn marked(root: &Path) -> Result<Option<u32>, OpenError> {
     let path = root.join(MARK);
     match read_own(&path, MARK_LIMIT) {
@@ -218,9 +218,9 @@ fn mark(version: u32) -> String {
     format!("{line} {}\n", blake3::hash(line.as_bytes()).to_hex())
 }
 
-/// The first name in a folder without a mark for which it cannot be adopted. Of a folder at the default place there is
-/// none; where that is a link, what it leads to is a folder like any other. A
-/// folder that others count on to be there, such as the home or `/tmp`, does not become a cache however empty it is.
+/// The first name for which a folder without a mark cannot be adopted. `None` for the folder at the default place,
+/// unless that is a link. A folder that others expect to be there, such as the home or `/tmp`, does not become a cache
+/// folder, even if it is empty.
 fn stranger(root: &Path) -> Result<Option<String>, FileError> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let places = COMMON.iter().map(PathBuf::from).chain([std::env::temp_dir()]).chain(home);
@@ -243,7 +243,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     matches!((place(one), place(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// On `Ok` every one of our names that is there is a folder of ours, and no link to one.
+/// On `Ok` every one of our names that is there is a real folder of ours.
 fn no_links(root: &Path) -> Result<Folders, OpenError> {
     let user = rustix::process::geteuid().as_raw();
     let mut found = Folders::There;
@@ -274,7 +274,7 @@ fn foreign(path: PathBuf) -> OpenError {
     OpenError::Foreign { path, kind }
 }
 
-/// Makes a folder for us alone. One that is there already stays what it is.
+/// Makes a folder that only we may look into. One that is there already stays as it is.
 fn make(folder: &Path) -> Result<(), FileError> {
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -338,7 +338,7 @@ mod tests {
         std::fs::remove_dir_all(root.join("logs")).unwrap();
         Store::open(&root).unwrap();
         assert!(root.join("logs").is_dir());
-        // What lies beside our names in a folder that is marked is left alone.
+        // In a folder that is marked, files beside our names are left alone.
         std::fs::write(root.join("tmp/thesis"), "").unwrap();
         std::fs::write(root.join("note"), "").unwrap();
         Store::open(&root).unwrap();
@@ -387,7 +387,7 @@ mod tests {
         std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(refused(&root), "`ROOT` cannot be the cache folder: every user can write to it");
         std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o700)).unwrap();
-        // One that is empty was mounted for us, as a volume or a tmpfs is.
+        // An empty folder was mounted for us, as a volume or a tmpfs is.
         let fresh = folder.path().join("fresh");
         std::fs::create_dir_all(fresh.join("lost+found")).unwrap();
         std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o1777)).unwrap();
@@ -444,7 +444,7 @@ mod tests {
             assert_eq!(std::fs::read_dir(&precious).unwrap().count(), 1);
             std::fs::remove_dir_all(&root).unwrap();
         }
-        // The folder itself may lie behind one: its owner made that.
+        // The cache folder itself may lie behind a link, which its owner made.
         std::fs::create_dir(folder.path().join("large-disk")).unwrap();
         symlink("large-disk", folder.path().join("cache")).unwrap();
         Store::open(&folder.path().join("cache")).unwrap();

@@ -1,11 +1,11 @@
-//! What keeps a process's blobs from being removed under it, by however many others at once.
+//! Keeps a process's blobs from being removed while it works, however many other processes there are.
 //!
-//! A file's modification time says when it was used last. Before a process first looks for a blob it has a workspace,
-//! whose lock is as old as that first look. A blob that it finds is marked, unless it is younger than the workspace
-//! already, or has a time that is yet to come. So whatever a process relies on is at least as young as its workspace,
-//! and may be removed only if it is older than the workspaces of all processes that live ([`Store::remove`]). Marking a
-//! blob and removing some exclude each other by a lock that both hold for moments: no process waits for the end of a
-//! build, a push or a run.
+//! A file's modification time says when it was last used. Before a process first looks for a blob it makes a workspace,
+//! whose lock has the time of that first look. A blob that the process finds is marked with the current time, unless it
+//! is already younger than the workspace, or has a time in the future. So every blob that a process relies on is at
+//! least as young as its workspace. It may be removed only if it is older than the workspaces of all processes that
+//! live ([`Store::remove`]). Marking and removing exclude each other by a lock that is held for moments: no process
+//! waits for the end of a build, a push or a run.
 
 use std::fs::Metadata;
 use std::io;
@@ -19,9 +19,9 @@ use crate::store::workspace::{self, Workspace};
 use crate::store::{Object, Store};
 
 impl Store {
-    /// Looks at a blob. On `Ok` it is there, and stays until this process ends, or drops its store.
+    /// Looks at a blob. On `Ok` it is there, and stays until this process ends or drops its store.
     pub(super) fn hold(&self, digest: &Digest) -> io::Result<Metadata> {
-        // If nothing can be written there, no lock is needed.
+        // If the store cannot be written, nothing can be removed from it either, and no lock is needed.
         let workspace = (!self.only_looks).then(|| self.workspace().ok()).flatten();
         let path = self.blob_path(digest);
         let metadata = std::fs::symlink_metadata(&path)?;
@@ -30,7 +30,7 @@ impl Store {
         {
             let _gate = FileLock::shared(&self.gate());
             match crate::fs::mark_used(&path) {
-                // The file belongs to another user, who decides over it.
+                // The file belongs to another user, and only its owner may mark it.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {}
                 marked => marked?,
             }
@@ -38,16 +38,16 @@ impl Store {
         Ok(metadata)
     }
 
-    /// Marks a blob that just got its name. It was written earlier, and may have taken the place of one that
-    /// a process relies on which is younger than that.
+    /// Marks a blob that just got its name. Its file was written earlier. It may have replaced a younger one that
+    /// another process relies on.
     pub(super) fn added(&self, digest: &Digest) {
         self.grow();
-        // Gone already, or not ours: then it is not needed, or not for us to mark.
+        // If the blob is gone, it is not needed; if it is another user's, that user marks it.
         let _ = crate::fs::mark_used(&self.blob_path(digest));
     }
 
-    /// Removes files that were not used since they were listed, and that no living process relies on.
-    /// Gives, for each, whether it is gone; their bytes are freed before this returns.
+    /// Removes files that were not used since they were listed, and that no living process relies on. Returns, for each
+    /// file, whether it is gone. Their bytes are freed before this returns.
     pub(crate) fn remove(&self, objects: &[Object]) -> Result<Vec<bool>, FileError> {
         let aside = self.scratch()?;
         let gate = FileLock::exclusive(&self.gate(), || {})?;
@@ -57,8 +57,8 @@ impl Store {
         let now = SystemTime::now();
         let is_unused = |object: &Object| {
             let used = std::fs::symlink_metadata(&object.path).and_then(|metadata| metadata.modified());
-            // A time to come says nothing of when it was used. This process marks what it finds with such a time, and
-            // only another whose clock was ahead may have left one on what it relies on.
+            // A time in the future does not tell when the file was used. This process marks the files that it finds
+            // with such a time, so only a process whose clock was ahead can rely on one.
             let is_free = |used| used < oldest || (used > now && others.is_none());
             used.is_ok_and(|used| used == object.used && is_free(used))
         };
@@ -66,7 +66,7 @@ impl Store {
             if !is_unused(object) {
                 return Ok(false);
             }
-            // Only renamed for now: to free a large file takes a while, and others wait.
+            // The file is only renamed here: freeing a large file takes a while, and other processes wait for the lock.
             match std::fs::rename(&object.path, aside.path().join(number.to_string())) {
                 Ok(()) => Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -89,7 +89,7 @@ impl Store {
         if let Some(workspace) = self.workspace.get() {
             return Ok(workspace);
         }
-        // One thread makes it, and the others wait.
+        // One thread makes the workspace, and the others wait for it.
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(workspace) = self.workspace.get() {
             return Ok(workspace);
@@ -103,7 +103,7 @@ impl Store {
         self.root.join("tmp")
     }
 
-    /// The lock of [`Workspace`]s and marks against sweeps and removals.
+    /// The lock under which [`Workspace`]s are made and blobs are marked, and which sweeps and removals hold alone.
     pub(super) fn gate(&self) -> PathBuf {
         self.root.join("locks/tmp")
     }
@@ -120,14 +120,15 @@ mod tests {
         (folder, store)
     }
 
-    /// Removes all that may be removed, as another process would.
+    /// Removes everything that may be removed, as another process would.
     fn remove_all(store: &Store) -> usize {
         let other = Store::open(store.root()).unwrap();
         let removed = other.remove(&other.objects().unwrap()).unwrap();
         removed.into_iter().filter(|removed| *removed).count()
     }
 
-    /// File systems' clocks tick slowly: afterwards, what is marked is younger than what was there.
+    /// Waits until the file system's clock has moved on, so that files marked afterwards are younger than those that
+    /// were there.
     fn tick() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
@@ -191,7 +192,7 @@ mod tests {
         let short = Store::open(&root).unwrap();
         assert!(short.read(&digest).unwrap().is_some());
         drop(short);
-        // A mark of the moment in which another begins to work counts as its own.
+        // A mark at the very moment in which another process begins counts as that process's own.
         tick();
         assert_eq!(pruning.remove(&objects).unwrap(), [false]);
         tick();

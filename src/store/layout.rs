@@ -4,8 +4,8 @@
 //! Other tools read it, and only `oci` writes it: changes are made under a lock, blobs first and
 //! `index.json` last. Blobs are the store's own files under a second name.
 //!
-//! It lies in a checkout, which may hold anything under these names. A symbolic link, or anything else that is not
-//! what we make, is an error and never followed; files that we did not make are left where they are, and named.
+//! It lies in a checkout, which may hold anything under these names. A symbolic link, or anything else that we would
+//! not have made, is an error and never followed. Files that we did not make stay where they are, and are reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
@@ -49,7 +49,7 @@ pub(crate) enum LayoutFolderError {
     File(#[from] FileError),
 }
 
-/// An index or a manifest of ours is far shorter.
+/// The most bytes that are read of an index or a manifest; ours are far shorter.
 const DOCUMENT_LIMIT: u64 = 64 << 20;
 
 impl LayoutFolder {
@@ -63,9 +63,9 @@ impl LayoutFolder {
 
     /// Puts images in under their names, and drops those that `keep` refuses.
     ///
-    /// Blobs that the store has are linked; those it lacks (a shallow base's layers) stay absent.
-    /// Blobs that nothing in the layout names any more are removed. Gives the names among the blobs that are none:
-    /// they were not put there by us, and stay. An index of ours that was damaged is written anew.
+    /// Blobs that the store has are linked. Blobs that it lacks, such as the layers of a shallow base, stay absent.
+    /// Blobs that nothing in the layout names any more are removed. Returns the names below `blobs` that are no
+    /// digests: they were not put there by us, and stay. An index of ours that was damaged is written anew.
     pub(crate) fn update(
         &self,
         store: &Store,
@@ -92,14 +92,14 @@ impl LayoutFolder {
         if old.as_ref() == Some(&index) {
             return Ok(Vec::new());
         }
-        // What the index names is there whenever the index is.
+        // Blobs are linked before the index is written, so that the index never names what is not there.
         sync_folder(&self.folder.join("blobs/sha256"))?;
         write_atomically(&self.index_path(), &index, 0o644)?;
         crate::fs::sweep(&self.folder);
         Ok(self.sweep(&needed)?)
     }
 
-    /// On `Ok` every name of ours that is there is what we make it.
+    /// On `Ok` every name of ours that is there is the kind of file that we make.
     fn check(&self) -> Result<(), LayoutFolderError> {
         let path = |name: &str| if name.is_empty() { self.folder.clone() } else { self.folder.join(name) };
         let folders = ["", "blobs", "blobs/sha256"].map(|name| (path(name), true));
@@ -120,7 +120,7 @@ impl LayoutFolder {
         Ok(())
     }
 
-    /// Makes a layout for a tool: it names these images, and its blobs are elsewhere.
+    /// Makes a layout for a tool. It names these images, and their blobs are elsewhere.
     pub(crate) fn create_private(&self, images: &BTreeMap<String, Descriptor>) -> Result<(), FileError> {
         write_atomically(&self.marker_path(), OCI_LAYOUT, 0o644)?;
         write_atomically(&self.index_path(), &index(images), 0o644)
@@ -136,7 +136,7 @@ impl LayoutFolder {
         }
     }
 
-    /// True if the folder says of itself what we write there.
+    /// True if the folder's `oci-layout` file is the one that we write.
     fn is_marked(&self) -> bool {
         read_own(&self.marker_path(), OCI_LAYOUT.len() as u64).is_ok_and(|bytes| bytes == OCI_LAYOUT)
     }
@@ -162,7 +162,7 @@ impl LayoutFolder {
         write_atomically(&self.marker_path(), OCI_LAYOUT, 0o644)
     }
 
-    /// Links a manifest or index and all that it names. Layers of a base may be absent.
+    /// Links a manifest or index and every blob that it names. Layers of a base may be absent.
     fn link_tree(
         &self,
         store: &Store,
@@ -190,7 +190,7 @@ impl LayoutFolder {
         Ok(())
     }
 
-    /// Shows a blob of the store. What has its name here and cannot be the blob is removed; one that the store
+    /// Links a blob of the store. A file under its name that cannot be the blob is removed. A blob that the store
     /// lacks, or has only in part, stays absent.
     fn link(&self, store: &Store, blob: &Descriptor) -> Result<(), LayoutFolderError> {
         let (from, to) = (store.blob_path(&blob.digest), self.blob_path(&blob.digest));
@@ -207,14 +207,15 @@ impl LayoutFolder {
         };
         let Some(stored) = stored else { return Ok(()) };
         if linked.as_ref().is_some_and(|linked| is_of(linked, &stored)) || store.hold(&blob.digest).is_err() {
-            // What others remove at this moment is absent, as what a base lacks.
+            // A blob that another process removes at this moment is absent, like the layers of a shallow base.
             return Ok(());
         }
         if linked.is_some() {
             std::fs::remove_file(&to).context("replace", &to)?;
         }
         let is_copy = link_or_copy(&from, &to, 0o444)? == Linked::Copied;
-        // A copy has to be read anyway, and lasts when the store's blob is long gone.
+        // If the blob had to be copied, its content has been read anyway, and the copy stays when the store's blob is
+        // gone.
         if is_copy && read_digest(&to)? != Some(blob.digest) {
             std::fs::remove_file(&to).context("remove", &to)?;
             if !store.verify(&blob.digest)? {
@@ -224,7 +225,7 @@ impl LayoutFolder {
         Ok(())
     }
 
-    /// Removes the blobs that nothing names. Gives what is not called as a blob is, sorted.
+    /// Removes the blobs that nothing names. Returns the names that are no digests, sorted.
     fn sweep(&self, needed: &BTreeSet<Digest>) -> Result<Vec<PathBuf>, FileError> {
         let folder = self.folder.join("blobs/sha256");
         let mut strangers = Vec::new();
@@ -245,7 +246,7 @@ impl LayoutFolder {
     }
 }
 
-/// What an index names, by name; nothing where there is none.
+/// The images that an index names, by name; none if there is no index.
 fn names(index: Option<&[u8]>) -> Result<BTreeMap<String, Descriptor>, serde_json::Error> {
     let Some(bytes) = index else { return Ok(BTreeMap::new()) };
     let index: Index = serde_json::from_slice(bytes)?;
@@ -274,8 +275,7 @@ fn read_digest(path: &Path) -> Result<Option<Digest>, FileError> {
     }
 }
 
-/// True if the blob that is shown is the store's: the same file, or, where the two cannot be one file, a copy that is
-/// not older.
+/// True if the linked blob is the store's: one file with two names or, where that cannot be, a copy that is not older.
 fn is_of(linked: &Metadata, stored: &Metadata) -> bool {
     if linked.dev() == stored.dev() {
         return linked.ino() == stored.ino();
@@ -283,8 +283,8 @@ fn is_of(linked: &Metadata, stored: &Metadata) -> bool {
     !is_younger(stored, linked)
 }
 
-/// True if the one came to be after the other. When it was modified says when it was used last, and is
-/// asked only where the file system does not know better: then a copy is made again now and then.
+/// True if the first file was made after the second. The modification time says when a file was last used. It is asked
+/// only on file systems that do not keep a file's birth; there a copy is sometimes made again needlessly.
 fn is_younger(left: &Metadata, right: &Metadata) -> bool {
     match (left.created(), right.created()) {
         (Ok(left), Ok(right)) => left > right,
@@ -369,7 +369,7 @@ mod tests {
                 std::fs::create_dir(&path).unwrap();
                 refused("a folder");
                 std::fs::remove_dir(&path).unwrap();
-                // A hard link to another file is a file: it is replaced, and not written to.
+                // A hard link to another file counts as a file: it is replaced, and the other file is not written to.
                 if name != "index.json" {
                     std::fs::hard_link(&target, &path).unwrap();
                 }
@@ -393,7 +393,7 @@ mod tests {
         std::fs::create_dir_all(blob(&"2".repeat(64))).unwrap();
         std::fs::write(blob("a.jpg"), "precious").unwrap();
         std::fs::write(folder.path().join("precious"), "precious").unwrap();
-        // What has a digest for its name goes, and what a link leads to stays.
+        // A link with a digest for its name is removed, and its target stays.
         symlink("../../../precious", blob(&"0".repeat(64))).unwrap();
         std::fs::hard_link(folder.path().join("precious"), blob(&"1".repeat(64))).unwrap();
         symlink("../../../precious", layout.blob_path(&image.digest)).unwrap();
@@ -421,7 +421,7 @@ mod tests {
         layout.update(&store, &images, |_| true).unwrap();
         assert_eq!(std::fs::read(&shown).unwrap(), whole, "of the right size, and another");
         assert_eq!(std::fs::read(folder.path().join(".oci/oci-layout")).unwrap(), OCI_LAYOUT);
-        // Both names are one file that lost its end.
+        // Both names are one file, which lost its end.
         std::fs::remove_file(&shown).unwrap();
         std::fs::remove_file(store.blob_path(&image.digest)).unwrap();
         std::fs::write(store.blob_path(&image.digest), &whole[1..]).unwrap();
@@ -438,7 +438,7 @@ mod tests {
         let image = image(&store, b"{}");
         let images = BTreeMap::from([("a".to_owned(), image.clone())]);
         layout.update(&store, &images, |_| true).unwrap();
-        // Both names are one file; a disk that flips a bit flips it in both.
+        // Both names are one file, so a bit that flips on the disk is flipped in both.
         let linked = layout.blob_path(&image.digest);
         let whole = std::fs::read(&linked).unwrap();
         std::fs::remove_file(&linked).unwrap();

@@ -1,4 +1,4 @@
-//! The store: what all projects of a user share.
+//! The store: what all projects of one user share.
 //!
 //! On disk, under the cache folder:
 //!
@@ -12,11 +12,10 @@
 //! locks/                empty files, for locks between processes
 //! ```
 //!
-//! Any number of processes use it at once. Whatever is killed at whatever moment, a name stands for
-//! whole content: files get their names by a rename once they are on disk. A blob's size is checked when
-//! it is found, and its digest whenever its bytes are read or handed to a tool; what does not match is
-//! set aside, so that it is fetched or made again. What is not used may be removed at any time, but never
-//! what a process that lives relies on: see [`hold`].
+//! Any number of processes use it at once. A name always stands for whole content, even after a kill: a file gets its
+//! name by a rename, once it is on disk. A blob's size is checked when it is found, and its digest whenever its bytes
+//! are read or handed to a tool. A blob that does not match is set aside, and then fetched or made again. Files that
+//! are not in use may be removed at any time, but never a file that a living process relies on: see [`hold`].
 
 mod blob;
 mod folder;
@@ -48,7 +47,7 @@ pub(crate) struct Store {
     workspace: OnceLock<Workspace>,
     making: Mutex<()>,
     grown: AtomicBool,
-    /// Nothing is to be changed.
+    /// True if the store is only looked at, and nothing may be changed.
     only_looks: bool,
 }
 
@@ -70,15 +69,15 @@ impl Store {
         })
     }
 
-    /// The store in this folder, to be looked at alone: it makes, removes, marks and sets aside nothing. A folder that
-    /// is not there is an empty store.
+    /// Opens the store in this folder to be looked at only: nothing is made, removed, marked or set aside. A folder
+    /// that is not there is an empty store.
     pub(crate) fn look(root: &Path) -> Result<Self, OpenError> {
         let store = Self { only_looks: true, ..Self::at(root)? };
         folder::check(&store.root)?;
         Ok(store)
     }
 
-    /// Opens the store, makes its folders where they are missing, and sweeps what killed processes left.
+    /// Opens the store, makes the folders that are missing, and sweeps what killed processes left.
     pub(crate) fn open(root: &Path) -> Result<Self, OpenError> {
         let store = Self::at(root)?;
         folder::prepare(&store.root)?;
@@ -89,7 +88,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Where the store is unless someone says otherwise.
+    /// Where the store is, unless a setting says otherwise.
     pub(crate) fn default_root() -> Result<PathBuf, OpenError> {
         Self::named_root().or_else(Self::usual_root).ok_or(OpenError::NoFolder)
     }
@@ -99,8 +98,7 @@ impl Store {
         std::env::var_os("OCI_CACHE_DIR").filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
-    /// The default place. As the XDG base directory specification says, a path that is not absolute counts for
-    /// nothing.
+    /// The default place. As the XDG base directory specification says, a path that is not absolute is ignored.
     fn usual_root() -> Option<PathBuf> {
         let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let home = || Some(absolute("HOME")?.join(".cache/oci"));
@@ -131,12 +129,12 @@ impl Store {
         self.root.join("tool")
     }
 
-    /// The whole output of tools that failed.
+    /// The logs of tools that failed, with all that they wrote.
     pub(crate) fn logs(&self) -> PathBuf {
         self.root.join("logs")
     }
 
-    /// Notes that something was added.
+    /// Notes that something was added to the store.
     fn grow(&self) {
         self.grown.store(true, Ordering::Relaxed);
     }
@@ -146,12 +144,12 @@ impl Store {
         self.grown.load(Ordering::Relaxed)
     }
 
-    /// A folder with room for files without a name.
+    /// A folder on a file system with room for files without a name.
     pub(crate) fn workplace(&self) -> PathBuf {
         self.root.join("tmp")
     }
 
-    /// Takes the lock of this name, held until it is dropped; `waiting` is called before a wait for it.
+    /// Takes the lock of this name, and holds it until it is dropped; `waiting` is called before a wait for it.
     pub(crate) fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<FileLock, FileError> {
         FileLock::exclusive(&self.root.join("locks").join(name), waiting)
     }
@@ -163,7 +161,8 @@ impl Store {
     }
 }
 
-/// The names in a folder, in no order; none if there is no folder. A name that is no text is none of ours.
+/// The names in a folder, in no order; none if there is no such folder. A name that is no UTF-8 is none of ours, and
+/// left out.
 fn names_in(folder: &Path) -> Result<Vec<String>, FileError> {
     match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

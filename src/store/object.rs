@@ -1,4 +1,4 @@
-//! What the store holds, file by file: to be counted, and to be removed.
+//! The files of the store, one by one: to be counted, and to be removed.
 
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -22,8 +22,8 @@ pub(crate) enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// True if files of this kind have such a name, below the folder of the kind. What has another name was not put
-    /// there by us, and stays.
+    /// True if a file of this kind can have this name, below the folder of the kind. A file with any other name was not
+    /// put there by us, and stays.
     fn has(self, name: &Path) -> bool {
         let parts: Vec<&str> = name.iter().filter_map(|part| part.to_str()).collect();
         match (self, parts.as_slice()) {
@@ -41,21 +41,21 @@ fn is_log(name: &str) -> bool {
     hash.is_some_and(|(_, hash)| hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// A file of the store. All of them can be done without: what was removed is fetched or made again.
+/// A file of the store. Each can be done without: a file that was removed is fetched or made again.
 #[derive(Clone, Debug)]
 pub(crate) struct Object {
     pub(crate) kind: ObjectKind,
     pub(crate) path: PathBuf,
-    /// What it takes on the disk, in bytes.
+    /// How much of the disk the file takes, in bytes.
     pub(crate) size: u64,
-    /// It has a second name, in a project's `.oci/`: to remove it here frees nothing.
+    /// The file has a second name, in a project's `.oci/`, so that removing it here frees nothing.
     pub(crate) is_shared: bool,
-    /// When it was used last.
+    /// When the file was last used.
     pub(crate) used: SystemTime,
 }
 
 impl Store {
-    /// Every file that the store keeps, but for those that are not finished; in no order.
+    /// Every file that the store keeps, without those that are not finished; in no order.
     pub(crate) fn objects(&self) -> Result<Vec<Object>, FileError> {
         let folders = [
             (ObjectKind::Blob, self.blobs()),
@@ -81,14 +81,14 @@ impl Store {
         Ok(objects)
     }
 
-    /// What work in progress takes on the disk, that of killed processes too.
+    /// How much of the disk work in progress takes, including that of killed processes.
     pub(crate) fn unfinished(&self) -> Result<u64, FileError> {
         let folder = self.temporaries();
         disk_usage(&folder).map_err(|error| FileError::new("read", &folder, error))
     }
 }
 
-/// What a folder and all in it take on the disk, in bytes; what may not be looked into is not counted.
+/// How much of the disk a folder and everything in it take, in bytes. Folders that may not be read are not counted.
 pub(crate) fn disk_usage(folder: &Path) -> io::Result<u64> {
     let mut total = 0;
     let mut linked = BTreeSet::new();
@@ -99,12 +99,12 @@ pub(crate) fn disk_usage(folder: &Path) -> io::Result<u64> {
     Ok(total)
 }
 
-/// As `du` counts.
+/// Counts as `du` does.
 fn on_disk(metadata: &Metadata) -> u64 {
     metadata.blocks() * 512
 }
 
-/// Shows everything below a folder. What vanishes meanwhile was not there.
+/// Calls a function for everything below a folder. A file that vanishes meanwhile is left out.
 fn walk(folder: &Path, show: &mut dyn FnMut(&Path, &Metadata)) -> io::Result<()> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
@@ -154,7 +154,7 @@ mod tests {
         let digest = store.put(&[7; 10_000]).unwrap();
         crate::store::Shelf::new("numbers", 1).record(&store, &digest, &1).unwrap();
         std::fs::write(store.logs().join("umoci-unpack-0123456789ab.log"), "x").unwrap();
-        // None of ours.
+        // This name is none of ours.
         std::fs::write(store.logs().join("app.log"), "x").unwrap();
         std::fs::write(store.blobs().join("photo"), "x").unwrap();
         std::fs::write(store.records().join("numbers/photo"), "x").unwrap();

@@ -8,8 +8,8 @@
 //!                       {"…":"…"}
 //! ```
 //!
-//! The checksum is over kind, version, key and content. A record that is damaged, lies under another key, or is of
-//! another version is never used: what it was about is made again, and recorded again.
+//! The checksum is over kind, version, key and content. A record that is damaged, lies under another key, or has
+//! another version is never used: its result is made again, and recorded again.
 
 use std::io::{self, Write};
 use std::marker::PhantomData;
@@ -28,7 +28,7 @@ const MAGIC: &str = "oci-record";
 /// The mode of every record.
 const MODE: u32 = 0o600;
 
-/// No record is longer: a listing of a million files is a tenth of that.
+/// The most bytes of a record. A listing of a million files takes a tenth of that.
 const LIMIT: u64 = 4 << 30;
 
 /// A kind of record, whose content is a `T`.
@@ -39,26 +39,25 @@ pub(crate) struct Shelf<T> {
     content: PhantomData<fn() -> T>,
 }
 
-/// What is written as a `T` is: either one, or something that serialises as one does.
+/// What is written in place of a `T`: a `T` itself, or something that serialises as one does.
 pub(crate) trait WrittenAs<T>: Serialize {}
 
 impl<T: Serialize> WrittenAs<T> for T {}
 
 impl<T> Shelf<T> {
-    /// The records of this kind. `version` has to change when what `T` is written as changes.
+    /// The records of this kind. `version` has to change whenever the serialised form of `T` changes.
     pub(crate) const fn new(kind: &'static str, version: u32) -> Self {
         Self { kind, version, content: PhantomData }
     }
 
-    /// Keeps something that can be done without: it is whole or not there, but not made to last before this
-    /// returns.
+    /// Keeps a record that can be done without. It is whole or not there, but a crash of the machine may take it away.
     pub(crate) fn note(&self, store: &Store, key: &Digest, note: &impl WrittenAs<T>) -> Result<(), FileError> {
         let (file, path) = self.prepare(store, key, note)?;
         file.commit_unsynced(&path, MODE)
     }
 
-    /// Records a result: the last act of a stage, once all that the result names is stored. A crash of the
-    /// machine may take it away again, never change it.
+    /// Records a result. This is the last act of a stage, once everything that the result names is stored. A crash of
+    /// the machine may take the record away again, and never changes it.
     pub(crate) fn record(&self, store: &Store, key: &Digest, result: &impl WrittenAs<T>) -> Result<(), FileError> {
         let (file, path) = self.prepare(store, key, result)?;
         file.commit_whole(&path, MODE)
@@ -77,8 +76,8 @@ impl<T> Shelf<T> {
 }
 
 impl<T: DeserializeOwned> Shelf<T> {
-    /// The result recorded for a key. `None` if there is none, and if what is there is not what was recorded: that is
-    /// set aside.
+    /// The result recorded for a key. `None` if there is none. A record that is damaged counts as none, and is set
+    /// aside.
     pub(crate) fn recall(&self, store: &Store, key: &Digest) -> Result<Option<T>, FileError> {
         let path = store.record_path(self.kind, key);
         let bytes = match read_own(&path, LIMIT) {
@@ -92,7 +91,7 @@ impl<T: DeserializeOwned> Shelf<T> {
         {
             Some(result) => {
                 if !store.only_looks {
-                    // One that cannot be marked is forgotten earlier, which is no harm.
+                    // A record that cannot be marked is only removed earlier, which does no harm.
                     let _ = crate::fs::mark_used(&path);
                 }
                 Ok(Some(result))
@@ -111,7 +110,7 @@ fn header(kind: &str, version: u32, key: &Digest, content: &[u8]) -> String {
     format!("{MAGIC} {kind} {version} {}\n", hasher.update(content).finalize().to_hex())
 }
 
-/// What a record holds; `None` if it is not what was recorded for this key, or is of another version than the one
+/// The content of a record; `None` if it is not what was recorded for this key, or has another version than the one
 /// asked for.
 fn content<'a>(kind: &str, version: Option<u32>, key: &Digest, record: &'a [u8]) -> Option<&'a [u8]> {
     let end = record.iter().take(256).position(|byte| *byte == b'\n')? + 1;
@@ -160,7 +159,7 @@ impl Store {
         Ok(names)
     }
 
-    /// Reads a record, and sets it aside if it is not what was recorded. That is no use of it.
+    /// Reads a record, and sets it aside if it is damaged. Reading it here does not count as a use.
     pub(crate) fn check_record(&self, name: &RecordName) -> Result<Condition, FileError> {
         let path = self.record_path(&name.kind, &name.key);
         match read_own(&path, LIMIT) {
@@ -225,7 +224,7 @@ mod tests {
             assert_eq!(store.check_record(&name).unwrap(), Condition::Damaged, "{text}");
             assert_eq!(store.check_record(&name).unwrap(), Condition::Absent, "{text}");
         }
-        // What is no file is none either, and does not stay in the way.
+        // Anything but a regular file is no record, and is moved out of the way.
         let target = folder.path().join("target");
         std::fs::write(&target, &whole).unwrap();
         std::os::unix::fs::symlink(&target, &path).unwrap();

@@ -1,5 +1,5 @@
-//! Work in progress: a folder for each process, swept once the process is gone. It also says that the
-//! process lives, and since when.
+//! Work in progress: a folder for each process, removed once the process is gone. Its lock also tells that the process
+//! lives, and since when.
 //!
 //! ```text
 //! tmp/.oci-tmp-XXXX/lock     held by the process while it lives, and never written
@@ -25,7 +25,7 @@ pub(super) struct Workspace {
 }
 
 impl Workspace {
-    /// Makes a folder in `parent`. `gate` keeps a sweep from taking it before it is locked.
+    /// Makes a folder in `parent`. `gate` keeps a sweep from removing it before it is locked.
     pub(super) fn new(parent: &Path, gate: &Path) -> Result<Self, FileError> {
         let _gate = FileLock::shared(gate)?;
         let folder = tempfile::Builder::new()
@@ -43,28 +43,28 @@ impl Workspace {
         self.folder.path()
     }
 
-    /// When it was made, by the clock that files' times are from.
+    /// When the folder was made, by the clock that files' times are from.
     pub(super) fn started(&self) -> SystemTime {
         self.started
     }
 }
 
-/// When the process that has lived longest, other than the one whose folder is `own`, began to work; `None` if no
-/// other lives. The caller holds the gate alone, so that none begins meanwhile.
+/// When the oldest living process other than the one whose folder is `own` began to work; `None` if no other lives. The
+/// caller holds the gate alone, so that no process begins meanwhile.
 pub(super) fn oldest(parent: &Path, own: &Path) -> Option<SystemTime> {
     let now = SystemTime::now();
     let started = folders(parent).into_iter().filter(|folder| folder != own).filter_map(|folder| {
         let lock = folder.join(LOCK);
         let modified = std::fs::metadata(&lock).and_then(|metadata| metadata.modified()).ok()?;
-        // The clock was set back: what it marked since looks older than it is.
+        // The clock was set back since, so files that the process has marked look older than they are.
         let started = if modified > now { SystemTime::UNIX_EPOCH } else { modified };
-        // What cannot be asked may live.
+        // If the lock cannot be asked, the process may live.
         FileLock::is_held(&lock).unwrap_or(true).then_some(started)
     });
     started.min()
 }
 
-/// The folders of processes, of those that are gone too.
+/// The folders of all processes, of those that have ended, too.
 fn folders(parent: &Path) -> Vec<PathBuf> {
     let is_one = |entry: &DirEntry| {
         entry.file_name().as_encoded_bytes().starts_with(crate::fs::TEMPORARY_PREFIX.as_bytes())
@@ -73,7 +73,7 @@ fn folders(parent: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(parent).into_iter().flatten().flatten().filter(is_one).map(|entry| entry.path()).collect()
 }
 
-/// Removes the folders of processes that are gone. What cannot be removed is left for another day.
+/// Removes the folders of processes that are gone. A folder that cannot be removed is left for the next sweep.
 pub(super) fn sweep(parent: &Path, gate: &Path) {
     let folders = folders(parent);
     if folders.is_empty() {

@@ -1,7 +1,7 @@
-//! Why a tool failed, told from what it wrote: for the explanation alone, never for a result.
+//! Why a tool failed, told from what it wrote: used for the explanation only, and never for a result.
 //!
-//! Tools return 1 for everything, and their wording changes with the version. What is not recognised
-//! is [`Cause::Failed`], and then the tool's own line speaks for itself.
+//! Tools return 1 for every failure, and their wording changes with the version. An error that is not recognised is
+//! [`Cause::Failed`], and the tool's own line is shown.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::tools::{Subject, Version};
 /// What is to blame when a tool fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// The repository has no such tag; the nearest that it has, if it could be asked.
+    /// The repository has no such tag. If the repository could be asked, `nearest` has the tags most like it.
     TagNotFound {
         nearest: Vec<String>,
     },
@@ -21,7 +21,7 @@ pub(crate) enum Cause {
     UnknownHost {
         host: String,
     },
-    /// Nothing listens there.
+    /// Nothing listens at the address.
     Refused {
         address: String,
     },
@@ -29,30 +29,30 @@ pub(crate) enum Cause {
     Unreachable,
     /// The connection ended before the answer did.
     Reset,
-    /// It took too long: for us, if there is a limit, else for the tool itself.
+    /// The answer took too long: longer than our limit, if there is one, else longer than the tool itself waits.
     TimedOut {
         limit: Option<Duration>,
     },
-    /// A transfer in which nothing moved for so long.
+    /// Nothing moved in a transfer for this long.
     Stalled {
         limit: Duration,
     },
-    /// More came than there may be: more of a layer than the bytes that its descriptor promises, if it is known of
-    /// which.
+    /// The registry sent more bytes than a descriptor promises. If it is known which layer was too long, that layer is
+    /// named.
     TooMuch {
         layer: Option<(Digest, u64)>,
     },
-    /// It names a server for tokens to which no credentials may go.
+    /// The registry names a server for tokens that must not be sent credentials.
     TokenServer {
         realm: String,
     },
-    /// The tool knows no registry by an IPv6 address.
+    /// The tool cannot talk to a registry by an IPv6 address.
     Ipv6Address,
     /// The registry's certificate was not accepted.
     Certificate,
     /// The registry speaks HTTP where HTTPS was expected.
     PlainHttp,
-    /// The tool could not get the credentials that it was to send: from this helper program, if it is missing.
+    /// The tool could not get the credentials that it was to send. If a helper program is missing, it is named.
     Credentials {
         missing: Option<String>,
     },
@@ -62,13 +62,13 @@ pub(crate) enum Cause {
     ServerError {
         status: u16,
     },
-    /// The bytes are not those that the digest names.
+    /// The bytes do not have the digest that was asked for.
     DigestMismatch,
-    /// The answer is no manifest, but a login page, say.
+    /// The answer is no manifest, but, say, a login page.
     NotAManifest,
     /// The signature policy does not accept the image.
     Rejected,
-    /// The signature policy is none that the tool understands.
+    /// The tool does not understand the signature policy.
     BadPolicy,
     /// A blob is missing in the layout, and the destination does not have it either.
     BlobAbsent {
@@ -86,12 +86,12 @@ pub(crate) enum Cause {
         minimum: Version,
     },
     Interrupted,
-    /// Anything else.
+    /// Any other cause.
     Failed,
 }
 
 impl Cause {
-    /// Explains the deciding line of a tool that was at work on `subject`.
+    /// Tells the cause from the deciding line of a tool that was at work on `subject`.
     pub(crate) fn classify(line: &str, subject: &Subject) -> Self {
         let line = primary(line);
         local(line)
@@ -103,7 +103,7 @@ impl Cause {
             .unwrap_or(Self::Failed)
     }
 
-    /// True if another tag or digest would do better; else it is the registry or repository.
+    /// True if another tag or digest would help; else the registry or the repository is the matter.
     pub(crate) fn is_about_reference(&self) -> bool {
         matches!(
             self,
@@ -136,7 +136,7 @@ impl Cause {
             || matches!(self, Self::UnknownHost { .. } | Self::Certificate | Self::PlainHttp | Self::TokenServer { .. })
     }
 
-    /// True if the call may well succeed when it is made again a moment later.
+    /// True if the call may succeed when it is made again a moment later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { .. } | Self::Unreachable | Self::Reset => true,
@@ -147,7 +147,7 @@ impl Cause {
     }
 }
 
-/// Where mirrors were tried before, only what the registry itself answered counts.
+/// If mirrors were tried first, only the registry's own answer counts.
 fn primary(line: &str) -> &str {
     match line.split_once("(Mirrors also failed: [") {
         Some((_, rest)) => rest.split_once("]): ").map_or(rest, |(_, primary)| primary),
@@ -159,9 +159,10 @@ fn has(line: &str, wordings: &[&str]) -> bool {
     wordings.iter().any(|wording| line.contains(wording))
 }
 
-/// This machine's own doing.
+/// Causes on this machine.
 fn local(line: &str) -> Option<Cause> {
-    // Before anything is asked. What follows are a helper program's own words, which may be any.
+    // Credentials are looked for before anything is asked. What follows this text is a helper program's own, and may be
+    // any words.
     if has(line, &["getting username and password: ", "error getting credentials - err: "]) {
         let is_missing = has(line, &["executable file not found", "resolves to executable in current directory"]);
         let missing = after(line, "docker-credential-").filter(|_| is_missing).map(|rest| {
@@ -181,7 +182,7 @@ fn local(line: &str) -> Option<Cause> {
     None
 }
 
-/// No answer at all, or none that could be trusted.
+/// Causes by which there is no answer at all, or none that could be trusted.
 fn connection(line: &str, subject: &Subject) -> Option<Cause> {
     let registry = || subject.registry().unwrap_or("the registry").to_owned();
     Some(
@@ -209,7 +210,7 @@ fn connection(line: &str, subject: &Subject) -> Option<Cause> {
     )
 }
 
-/// The signature policy said no; what a place with signatures answers is a part of the line.
+/// Causes by which the signature policy refused the image. The line also quotes what a server with signatures answered.
 fn judgement(line: &str) -> Option<Cause> {
     if line.contains("Error loading trust policy: ") {
         return Some(Cause::BadPolicy);
@@ -217,7 +218,7 @@ fn judgement(line: &str) -> Option<Cause> {
     line.contains("Source image rejected: ").then_some(Cause::Rejected)
 }
 
-/// Bytes came, but not the right ones.
+/// Causes by which bytes came, but not the right ones.
 fn content(line: &str) -> Option<Cause> {
     const MISMATCH: [&str; 4] = [
         "Digest did not match",
@@ -240,7 +241,7 @@ fn content(line: &str) -> Option<Cause> {
     has(line, &NO_MANIFEST).then_some(Cause::NotAManifest)
 }
 
-/// The registry said no.
+/// Causes by which the registry refused.
 fn answer(line: &str, subject: &Subject) -> Option<Cause> {
     let status = http_status(line);
     let lower = line.to_lowercase();
@@ -256,7 +257,7 @@ fn answer(line: &str, subject: &Subject) -> Option<Cause> {
     } else if has(&lower, &["name unknown", "repository name not known"]) {
         Cause::NoSuchRepository
     } else if status == Some(404) && line.contains("pinging container registry") {
-        // Something answers there, but it is no registry.
+        // A server answers there, but it is no registry.
         Cause::NotAManifest
     } else if line.contains("reading blob ") && (status == Some(404) || has(&lower, &["blob unknown", "blob_unknown"]))
     {
@@ -272,7 +273,7 @@ fn answer(line: &str, subject: &Subject) -> Option<Cause> {
     })
 }
 
-/// Last, since a registry's message may hold any of these words.
+/// These words are looked for last, since a registry's message may hold any of them.
 fn broken_off(line: &str) -> Option<Cause> {
     const WORDINGS: [&str; 4] =
         ["connection reset by peer", "unexpected EOF", "broken pipe", "use of closed network connection"];

@@ -1,4 +1,4 @@
-//! What of our environment the tools may see: enough to find credentials and to reach the network.
+//! The part of our environment that tools may see: enough to find credentials and to reach the network.
 //!
 //! Everything else stays out, so that a build does not depend on the shell that it was started from.
 
@@ -12,13 +12,13 @@ use crate::process::Invocation;
 
 /// Variables that are passed on if they are set.
 const NAMES: [&str; 29] = [
-    // Where credentials and the user's own registry settings are.
+    // These tell where credentials and the user's own registry settings are.
     "HOME",
     "DOCKER_CONFIG",
     "REGISTRY_AUTH_FILE",
     "XDG_CONFIG_HOME",
     "XDG_RUNTIME_DIR",
-    // The way out. Programs disagree about the case, so both are passed.
+    // These name proxies. Programs disagree about the case, so both forms are passed.
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
@@ -40,7 +40,7 @@ const NAMES: [&str; 29] = [
     "PASSWORD_STORE_DIR",
     "USER",
     "LOGNAME",
-    // Inside a cloud's machines and CI jobs, helpers exchange these for a token.
+    // On a cloud's machines and in CI jobs, helpers exchange these for a token.
     "IDENTITY_ENDPOINT",
     "IDENTITY_HEADER",
     "MSI_ENDPOINT",
@@ -52,12 +52,12 @@ const NAMES: [&str; 29] = [
 /// regions, key files and tokens of `ecr-login`, `gcloud`, `gcr` and `acr-env`.
 const PREFIXES: [&str; 4] = ["AWS_", "GOOGLE_", "CLOUDSDK_", "AZURE_"];
 
-/// Prepares an invocation of skopeo: the environment above, and a private place for what it remembers.
+/// Prepares a call of skopeo: the environment above, and a private place for what skopeo remembers.
 ///
-/// skopeo keeps a hidden cache of which blobs are where, and swaps layers by what it finds there. Ours
-/// is apart from other programs', in `cache`; the two variables that move it are not documented.
+/// skopeo keeps a hidden cache of which blobs are where, and swaps layers by what it finds there. Ours is in `cache`,
+/// apart from other programs'. The two variables that move it are not documented.
 pub(crate) fn for_registries(invocation: Invocation, cache: &Path) -> Result<Invocation, FileError> {
-    // It writes there by names of its own, and would follow links.
+    // skopeo writes there by names of its own, and would follow links.
     fs::refuse_links(cache)?;
     fs::create_own_folder(cache)?;
     let invocation = invocation

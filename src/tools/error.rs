@@ -1,7 +1,7 @@
-//! What a failed tool means to the person: which thing is wrong, the next command, and the evidence.
+//! What a failed tool means to the person: what is wrong, the next command, and the evidence.
 //!
-//! The evidence is a chain: what the tool itself said, how it ended, its command line, and the file in
-//! which everything that it wrote is kept.
+//! The evidence is a chain of causes: the tool's own words, how it ended, its command line, and the log with everything
+//! that it wrote.
 
 use std::error::Error;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::sanitize;
 use crate::tools::registry::{KnownCredentials, known_credentials};
 use crate::tools::{Cause, Subject, ToolTask, transcript};
 
-/// A tool that did not do what it was asked, or files of ours that it needed.
+/// A tool that failed, or a file of ours that it needed and that could not be used.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub(crate) enum ToolError {
     #[error(transparent)]
@@ -44,18 +44,18 @@ pub(crate) enum ToolError {
 #[derive(Debug)]
 pub(crate) struct ToolFailure {
     pub(crate) tool: &'static str,
-    /// The program that was to be started for it: a name, or a path.
+    /// The program that should have been started: a name or a path.
     pub(crate) program: PathBuf,
     pub(crate) stage: &'static str,
     pub(crate) subject: Subject,
-    /// A line for a shell.
+    /// The command line, quoted for a shell.
     pub(crate) command: String,
     pub(crate) orders: Orders,
-    /// Nothing if it did not end by itself, or was never started.
+    /// `None` if the tool did not end by itself, or was never started.
     pub(crate) status: Option<ExitStatus>,
-    /// The line of its standard error that decides, in plain text.
+    /// The line of the tool's standard error that decides, in plain text.
     pub(crate) said: Option<String>,
-    /// Where all of its standard error is.
+    /// The file with all of its standard error.
     pub(crate) log: Option<PathBuf>,
     pub(crate) cause: Cause,
     /// A login for the registry that was not sent, since the tool does not read it: its key, and its file.
@@ -63,12 +63,12 @@ pub(crate) struct ToolFailure {
     evidence: Option<Evidence>,
 }
 
-/// What a command says of how a registry is to be talked to, by skopeo's flags for either end of a copy.
+/// How a command line says that a registry is to be talked to, told from skopeo's flags for both ends of a copy.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     /// No credentials are to be sent.
     pub(crate) anonymous: bool,
-    /// Plain HTTP will do.
+    /// Plain HTTP is allowed.
     pub(crate) plain_http: bool,
     /// The file with logins that counts instead of the usual ones.
     pub(crate) logins: Option<PathBuf>,
@@ -91,7 +91,7 @@ impl Orders {
 }
 
 impl ToolError {
-    /// A tool that returned something else than 0.
+    /// The failure of a tool whose exit status is not 0.
     pub(crate) fn failed(task: &ToolTask, invocation: &Invocation, finished: &Finished) -> Self {
         let mut failure = ToolFailure::new(task, invocation, Cause::Failed);
         failure.status = Some(finished.status);
@@ -102,7 +102,7 @@ impl ToolError {
         failure.seal()
     }
 
-    /// A tool that could not be started, or did not end by itself.
+    /// The failure of a tool that could not be started, or did not end by itself.
     pub(crate) fn not_finished(task: &ToolTask, invocation: &Invocation, error: ProcessError) -> Self {
         let mut failure = ToolFailure::new(task, invocation, Cause::Failed);
         match error {
@@ -134,7 +134,7 @@ impl ToolError {
         failure.seal()
     }
 
-    /// A tool that returned 0 and yet did not do its work; `found` is the evidence.
+    /// The failure of a tool whose exit status is 0 and which did not do its work; `found` is the evidence.
     pub(crate) fn untrue(task: &ToolTask, invocation: &Invocation, cause: Cause, found: String) -> Self {
         let mut failure = ToolFailure::new(task, invocation, cause);
         let command = format!("`{}` ended with exit status 0 all the same", failure.command);
@@ -142,14 +142,14 @@ impl ToolError {
         Self::Tool(Box::new(failure))
     }
 
-    /// A question that came to nothing before the tool was asked, which would be by this invocation.
+    /// The failure of a question that came to nothing before the tool, which this invocation would run, was asked.
     pub(crate) fn unanswered(task: &ToolTask, invocation: &Invocation, cause: Cause, found: String) -> Self {
         let mut failure = ToolFailure::new(task, invocation, cause);
         failure.evidence = Some(Evidence::chain(vec![found]));
         Self::Tool(Box::new(failure))
     }
 
-    /// Why, unless it was a file of ours.
+    /// The cause; `None` if it was a file of ours.
     pub(crate) fn cause(&self) -> Option<&Cause> {
         match self {
             Self::Tool(failure) => Some(&failure.cause),
@@ -157,7 +157,7 @@ impl ToolError {
         }
     }
 
-    /// This failure with a cause that is better understood.
+    /// This failure with another cause, which tells more.
     pub(crate) fn because(mut self, cause: Cause) -> Self {
         if let Self::Tool(failure) = &mut self {
             failure.cause = cause;
@@ -165,12 +165,12 @@ impl ToolError {
         self
     }
 
-    /// This failure, noting how many tries there were.
+    /// This failure, with a note of how many tries there were.
     pub(crate) fn after(self, tries: u32) -> Self {
         if tries > 1 { self.preceded_by(format!("it was tried {tries} times")) } else { self }
     }
 
-    /// This failure. If the registry wanted a login, it names the login that the tool did not send, if there is one.
+    /// This failure. If the registry wanted a login, and there is one that the tool did not send, it is named.
     pub(crate) fn with_unread_login(mut self) -> Self {
         if let Self::Tool(failure) = &mut self
             && failure.cause == Cause::Unauthorised
@@ -191,7 +191,7 @@ impl ToolError {
         self
     }
 
-    /// This failure, blamed on another subject.
+    /// This failure, with another subject.
     pub(crate) fn about(mut self, subject: Subject) -> Self {
         if let Self::Tool(failure) = &mut self
             && let Some(said) = &failure.said
@@ -221,15 +221,15 @@ impl ToolFailure {
         }
     }
 
-    /// Takes in what the tool wrote, and keeps all of it in a file.
+    /// Takes in what the tool wrote, and keeps all of it in a log.
     fn hear(&mut self, stderr: &[u8], logs: &Path) {
         let text = transcript::clean(stderr);
         self.said = transcript::deciding_line(&text);
         self.log = self.keep(&text, logs);
     }
 
-    /// Writes the log. If that fails, the failure itself is reported all the more. Equal output goes to one file, so
-    /// that logs do not pile up.
+    /// Writes the log. If that fails, the tool's failure is reported without it. Equal output goes to one file, so that
+    /// logs do not pile up.
     fn keep(&self, text: &str, logs: &Path) -> Option<PathBuf> {
         if text.trim().is_empty() {
             return None;
@@ -258,7 +258,7 @@ impl ToolFailure {
         ToolError::Tool(Box::new(self))
     }
 
-    /// How it ended: by itself, by a signal, or by us when its time was over.
+    /// How the tool ended: by itself, by a signal, or by us when its time was over.
     fn end(&self) -> String {
         match self.status.map(|status| (status.code(), status.signal())) {
             Some((Some(code), _)) => format!("ended with exit status {code}"),
@@ -274,7 +274,7 @@ impl Error for ToolFailure {
     }
 }
 
-/// A line of the chain below the message.
+/// A line in the chain of causes below the message.
 #[derive(Debug)]
 struct Evidence {
     text: String,

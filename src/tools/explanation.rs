@@ -1,4 +1,4 @@
-//! The words of a failure: one plain line, a stable code and the next command for every [`Cause`].
+//! The words for a failure: a plain message, a stable code and the next command for every [`Cause`].
 
 use std::fmt::{self, Display};
 
@@ -143,7 +143,7 @@ fn code(cause: &Cause) -> &'static str {
 }
 
 impl ToolFailure {
-    /// The next thing to do.
+    /// The help: what to do next.
     fn advice(&self) -> Option<String> {
         let registry = self.registry();
         let login = self.login();
@@ -271,7 +271,7 @@ impl ToolFailure {
         Absence::of(self.tool, &self.program)
     }
 
-    /// The command that logs in, over plain HTTP where the tool was to take that.
+    /// The command that logs in. It has the flag for plain HTTP where the tool was allowed to use that.
     fn login(&self) -> String {
         format!("skopeo login {}{}", if self.orders.plain_http { "--tls-verify=false " } else { "" }, self.registry())
     }
@@ -288,12 +288,12 @@ impl ToolFailure {
         self.repository().map(Repository::path)
     }
 
-    /// True if it was the way to a proxy that failed, not the way to the registry.
+    /// True if the proxy could not be reached, and the registry was not asked.
     fn is_proxy(&self) -> bool {
         self.said.as_deref().is_some_and(|said| said.contains("proxyconnect"))
     }
 
-    /// A command that asks the registry for a sign of life.
+    /// A command that asks the registry whether it answers at all.
     fn ping(&self) -> String {
         let scheme = if self.repository().is_some_and(Repository::is_loopback) { "http" } else { "https" };
         let host = match self.registry() {

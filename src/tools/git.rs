@@ -1,5 +1,5 @@
-//! git, asked what is checked out. It takes no locks, so that asking changes nothing, and it starts no program that the
-//! repository names.
+//! git, asked about what is checked out. It takes no locks, so that asking changes nothing, and it starts no program
+//! that the repository names.
 //!
 //! A checkout brings `.git/config`, `.gitattributes` and hooks with it. What git could start because of them while it
 //! answers, and what is done about it:
@@ -23,10 +23,10 @@ use std::time::Duration;
 use crate::process::{Finished, Invocation, ProcessError};
 use crate::sanitize;
 
-/// How long a question may take: it looks at the files that are tracked.
+/// How long a question may take. git looks at every tracked file for some of them.
 const QUESTION: Duration = Duration::from_secs(60);
 
-/// What the repository's settings may not say. Those of the command line count before all files.
+/// Settings that the repository's own may not change: those of the command line win over all files.
 const SETTINGS: [&str; 13] = [
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
@@ -42,14 +42,14 @@ const SETTINGS: [&str; 13] = [
     "column.ui=never",
     "column.tag=never",
 ];
-/// How deep submodules are looked at.
+/// How deeply nested submodules are looked at.
 const MOST_NESTED: usize = 16;
 
 /// The git repository that a folder is in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Git<'a> {
     folder: &'a Path,
-    /// How many repositories this one is a submodule of.
+    /// How many repositories this repository is nested in as a submodule.
     depth: usize,
 }
 
@@ -95,7 +95,7 @@ impl<'a> Git<'a> {
         self.commit(&["rev-parse", "--verify", "--quiet", "HEAD"])
     }
 
-    /// As [`Git::sha`], as short as git makes it.
+    /// The commit as [`Git::sha`] gives it, as short as git makes it.
     pub(crate) fn short_sha(&self) -> Result<String, GitError> {
         self.commit(&["rev-parse", "--verify", "--quiet", "--short", "HEAD"])
     }
@@ -105,13 +105,13 @@ impl<'a> Git<'a> {
         let finished = self.ask(&["symbolic-ref", "--quiet", "--short", "HEAD"])?;
         match finished.status.code() {
             Some(0) => Ok(line(&finished.stdout)),
-            // Git's documented answer for a commit that is checked out by itself.
+            // git documents this answer for a commit that is checked out without a branch.
             Some(1) => Err(GitError::NoBranch),
             _ => Err(self.failed(&["symbolic-ref"], &finished)),
         }
     }
 
-    /// The tag of the commit; of several the highest version.
+    /// The tag of the commit; of several tags, the highest version.
     pub(crate) fn tag(&self) -> Result<Option<String>, GitError> {
         self.sha()?;
         let arguments = ["tag", "--points-at", "HEAD", "--sort=-version:refname"];
@@ -134,7 +134,7 @@ impl<'a> Git<'a> {
         Ok(line(&finished.stdout) + dirty)
     }
 
-    /// True if a tracked file differs from the commit, also one of a submodule.
+    /// True if a tracked file differs from the commit, in this repository or in a submodule.
     fn is_changed(&self) -> Result<bool, GitError> {
         let filters = self.filters()?;
         let filters = filters.iter().flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]);
@@ -155,8 +155,8 @@ impl<'a> Git<'a> {
         Ok(false)
     }
 
-    /// The settings that turn the repository's own filters off: by name, with what the user's or the machine's
-    /// settings say instead. Nothing is started for this question.
+    /// The settings that turn the repository's own filters off: by name, with the value that the user's or the
+    /// machine's settings have instead. No filter is started for this question.
     fn filters(&self) -> Result<BTreeMap<String, String>, GitError> {
         let question = ["config", "--list", "--show-scope", "-z"];
         let finished = self.ask(&question)?;
@@ -185,7 +185,8 @@ impl<'a> Git<'a> {
         }
         let top = Path::new(OsStr::from_bytes(top.stdout.trim_ascii_end()));
         let folders = paths.into_iter().map(|path| top.join(OsStr::from_bytes(path)));
-        // One that is not checked out is empty; git would take it for a folder of the repository around it.
+        // The folder of a submodule that is not checked out is empty, and git would take it for a folder of the
+        // repository around it.
         Ok(folders.filter(|folder| folder.join(".git").symlink_metadata().is_ok()).collect())
     }
 
@@ -208,7 +209,7 @@ impl<'a> Git<'a> {
             .variable("LC_ALL", "C")
             .limit(QUESTION);
         if self.depth == 0 {
-            // In a hook also the index of the commit that is being made, and where its objects are.
+            // In a hook these also name the index of the commit that is being made, and where its objects are.
             let index = ["GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"];
             invocation = invocation.inherit(["GIT_DIR", "GIT_WORK_TREE"]).inherit(index);
         }
@@ -270,7 +271,7 @@ mod tools_tests;
 mod tests {
     use super::*;
 
-    /// git-lfs and its like are set up in the user's own settings, and go on to count.
+    /// git-lfs and similar filters are set up in the user's own settings, which go on to count.
     #[test]
     fn filters_of_the_user_stay() {
         let listed = "system\0filter.a.clean\nold\0global\0filter.a.clean\ngood\0global\0filter.a.required\0\

@@ -1,7 +1,7 @@
 //! The tools that move bytes and start containers, each behind a thin wrapper.
 //!
-//! Everything that runs goes through [`process`](crate::process): arguments as a list, an explicit environment,
-//! output drained while the tool runs, a time limit, and an end that leaves nothing behind.
+//! Every tool runs through [`process`](crate::process): arguments as a list, an explicit environment, output that is
+//! read while the tool runs, a time limit, and an end that leaves no process behind.
 
 mod call;
 pub(crate) mod cause;

@@ -1,4 +1,4 @@
-//! A tool's program that is missing: what named it, and what to do.
+//! The program of a tool is missing: which setting named it, and what to do.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub(crate) struct Absence<'a> {
 }
 
 impl<'a> Absence<'a> {
-    /// Of the tool as its package is called, and the program that should have been started for it.
+    /// `tool` is what its package is called, and `program` what should have been started.
     pub(crate) fn of(tool: &'a str, program: &'a Path) -> Self {
         let said = std::env::var_os(variable(tool));
         let named = match said.is_some_and(|said| said == program.as_os_str()) {
@@ -35,7 +35,7 @@ impl<'a> Absence<'a> {
         Self { tool, program, named }
     }
 
-    /// What is wrong, to stand behind "umoci is needed, and …".
+    /// What is wrong, in words that follow "umoci is needed, and …".
     pub(crate) fn state(&self) -> String {
         let place = if is_path(self.program) { "there is no such file" } else { "it is not on `PATH`" };
         let program = self.program.display();
@@ -46,7 +46,7 @@ impl<'a> Absence<'a> {
         }
     }
 
-    /// What to do. `what` is "install it" or the like, for a tool that no setting names.
+    /// What to do. `what` is "install it" or similar, for a tool that no setting names.
     pub(crate) fn advice(&self, what: &str) -> String {
         let Self { tool, .. } = self;
         let variable = variable(tool);
@@ -67,12 +67,12 @@ impl<'a> Absence<'a> {
     }
 }
 
-/// crun is named where runc is.
+/// How the tool is called in messages: crun is named where runc is.
 fn key(tool: &str) -> &str {
     if tool == "crun" { "runc" } else { tool }
 }
 
-/// The variable that says which program a tool is.
+/// The variable that names the program of a tool.
 pub(super) fn variable(tool: &str) -> String {
     format!("OCI_{}", key(tool).to_uppercase())
 }

@@ -1,4 +1,4 @@
-//! runc, which starts containers; crun may stand in.
+//! runc, which starts containers; crun can take its place.
 //!
 //! Its state is in a folder of `oci`'s own, since other programs use its default folder too. Its log tells whether runc
 //! or the container failed; the exit status alone does not.
@@ -15,14 +15,14 @@ use crate::process::{Finished, Invocation, ProcessError};
 
 /// Where cgroups are.
 const CGROUPS: &str = "/sys/fs/cgroup";
-/// What runc calls a container's first process until that executes its program.
+/// The name that a container's first process has until it executes its program.
 const BEGINNING: &str = "runc:[";
 /// How long the removal of a container may take.
 const REMOVAL: Duration = Duration::from_secs(20);
 /// How long a question about the version may take.
 const QUESTION: Duration = Duration::from_secs(10);
 
-/// Which of the programs it is, and they are not all alike.
+/// Which program it is; the two differ in some things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Runtime {
@@ -31,13 +31,13 @@ pub(crate) enum Runtime {
 }
 
 impl Runtime {
-    /// False for crun, which takes no cgroups of both versions together: it is shown those of the first version alone.
+    /// False for crun, which cannot use cgroups of both versions together, and is shown those of version 1 only.
     pub(crate) fn takes_all_cgroups(self) -> bool {
         self == Self::Runc
     }
 
-    /// True if a container can be shown its own cgroup, which tells programs their limits. crun cannot mount it, since
-    /// it is not shown all cgroups of the machine.
+    /// True if a container can be shown its own cgroup, from which programs read their limits. crun cannot mount it,
+    /// since crun is not shown all cgroups of the machine.
     pub(crate) fn shows_cgroup(self) -> bool {
         self == Self::Runc
     }
@@ -47,7 +47,7 @@ impl Runtime {
         self == Self::Runc
     }
 
-    /// Asks the program, by `--version`; one that does not answer is taken for runc, and fails later.
+    /// Asks the program, by `--version`. A program that does not answer is taken for runc, and fails later.
     pub(crate) fn ask(program: &Path) -> Self {
         match version_question(program).capture() {
             Ok(printed) if printed.stdout.starts_with(b"crun") => Self::Crun,
@@ -73,39 +73,39 @@ pub(crate) struct Runc {
 /// Which standard streams a container has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Streams {
-    /// Ours.
+    /// Our own streams.
     Ours,
     /// Nothing to read, and our standard error to write on.
     Log,
 }
 
 impl Runc {
-    /// `state` is created when it is needed.
+    /// `state` is the state folder, which is created when it is needed.
     pub(crate) fn new(program: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
         Self { program: program.into(), state: state.into(), without_cgroups: false }
     }
 
-    /// Has crun make no cgroup. runc makes none by itself where it may not; crun has to be told.
+    /// Makes crun create no cgroup. runc creates none by itself where it may not; crun has to be told.
     pub(crate) fn without_cgroups(mut self, without: bool) -> Self {
         self.without_cgroups = without;
         self
     }
 
-    /// Whether the container that it knows is crun's: each writes its state in its own way.
+    /// True if the container that the state folder has is crun's. Each program writes its state in its own way.
     pub(crate) fn is_of_crun(&self, identifier: &str) -> bool {
         self.state.join(identifier).join("status").exists()
     }
 
-    /// Whether it knows a container.
+    /// True if the state folder has a container.
     pub(crate) fn has_state(&self, identifier: &str) -> bool {
         self.state.join(identifier).exists()
     }
 
-    /// Runs a bundle in our place, to its end.
+    /// Runs a bundle in place of this process, to its end.
     ///
-    /// We must be in a sandbox ([`crate::process::Namespaces::sandbox`]): runc becomes the first process
-    /// of its PID namespace, so that nothing of the container outlives it. What runc itself failed at
-    /// is in `log` afterwards ([`last_error`]). `started` is a file that runc writes.
+    /// This process must be in a sandbox ([`crate::process::Namespaces::sandbox`]): runc becomes the first process of
+    /// its PID namespace, so that nothing of the container outlives it. If runc itself fails, the reason is in `log`
+    /// afterwards ([`last_error`]). `started` is a file that runc writes.
     pub(crate) fn run(
         &self,
         bundle: &Path,
@@ -131,7 +131,8 @@ impl Runc {
         }
     }
 
-    /// Ends a container if it lives, and removes its state and its cgroups. None of that name is no error.
+    /// Ends a container if it lives, and removes its state and its cgroups. That there is no such container is no
+    /// error.
     pub(crate) fn delete(&self, identifier: &str) -> Result<Finished, ProcessError> {
         self.deletion(identifier).limit(REMOVAL).despite_interrupts().capture()
     }
@@ -145,8 +146,8 @@ impl Runc {
         self.invocation().arguments(["delete", "--force", identifier])
     }
 
-    /// Removes the cgroups of a dead container that runc knows nothing of: it makes them before it notes that it
-    /// did. On `Ok` there are none.
+    /// Removes the cgroups of a dead container that runc has no record of: runc makes cgroups before it records the
+    /// container. On `Ok` there are none.
     pub(crate) fn remove_cgroups(identifier: &str) -> io::Result<()> {
         remove_folders(Path::new(CGROUPS), OsStr::new(identifier))
     }
@@ -157,9 +158,9 @@ impl Runc {
     }
 }
 
-/// Removes the empty folders of this name, however deep, and the empty ones in them.
+/// Removes the empty folders of this name, however deep, and the empty folders in them.
 fn remove_folders(folder: &Path, name: &OsStr) -> io::Result<()> {
-    // What may not be read or is gone by now has none of ours.
+    // A folder that may not be read, or is gone by now, has no cgroup of ours.
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
@@ -173,7 +174,7 @@ fn remove_folders(folder: &Path, name: &OsStr) -> io::Result<()> {
     Ok(())
 }
 
-/// A cgroup is removed as a folder of folders is, though there are files in it.
+/// A cgroup is removed as a folder that only holds folders is, although it also has files.
 fn remove_empty(folder: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -186,15 +187,15 @@ fn remove_empty(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether the container's first process, whose ID runc wrote to this file, is the program by now: before,
-/// it is runc's own, which takes signals for itself. `/proc` must show the container's PID namespace.
+/// True if the container's first process, whose ID runc wrote to this file, already executes its program. Before, it
+/// executes runc, which takes signals for itself. `/proc` must show the container's PID namespace.
 fn has_begun(started: &Path) -> bool {
     let Ok(process) = std::fs::read_to_string(started) else { return false };
     let name = std::fs::read_to_string(format!("/proc/{}/comm", process.trim()));
     !name.is_ok_and(|name| name.starts_with(BEGINNING))
 }
 
-/// The last error in a log of runc; `None` if it failed at nothing.
+/// The last error in a log of runc; `None` if there is none.
 pub(crate) fn last_error(log: &Path) -> Option<String> {
     #[derive(Deserialize)]
     struct Entry {

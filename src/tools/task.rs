@@ -5,12 +5,12 @@ use std::path::Path;
 
 use crate::model::{Reference, Repository};
 
-/// What a tool is at work on.
+/// What a tool works on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     Image(Reference),
     Repository(Repository),
-    /// As it is to be shown.
+    /// The name to show for it.
     Other(String),
 }
 
@@ -44,9 +44,9 @@ impl fmt::Display for Subject {
 pub(crate) struct ToolTask<'a> {
     /// The tool as people know it, and as its package is called.
     pub(crate) tool: &'static str,
-    /// The verb that the error uses: `resolve`, `fetch`, `push`.
+    /// The verb in the error: `resolve`, `fetch`, `push`.
     pub(crate) stage: &'static str,
     pub(crate) subject: Subject,
-    /// The folder that keeps the whole output of what failed.
+    /// The folder for logs, with the whole output of calls that failed.
     pub(crate) logs: &'a Path,
 }

@@ -1,12 +1,12 @@
-//! What a tool wrote on standard error, made fit to be shown: which line decides, in plain text.
+//! A tool's standard error, made fit to be shown: the line that decides, in plain text.
 //!
 //! The Go tools log as `time="…" level=fatal msg="…"` with the message quoted as Go quotes strings, or as `FATA[0000]
-//! …`; umoci marks an error with `⨯`. Before it there may be warnings and retries. What is foreign is stripped of
-//! escapes, and what may be secret is struck out: it is in URLs, as credentials and in queries.
+//! …`; umoci marks an error with `⨯`. Warnings and notes about retries may come before it. Escape sequences are
+//! removed, and secrets are struck out: URLs hold them as credentials and in queries.
 
 use crate::{sanitize, secrets};
 
-/// The deciding line: the last fatal one, else the last error, else the last one. Nothing if it is empty.
+/// The deciding line: the last fatal one, else the last error, else the last line. `None` if there is no line.
 pub(crate) fn deciding_line(stderr: &str) -> Option<String> {
     let lines: Vec<Line> = stderr.lines().map(Line::parse).filter(|line| !line.text.trim().is_empty()).collect();
     let gravest = lines.iter().map(|line| line.level).max()?;
@@ -36,7 +36,7 @@ struct Line {
 impl Line {
     fn parse(line: &str) -> Self {
         let Some((level, text)) = fields(line).or_else(|| prefixed(line)).or_else(|| marked(line)) else {
-            // A Go program that crashes says so first, and then where, at length.
+            // A Go program that crashes first says why, and then prints a long trace.
             let crashed = line.starts_with("panic: ") || line.starts_with("fatal error: ");
             return Self { level: if crashed { Level::Fatal } else { Level::Other }, text: line.to_owned() };
         };
@@ -84,7 +84,7 @@ fn unquote(quoted: &str) -> String {
             '"' => break,
             '\\' => match characters.next() {
                 Some('n' | 't' | 'r') => text.push(' '),
-                // Bytes that are no text, and control characters: nothing worth showing.
+                // Bytes that are no text, and control characters, are not worth showing.
                 Some('x') => skip(&mut characters, 2),
                 Some('u') => skip(&mut characters, 4),
                 Some('U') => skip(&mut characters, 8),
@@ -101,8 +101,8 @@ fn skip(characters: &mut std::str::Chars<'_>, count: usize) {
     characters.by_ref().take(count).for_each(drop);
 }
 
-/// Takes credentials and queries out of URLs: upload sessions (`?_state=…`) and signed addresses of
-/// blobs (`?X-Amz-Signature=…`) are as good as a password while they last.
+/// Removes credentials and queries from URLs: upload sessions (`?_state=…`) and signed addresses of blobs
+/// (`?X-Amz-Signature=…`) are as good as a password while they last.
 fn strike_out_urls(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -121,7 +121,7 @@ fn strike_out_urls(text: &str) -> String {
             None => url,
         };
         match address.split_once('?') {
-            // What stands behind a query ends in the message's own colon.
+            // A URL in a message may be followed by the message's own colon.
             Some((address, query)) => {
                 clean.push_str(address);
                 clean.push_str(if query.ends_with(':') { "?…:" } else { "?…" });

@@ -1,12 +1,12 @@
 //! umoci, which unpacks images.
 //!
-//! It is given a private OCI layout each time, because it locks none and leaves files in it, and the
-//! image's layers alone, because it reads neither indexes nor Docker's media types. It is only given layers that
-//! version 0.4.7 reads: plain ones and those compressed with gzip.
+//! umoci is given a private OCI layout each time, because it locks none and leaves files in it. The layout has the
+//! image's layers only, because umoci reads neither indexes nor Docker's media types. Every layer is one that version
+//! 0.4.7 reads: uncompressed, or compressed with gzip.
 //!
-//! It is started in the folder that it works in and given names in there. For every entry of a layer it
-//! looks at each folder on the way several times, and the kernel walks the whole path each time: from the
-//! root of the machine that takes longer than making the files.
+//! umoci is started in the folder that it works in, and given names in there. For every entry of a layer it looks at
+//! each folder on the way several times, and each time the kernel walks the whole path. From the root of the machine
+//! this would take longer than making the files.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ const TOOL: &str = "umoci";
 #[derive(Clone, Debug)]
 pub(crate) struct Umoci {
     program: PathBuf,
-    /// The whole output of calls that failed.
+    /// The folder for logs of calls that failed.
     logs: PathBuf,
 }
 
@@ -32,7 +32,7 @@ impl Umoci {
     /// Unpacks an image of a layout into a folder that does not exist yet, with the IDs of `map`. Layout and
     /// tree are names in `folder`.
     ///
-    /// It is ended before the disk is full. umoci checks the layers against the configuration's diff IDs. A failed one
+    /// umoci is ended before the disk is full. It checks the layers against the diff IDs of the config. If it fails, it
     /// leaves a part of the tree behind. `subject` is what errors call the image.
     pub(crate) fn unpack(
         &self,
@@ -45,7 +45,7 @@ impl Umoci {
         let image = format!("{layout}:{tag}");
         let mut invocation = Invocation::new(&self.program).folder(folder);
         invocation = invocation.arguments(["raw", "unpack", "--image"]).argument(image);
-        // With one ID nothing can be chowned; umoci then notes owners in an attribute.
+        // With only one ID, owners cannot be set, and umoci notes them in an attribute.
         if matches!(map, IdMap::Single { .. }) {
             invocation = invocation.argument("--rootless");
         }

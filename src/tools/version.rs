@@ -1,4 +1,5 @@
-//! A tool's version, as its `--version` prints it: what is too old is said so instead of failing oddly.
+//! A tool's version, as its `--version` prints it. A tool that is too old is reported as such, instead of failing
+//! oddly.
 
 use std::fmt;
 

@@ -9,7 +9,7 @@ use super::{Git, GitError};
 impl Git<'_> {
     /// The top folder of the working tree.
     pub(crate) fn top(&self) -> Result<PathBuf, GitError> {
-        // Given `GIT_DIR` alone, as in the hooks of a linked working tree, git would name the current folder.
+        // If only `GIT_DIR` is set, as in the hooks of a linked working tree, git would name the current folder.
         if std::env::var_os("GIT_DIR").is_some()
             && std::env::var_os("GIT_WORK_TREE").is_none()
             && let Some(top) = self.folder.ancestors().find(|folder| folder.join(".git").exists())
@@ -29,8 +29,8 @@ impl Git<'_> {
         self.differing("--cached")
     }
 
-    /// The paths that `to` changes since it and `from` parted, from the top of the working tree. Two commits without a
-    /// common ancestor are compared with each other.
+    /// The paths that `to` changes since its common ancestor with `from`, from the top of the working tree. Two commits
+    /// without a common ancestor are compared with each other.
     pub(crate) fn changed_between(&self, from: &str, to: &str) -> Result<Vec<PathBuf>, GitError> {
         self.differing(&format!("{from}...{to}")).or_else(|_| self.differing(&format!("{from}..{to}")))
     }
@@ -59,7 +59,7 @@ impl Git<'_> {
     }
 }
 
-/// Paths that end with NUL each.
+/// Paths, each of which ends with NUL.
 fn paths(output: &[u8]) -> Vec<PathBuf> {
     let names = output.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     names.map(|name| Path::new(OsStr::from_bytes(name)).to_owned()).collect()

@@ -12,7 +12,7 @@ use crate::secrets;
 /// How large the answer with a token may be.
 const LARGEST_ANSWER: u64 = 1 << 20;
 
-/// `WWW-Authenticate`, as far as it is understood.
+/// The header `WWW-Authenticate`, as far as it is understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
     Basic,
@@ -20,7 +20,7 @@ pub(super) enum Challenge {
 }
 
 impl Challenge {
-    /// Nothing if it is of another kind.
+    /// `None` if it is of another kind.
     pub(super) fn parse(header: &str) -> Option<Self> {
         let (kind, rest) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));
         if kind.eq_ignore_ascii_case("basic") {
@@ -59,7 +59,7 @@ fn parameters(mut rest: &str) -> Option<Vec<(String, String)>> {
     }
 }
 
-/// A value up to its closing quote, and what is behind that.
+/// A value up to its closing quote, and the text behind it.
 fn unquoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices();

@@ -25,7 +25,7 @@ use crate::model::Repository;
 
 /// How many connections are kept: as many as there are questions at once.
 const CONNECTIONS: usize = 32;
-/// How often an answer may be elsewhere.
+/// How many redirects are followed.
 const REDIRECTS: u32 = 5;
 const NAME: &str = concat!("oci/", env!("CARGO_PKG_VERSION"));
 const REGISTRIES: &str = "containers/registries.conf";
@@ -99,7 +99,7 @@ pub(super) fn server(registry: &str) -> &str {
     }
 }
 
-/// True for a URL that never leaves this machine.
+/// True for a URL whose server is this machine.
 pub(super) fn is_loopback(url: &str) -> bool {
     let host = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
     host.is_some_and(|host| Repository::parse(&format!("{host}/any")).is_ok_and(|any| any.is_loopback()))
@@ -113,7 +113,7 @@ pub(super) struct Server {
     pub(super) is_https: bool,
 }
 
-/// `None` for what is no URL of a web server.
+/// `None` if it is no URL of a web server.
 pub(super) fn server_of(url: &str) -> Option<Server> {
     let url = url.parse::<ureq::http::Uri>().ok()?;
     let is_https = match url.scheme_str()? {
@@ -148,7 +148,7 @@ fn has_plain_settings(home: &Path) -> bool {
     })
 }
 
-/// True for a `registries.conf` that only says how short names are completed, which there are none of here.
+/// True for a `registries.conf` that only says how short names are completed; `oci` has no short names.
 fn is_plain(text: &str) -> bool {
     const HARMLESS: [&str; 3] = ["unqualified-search-registries", "short-name-mode", "aliases"];
     text.parse::<DocumentMut>().is_ok_and(|table| table.iter().all(|(key, _)| HARMLESS.contains(&key)))
@@ -165,7 +165,7 @@ fn certificates(registry: &str, access: &Access, home: &Path) -> Option<PathBuf>
     access.certificates.clone().or(found)
 }
 
-/// The authorities of a folder; nothing if there is more to it than that.
+/// The authorities of a folder; `None` if the folder has anything but authorities.
 fn trusted(folder: &Option<PathBuf>) -> Option<Vec<Certificate<'static>>> {
     let mut found = Vec::new();
     let Some(folder) = folder else { return Some(found) };

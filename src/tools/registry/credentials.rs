@@ -1,8 +1,8 @@
-//! Credentials, from the files in which skopeo looks for them, in its order.
+//! Credentials, read from the files in which skopeo looks for them, in its order.
 //!
-//! Only what stands in the files themselves is understood here. A helper program, a token of another kind,
-//! a file that cannot be read, or one place more than the versions of skopeo agree on: for all of that
-//! skopeo is asked.
+//! Only credentials that stand in the files themselves are understood here. skopeo is asked wherever there is more: a
+//! helper program, a token of another kind, a file that cannot be read, or a place that only some versions of skopeo
+//! read.
 //!
 //! ```text
 //! the file that was named, else $REGISTRY_AUTH_FILE, else one of
@@ -36,7 +36,7 @@ impl Basic {
     }
 }
 
-/// Something that only skopeo understands.
+/// Credentials that only skopeo understands.
 #[derive(Debug)]
 pub(super) struct NotUnderstood;
 
@@ -77,7 +77,7 @@ impl Places {
         Self { named, files: files.into_iter().flatten().collect(), legacy: in_home(".dockercfg") }
     }
 
-    /// What this repository of the registry is to be asked with, if anything.
+    /// The credentials for this repository of the registry, if there are any.
     pub(super) fn find(&self, registry: &str, repository: &str) -> Result<Option<Basic>, NotUnderstood> {
         if let Some(found) = self.named.iter().find_map(|path| File::read(path).lookup(registry, repository)) {
             return found.map(Some);
@@ -231,7 +231,7 @@ struct Content {
     cred_helpers: Option<BTreeMap<String, serde_json::Value>>,
 }
 
-/// What a file has; nothing if it is not understood. One that is not there has nothing in it.
+/// The credentials in a file; `None` if they are not understood. A file that does not exist has none.
 struct File(Option<Content>);
 
 impl File {
@@ -251,7 +251,7 @@ impl File {
         }
     }
 
-    /// Nothing if the next file is to be asked.
+    /// `None` if the next file is to be asked.
     fn lookup(&self, registry: &str, repository: &str) -> Option<Result<Basic, NotUnderstood>> {
         let Some(content) = &self.0 else { return Some(Err(NotUnderstood)) };
         if content.cred_helpers.as_ref().is_some_and(|helpers| helpers.contains_key(registry)) {
@@ -285,7 +285,7 @@ fn entry<'a>(auths: &'a BTreeMap<String, Entry>, registry: &str, repository: &st
     auths.iter().find(|(name, _)| normal(name) == wanted).map(|(_, entry)| entry)
 }
 
-/// The host that a key of old means, which was a URL.
+/// The host in an old key, which was a URL.
 fn normal(key: &str) -> &str {
     let key = key.strip_prefix("http://").or_else(|| key.strip_prefix("https://")).unwrap_or(key);
     match key.split('/').next().unwrap_or(key) {
@@ -409,7 +409,7 @@ mod tests {
         for (from, expected) in [(0, "run="), (1, "config="), (2, "docker="), (3, "old="), (4, "-")] {
             finds(&all[from..], None, "r.example.com/a", expected);
         }
-        // A file that was named comes first; whether the others count then depends on skopeo's version.
+        // A file that was named comes first. Whether the others count then depends on skopeo's version.
         let named = ("mine.json", r#"{"auths": {"s.example.com": {"auth": "mine="}}}"#);
         finds(&[named, all[2]], Some("mine.json"), "s.example.com/a", "mine=");
         finds(&[named, all[2]], Some("mine.json"), "r.example.com/a", "?");

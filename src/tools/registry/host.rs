@@ -25,9 +25,9 @@ use crate::fs;
 use crate::model::document::media_type;
 use crate::model::{Reference, Repository};
 
-/// How large a document may be: what skopeo and the registries themselves take, too.
+/// The most bytes of a document: skopeo and the registries themselves have this limit, too.
 const LARGEST_DOCUMENT: u64 = 4 << 20;
-/// A blob that comes with fewer bytes a second than this is given up.
+/// The fewest bytes a second of a blob's download. A slower one is given up.
 const SLOWEST: u64 = 20_000;
 const CONTENT_DIGEST: &str = "docker-content-digest";
 
@@ -35,9 +35,9 @@ const CONTENT_DIGEST: &str = "docker-content-digest";
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
-    /// What it says that the digest is.
+    /// The digest in the header of the answer.
     pub(super) digest: Option<String>,
-    /// Empty if there were too many.
+    /// The body; empty if it was too long.
     pub(super) bytes: Vec<u8>,
     challenge: Option<Challenge>,
 }
@@ -63,7 +63,7 @@ type Sessions = BTreeMap<(String, &'static str), Arc<Mutex<Session>>>;
 
 /// A registry.
 pub(super) struct Host {
-    /// One of its repositories.
+    /// One of the registry's repositories, for the questions that need one.
     repository: Repository,
     access: Access,
     /// The registries, as `host[:port]`, of which the user says that they need no certificate.
@@ -81,7 +81,7 @@ pub(super) struct Host {
     lost: AtomicBool,
 }
 
-/// Without its secrets.
+/// Shows it without its secrets.
 impl fmt::Debug for Host {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Host").field("registry", &self.repository.registry()).finish_non_exhaustive()
@@ -109,7 +109,7 @@ impl Host {
         }
     }
 
-    /// True if it is not to be asked any more.
+    /// True if the registry is not to be asked any more.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
@@ -161,7 +161,7 @@ impl Host {
         }
         let after = {
             let mut session = lock(&session);
-            // Another question may have brought it meanwhile.
+            // Another question may have got the login meanwhile.
             if *session == before {
                 *session = match &reply.challenge {
                     Some(challenge) => self.introduce(scheme, challenge, request)?,
@@ -319,7 +319,7 @@ impl Host {
     }
 }
 
-/// What a registry may answer with: else it may convert what it has, and the digest would be another.
+/// The media types that a registry may answer with. Without them it may convert the document, which changes its digest.
 const ACCEPTED: [&str; 4] =
     [media_type::INDEX, media_type::MANIFEST, media_type::DOCKER_LIST, media_type::DOCKER_MANIFEST];
 

@@ -45,13 +45,13 @@ use request::{Kind, Method, Request};
 /// How long a shortcut may take. A registry that is slower is not broken, but a shortcut saves no time there.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How much of a registry's words is shown, in bytes.
+/// How much of a registry's message is shown, in bytes.
 const LONGEST_WORDS: usize = 1000;
 
 /// How a registry is to be talked to; paths are absolute.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Access {
-    /// Plain HTTP or any certificate will do; for loopback addresses they always do.
+    /// Plain HTTP and any certificate are accepted. For loopback addresses they always are.
     pub(crate) insecure: bool,
     /// It is insecure because a project says so, and the user's own settings do not: no credentials are sent, unless
     /// the registry is on this machine.
@@ -62,7 +62,7 @@ pub(crate) struct Access {
     pub(crate) certificates: Option<PathBuf>,
     /// The file with the credentials, instead of where skopeo looks by itself.
     pub(crate) credentials: Option<PathBuf>,
-    /// Asked first, in this order, for what is read; each as its own registry's settings say.
+    /// The mirrors, which are asked first, in this order; each by its own registry's settings.
     pub(crate) mirrors: Vec<RegistryMirror>,
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct Client {
     limit: Duration,
     /// The registries, as `host[:port]`, of which the user says that they need no certificate.
     insecure: Arc<BTreeSet<String>>,
-    /// By registry, and whether credentials stay out of it.
+    /// The hosts, by registry and by whether credentials stay out of it.
     hosts: Mutex<BTreeMap<(String, bool), Arc<Host>>>,
 }
 
@@ -97,8 +97,8 @@ impl Client {
         Self { limit, insecure: Arc::new(insecure), hosts: Mutex::default() }
     }
 
-    /// The exact bytes of the manifest or index (OCI distribution spec, "Pulling manifests"). Those of a
-    /// digest have it; those of a tag have the digest that the registry says, if it does, and are a document.
+    /// The exact bytes of the manifest or index (OCI distribution spec, "Pulling manifests"). For a digest, the bytes
+    /// have it. For a tag, they have the digest that the registry states, if it states one, and are a document.
     pub(crate) fn manifest(&self, reference: &Reference, access: &Access) -> Answer {
         let wanted = match reference {
             Reference::Tag(..) => None,
@@ -153,8 +153,8 @@ impl Client {
         Err(Some(Cause::Interrupted))
     }
 
-    /// Puts an index under a tag or its digest; what it names has to be there. `None` if there is no plain answer;
-    /// else the error has what the registry answered, in words, too.
+    /// Puts an index under a tag or its digest. Everything that the index names has to be there. `None` means that there
+    /// is no plain answer. An error has its cause, and the registry's own words.
     pub(crate) fn put_index(
         &self,
         reference: &Reference,
@@ -267,7 +267,7 @@ impl Client {
     }
 }
 
-/// What a status says of a registry that may do better a moment later.
+/// What a status says about a registry that may answer better a moment later.
 fn fault(status: u16) -> Option<Cause> {
     let cause = match status {
         429 => Cause::RateLimited,

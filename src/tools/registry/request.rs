@@ -1,4 +1,4 @@
-//! The requests of the distribution spec that are made in process, each as it stands in its first line.
+//! The requests of the distribution spec that are made in process.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub(super) enum Kind {
     Blob,
 }
 
-/// One request of the distribution spec, as it stands in its first line.
+/// One request of the distribution spec, as its first line says it.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) method: Method,
@@ -27,7 +27,7 @@ pub(super) struct Request {
     pub(super) repository: String,
     /// A tag or a digest.
     pub(super) name: String,
-    /// What is put there, with its media type.
+    /// The content to put, with its media type.
     pub(super) body: Option<(String, Vec<u8>)>,
 }
 
@@ -46,7 +46,7 @@ impl Request {
         Self { body, ..Self::new(Method::Put, Kind::Manifest, reference) }
     }
 
-    /// What a token has to allow.
+    /// What a token has to allow for this request.
     pub(super) fn actions(&self) -> &'static str {
         if self.method == Method::Put { "pull,push" } else { "pull" }
     }

@@ -1,9 +1,9 @@
-//! Copying images: from a layout to a registry, and between two. For bringing them here there is
-//! [`fetch`](super::fetch).
+//! Copies images: from a layout to a registry, and from one registry to another. [`fetch`](super::fetch) brings images
+//! from a registry to this machine.
 //!
-//! skopeo takes everything behind the first `:` of a layout's path for a tag. It is therefore started in
-//! the layout's folder and given a relative path there, so that any path will do. All others that it is
-//! given must be absolute.
+//! skopeo takes everything behind the first `:` of a layout's path for a tag. So it is started in the layout's folder
+//! and given a relative path there, and the folder may have any path. All other paths that it is given must be
+//! absolute.
 
 use std::path::Path;
 
@@ -26,9 +26,9 @@ pub(crate) struct LayoutImage<'a> {
 }
 
 impl Skopeo {
-    /// Uploads an image, or an index, if its bytes are given, with every image in it, and gives the digest that it has
-    /// there. Blobs that the destination has need not be in the layout. Its manifests must be OCI's: of a
-    /// Docker image in a layout skopeo says that it is not there.
+    /// Uploads an image or, if `index` has its bytes, an index with every image in it. Returns the digest that it has
+    /// in the registry. Blobs that the destination has need not be in the layout. The manifests must be OCI's: skopeo
+    /// does not find a Docker image in a layout.
     ///
     /// The tag moves last, and only if everything else is there.
     pub(crate) fn push(
@@ -52,8 +52,8 @@ impl Skopeo {
         }
     }
 
-    /// Puts an index that the registry did not take from skopeo, whose `error` hides why. Everything that the index
-    /// names is there: skopeo puts it last. It is put again if what went wrong may pass.
+    /// Puts an index that the registry refused when skopeo sent it; skopeo's `error` hides the reason. Everything that
+    /// the index names is already there, since skopeo puts the index last. It is put again if the fault may pass.
     fn put_index(
         &self,
         index: &[u8],
@@ -75,8 +75,8 @@ impl Skopeo {
         Ok(Digest::of(index))
     }
 
-    /// Copies an image, or with `all` an index and every image in it, from registry to registry, and
-    /// gives the digest that it has there.
+    /// Copies an image or, with `all`, an index and every image in it, from one registry to another. Returns the digest
+    /// that it has there.
     #[cfg_attr(not(all(test, feature = "tools-tests")), expect(dead_code, reason = "`oci mirror` is not there yet"))]
     pub(crate) fn mirror(
         &self,
@@ -99,7 +99,7 @@ impl Skopeo {
         })
     }
 
-    /// Copies to a registry, where `sides` are the registries of the copy; the digest comes from the digest file, never
+    /// Copies to a registry; `sides` are the registries of the copy. The digest is read from the digest file, never
     /// from what skopeo prints.
     fn publish(
         &self,
@@ -121,7 +121,7 @@ impl Skopeo {
             self.admit(&task, &invocation, image.repository(), access)?;
         }
         self.run(&task, &invocation).map_err(|error| match error.cause() {
-            // It is not the tag that is missing where one is made.
+            // A push makes its tag, so a missing tag is not the cause.
             Some(Cause::TagNotFound { .. } | Cause::DigestNotFound) => error.because(Cause::NoSuchRepository),
             _ => error,
         })?;
@@ -138,8 +138,8 @@ impl Skopeo {
         }
     }
 
-    /// `copy`, quiet, and without the right to change a digest: left to itself skopeo compresses layers
-    /// that are not, and swaps others for equivalent ones.
+    /// `copy`, quiet, and forbidden to change a digest: skopeo would otherwise compress layers that are not compressed,
+    /// and swap others for equivalent ones.
     pub(super) fn copy(&self) -> Invocation {
         self.copy_by(self.command())
     }
@@ -151,15 +151,14 @@ impl Skopeo {
     }
 }
 
-/// True if the registry refused an index. skopeo offers it as a Docker list next, and what it says is why that cannot
-/// be.
+/// True if the registry refused an index. skopeo then offers it as a Docker list, and its words say why that cannot be.
 fn hides_refusal(error: &ToolError) -> bool {
     matches!(error, ToolError::Tool(failure) if failure.said.as_deref().is_some_and(|said| {
         said.contains("Manifest list must be converted to type") || said.contains("Uploading manifest list failed")
     }))
 }
 
-/// True if it was the reading end of a copy that failed.
+/// True if the registry that a copy reads from failed.
 fn is_about_source(said: &str) -> bool {
     ["initializing source", "reading manifest", "reading blob", "fetching blob", "during read"]
         .iter()

@@ -1,20 +1,20 @@
-//! Bringing an image's blobs from a registry into a private folder.
+//! Fetches an image's blobs from a registry into a private folder.
 //!
-//! skopeo trusts a blob file by its name alone, rewrites `index.json` without a lock, and leaves pieces
-//! behind when it is killed. So it never writes into the store: [`Skopeo::fetch`] gives it a folder of
-//! its own, and the store verifies what is in there before it takes it over. Layers that the store
-//! already has are linked into that folder first, which keeps skopeo from downloading them.
+//! skopeo trusts a blob file by its name only, rewrites `index.json` without a lock, and leaves pieces behind when it
+//! is killed. So it never writes into the store: [`Skopeo::fetch`] gives it a folder of its own, and the store verifies
+//! the files in there before it takes them over. Layers that the store already has are linked into that folder first,
+//! so that skopeo does not download them.
 //!
 //! ```text
-//! SCRATCH/image/blobs/sha256/HEX     what was linked, and what came
+//! SCRATCH/image/blobs/sha256/HEX     layers that were linked, and blobs that were downloaded
 //! SCRATCH/image/{index.json,oci-layout,oci-put-blob…}   skopeo's own, removed with the folder
 //! SCRATCH/alone/…                    what skopeo writes while layers are fetched one by one
 //! ```
 //!
 //! skopeo downloads until the registry has no more to send, and looks at sizes and digests afterwards. So the folder is
-//! watched, and skopeo is ended when there is more in it than the manifest promises. Which layer a file is to become
-//! skopeo says only at its end. Where it matters, the layers that are missing are fetched one by one, until one of them
-//! is too long again: the error names it.
+//! watched, and skopeo is ended when there is more in it than the manifest promises. skopeo tells only at its end which
+//! layer a file is. To name the layer that is too long, the missing ones are then fetched one by one until one is too
+//! long again.
 
 use std::path::{Path, PathBuf};
 
@@ -30,16 +30,16 @@ use crate::tools::{Cause, Subject};
 /// A file that should hold the blob that its digest names.
 pub(crate) type Blob = (Digest, PathBuf);
 
-/// What skopeo may read in a copy besides the blobs themselves: its certificates, tokens, errors.
+/// The most bytes that skopeo may read in a copy besides the blobs themselves: its certificates, tokens and errors.
 const BESIDES: u64 = 64 << 20;
-/// What skopeo writes besides blobs: `index.json` and `oci-layout`.
+/// The most bytes that skopeo writes besides blobs: `index.json` and `oci-layout`.
 const OWN_FILES: [u64; 2] = [64 << 10, 4 << 10];
 
 /// One platform's image in a registry.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
     pub(crate) repository: &'a Repository,
-    /// Of its manifest.
+    /// The digest of its manifest.
     pub(crate) digest: &'a Digest,
     pub(crate) manifest: &'a ImageManifest,
 }
@@ -48,10 +48,9 @@ impl Skopeo {
     /// Downloads the manifest, config and layers of one platform's image. Its bytes are kept as they are,
     /// whether OCI or Docker schema 2, compressed or not.
     ///
-    /// `scratch` is an empty folder for this call alone. Blobs in `present`, which must be verified, are
-    /// not downloaded if they are on the file system of `scratch`. On `Ok` the files returned are the others
-    /// of the image, neither verified nor synced. A download is ended when more comes than
-    /// the manifest's descriptors promise.
+    /// `scratch` is an empty folder for this call alone. Blobs in `present` must be verified, and are not downloaded if
+    /// they are on the file system of `scratch`. On `Ok` the files returned are the other blobs of the image, neither
+    /// verified nor synced. A download is ended when the registry sends more than the manifest's descriptors promise.
     pub(crate) fn fetch(
         &self,
         wanted: Wanted<'_>,
@@ -63,12 +62,12 @@ impl Skopeo {
         fs::create_folder(&blobs)?;
         let mut linked = Vec::new();
         for (digest, path) in present {
-            // Where there can be no link, it is downloaded.
+            // A blob that cannot be linked is downloaded.
             if std::fs::hard_link(path, blobs.join(digest.hex())).is_ok() {
                 linked.push(*digest);
             }
         }
-        // What a mirror that failed half-way did bring is not downloaded again.
+        // Blobs that a mirror brought before it failed are not downloaded again.
         self.read(wanted.repository, access, |source| match self.fetch_into(scratch, source, wanted) {
             Err(error) if matches!(error.cause(), Some(Cause::TooMuch { .. })) => {
                 self.fetch_one_by_one(scratch, source, wanted, error)
@@ -81,7 +80,7 @@ impl Skopeo {
         Ok(fetched)
     }
 
-    /// The command of [`Skopeo::fetch`]; it is run in a folder of its own.
+    /// The command of [`Skopeo::fetch`], which is run in a folder of its own.
     pub(crate) fn fetch_command(&self, image: &Reference, access: &Access) -> Invocation {
         let copy = self.copy().arguments(access.flags(image.repository(), "src-"));
         copy.arguments([format!("docker://{image}"), "oci:image:fetched".to_owned()])
@@ -92,7 +91,7 @@ impl Skopeo {
         let layout = folder.join("image");
         let reference = Reference::Digest(source.repository.clone(), *wanted.digest);
         let task = self.task("fetch", Subject::Image(reference.clone()));
-        // The manifest is in the folder as it is in the registry; how long it is, is bounded by skopeo itself.
+        // The manifest lies in the folder as the registry sent it. skopeo itself limits its length.
         let documents = [4 << 20, wanted.manifest.config.size];
         let layers = wanted.manifest.layers.iter().filter(|layer| !layer.is_foreign()).map(|layer| layer.size);
         let sizes: Vec<u64> = layers.chain(documents).chain(OWN_FILES).collect();
@@ -104,8 +103,8 @@ impl Skopeo {
         self.run_at(source, &task, &invocation, || remove_pieces(&layout)).map(drop)
     }
 
-    /// Fetches what is missing layer by layer, after more than there is came of one of them. `error` says so, and is
-    /// returned with the layer's name.
+    /// Fetches the missing layers one by one, after one of them was too long. `error` says so, and is returned with the
+    /// name of that layer.
     fn fetch_one_by_one(
         &self,
         scratch: &Path,
@@ -146,8 +145,8 @@ impl Skopeo {
         Ok(())
     }
 
-    /// Fetches in process the layers that are missing, after skopeo would not. Where that fails without a plain answer,
-    /// the error is skopeo's.
+    /// Fetches in process the missing layers, which skopeo refused. If that fails without a plain answer, the error is
+    /// skopeo's.
     fn fetch_in_process(
         &self,
         blobs: &Path,
@@ -173,9 +172,9 @@ impl Skopeo {
     }
 }
 
-/// True for what skopeo refuses to read though engines do: OCI's layer types in a Docker manifest, Docker's own type
-/// for zstd, manifests that are served as `application/json`, which it takes for Docker's schema 1, and (in some of its
-/// versions) registries by an IPv6 address.
+/// True for images that skopeo refuses to read though engines do: those with OCI's layer types in a Docker manifest or
+/// with Docker's own type for zstd, manifests that are served as `application/json`, which skopeo takes for Docker's
+/// schema 1, and (in some versions) images of a registry by an IPv6 address.
 fn is_beyond_skopeo(error: &ToolError) -> bool {
     const REFUSALS: [&str; 4] = [
         "unsupported docker v2s2 media type",
@@ -188,7 +187,7 @@ fn is_beyond_skopeo(error: &ToolError) -> bool {
     }))
 }
 
-/// Removes what a skopeo that was ended left half: it would count as more than there may be.
+/// Removes the incomplete files of a skopeo that was ended. They would count as more bytes than there may be.
 fn remove_pieces(layout: &Path) -> Result<(), ToolError> {
     for entry in std::fs::read_dir(layout).context("list", layout)? {
         let path = entry.context("list", layout)?.path();
@@ -199,7 +198,7 @@ fn remove_pieces(layout: &Path) -> Result<(), ToolError> {
     Ok(())
 }
 
-/// The blob files of a folder, sorted; what is not named by a digest is no blob.
+/// The blob files of a folder, sorted. A file that is not named by a digest is no blob.
 fn files(blobs: &Path) -> Result<Vec<Blob>, ToolError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(blobs).context("list", blobs)? {

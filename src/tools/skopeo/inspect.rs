@@ -1,5 +1,5 @@
-//! Questions to a registry: what a tag or digest is, which tags there are. Each has its command, which is run
-//! where there is no shortcut.
+//! Questions to a registry: what a tag or digest stands for, which tags there are. Each question has a command, which
+//! is run where there is no shortcut.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use crate::tools::error::ToolError;
 use crate::tools::registry::Client;
 use crate::tools::{Cause, Subject, ToolTask};
 
-/// For a question that only an explanation needs.
+/// How long a question that only an explanation needs may take.
 const EXPLANATION_LIMIT: Duration = Duration::from_secs(10);
-/// What skopeo may read for a question. Its own certificates and settings are less than a megabyte of it, and a list of
-/// 100 000 tags a few.
+/// The most bytes that skopeo may read for a question. Its own certificates and settings take less than a megabyte, and
+/// a list of 100 000 tags takes a few.
 const LARGEST: u64 = 64 << 20;
 /// How many tags are proposed for one that does not exist.
 const PROPOSALS: usize = 5;
 
 impl Skopeo {
-    /// The exact bytes of the manifest or index. Those of a digest are verified: skopeo before 1.19 does
+    /// The exact bytes of the manifest or index. If a digest was asked for, they are verified: skopeo before 1.19 does
     /// not do it.
     pub(crate) fn inspect_raw(&self, reference: &Reference, access: &Access) -> Result<Vec<u8>, ToolError> {
         let read = |source: &Source| {
@@ -35,7 +35,8 @@ impl Skopeo {
             let bytes = self.ask_at(source, &task, &invocation, ask)?;
             match &reference {
                 Reference::Digest(_, digest) => verified(bytes, digest, &task, &invocation),
-                // What a mirror makes up is not locked; the registry's own answer is told as it is.
+                // A mirror's answer that is no document is an error here. The registry's own answer is reported as it
+                // is.
                 Reference::Tag(..) if source.is_mirror => document(bytes, &task, &invocation),
                 Reference::Tag(..) => Ok(bytes),
             }
@@ -73,7 +74,7 @@ impl Skopeo {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Answer {
-            // `null` where every tag was deleted.
+            // The list is `null` if every tag was deleted.
             tags: Option<Vec<String>>,
         }
         self.read(repository, access, |source| {
@@ -82,7 +83,7 @@ impl Skopeo {
             let command = command.limit(source.limit(limit)).argument(format!("docker://{}", source.repository));
             let invocation = self.prepared(command)?;
             self.admit(&task, &invocation, &source.repository, &source.access)?;
-            // An explanation is not worth a wait for further tries.
+            // This only improves an explanation, and is not worth waiting for further tries.
             let bytes = self.run_once(&task, &invocation)?;
             let answer: Answer = serde_json::from_slice(&bytes)
                 .map_err(|error| ToolError::untrue(&task, &invocation, Cause::Failed, error.to_string()))?;
@@ -111,8 +112,8 @@ impl Skopeo {
         source.limit(self.settings.timeout.unwrap_or(QUESTION_LIMIT))
     }
 
-    /// A registry gives one answer for an unknown tag and an unknown repository. The list of tags tells
-    /// them apart, and has the tag that was meant.
+    /// A registry gives the same answer for an unknown tag and an unknown repository. The list of tags tells them
+    /// apart, and has the tag that was meant.
     fn with_nearest_tags(&self, error: ToolError, reference: &Reference, access: &Access) -> ToolError {
         let (Some(Cause::TagNotFound { .. }), Reference::Tag(repository, tag)) = (error.cause(), reference) else {
             return error;
@@ -120,7 +121,7 @@ impl Skopeo {
         match self.list_tags(repository, access, EXPLANATION_LIMIT) {
             Ok(tags) => error.because(Cause::TagNotFound { nearest: nearest(tag.as_str(), tags) }),
             Err(listing) if listing.cause() == Some(&Cause::NoSuchRepository) => error.because(Cause::NoSuchRepository),
-            // It lists nothing for us, or takes too long: that the tag is not there is still true.
+            // The registry does not list the tags, or takes too long. The tag is still not there.
             Err(_) => error,
         }
     }

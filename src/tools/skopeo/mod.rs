@@ -11,13 +11,13 @@
 //! | [`Skopeo::push`] | `copy oci: docker://` | the digest in the registry |
 //! | [`Skopeo::mirror`] | `copy docker:// docker://` | the digest in the other registry |
 //!
-//! What is read comes from a registry's mirrors first ([`source`]). A document is asked for in process, and
-//! of skopeo only if that comes to nothing plain ([`shortcut`]). Calls that fail for a
-//! reason that may pass are made again ([`retry`]).
+//! Manifests and layers are read from a registry's mirrors first ([`source`]). A document is asked for in process, and
+//! of skopeo only if that gives no plain answer ([`shortcut`]). Calls that fail for a reason that may pass are made
+//! again ([`retry`]).
 //!
-//! What skopeo says is used for explanations only. What it did is read from what it made: bytes that we
-//! hash ourselves, files, and the digest file. Passwords never stand in an argument, where every user of
-//! the machine could read them: skopeo finds them in the files and helpers that the person configured.
+//! skopeo's words are used for explanations only. Results are read from what skopeo made: bytes that we hash ourselves,
+//! files, and the digest file. Passwords never stand in an argument, where every user of the machine could read them:
+//! skopeo finds them in the files and helpers that the person configured.
 
 mod copy;
 mod fetch;
@@ -56,32 +56,31 @@ pub(crate) use verify::SignaturePolicy;
 const TOOL: &str = "skopeo";
 /// The first version that has `copy --preserve-digests`.
 const MINIMUM: Version = Version(1, 6, 0);
-/// For a question that is answered with a few kilobytes.
+/// How long a question may take that is answered with a few kilobytes.
 const QUESTION_LIMIT: Duration = Duration::from_secs(60);
-/// For a copy in which nothing moves. Some registries are silent for minutes while they take in a large
-/// layer that was pushed.
+/// How long nothing may move in a copy. Some registries are silent for minutes while they take in a large layer.
 const STALL_LIMIT: Duration = Duration::from_secs(3 * 60);
 
-/// Where the wrapper keeps what is its own, in absolute paths, and what is known about registries.
+/// Where the wrapper keeps its own files, in absolute paths, and what is known about registries.
 pub(crate) struct Settings {
-    /// What skopeo remembers from run to run: which blobs are where, so that pushes can mount them.
+    /// The folder in which skopeo remembers which blobs are where, so that pushes can mount them.
     pub(crate) cache: PathBuf,
-    /// The whole output of calls that failed.
+    /// The folder for logs of calls that failed.
     pub(crate) logs: PathBuf,
-    /// How registries are to be talked to, by `host[:port]`; of others nothing special is known.
+    /// How registries are to be talked to, by `host[:port]`. Registries that are not listed have no special settings.
     pub(crate) registries: BTreeMap<String, Access>,
-    /// How long a registry may be silent, if it is not for this program to say.
+    /// How long a registry may be silent, unless its limit is fixed.
     pub(crate) timeout: Option<Duration>,
-    /// Asked first, where what it answers needs no skopeo.
+    /// The client that is asked first; if it has a plain answer, skopeo is not started.
     pub(crate) shortcut: Option<Client>,
-    /// Told of every call that is about to be made again.
+    /// Is told of every call that is about to be made again.
     pub(crate) on_retry: OnRetry,
-    /// Told of every mirror that did not help.
+    /// Is told of every mirror that did not help.
     pub(crate) on_mirror: OnMirror,
 }
 
 impl Access {
-    /// The flags that say so; `side` is empty, or `src-` or `dest-` for the two ends of a copy.
+    /// skopeo's flags for it; `side` is empty, or `src-` or `dest-` for the two ends of a copy.
     fn flags(&self, repository: &Repository, side: &str) -> Vec<OsString> {
         let mut flags = Vec::new();
         if self.insecure || repository.is_loopback() {
@@ -100,18 +99,18 @@ impl Access {
     }
 }
 
-/// The tool. Any number of threads may use it at once.
+/// The tool skopeo. Any number of threads may use it at once.
 pub(crate) struct Skopeo {
     program: PathBuf,
     settings: Settings,
     version: OnceLock<Version>,
     patience: Patience,
-    /// Those that do not work, and why.
+    /// The mirrors that do not work, and why.
     lost_mirrors: Mutex<BTreeMap<RegistryMirror, String>>,
 }
 
 impl Skopeo {
-    /// The program by name or path. Nothing runs yet.
+    /// skopeo, by the name or path of its program. Nothing runs yet.
     pub(crate) fn new(program: &Path, settings: Settings) -> Self {
         Self {
             program: program.to_owned(),
@@ -148,20 +147,20 @@ impl Skopeo {
         ToolTask { tool: TOOL, stage, subject, logs: &self.settings.logs }
     }
 
-    /// skopeo, to be shown. A trust policy of the machine's does not apply: digests are pinned, and
+    /// The start of a command line, to be shown. The machine's trust policy does not apply: digests are pinned, and
     /// [`Skopeo::verify`] asks about them once, if the project has a policy.
     fn command(&self) -> Invocation {
         Invocation::new(&self.program).argument("--insecure-policy")
     }
 
-    /// The same, to be run.
+    /// The start of a command line, to be run.
     fn prepared(&self, command: Invocation) -> Result<Invocation, ToolError> {
         let named = self.settings.registries.values().filter_map(|access| access.credentials.as_deref());
         refuse_endless(named)?;
         Ok(environment::for_registries(command, &self.settings.cache)?)
     }
 
-    /// Runs it, and again if what went wrong may pass.
+    /// Runs the command, and again if the fault may pass.
     fn run(&self, task: &ToolTask, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
         self.persist(task, invocation, || self.run_once(task, invocation))
     }
@@ -178,7 +177,7 @@ impl Skopeo {
         self.patience.persist(registry, limit, &self.settings.on_retry, call)
     }
 
-    /// Runs it; a flag that it does not know means that it is too old.
+    /// Runs the command. If skopeo does not know a flag, it is too old.
     fn run_once(&self, task: &ToolTask, invocation: &Invocation) -> Result<Vec<u8>, ToolError> {
         task.run(invocation).map_err(|error| match &error {
             ToolError::Tool(failure) if failure.said.as_ref().is_some_and(|said| said.contains("unknown flag: ")) => {

@@ -48,8 +48,8 @@ impl fmt::Display for Retry<'_> {
     }
 }
 
-/// The registries at which all tries were in vain. Until one of them answers again, a call to it is made
-/// once: many bases in a broken registry are not to be waited for one after the other.
+/// The registries at which all tries failed. Until such a registry answers again, each call to it is made once only, so
+/// that a project with many bases in a broken registry does not wait for each of them.
 #[derive(Default)]
 pub(super) struct Patience {
     lost_with: Mutex<BTreeSet<String>>,
@@ -92,7 +92,7 @@ impl Patience {
         }
     }
 
-    /// True if all tries were in vain here, and nothing was answered since.
+    /// True if all tries failed at this registry, and it has not answered since.
     pub(super) fn is_lost(&self, registry: &str) -> bool {
         self.lost_with().contains(registry)
     }
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(tries("b.example.com", &[refused()]), 2);
         assert_eq!(tries("a.example.com", &[]), 1);
         assert_eq!(tries("a.example.com", &[refused()]), 2);
-        // What no try would have changed says nothing about the registry.
+        // A fault that no further try could change says nothing about the registry.
         assert_eq!(tries("a.example.com", &[Cause::Forbidden]), 1);
         assert_eq!(tries("a.example.com", &[refused()]), 2);
     }

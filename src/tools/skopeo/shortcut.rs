@@ -1,5 +1,4 @@
-//! The way round skopeo: questions that [`registry`](crate::tools::registry) answers in process, if they have a plain
-//! answer.
+//! The shortcut: questions that [`registry`](crate::tools::registry) answers in process, if they have a plain answer.
 
 use super::Skopeo;
 use super::source::Source;
@@ -10,8 +9,8 @@ use crate::tools::registry::{Access, Answer, Client};
 use crate::tools::{Cause, ToolTask};
 
 impl Skopeo {
-    /// True if the first mirror, or else the registry, plainly says that the tag stands for this digest. False says
-    /// nothing: [`Skopeo::inspect_raw`] finds out.
+    /// True if the first mirror, or else the registry, plainly says that the tag stands for this digest. If it is
+    /// false, nothing is known, and [`Skopeo::inspect_raw`] has to ask.
     pub(crate) fn stands_for(&self, reference: &Reference, digest: &Digest, access: &Access) -> bool {
         let source = self.first_source(reference.repository(), access);
         self.is_published(&reference.of(source.repository), digest, &source.access)
@@ -22,7 +21,7 @@ impl Skopeo {
         self.settings.shortcut.as_ref().is_some_and(|client| client.is(reference, digest, access))
     }
 
-    /// The command of a question, to be shown before anything is asked: most are answered without it.
+    /// The command of a question, to be shown before anything is asked. Most questions are answered without it.
     pub(crate) fn planned(&self, question: &Invocation) -> String {
         match &self.settings.shortcut {
             Some(_) => format!("{question} # only if asking in process gives no plain answer"),
@@ -30,8 +29,8 @@ impl Skopeo {
         }
     }
 
-    /// [`run_at`](Self::run_at), once the shortcut came to nothing. A fault on it was the first try, unless the
-    /// registry is one with which patience is lost: then there is one try, and it is skopeo's.
+    /// Runs a question as [`run_at`](Self::run_at) does, after the shortcut had no plain answer. A fault of the
+    /// shortcut counts as the first try. If the registry failed before, there is one try in all, and skopeo makes it.
     pub(super) fn ask_at(
         &self,
         source: &Source,

@@ -15,7 +15,7 @@ use crate::process::Invocation;
 use crate::tools::error::ToolError;
 use crate::tools::{Cause, ToolTask};
 
-/// For a question to a mirror, which the registry would answer too.
+/// How long a mirror may take for a question that the registry would answer too.
 const MIRROR_LIMIT: Duration = Duration::from_secs(15);
 
 /// Is called for each mirror that did not help.
@@ -26,12 +26,12 @@ pub(crate) type OnMirror = Box<dyn Fn(&PassedOver<'_>) + Send + Sync>;
 pub(crate) struct PassedOver<'a> {
     mirror: &'a RegistryMirror,
     error: &'a ToolError,
-    /// It is not asked again.
+    /// True if the mirror is not asked again.
     for_good: bool,
 }
 
 impl PassedOver<'_> {
-    /// True if it has no such image, as a mirror may well not.
+    /// True if the mirror only lacks the image, which is nothing unusual.
     pub(crate) fn is_normal(&self) -> bool {
         self.error.cause().is_some_and(Cause::is_absence)
     }
@@ -61,7 +61,7 @@ impl Source {
         Self { repository: repository.clone(), access: access.clone(), is_mirror: false }
     }
 
-    /// How long a question to it may take that the registry itself has `limit` for.
+    /// How long a question to this place may take, if it may take `limit` at the registry itself.
     pub(super) fn limit(&self, limit: Duration) -> Duration {
         if self.is_mirror { limit.min(MIRROR_LIMIT) } else { limit }
     }
@@ -108,13 +108,13 @@ impl Skopeo {
         Source { repository, access, is_mirror: true }
     }
 
-    /// Where [`Skopeo::read`] asks first, as far as can be known before.
+    /// Where [`Skopeo::read`] asks first, as far as can be known before it asks.
     pub(crate) fn first(&self, reference: &Reference, access: &Access) -> (Reference, Access) {
         let source = self.first_source(reference.repository(), access);
         (reference.of(source.repository), source.access)
     }
 
-    /// Runs it: at a registry again if what went wrong may pass, at a mirror once. `prepare` is called before each
+    /// Runs a command: at a registry again if the fault may pass, at a mirror once. `prepare` is called before each
     /// time.
     pub(super) fn run_at(
         &self,

@@ -1,8 +1,8 @@
 //! Whether an image is one that a containers `policy.json` accepts, as skopeo judges it.
 //!
-//! skopeo judges nothing by itself, only what it copies. So the image is copied, but without its layers:
-//! skopeo takes a blob for there when a file has its name, and so an empty file stands in for each of them.
-//! The manifest is what is judged and signed, and by its digests it vouches for the layers.
+//! skopeo judges only images that it copies. So the image is copied without its layers: skopeo takes a blob for present
+//! when a file has its name, and an empty file stands in for each layer. The signature is for the manifest, which names
+//! the layers by digest and so vouches for them.
 //!
 //! As for other tools of the kind, it is the platform's own manifest that has to be signed, not the index
 //! that names it. It is asked for by digest: a signature has to be for the repository, whatever the tag, and
@@ -23,14 +23,14 @@ use crate::process::bounds::Bounds;
 use crate::tools::Subject;
 use crate::tools::error::ToolError;
 
-/// What skopeo may read for it: documents, keys and signatures.
+/// The most bytes that skopeo may read for it: documents, keys and signatures.
 const LARGEST: u64 = 256 << 20;
 
 /// A policy to judge by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SignaturePolicy<'a> {
     pub(crate) text: &'a [u8],
-    /// Where skopeo is started: relative paths of keys are seen from there.
+    /// The folder in which skopeo is started, and which relative paths of keys start from.
     pub(crate) folder: &'a Path,
 }
 
