@@ -167,6 +167,8 @@ fn scan(folder: &Path, name: &str) -> Tree {
         store: &store,
         records: false,
         images: &BTreeMap::new(),
+        targets: &BTreeMap::new(),
+        layer: None,
     })
     .expect("a tree")
 }

@@ -26,6 +26,7 @@ mod mutation;
 mod pack;
 mod parallel;
 mod plan;
+mod printed;
 mod problem;
 mod process;
 mod prune;
@@ -38,7 +39,9 @@ mod source;
 mod store;
 mod suggest;
 mod tar;
+mod targets;
 mod tools;
+mod turns;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -87,13 +87,13 @@ fn as_json(stage: &Foreseen) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use crate::report::WorkKind::{Assemble, Fetch, Index, Layer, Resolve, Step};
+    use crate::report::WorkKind::{Assemble, Fetch, Index, Layer, Resolve, Step, Target};
 
     #[test]
     fn the_page_names_every_kind_of_work_in_a_plan() {
         let page = include_str!("../../docs/metadata.md");
         let line = page.lines().find(|line| line.starts_with("- `stage`: ")).unwrap();
-        let planned = [Resolve, Fetch, Layer, Step, Assemble, Index].map(|kind| format!("`{}`", kind.name()));
+        let planned = [Resolve, Fetch, Target, Layer, Step, Assemble, Index].map(|kind| format!("`{}`", kind.name()));
         let named: Vec<&str> = line.split('`').skip(3).step_by(2).collect();
         assert_eq!(named.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>(), planned);
     }

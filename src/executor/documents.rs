@@ -8,7 +8,7 @@ use super::{BuildError, BuiltImage, Executor};
 use crate::bases::BaseImage;
 use crate::compress::{CompressError, WrittenLayer, write_empty};
 use crate::fs::FileError;
-use crate::image::{AddedLayer, Addition, Image, Layer, annotations};
+use crate::image::{AddedLayer, Addition, Given, Image, Layer, annotations};
 use crate::manifest::Build;
 use crate::model::document::media_type;
 use crate::model::platform::DescriptorPlatform;
@@ -28,14 +28,14 @@ impl Executor<'_> {
         build: &Build,
         (below, base): (&Image, Option<&BaseImage>),
         layers: &[AddedLayer],
-        program: Option<String>,
+        given: &Given,
     ) -> Result<Assembled, BuildError> {
         let (bottom, blob) = self.bottom(build, below, layers)?.unzip();
         let layers = bottom.as_ref().map_or(layers, slice::from_ref);
-        let image = self.derive(build, below, layers, program.clone())?;
+        let image = self.derive(build, below, layers, given)?;
         let (config, document) = image.documents();
         let manifest = described(&image, &document);
-        let built = BuiltImage { image, manifest, program, base: base.cloned() };
+        let built = BuiltImage { image, manifest, program: given.entrypoint.clone(), base: base.cloned() };
         Ok(Assembled { built, blobs: blob.into_iter().chain([config, document]).collect() })
     }
 
@@ -78,9 +78,9 @@ impl Executor<'_> {
         build: &Build,
         below: &Image,
         layers: &[AddedLayer],
-        program: Option<String>,
+        given: &Given,
     ) -> Result<Image, BuildError> {
-        let addition = Addition { build, layers, program, epoch: self.epoch, base: self.base_name(build) };
+        let addition = Addition { build, layers, given, epoch: self.epoch, base: self.base_name(build) };
         Ok(below.derive(&addition)?)
     }
 

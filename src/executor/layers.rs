@@ -18,7 +18,7 @@ use crate::manifest::package::{Owner, expand};
 use crate::manifest::{Build, Package, PackageContent};
 use crate::model::elf::ElfMachine;
 use crate::model::{Compression, Descriptor, Digest, Platform, canonical_json};
-use crate::pack::ScanRequest;
+use crate::pack::{Made, ScanRequest};
 use crate::process::signal;
 use crate::report::WorkKind;
 use crate::source::Placed;
@@ -58,6 +58,8 @@ struct Group<'a> {
     created_by: String,
     sources: String,
     shared: bool,
+    /// Of a target with several layers, the one that this is.
+    layer: Option<usize>,
 }
 
 /// What decides a layer's bytes.
@@ -103,16 +105,17 @@ impl Executor<'_> {
         &self,
         build: &Build,
         platform: &Platform,
-        images: &Sources,
+        (images, targets): (&Sources, &Made),
         records: bool,
     ) -> Result<Vec<Part>, Vec<BuildError>> {
         let mut parts = Vec::new();
         let mut errors = Vec::new();
-        for Group { packages, created_by, sources, shared } in self.groups(build, platform) {
+        for Group { packages, created_by, sources, shared, layer } in self.groups(build, platform, targets) {
             let exclude = &self.manifest.project.exclude;
             let ignore = self.manifest.project.ignore_files.as_deref().unwrap_or_default();
             let (folder, store) = (&*self.manifest.folder, self.store);
-            let request = ScanRequest { packages, folder, exclude, ignore, platform, store, records, images };
+            let request =
+                ScanRequest { packages, folder, exclude, ignore, platform, store, records, images, targets, layer };
             match Tree::scan(&request) {
                 Ok(tree) => parts.push(Part { tree, created_by, sources, shared }),
                 Err(problems) => errors.extend(problems.into_iter().map(BuildError::from)),
@@ -123,11 +126,14 @@ impl Executor<'_> {
 
     /// What each layer is made of, for people, where more is not known yet.
     pub(super) fn titles(&self, build: &Build, platform: &Platform) -> Vec<String> {
-        self.groups(build, platform).into_iter().map(|group| title(&group.created_by).to_owned()).collect()
+        self.groups(build, platform, &Made::new())
+            .into_iter()
+            .map(|group| title(&group.created_by).to_owned())
+            .collect()
     }
 
     /// What is to be a layer each: a shared layer is always one.
-    fn groups<'a>(&'a self, build: &'a Build, platform: &Platform) -> Vec<Group<'a>> {
+    fn groups<'a>(&'a self, build: &'a Build, platform: &Platform, targets: &Made) -> Vec<Group<'a>> {
         let described = |packages: &[Package]| {
             packages.iter().map(|package| describe(package, platform)).collect::<Vec<_>>().join(", ")
         };
@@ -141,12 +147,16 @@ impl Executor<'_> {
             let layer = self.manifest.layers.get(&name.value)?;
             let created_by = format!("oci: layer {}", name.value);
             let sources = format!("layer {}: {}", name.value, sources(&layer.packages));
-            Some(Group { packages: &layer.packages, created_by, sources, shared: true })
+            Some(Group { packages: &layer.packages, created_by, sources, shared: true, layer: None })
         });
         let size = if build.squash_packages { build.packages.len().max(1) } else { 1 };
-        let own = build.packages.chunks(size).map(|packages| {
+        let own = build.packages.chunks(size).flat_map(|packages| {
             let created_by = format!("oci: {}", described(packages));
-            Group { packages, created_by, sources: sources(packages), shared: false }
+            let whole = Group { packages, created_by, sources: sources(packages), shared: false, layer: None };
+            match packages {
+                [package] => in_layers(whole, package, targets),
+                _ => vec![whole],
+            }
         });
         shared.chain(own).collect()
     }
@@ -288,6 +298,21 @@ fn agree(mut parts: Vec<Part>) -> Result<Vec<Part>, Vec<BuildError>> {
     Ok(parts)
 }
 
+/// A group for each layer of a target that has several.
+fn in_layers<'a>(whole: Group<'a>, package: &Package, targets: &Made) -> Vec<Group<'a>> {
+    let PackageContent::Target { target, output, .. } = &package.content else { return vec![whole] };
+    let output = targets.get(&target.value).and_then(|made| made.outputs.get(*output));
+    let Some(output) = output.filter(|output| output.layers.len() > 1) else { return vec![whole] };
+    let groups = output.layers.iter().enumerate().map(|(number, layer)| Group {
+        packages: whole.packages,
+        created_by: format!("{}: {}", whole.created_by, layer.title),
+        sources: format!("{}: {}", whole.sources, layer.title),
+        shared: whole.shared,
+        layer: Some(number),
+    });
+    groups.collect()
+}
+
 /// A package in a few words, for the image's history; they do not depend on the machine.
 fn describe(package: &Package, platform: &Platform) -> String {
     let content = match &package.content {
@@ -305,6 +330,8 @@ fn describe(package: &Package, platform: &Platform) -> String {
         PackageContent::Text { to, .. } => format!("text to {}", expand(to, platform)),
         PackageContent::Link { link, target } => format!("link {} to {target}", expand(link, platform)),
         PackageContent::Folder { folder } => format!("folder {}", expand(folder, platform)),
+        PackageContent::Target { label, to: Some(to), .. } => format!("{label} to {}", expand(to, platform)),
+        PackageContent::Target { label, to: None, .. } => label.clone(),
     };
     let globs = |what: &str, globs: &[Placed<String>]| {
         let globs: Vec<&str> = globs.iter().map(|glob| glob.value.as_str()).collect();

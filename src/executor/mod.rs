@@ -34,12 +34,13 @@ use crate::fs::FileError;
 use crate::image::{Image, ImageError};
 use crate::layer::LayerError;
 use crate::lock::{Lock, LockEntry};
-use crate::manifest::{Build, Manifest, NotYetError};
+use crate::manifest::{Build, Manifest};
 use crate::model::{Descriptor, ImageName, Platform, Reference};
 use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::source::{At, Placed};
 use crate::store::Store;
+use crate::targets::TargetError;
 use crate::tools::skopeo::Skopeo;
 
 /// Everything that a build needs.
@@ -116,8 +117,8 @@ pub(crate) struct Built {
 pub(crate) struct BuiltImage {
     pub(crate) image: Image,
     pub(crate) manifest: Descriptor,
-    /// The first package's path in the image, if it is one program.
-    pub(crate) program: Option<String>,
+    /// The command of the first package, if it is a program, or has one.
+    pub(crate) program: Option<Vec<String>>,
     /// The base from elsewhere that it stands on, if any, however far down.
     pub(crate) base: Option<BaseImage>,
 }
@@ -142,7 +143,7 @@ pub(crate) enum BuildError {
     Links(#[from] At<BaseLayerError>),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    NotYet(#[from] At<NotYetError>),
+    Target(#[from] At<TargetError>),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Step(#[from] At<StepError>),

@@ -24,6 +24,8 @@ impl Executor<'_> {
             let Some(files) = stack.sources.get(&image.value) else { return Ok(None) };
             let path = Placed::new(expand(path, stack.target), mount.place.clone());
             let request = ScanRequest {
+                targets: &BTreeMap::new(),
+                layer: None,
                 packages: &[],
                 folder: &self.manifest.folder,
                 exclude: &[],

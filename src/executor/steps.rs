@@ -6,7 +6,7 @@ use super::files::Sources;
 use super::{BuildError, Executor, Tally};
 use crate::bases::BaseImage;
 use crate::containers::step::{Recorded, StepError, StepRequest, Stepped, Steps};
-use crate::image::{AddedLayer, Image};
+use crate::image::{AddedLayer, Given, Image};
 use crate::manifest::Build;
 use crate::model::{Digest, Platform};
 use crate::source::At;
@@ -65,7 +65,7 @@ impl Executor<'_> {
         if build.steps.is_empty() {
             return Ok(0);
         }
-        let mut image = self.derive(build, below, layers, None)?;
+        let mut image = self.derive(build, below, layers, &Given::default())?;
         let user = below.config.execution().user;
         let steps = Steps {
             store: self.store,

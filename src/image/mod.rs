@@ -63,12 +63,22 @@ pub(crate) enum ImageError {
 pub(crate) struct Addition<'a> {
     pub(crate) build: &'a Build,
     pub(crate) layers: &'a [AddedLayer],
-    /// The path of the first package, if it is a program.
-    pub(crate) program: Option<String>,
+    pub(crate) given: &'a Given,
     /// Seconds since 1970.
     pub(crate) epoch: i64,
     /// The digest of a base from elsewhere, and its name if others can use that name.
     pub(crate) base: Option<(Option<String>, Digest)>,
+}
+
+/// What the packages of a build say of the config, where the build itself says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// Of the first package, if it is a program, or has one.
+    pub(crate) entrypoint: Option<Vec<String>>,
+    /// Of the first package.
+    pub(crate) workdir: Option<String>,
+    /// Of all packages.
+    pub(crate) environment: BTreeMap<String, String>,
 }
 
 /// A layer, and the history entry of what made it.
@@ -130,11 +140,13 @@ impl Image {
             layers.push(added.layer.clone());
         }
         config.set_created(&created);
-        set_command(&mut config, build, addition.program.as_deref());
-        set_environment(&mut config, build)?;
-        for (field, value) in
-            [("User", &build.user), ("WorkingDir", &build.workdir), ("StopSignal", &build.stop_signal)]
-        {
+        set_command(&mut config, build, addition.given.entrypoint.as_deref());
+        set_environment(&mut config, build, &addition.given.environment)?;
+        for (field, value) in [
+            ("User", &build.user),
+            ("WorkingDir", build.workdir.as_ref().map_or(&addition.given.workdir, |_| &build.workdir)),
+            ("StopSignal", &build.stop_signal),
+        ] {
             if let Some(value) = value {
                 config.set(field, Some(value.as_str().into()));
             }
@@ -153,10 +165,10 @@ pub(crate) fn timestamp(epoch: i64) -> String {
 }
 
 /// Sets entrypoint and arguments. A new entrypoint, also one from the first package, drops the base's arguments.
-fn set_command(config: &mut ImageConfig, build: &Build, program: Option<&str>) {
-    let entrypoint = match (&build.entrypoint, program) {
+fn set_command(config: &mut ImageConfig, build: &Build, given: Option<&[String]>) {
+    let entrypoint = match (&build.entrypoint, given) {
         (Entrypoint::Words(words), _) => Some(words.value.clone()),
-        (Entrypoint::FirstPackage, Some(program)) => Some(vec![program.to_owned()]),
+        (Entrypoint::FirstPackage, Some(words)) => Some(words.to_vec()),
         (Entrypoint::FirstPackage, None) | (Entrypoint::OfBase, _) => None,
     };
     let list = |words: &[String]| (!words.is_empty()).then(|| json!(words));
@@ -169,12 +181,19 @@ fn set_command(config: &mut ImageConfig, build: &Build, program: Option<&str>) {
     }
 }
 
-fn set_environment(config: &mut ImageConfig, build: &Build) -> Result<(), At<ImageError>> {
-    if build.env.is_empty() {
+fn set_environment(
+    config: &mut ImageConfig,
+    build: &Build,
+    given: &BTreeMap<String, String>,
+) -> Result<(), At<ImageError>> {
+    if build.env.is_empty() && given.is_empty() {
         return Ok(());
     }
     let base = config.environment();
     let mut environment = base.clone();
+    for (name, value) in given {
+        environment.set(name, value);
+    }
     for (name, value) in &build.env {
         let Some(text) = &value.value else {
             environment.remove(name);

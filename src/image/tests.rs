@@ -65,7 +65,7 @@ fn derive(case: &Case) -> Result<Image, At<ImageError>> {
     image(&case.base).derive(&Addition {
         build: &build(case.lines),
         layers: if case.program.is_some() { &layers } else { &[] },
-        program: case.program.map(str::to_owned),
+        given: &given(case.program),
         epoch: 0,
         base: None,
     })
@@ -78,6 +78,11 @@ fn field(name: &str, lines: &'static str) -> Option<Value> {
 
 fn document(image: &Image) -> Value {
     serde_json::from_slice(&image.documents().0).unwrap()
+}
+
+/// What a first package that is a program gives.
+fn given(program: Option<&str>) -> Given {
+    Given { entrypoint: program.map(|program| vec![program.to_owned()]), ..Given::default() }
 }
 
 #[test]
@@ -119,7 +124,8 @@ fn a_variable_that_the_base_names_twice_is_set_wholly() {
 #[test]
 fn path_has_a_value_where_no_base_gives_one() {
     let scratch = Image::scratch(&Platform::parse("linux/amd64").unwrap());
-    let addition = |build| scratch.derive(&Addition { build, layers: &[], program: None, epoch: 0, base: None });
+    let addition =
+        |build| scratch.derive(&Addition { build, layers: &[], given: &Given::default(), epoch: 0, base: None });
     let (with_path, without) = (build("env = { PATH = \"/app:${PATH}\" }"), build(""));
     let derived = addition(&with_path).unwrap();
     assert_eq!(derived.config.get("Env"), Some(&json!([format!("PATH=/app:{DEFAULT_PATH}")])));
@@ -267,7 +273,7 @@ fn the_bytes_stay_what_they_are() {
     let addition = Addition {
         build: &build,
         layers: &[layer()],
-        program: Some("/app".to_owned()),
+        given: &given(Some("/app")),
         epoch: 1_767_225_600,
         base: Some((Some("docker.io/library/python:3.12".to_owned()), Digest::of(b"base"))),
     };

@@ -188,6 +188,12 @@ impl Tree {
         (Self { entries, origins, platform, folder }, conflicts.into_errors())
     }
 
+    /// This tree without its folders.
+    pub(crate) fn without_folders(mut self) -> Self {
+        self.entries.retain(|entry| !matches!(entry.kind, Kind::Folder(_)));
+        self
+    }
+
     /// Where the first package's file is, absolute, if that package is exactly one executable file.
     pub(crate) fn entrypoint(&self) -> Option<String> {
         self.first_file().filter(|entry| entry.is_executable()).and_then(Entry::absolute)

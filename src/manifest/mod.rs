@@ -5,7 +5,8 @@
 //! and the place of each value that a later error may point at.
 
 mod discover;
-mod later;
+pub(crate) mod inputs;
+mod needs;
 mod outline;
 pub(crate) mod package;
 mod part;
@@ -15,6 +16,7 @@ mod schema;
 mod settings;
 mod shape;
 pub(crate) mod step;
+pub(crate) mod target;
 pub(crate) mod template;
 #[cfg(test)]
 mod tests;
@@ -25,18 +27,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 pub(crate) use discover::{DiscoverError, discover};
-pub(crate) use later::{Needs, NotYetError};
+pub(crate) use needs::Needs;
 pub(crate) use outline::Outline;
 pub(crate) use package::{IgnoreFile, Package, PackageContent};
 pub(crate) use schema::json_schema;
 pub(crate) use settings::{Cache, CacheFolder, HostPath, Insecure, Policy, RegistrySettings, Tools};
 pub(crate) use step::Step;
+pub(crate) use target::Target;
 use template::Template;
 pub(crate) use validate::{LAST_EPOCH, MANIFEST_NAME, UserSettings, parse_with};
 use variable::VariableValue;
 
 use crate::model::{Compression, Digest, ImageName, Origin, Platform, Tag};
-use crate::source::{At, Place, Placed, Source};
+use crate::source::{Place, Placed, Source};
 
 /// A whole `oci.toml`, free of contradictions that can be seen without a network.
 #[derive(Clone, Debug)]
@@ -50,6 +53,8 @@ pub(crate) struct Manifest {
     /// `[stage.NAME]`: images to build from.
     pub(crate) stages: BTreeMap<String, Build>,
     pub(crate) layers: BTreeMap<String, SharedLayer>,
+    /// `[package.NAME]` without `in`: what is made on this machine.
+    pub(crate) targets: BTreeMap<String, Target>,
     pub(crate) policy: Policy,
     pub(crate) tools: Tools,
     /// By registry, `host` or `host:port`.
@@ -245,11 +250,11 @@ impl Manifest {
         }
     }
 
-    /// What a build needs that this release cannot do, each at its place.
-    pub(crate) fn not_yet(&self, build: &Build) -> Vec<At<NotYetError>> {
+    /// The targets made on this machine that a build's packages and shared layers name, at each place.
+    pub(crate) fn targets_needed<'a>(&'a self, build: &'a Build) -> impl Iterator<Item = &'a Placed<String>> {
         let layers = build.layers.iter().filter_map(|name| self.layers.get(&name.value));
-        let later = layers.flat_map(|layer| &layer.needs.later).chain(&build.needs.later);
-        later.map(NotYetError::at).collect()
+        let named = layers.flat_map(|layer| &layer.needs.targets).chain(&build.needs.targets);
+        named.filter(|name| self.targets.contains_key(&name.value))
     }
 
     /// The base and pin that a name stands for. Returns `None` if it stands for no pin.

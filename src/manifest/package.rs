@@ -1,5 +1,6 @@
 //! What a build puts into its image: the checked form of `packages = […]`.
 
+use crate::manifest::placeholder::PER_PLATFORM;
 use crate::model::{ImageName, Platform};
 use crate::source::{Place, Placed};
 
@@ -20,6 +21,8 @@ pub(crate) struct Package {
     pub(crate) include: Vec<Placed<String>>,
     /// Globs of what stays out; wins over `include`.
     pub(crate) exclude: Vec<Placed<String>>,
+    /// Globs of what stays out, relative to the manifest's folder.
+    pub(crate) exclude_in_project: Vec<Placed<String>>,
     /// It is no error if the path does not exist.
     pub(crate) optional: bool,
     /// Symbolic links are followed instead of kept.
@@ -39,6 +42,7 @@ impl Package {
             folder_mode: None,
             include: Vec::new(),
             exclude: Vec::new(),
+            exclude_in_project: Vec::new(),
             optional: false,
             follow: false,
             foreign: false,
@@ -78,6 +82,16 @@ pub(crate) enum PackageContent {
     Link { link: Placed<String>, target: String },
     /// An empty folder, or the mode and owner of one that others fill.
     Folder { folder: Placed<String> },
+    /// What a target of [`Manifest::targets`](crate::manifest::Manifest::targets) makes.
+    Target {
+        target: Placed<String>,
+        /// The number of the output.
+        output: usize,
+        /// The target and the output, as people read them.
+        label: String,
+        /// Where it goes; `None` stands for the place that the target itself gives it.
+        to: Option<Placed<String>>,
+    },
 }
 
 /// User and group, as numbers.
@@ -118,25 +132,26 @@ pub(crate) struct Mode(pub(crate) u32);
 ///
 /// Validation of the manifest has refused every other name, so any other text is kept unchanged.
 pub(crate) fn expand(text: &str, platform: &Platform) -> String {
+    expand_with(text, &|name| of_platform(name, platform))
+}
+
+/// Replaces each name in braces that has a value; `{{` and `}}` are braces. Any other text is kept unchanged.
+pub(crate) fn expand_with(text: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(brace) = rest.find(['{', '}']) {
         expanded.push_str(&rest[..brace]);
         rest = &rest[brace..];
-        let known = [
-            ("{{", "{"),
-            ("}}", "}"),
-            ("{os}", platform.os()),
-            ("{arch}", platform.architecture()),
-            ("{platform}", &platform.dashed()),
-            ("{cpu}", platform.cpu()),
-        ]
-        .into_iter()
-        .find_map(|(name, value)| rest.strip_prefix(name).map(|after| (value.to_owned(), after)));
-        match known {
-            Some((value, after)) => {
+        if let Some(doubled) = ["{{", "}}"].into_iter().find(|doubled| rest.starts_with(doubled)) {
+            expanded.push_str(&doubled[1..]);
+            rest = &rest[2..];
+            continue;
+        }
+        let name = rest.strip_prefix('{').and_then(|inner| inner.split_once('}')).map(|(name, _)| name);
+        match name.and_then(|name| Some((name, value(name)?))) {
+            Some((name, value)) => {
                 expanded.push_str(&value);
-                rest = after;
+                rest = &rest[name.len() + 2..];
             }
             None => {
                 expanded.push_str(&rest[..1]);
@@ -146,6 +161,27 @@ pub(crate) fn expand(text: &str, platform: &Platform) -> String {
     }
     expanded.push_str(rest);
     expanded
+}
+
+/// The value of a name that the platform decides.
+pub(crate) fn of_platform(name: &str, platform: &Platform) -> Option<String> {
+    Some(match name {
+        "os" => platform.os().to_owned(),
+        "arch" => platform.architecture().to_owned(),
+        "platform" => platform.dashed(),
+        "cpu" => platform.cpu().to_owned(),
+        _ => return None,
+    })
+}
+
+/// True if a text has a name in braces that the platform decides.
+pub(crate) fn is_for_each_platform(text: &str) -> bool {
+    let found = std::cell::Cell::new(false);
+    expand_with(text, &|name| {
+        found.set(found.get() || PER_PLATFORM.contains(&name));
+        None
+    });
+    found.get()
 }
 
 #[cfg(test)]
@@ -162,6 +198,9 @@ mod tests {
             ("x}{y", "x}{y"),
         ] {
             assert_eq!(expand(text, &platform), expanded);
+        }
+        for (text, is_so) in [("{arch}", true), ("{{arch}}", false), ("{git.sha}{", false), ("a{{{os}", true)] {
+            assert_eq!(is_for_each_platform(text), is_so, "{text}");
         }
     }
 }

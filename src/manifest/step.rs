@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::manifest::package::expand;
 use crate::manifest::variable::VariableValue;
-use crate::model::ImageName;
+use crate::model::{ImageName, Platform};
 use crate::source::{Place, Placed};
 
 /// One entry of `steps`.
@@ -15,6 +16,8 @@ pub(crate) struct Step {
     pub(crate) command: Vec<String>,
     /// `run` is a text for a shell.
     pub(crate) is_text: bool,
+    /// The command may hold placeholders. Commands of `steps` know none.
+    pub(crate) has_placeholders: bool,
     /// `run` as a text, for the image's history.
     pub(crate) written: String,
     /// `None` removes.
@@ -32,6 +35,14 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// The program and its arguments for a platform.
+    pub(crate) fn words(&self, target: &Platform) -> Vec<String> {
+        match self.has_placeholders {
+            true => self.command.iter().map(|word| expand(word, target)).collect(),
+            false => self.command.clone(),
+        }
+    }
+
     /// A short title of the step: the first line of `written` that is not empty.
     pub(crate) fn title(&self) -> String {
         let mut lines = self.written.lines().map(str::trim).filter(|line| !line.is_empty());

@@ -23,11 +23,23 @@ impl PackageScan<'_> {
         to: Option<&Placed<String>>,
         problems: &mut Vec<PackProblem>,
     ) -> Result<Packed, PackProblem> {
+        let Some(tree) = self.request.images.get(&image.value).map(Arc::clone) else {
+            let error = TakeError::Missing { image: image.to_string(), path: sanitize::name(written), help: None };
+            return Err(At::new(error.into(), &written.place, ""));
+        };
+        self.take_of(&tree, written, to, problems)
+    }
+
+    /// Adds what a path or glob of an image names.
+    pub(crate) fn take_of(
+        &mut self,
+        tree: &ImageTree,
+        written: &Placed<String>,
+        to: Option<&Placed<String>>,
+        problems: &mut Vec<PackProblem>,
+    ) -> Result<Packed, PackProblem> {
         let blame = |error: TakeError| At::new(error.into(), &written.place, "");
         let shown = || sanitize::name(written);
-        let Some(tree) = self.request.images.get(&image.value).map(Arc::clone) else {
-            return Err(blame(TakeError::Missing { image: image.to_string(), path: shown(), help: None }));
-        };
         let selection = match glob::is_pattern(written) {
             true => Some(PathGlob::compile(written)?),
             false => None,
@@ -52,14 +64,14 @@ impl PackageScan<'_> {
                 (Some(to), _) => self.destination(to)?,
                 (None, _) => asked,
             };
-            self.add_above(&tree, to.parent());
-            return self.take_one(&tree, &found, to).map_err(blame);
+            self.add_above(tree, to.parent());
+            return self.take_one(tree, &found, to).map_err(blame);
         }
         let root = match to {
             Some(to) => self.destination_root(to)?,
             None => asked,
         };
-        match self.take_folder(&tree, &found, root, selection.as_ref(), problems)? {
+        match self.take_folder(tree, &found, root, selection.as_ref(), problems)? {
             false if self.package.optional => Ok(Packed::Other),
             false if selection.is_some() => {
                 Err(blame(TakeError::NoMatch { image: tree.name.clone(), pattern: shown() }))
@@ -95,7 +107,8 @@ impl PackageScan<'_> {
         let wanted = self.wanted(tree, folder, &to, selection)?;
         let is_any = !wanted.is_empty();
         if is_any {
-            let above = if selection.is_some() { Some(to) } else { to.parent() };
+            // An image has no entry for its root.
+            let above = if selection.is_some() || folder.is_root() { Some(to) } else { to.parent() };
             self.add_above(tree, above);
         }
         let mut errors = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! Each package is looked at by itself, all problems are gathered, and [`Tree::assemble`] makes one tree of what was
 //! found. There is a file for each form of a package: [`folder`] has files, folders and globs of this machine, which
-//! [`host`] finds and [`walk`] goes through, [`archive`] archives, and [`image`] files of other images. [`mount`] is
+//! [`host`] finds and [`walk`] goes through, [`archive`] archives, [`image`] files of other images, and [`target`] what targets [`made`]. [`mount`] is
 //! what a step mounts of an image.
 
 mod archive;
@@ -11,20 +11,23 @@ mod folder;
 mod host;
 mod ignore;
 mod image;
+mod made;
 mod mount;
 mod package;
+mod target;
 #[cfg(test)]
 pub(crate) mod testing;
 mod walk;
 
 pub(crate) use ignore::unheeded;
+pub(crate) use made::{Made, MadeLayer, MadeOutput, MadeTarget, Provides, Word};
 pub(crate) use package::ScanRequest;
 
-use crate::contents::glob::{self, Globs};
+use crate::contents::glob::{self, GlobError, Globs};
 use crate::layer::Tree;
 use crate::layer::tree::{Claim, Kind, PackageOrigin, Packed, folder_mode};
-use crate::manifest::PackageContent;
 use crate::manifest::package::{Mode, expand};
+use crate::manifest::{Package, PackageContent};
 use crate::pack::ignore::Ignores;
 use crate::pack::package::{LINK_MODE, PackProblem, PackageScan};
 use crate::source::At;
@@ -49,7 +52,12 @@ impl Tree {
             None => Ignores::default(),
         };
         for (origin, package) in request.packages.iter().enumerate() {
-            let mut scan = PackageScan::new(request, package, origin, (&project, &ignores));
+            let own = own_globs(request, package).unwrap_or_else(|problem| {
+                problems.push(problem.into());
+                None
+            });
+            let exclude = own.as_ref().unwrap_or(&project);
+            let mut scan = PackageScan::new(request, package, origin, (exclude, &ignores));
             match scan.run(&mut problems) {
                 Ok(packed) => {
                     let foreign = package.foreign || scan.is_foreign_fine();
@@ -80,6 +88,15 @@ impl Tree {
     }
 }
 
+/// What stays out of a package with globs of its own that are relative to the manifest's folder.
+fn own_globs(request: &ScanRequest<'_>, package: &Package) -> Result<Option<Globs>, At<GlobError>> {
+    if package.exclude_in_project.is_empty() {
+        return Ok(None);
+    }
+    let globs: Vec<_> = request.exclude.iter().chain(&package.exclude_in_project).cloned().collect();
+    Globs::compile(&globs).map(Some)
+}
+
 impl PackageScan<'_> {
     /// Adds the package's entries.
     fn run(&mut self, problems: &mut Vec<PackProblem>) -> Result<Packed, PackProblem> {
@@ -100,6 +117,10 @@ impl PackageScan<'_> {
             PackageContent::Image { image, path, to } => {
                 let (path, to) = (self.expanded(path), to.as_ref().map(|to| self.expanded(to)));
                 self.image(image, &path, to.as_ref(), problems)
+            }
+            PackageContent::Target { target, output, to, .. } => {
+                let to = to.as_ref().map(|to| self.expanded(to));
+                self.target(target, *output, to.as_ref(), problems)
             }
             PackageContent::Text { text, to } => {
                 let path = self.destination(&self.expanded(to))?;

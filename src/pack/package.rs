@@ -12,6 +12,7 @@ use crate::manifest::Package;
 use crate::manifest::package::{IgnoreFile, Mode, Owner, expand};
 use crate::model::{ImageName, LayerPath, Platform};
 use crate::pack::ignore::Ignores;
+use crate::pack::made::Made;
 use crate::sanitize;
 use crate::source::{At, Placed};
 use crate::store::Store;
@@ -33,6 +34,10 @@ pub(crate) struct ScanRequest<'a> {
     pub(crate) records: bool,
     /// Every image that the packages take files from.
     pub(crate) images: &'a BTreeMap<ImageName, Arc<ImageTree>>,
+    /// Every target that the packages name.
+    pub(crate) targets: &'a Made,
+    /// Of a target with several layers, the one to take; `None` for all of them.
+    pub(crate) layer: Option<usize>,
 }
 
 /// A fault of a package, with the place in `oci.toml` to blame.

@@ -71,6 +71,8 @@ impl Project {
     pub(crate) fn scan(&self, packages: &[Package]) -> Result<Tree, Vec<At<LayerError>>> {
         let (folder, store) = (self.folder(), &self.store);
         Tree::scan(&ScanRequest {
+            targets: &BTreeMap::new(),
+            layer: None,
             packages,
             folder,
             exclude: &self.exclude,

@@ -1,8 +1,9 @@
-//! A plan as a graph. Each platform of each image is a node, and knows the nodes that it waits for.
+//! A plan as a graph. Each platform of each image, and of each target that packages name, is a node, and knows the
+//! nodes that it waits for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::manifest::Build;
+use crate::manifest::{Build, Target};
 use crate::model::{ImageName, Platform};
 use crate::plan::{ById, ImageId, NodeId, Plan, PlannedImage};
 use crate::source::Placed;
@@ -31,18 +32,22 @@ pub(crate) struct Node<'a> {
     pub(crate) mention: Option<&'a Placed<ImageName>>,
     /// The images that it takes files from.
     pub(crate) sources: BTreeMap<&'a ImageName, NodeId>,
-    /// The nodes that have to be whole first: the base and the sources.
+    /// The targets that its packages name.
+    pub(crate) targets: BTreeMap<&'a str, NodeId>,
+    /// The nodes that have to be whole first: the base, the sources and the targets.
     pub(crate) needs: BTreeSet<NodeId>,
 }
 
 /// Where an image comes from.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum NodeOrigin<'a> {
     /// The image is from elsewhere. The place is where the first image of the plan that asks for it names it; the
     /// number is of that image.
     Elsewhere(&'a Placed<ImageName>, ImageId),
     /// The image is made here, for this image of the plan.
     Made(ImageId),
+    /// It is no image, but a target that packages take files from, and is made on this machine.
+    Target(&'a str, &'a Target),
 }
 
 impl<'a> Node<'a> {
@@ -56,6 +61,7 @@ impl<'a> Node<'a> {
             bottom: None,
             mention: None,
             sources: BTreeMap::new(),
+            targets: BTreeMap::new(),
             needs: BTreeSet::new(),
         }
     }
@@ -98,9 +104,21 @@ impl<'a> Graph<'a> {
                 }
                 let sources: BTreeMap<_, _> = sources.into_iter().map(|(name, (source, _))| (name, source)).collect();
                 let bottom = base.and_then(|base: NodeId| nodes[base].bottom);
-                let needs = base.into_iter().chain(sources.values().copied()).collect();
+                let mut targets = BTreeMap::new();
+                for (name, made) in &image.targets {
+                    // A target in which nothing is of the platform is made once for all.
+                    let platform = if made.is_for_each_platform() { platform } else { &plan.host };
+                    let next = nodes.next_id();
+                    let node = *known.entry((format!(":{name}"), platform)).or_insert(next);
+                    if node == next {
+                        nodes.push(Node::new(platform, NodeOrigin::Target(name, made)));
+                    }
+                    targets.insert(*name, node);
+                }
+                let needs =
+                    base.into_iter().chain(sources.values().copied()).chain(targets.values().copied()).collect();
                 let made_here = Node::new(platform, NodeOrigin::Made(id));
-                let node = nodes.push(Node { target, base, bottom, sources, needs, ..made_here });
+                let node = nodes.push(Node { target, base, bottom, sources, targets, needs, ..made_here });
                 made[id].push(node);
                 known.insert((image.name.to_owned(), target), node);
             }
@@ -131,6 +149,7 @@ mod tests {
                 let name = match node.origin {
                     NodeOrigin::Elsewhere(name, _) => name.to_string(),
                     NodeOrigin::Made(number) => plan.images[number].name.to_owned(),
+                    NodeOrigin::Target(name, _) => format!(":{name}"),
                 };
                 format!("{name} {} {:?}", node.platform.architecture(), numbers(node))
             })
@@ -180,6 +199,7 @@ mod tests {
             let name = |node: &Node<'_>| match node.origin {
                 NodeOrigin::Elsewhere(name, _) => name.to_string(),
                 NodeOrigin::Made(number) => plan.images[number].name.to_owned(),
+                NodeOrigin::Target(name, _) => format!(":{name}"),
             };
             let is_host = |platform: &Platform| *platform == Platform::host();
             let nodes = graph.nodes.iter().map(|node| {

@@ -11,7 +11,7 @@ pub(crate) use graph::{Graph, Node, NodeOrigin};
 pub(crate) use ids::{ById, ImageId, NodeId};
 use planner::Planner;
 
-use crate::manifest::{Build, Manifest};
+use crate::manifest::{Build, Manifest, Target};
 use crate::model::{ImageName, Platform};
 use crate::source::Placed;
 use crate::suggest;
@@ -31,6 +31,8 @@ pub(crate) struct PlannedImage<'a> {
     pub(crate) build: &'a Build,
     /// Each place where it names an image that files are taken from.
     pub(crate) takes_from: Vec<&'a Placed<ImageName>>,
+    /// The targets made on this machine that its packages name.
+    pub(crate) targets: Vec<(&'a str, &'a Target)>,
     /// The target platforms. There is an image for each, unless the build runs on this machine's platform.
     pub(crate) platforms: Vec<Platform>,
     /// The image was named on the command line, or the command line names none. Otherwise another image needs it.

@@ -118,6 +118,12 @@ impl<'a> Planner<'a> {
                     name,
                     build,
                     takes_from: self.manifest.images_taken_from(build).collect(),
+                    targets: self
+                        .manifest
+                        .targets_needed(build)
+                        .filter_map(|name| self.manifest.targets.get_key_value(&name.value))
+                        .map(|(name, target)| (name.as_str(), target))
+                        .collect(),
                     platforms,
                     asked_for: false,
                 });

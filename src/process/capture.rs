@@ -67,11 +67,22 @@ impl Invocation {
 
 /// Sends SIGTERM, waits for the grace time, then sends SIGKILL. The signals go to the group, since a grandchild may
 /// hold the pipes open.
-fn end_group(child: &duct::Handle) {
-    let group = child.pids().first().and_then(|pid| Pid::from_raw(i32::try_from(*pid).ok()?));
-    let Some(group) = group else { return };
+pub(super) fn end_group(child: &duct::Handle) {
+    let Some(group) = group_of(child) else { return };
     let _ = rustix::process::kill_process_group(group, Signal::TERM);
     if !matches!(child.wait_timeout(GRACE), Ok(Some(_))) {
         let _ = rustix::process::kill_process_group(group, Signal::KILL);
     }
+}
+
+/// Kills all processes of the group that are left.
+pub(super) fn kill_group(child: &duct::Handle) {
+    if let Some(group) = group_of(child) {
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// The process group of a child, which is its first process.
+fn group_of(child: &duct::Handle) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(*child.pids().first()?).ok()?)
 }

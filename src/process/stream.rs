@@ -8,12 +8,59 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::pipe::PipeFlags;
 
+use crate::process::capture::{end_group, kill_group};
 use crate::process::{Invocation, ProcessError, TICK, signal};
 
 /// How many bytes are read at once.
 const CHUNK: usize = 64 << 10;
 
 impl Invocation {
+    /// Runs the program to its end with nothing on standard input. `listen` gets both its outputs as they come, through
+    /// one pipe. Processes that it leaves behind in its process group are killed.
+    ///
+    /// On an interrupt the whole process group is ended and waited for.
+    pub(crate) fn listen(&self, mut listen: impl FnMut(&[u8]) + Send) -> Result<ExitStatus, ProcessError> {
+        if signal::pending().is_some() {
+            return Err(ProcessError::Interrupted);
+        }
+        let pipe = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| self.start_error(error.into()));
+        let (output, output_end) = pipe?;
+        let error_end = output_end.try_clone().map_err(|error| self.start_error(error))?;
+        let ends = Mutex::new(Some((output_end, error_end)));
+        let child = self.start(self.expression().stdin_null().before_spawn(move |command| {
+            command.process_group(0);
+            if let Some((output, error)) = ends.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                command.stdout(output).stderr(error);
+            }
+            Ok(())
+        }))?;
+        std::thread::scope(|scope| {
+            let listening = scope.spawn(move || {
+                let mut output = File::from(output);
+                let mut buffer = vec![0; CHUNK];
+                while let Ok(length @ 1..) = output.read(&mut buffer) {
+                    listen(&buffer[..length]);
+                }
+            });
+            let ended = loop {
+                match child.wait_timeout(TICK) {
+                    Ok(None) if signal::pending().is_some() => {
+                        end_group(&child);
+                        break Err(ProcessError::Interrupted);
+                    }
+                    Ok(None) => {}
+                    Ok(Some(output)) => break Ok(output.status),
+                    Err(error) => break Err(self.start_error(error)),
+                }
+            };
+            // One that is left would keep the pipe open.
+            kill_group(&child);
+            let _ = child.wait();
+            listening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            ended
+        })
+    }
+
     /// Runs the program to its end with `input` on standard input. `listen` gets its standard error as it comes, and
     /// `read` gets all of its standard output. Each has a thread.
     ///
@@ -95,6 +142,16 @@ mod tests {
         assert_eq!((status.code(), heard.len()), (Some(7), 200_000));
         let read = read.unwrap();
         assert_eq!((read.len(), &read[3_000_000..]), (3_000_005, &b"input"[..]));
+    }
+
+    #[test]
+    fn hears_both_outputs_in_their_order_and_leaves_no_process() {
+        let mut heard = Vec::new();
+        let script = "echo one; echo two >&2; sleep 1000 & echo three; exit 3";
+        let started = std::time::Instant::now();
+        let status = shell(script).listen(|bytes| heard.extend_from_slice(bytes)).unwrap();
+        assert_eq!((status.code(), heard.as_slice()), (Some(3), &b"one\ntwo\nthree\n"[..]));
+        assert!(started.elapsed().as_secs() < 900);
     }
 
     #[test]

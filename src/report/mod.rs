@@ -28,6 +28,8 @@ pub(crate) enum WorkKind {
     Fetch,
     /// Packing one layer.
     Layer,
+    /// Making a packaged target.
+    Target,
     /// Unpacking layers into a root filesystem.
     Rootfs,
     /// Running a step.
@@ -48,6 +50,7 @@ impl WorkKind {
             Self::Resolve => "resolve",
             Self::Fetch => "fetch",
             Self::Layer => "layer",
+            Self::Target => "target",
             Self::Rootfs => "unpack",
             Self::Step => "step",
             Self::Assemble => "assemble",
@@ -62,6 +65,7 @@ impl WorkKind {
             Self::Resolve => ("resolving", "resolved"),
             Self::Fetch => ("fetching", "fetched"),
             Self::Layer => ("packing", "packed"),
+            Self::Target => ("making", "made"),
             Self::Rootfs => ("unpacking", "unpacked"),
             Self::Step => ("running", "ran"),
             Self::Assemble => ("assembling", "assembled"),

@@ -21,6 +21,8 @@ use crate::store::Store;
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const LOCK: &str = ".lock";
+/// Held while a command of a packaged target works in the project.
+const PROJECT_LOCK: &str = ".project.lock";
 const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// A layout folder.
@@ -99,11 +101,18 @@ impl LayoutFolder {
         Ok(self.sweep(&needed)?)
     }
 
+    /// The path of the lock that commands which work in the project hold, one at a time. On `Ok` its folder is there.
+    pub(crate) fn project_lock(&self) -> Result<PathBuf, LayoutFolderError> {
+        self.check()?;
+        self.create()?;
+        Ok(self.folder.join(PROJECT_LOCK))
+    }
+
     /// On `Ok` every name of ours that is there is the kind of file that we make.
     fn check(&self) -> Result<(), LayoutFolderError> {
         let path = |name: &str| if name.is_empty() { self.folder.clone() } else { self.folder.join(name) };
         let folders = ["", "blobs", "blobs/sha256"].map(|name| (path(name), true));
-        let files = ["index.json", "oci-layout", ".gitignore", LOCK].map(|name| (path(name), false));
+        let files = ["index.json", "oci-layout", ".gitignore", LOCK, PROJECT_LOCK].map(|name| (path(name), false));
         for (path, is_folder) in folders.into_iter().chain(files) {
             let kind = match path.symlink_metadata().map(|found| found.file_type()) {
                 Ok(kind) if kind.is_symlink() => "a symbolic link",

@@ -32,7 +32,7 @@ use std::sync::{Mutex, OnceLock};
 
 pub(crate) use blob::{BlobError, Condition};
 pub(crate) use folder::OpenError;
-pub(crate) use layout::LayoutFolder;
+pub(crate) use layout::{LayoutFolder, LayoutFolderError};
 pub(crate) use object::{Object, ObjectKind, disk_usage};
 pub(crate) use record::{Shelf, WrittenAs};
 

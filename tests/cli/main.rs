@@ -71,6 +71,7 @@ mod stories;
 mod support;
 mod surroundings;
 mod taken;
+mod targets;
 mod times;
 mod trust;
 mod unpack;

@@ -131,6 +131,8 @@ fn packed(image_of: &Image, store: &Store, folder: &Path) -> Result<Seen, String
         store,
         records: false,
         images: &images,
+        targets: &BTreeMap::new(),
+        layer: None,
     };
     let tree = Tree::scan(&request).map_err(|problems| format!("{problems:?}"))?;
     let compressors = Compressors::new(1);

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use crate::bases::BaseError;
 use crate::containers::rootfs::RootfsError;
-use crate::containers::step::output::Heard;
 use crate::containers::unstarted::Unstarted;
 use crate::contents::BaseLayerError;
 use crate::fs::FileError;
 use crate::fs::host::LeavesProject;
 use crate::image::ImageError;
 use crate::manifest::Step;
+use crate::printed::{Heard, OutputEnd};
 use crate::process::ProcessError;
 use crate::sandbox::Refusal;
 use crate::sanitize;
@@ -93,22 +93,6 @@ pub(crate) enum StepError {
     Interrupted,
 }
 
-/// The end of what a step printed.
-#[derive(Debug, thiserror::Error)]
-#[error("it printed last:\n{}", lines.join("\n"))]
-pub(crate) struct OutputEnd {
-    lines: Vec<String>,
-    #[source]
-    log: Option<LogFile>,
-}
-
-/// Where all of it is.
-#[derive(Debug, thiserror::Error)]
-#[error("all that it printed is in {}", path.display())]
-pub(crate) struct LogFile {
-    path: PathBuf,
-}
-
 impl StepError {
     /// A step that was not started.
     pub(super) fn refused(refusal: Refusal, step: &Step) -> Self {
@@ -123,9 +107,7 @@ impl StepError {
             "it seems to have needed the network, which steps do not have by default: give it `network = \"host\"`"
                 .to_owned()
         });
-        let log = heard.log.map(|path| LogFile { path });
-        let output = (!heard.last.is_empty()).then_some(OutputEnd { lines: heard.last, log });
-        Self::Failed { status, output, help }
+        Self::Failed { status, output: heard.into_cause(), help }
     }
 }
 

@@ -11,7 +11,7 @@
 //!
 //! The flow: everything that decides the result is gathered ([`surroundings`]), and a [`key`] is made of it. If a layer
 //! is recorded for the key, it is the result, and no process is started. Otherwise the layers below are unpacked
-//! ([`rootfs`]), the sandbox runs the command on an overlay of them, the command's output is shown ([`output`]), and
+//! ([`rootfs`]), the sandbox runs the command on an overlay of them, the command's output is shown ([`printed`](crate::printed)), and
 //! the tar that comes back is compressed into the store as it arrives. The overlay's upper folder becomes the layer's
 //! tree, for later steps and runs. The record is written last.
 
@@ -21,10 +21,8 @@ mod intact;
 mod key;
 mod layers;
 mod mounts;
-mod output;
 mod secret;
 pub(super) mod seen;
-mod strike;
 mod surroundings;
 mod times;
 mod unpack;
@@ -40,12 +38,12 @@ use crate::compress::Compressors;
 use crate::containers::machine::Machine;
 use crate::containers::run::hostname;
 use crate::containers::runs::LiveRun;
-use crate::containers::step::strike::Strike;
 use crate::containers::{rootfs, unstarted};
 use crate::fs::FileError;
 use crate::image::Layer;
 use crate::manifest::Step;
 use crate::model::{Compression, Digest, ImageConfig, Platform};
+use crate::printed::{Listener, Strike};
 use crate::process::{Namespaces, shell_status};
 use crate::report::{Reporter, WorkKind};
 use crate::sandbox::{self, Container, HelperTask, Limits, Overlays, STANDARD_INPUT};
@@ -53,7 +51,6 @@ use crate::sanitize;
 use crate::source::{At, Place};
 use crate::store::{Shelf, Store};
 use intact::Performed;
-use output::Listener;
 use secret::Secret;
 use surroundings::Surroundings;
 
@@ -187,7 +184,7 @@ impl Steps<'_> {
         let live = LiveRun::new(&self.store.runs(), self.machine.runc(), map)?;
         let Surroundings { process, secrets, .. } = surroundings;
         let secrets: Vec<Secret> = secrets.iter().flatten().cloned().collect();
-        let strike = Strike::new(secrets.iter().flat_map(Secret::parts));
+        let strike = Strike::of_secrets(secrets.iter().map(|secret| &*secret.value));
         let mut listener = Listener::new(request.subject, strike, self.reporter, self.store.start_blob()?);
         let step = sandbox::StepRun {
             container: Container {

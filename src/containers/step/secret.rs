@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 
 use crate::containers::step::{StepError, at};
 use crate::manifest::step::{self, Step, StepSecret};
+use crate::printed::SHORTEST;
 use crate::source::{At, Placed};
 use crate::{fs, sanitize};
 
 /// The most bytes of a secret.
 const LIMIT: u64 = 1 << 20;
-/// The fewest that are looked for: less would be found everywhere.
-const SHORTEST: usize = 4;
 
 /// A secret with its value.
 #[derive(Clone)]
@@ -54,11 +53,6 @@ impl Secret {
         let value = self.value.trim_ascii();
         (value.len() >= SHORTEST).then(|| (self.name, value.to_vec()))
     }
-
-    /// The parts that no line of output may show.
-    pub(super) fn parts(&self) -> impl Iterator<Item = &[u8]> {
-        self.value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|part| part.len() >= SHORTEST)
-    }
 }
 
 /// An error for each secret without which a step cannot run. What can be read is not kept.
@@ -86,7 +80,5 @@ mod tests {
         assert_eq!(secret(" value\n").needle(), Some(("S".to_owned(), b"value".to_vec())));
         assert_eq!(secret("abc").needle(), None);
         assert_eq!(secret("\n").needle(), None);
-        let lines = secret("one1\n\nabc\n two2\n");
-        assert_eq!(lines.parts().collect::<Vec<_>>(), [b"one1", b"two2"]);
     }
 }

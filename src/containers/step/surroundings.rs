@@ -91,7 +91,7 @@ impl Surroundings {
         let image = request.config.execution();
         let workdir = step.workdir.clone().or(image.working_dir).unwrap_or_default();
         let process = Process {
-            arguments: step.command.clone(),
+            arguments: step.words(request.target),
             environment: environment.to_list(),
             user: step.user.clone().or_else(|| request.user.map(str::to_owned)),
             workdir: below_root(&workdir),

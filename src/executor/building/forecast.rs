@@ -23,6 +23,7 @@ use crate::source::Placed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Slot {
     Load,
+    Target,
     /// Bringing the layers of a base, for its links.
     Links,
     Layer(usize),
@@ -51,7 +52,7 @@ impl Executor<'_> {
 
 impl Building<'_> {
     /// Tells a piece of work, if this is a dry run.
-    fn foresee(&self, (node, slot): (NodeId, Slot), foreseen: impl FnOnce() -> Foreseen) {
+    pub(super) fn foresee(&self, (node, slot): (NodeId, Slot), foreseen: impl FnOnce() -> Foreseen) {
         if self.reach == Reach::Look {
             locked(&self.foreseen).insert((node, slot), foreseen());
         }
@@ -63,6 +64,7 @@ impl Building<'_> {
         self.foresee((node, slot), || Foreseen {
             kind: match slot {
                 Slot::Load | Slot::Links | Slot::Files => WorkKind::Fetch,
+                Slot::Target => WorkKind::Target,
                 Slot::Layer(_) => WorkKind::Layer,
                 Slot::Step(_) => WorkKind::Step,
                 Slot::Assemble => WorkKind::Assemble,
@@ -80,7 +82,7 @@ impl Building<'_> {
     fn planned(&self, node: NodeId) -> Option<&PlannedImage<'_>> {
         match self.graph.nodes[node].origin {
             NodeOrigin::Made(image) => Some(&self.plan.images[image]),
-            NodeOrigin::Elsewhere(..) => None,
+            NodeOrigin::Elsewhere(..) | NodeOrigin::Target(..) => None,
         }
     }
 
@@ -154,8 +156,11 @@ impl Building<'_> {
     pub(super) fn foresee_without_sources(&self, number: NodeId) {
         let node = &self.graph.nodes[number];
         let Some(image) = self.planned(number) else { return };
-        let missing = node.sources.iter().find(|(_, source)| self.progress[**source].files.found.get().is_none());
-        if let Some((name, _)) = missing.filter(|_| self.reach == Reach::Look) {
+        let is_missing = |source: &NodeId| self.progress[*source].files.found.get().is_none();
+        let sources = node.sources.iter().filter(|(_, source)| is_missing(source)).map(|(name, _)| name.to_string());
+        let is_unmade = |target: &NodeId| self.progress[*target].target.get().is_none();
+        let targets = node.targets.iter().filter(|(_, target)| is_unmade(target)).map(|(name, _)| format!(":{name}"));
+        if let Some(name) = sources.chain(targets).next().filter(|_| self.reach == Reach::Look) {
             let titles = self.executor.titles(image.build, node.platform);
             self.foresee_unknown(number, titles, &format!("what `{name}` holds is not known yet"));
         }
@@ -262,7 +267,9 @@ impl Building<'_> {
         let written = &image.build.steps[step];
         let commands = match state {
             Readiness::Cached => Vec::new(),
-            Readiness::Needed(_) | Readiness::Unknown(_) => vec![shell_words::join(&written.command)],
+            Readiness::Needed(_) | Readiness::Unknown(_) => {
+                vec![shell_words::join(written.words(self.graph.nodes[number].target))]
+            }
         };
         self.foresee((number, Slot::Step(step)), || Foreseen {
             kind: WorkKind::Step,

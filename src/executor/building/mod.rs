@@ -16,6 +16,7 @@ mod notes;
 mod outcome;
 mod progress;
 mod sources;
+mod targets;
 mod tasks;
 
 use std::borrow::Cow;
@@ -52,6 +53,8 @@ enum Work {
     Follow(NodeId),
     /// Looks at the packages of a node.
     Scan(NodeId),
+    /// Makes a packaged target.
+    Target(NodeId),
     /// Reads which paths are links in a base.
     Links(NodeId),
     /// Brings the layers of a base, unless its links are known.
@@ -150,19 +153,8 @@ impl<'a> Building<'a> {
     /// Adds the tasks that are known before any package is looked at.
     fn add_tasks(&self) {
         let mut lasts: ById<ImageId, Vec<Ticket>> = self.plan.images.map(|_| Vec::new());
-        let later: ById<ImageId, Vec<BuildError>> = self
-            .plan
-            .images
-            .map(|image| self.executor.manifest.not_yet(image.build).into_iter().map(BuildError::from).collect());
-        let is_later: ById<ImageId, bool> = later.map(|errors| !errors.is_empty());
-        let can_be_made = |node: &&Node<'_>| matches!(node.origin, NodeOrigin::Made(image) if !is_later[image]);
-        let wanted: BTreeSet<NodeId> =
-            self.graph.nodes.iter().filter(can_be_made).flat_map(|node| node.needs.iter().copied()).collect();
         for (number, node) in self.graph.nodes.enumerate() {
             let last = match node.origin {
-                // A base that only images which cannot be built ask for is not brought.
-                NodeOrigin::Elsewhere(..) if !wanted.contains(&number) => continue,
-                NodeOrigin::Made(image) if is_later[image] => continue,
                 // If the store has the base already, no second thread is needed for it.
                 NodeOrigin::Elsewhere(name, _) => match self.executor.recall(name, node.platform) {
                     Some(base) if self.reach != Reach::Look => {
@@ -171,9 +163,12 @@ impl<'a> Building<'a> {
                     }
                     _ => self.schedule.add(Pool::Network, Work::Load(number), []),
                 },
+                NodeOrigin::Target(..) => self.schedule.add(Pool::Processor, Work::Target(number), []),
                 NodeOrigin::Made(image) => {
                     let files = node.sources.values().filter_map(|source| self.files_task(*source));
-                    let scan = self.schedule.add(Pool::Processor, Work::Scan(number), files.collect::<Vec<_>>());
+                    let targets = node.targets.values().filter_map(|target| self.progress[*target].last.get().copied());
+                    let first: Vec<Ticket> = files.chain(targets).collect();
+                    let scan = self.schedule.add(Pool::Processor, Work::Scan(number), first);
                     let below = node.needs.iter().filter_map(|need| self.progress[*need].last.get().copied());
                     let last = self.schedule.add(Pool::Processor, Work::Assemble(number), below.chain([scan]));
                     lasts[image].push(last);
@@ -183,12 +178,8 @@ impl<'a> Building<'a> {
             let _ = self.progress[number].last.set(last);
         }
         let images: Vec<ImageId> = self.plan.images.enumerate().map(|(image, _)| image).collect();
-        for (image, (lasts, later)) in images.into_iter().zip(lasts.into_iter().zip(later)) {
-            if later.is_empty() {
-                self.schedule.add(Pool::Processor, Work::Index(image), lasts);
-            } else if let Some(node) = self.graph.made[image].first() {
-                self.fail((Cause::Node(*node), Work::Scan(*node)), later);
-            }
+        for (image, lasts) in images.into_iter().zip(lasts) {
+            self.schedule.add(Pool::Processor, Work::Index(image), lasts);
         }
     }
 
@@ -205,6 +196,7 @@ impl<'a> Building<'a> {
             Work::ReadFiles(node) => (Cause::Node(node), self.read_files(node)),
             Work::Links(node) => (Cause::Node(node), self.links(node)),
             Work::Scan(node) => (Cause::Node(node), self.scan(node)),
+            Work::Target(node) => (Cause::Node(node), self.target(node)),
             Work::Follow(node) => (Cause::Node(node), self.follow(node)),
             Work::Layer(node, layer) => (Cause::Node(node), self.layer(node, layer)),
             Work::Assemble(node) => (Cause::Node(node), self.assemble(node)),

@@ -49,9 +49,9 @@ impl Building<'_> {
         let of_base = below.config.execution().entrypoint.filter(|words| !words.is_empty());
         if let (Entrypoint::FirstPackage, Some(program), Some(words)) =
             (&image.build.entrypoint, &built.program, of_base)
-            && words[..] != [program.clone()]
+            && words != *program
         {
-            let words = sanitize::name(&format!("{words:?}"));
+            let (words, program) = (sanitize::name(&format!("{words:?}")), sanitize::name(&program.join(" ")));
             self.tell_once(&format!(
                 "`{}` runs its first package, `{program}`, instead of the base's {words} and its arguments; \
                  `entrypoint = false` keeps those",

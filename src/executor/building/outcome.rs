@@ -50,7 +50,7 @@ impl<'a> Building<'a> {
             let image = match cause {
                 Cause::Node(node) => match self.graph.nodes[node].origin {
                     NodeOrigin::Made(image) => Some(image),
-                    NodeOrigin::Elsewhere(..) => None,
+                    NodeOrigin::Elsewhere(..) | NodeOrigin::Target(..) => None,
                 },
                 Cause::Image(_) | Cause::Signal => None,
             };

@@ -7,8 +7,9 @@ use crate::contents::image::ImageTree;
 use crate::executor::layers::Part;
 use crate::executor::schedule::Ticket;
 use crate::executor::{BuiltImage, Tally};
-use crate::image::{AddedLayer, Image, Layer};
+use crate::image::{AddedLayer, Given, Image, Layer};
 use crate::model::Digest;
+use crate::pack::MadeTarget;
 
 /// What is known of a node so far. Every result is set once: until then its task is waited for, has failed, or in a dry
 /// run has found that the result is not there.
@@ -20,6 +21,8 @@ pub(super) struct Progress {
     pub(super) links: Wanted<()>,
     /// What it holds, where packages take files from it.
     pub(super) files: Wanted<Arc<ImageTree>>,
+    /// For a target: what it made.
+    pub(super) target: OnceLock<Arc<MadeTarget>>,
     /// Parts that wait for the links of the image below.
     pub(super) parts: Mutex<Vec<Part>>,
     pub(super) packed: OnceLock<Packed>,
@@ -52,7 +55,7 @@ pub(super) enum StepsDone {
 
 /// The layers of a node, once it is known which there are.
 pub(super) struct Packed {
-    pub(super) program: Option<String>,
+    pub(super) given: Given,
     pub(super) layers: Vec<PackedLayer>,
 }
 

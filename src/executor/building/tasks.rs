@@ -77,12 +77,12 @@ impl Building<'_> {
 
     pub(super) fn scan(&self, number: NodeId) -> Result<(), Vec<BuildError>> {
         let Node { origin: NodeOrigin::Made(image), platform, .. } = self.graph.nodes[number] else { return Ok(()) };
-        let Some(sources) = self.sources(number) else {
+        let (Some(sources), Some(targets)) = (self.sources(number), self.targets(number)) else {
             self.foresee_without_sources(number);
             return Ok(());
         };
         let build = self.plan.images[image].build;
-        let parts = self.executor.scan(build, platform, &sources, self.reach != Reach::Look)?;
+        let parts = self.executor.scan(build, platform, (&sources, &targets), self.reach != Reach::Look)?;
         self.tell_unheeded(build, platform);
         let below = self.graph.nodes[number].base;
         let is_below_made = below.is_some_and(|base| matches!(self.graph.nodes[base].origin, NodeOrigin::Made(_)));
@@ -132,7 +132,7 @@ impl Building<'_> {
     fn pack(&self, number: NodeId, parts: Vec<Part>) {
         let NodeOrigin::Made(image) = self.graph.nodes[number].origin else { return };
         let compression = self.plan.images[image].build.compression;
-        let program = program(&parts);
+        let given = self.given(number, program(&parts));
         // A file without an executable bit may be a program that was meant to run.
         let mut first = parts.iter().find(|part| !part.shared).and_then(|part| part.tree.not_executable());
         let layers = parts.into_iter().filter(|part| !part.tree.is_empty()).map(|part| PackedLayer {
@@ -142,7 +142,7 @@ impl Building<'_> {
             part: Mutex::new(Some(part)),
             done: OnceLock::new(),
         });
-        let packed = Packed { program, layers: layers.collect() };
+        let packed = Packed { given, layers: layers.collect() };
         let keys: Vec<Digest> = packed.layers.iter().map(|layer| layer.key).collect();
         // The tasks that are added now look for it.
         let _ = self.progress[number].packed.set(packed);
@@ -224,7 +224,7 @@ impl Building<'_> {
                 return Ok(());
             }
         }
-        let assembled = self.executor.assemble(build, (&below, base), &layers, packed.program.clone())?;
+        let assembled = self.executor.assemble(build, (&below, base), &layers, &packed.given)?;
         let is_new = !self.executor.has(&assembled);
         self.foresee_documents(number, &own, is_new)?;
         if self.reach != Reach::Look {

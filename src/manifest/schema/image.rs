@@ -140,11 +140,14 @@ const STEP: &[Key] = &[
     key("mounts", &Shape::List(&Shape::Table(MOUNT, MOUNT_RULES)), "What is there while the step runs."),
     key("network", &Shape::OneOf(&["host", "none"]), "This machine's network; default: `none`."),
     key("run", TEXT_OR_TEXTS, "A text for the shell, or a list that is run without one.").templated(),
-    key("secrets", &Shape::List(&Shape::Table(SECRET, SECRET_RULES)), "What only the step sees, and nothing keeps."),
+    key("secrets", SECRETS, "What only the step sees, and nothing keeps."),
     key("shell", TEXTS, "What runs a text; default: `/bin/sh -ec`."),
     key("user", TEXT, "Who runs it; default: the user of the image that it starts from.").templated(),
     key("workdir", TEXT, "The folder that it starts in.").templated(),
 ];
+
+/// Secrets of a step, or of a packaged target.
+pub(super) const SECRETS: &Shape = &Shape::List(&Shape::Table(SECRET, SECRET_RULES));
 
 const MOUNT: &[Key] = &[
     key("image", TEXT, "The image that `path` is in."),

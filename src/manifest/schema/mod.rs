@@ -9,7 +9,7 @@ mod json;
 pub(crate) use json::json_schema;
 
 use crate::manifest::package::IgnoreFile;
-use image::{BUILD, BUILD_RULES, DEFAULTS, LAYER, STAGE, STAGE_RULES};
+use image::{BUILD, BUILD_RULES, DEFAULTS, LAYER, SECRETS, STAGE, STAGE_RULES};
 
 /// What a value may look like.
 #[derive(Debug)]
@@ -87,6 +87,7 @@ const TEXT_OR_TEXTS: &Shape = &Shape::Either(&[Shape::Text, Shape::List(TEXT)]);
 const TEXT_OR_TEXTS_OR_FALSE: &Shape = &Shape::Either(&[Shape::Text, Shape::List(TEXT), Shape::False]);
 const TEXT_OR_FALSE: &Shape = &Shape::Either(&[Shape::Text, Shape::False]);
 const BOOLEAN: &Shape = &Shape::Boolean;
+
 /// The whole file.
 pub(crate) const MANIFEST: &[Key] = &[
     key("base", &Shape::Named(&Shape::Table(BASE, BASE_RULES)), "Images from elsewhere, pinned by `oci.lock`."),
@@ -192,16 +193,43 @@ const MIRROR: &[Key] = &[
 
 const MIRROR_RULES: &[Rule] = &[Rule::One(&["source"]), Rule::One(&["repository"])];
 
-const TARGET: &[Key] = &[
-    key("command", TEXT_OR_TEXTS, "What makes it: a list, or a text for the shell.").templated(),
-    key("cwd", TEXT, "The folder that the command starts in.").templated(),
-    key("env", &Shape::Map(TEXT), "Variables of the command.").templated(),
-    key("inputs", TEXTS, "Globs of what decides its content.").templated(),
-    key("output", TEXT, "The file or folder that it makes.").templated(),
-    key("outputs", TEXTS, "The files or folders that it makes.").templated(),
+const GO: &[Key] = &[
+    key("cgo", BOOLEAN, "The program has C code; it is compiled for this machine's platform alone."),
+    key("data", TEXT, "A folder that goes beside the program, as a layer of its own.").templated(),
+    key("ldflags", TEXT, "Further flags of the linker, such as `-X main.version={version}`.").templated(),
+    key("main", TEXT, "The folder of the program: `.`, `./cmd/gate`.").templated(),
+    key("tags", TEXTS, "Build tags."),
 ];
 
-const TARGET_RULES: &[Rule] = &[Rule::One(&["command"]), Rule::One(&["output", "outputs"])];
+const RUST: &[Key] = &[
+    key("bin", TEXT, "The program; default: the only one that the package has."),
+    key("features", TEXTS, "Features to turn on."),
+    key("libc", &Shape::OneOf(&["gnu", "musl"]), "Default: `musl` where it is installed, else `gnu`."),
+    key("package", TEXT, "The package of the workspace, where `bin` alone does not tell."),
+    key("profile", TEXT, "Cargo's profile; default: `release`."),
+    key("project", TEXT, "The folder of the package; default: that of oci.toml.").templated(),
+];
+
+const TARGET: &[Key] = &[
+    key("command", TEXT_OR_TEXTS, "What makes it: a list, or a text for the shell.").templated(),
+    key("cwd", TEXT, "The folder that the command starts in; default: that of oci.toml.").templated(),
+    key("env", &Shape::Map(TEXT_OR_FALSE), "Variables of the command.").templated(),
+    key("exclude", TEXTS, "Globs of what decides nothing, although `inputs` match it.").templated(),
+    key("go", &Shape::Table(GO, &[Rule::One(&["main"])]), "A program of a Go module."),
+    key("in", TEXT, "An image to run the command in: `NAME` or `NAME#VARIANT`; default: this machine."),
+    key("inputs", TEXTS, "Globs of what decides the result; the command runs again when one of the files changes.")
+        .templated(),
+    key("network", &Shape::OneOf(&["host", "none"]), "With `in`: the network of the command; default: `none`."),
+    key("output", TEXT, "The file or folder that it makes.").templated(),
+    key("outputs", &Shape::Either(&[Shape::List(TEXT), Shape::Map(TEXT)]), "The files or folders that it makes.")
+        .templated(),
+    key("rust", &Shape::Table(RUST, &[]), "A program of a Cargo package."),
+    key("secrets", SECRETS, "Secrets of the command, by name; they do not decide the result."),
+    key("to", TEXT, "Where it goes in the image, unless a package says otherwise.").templated(),
+];
+
+const TARGET_RULES: &[Rule] =
+    &[Rule::One(&["command", "go", "rust"]), Rule::AtMostOne(&["output", "outputs"]), Rule::With("network", "in")];
 
 const POLICY: &[Key] = &[
     key("allow", TEXTS, "Patterns of repositories that a base may come from."),

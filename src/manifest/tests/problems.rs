@@ -12,8 +12,8 @@ use miette::Diagnostic;
 
 use super::{codes, read};
 use crate::diagnostic::{codes_of, rendered};
-use crate::manifest::{NotYetError, UserSettings, discover};
-use crate::source::{At, Source};
+use crate::manifest::{UserSettings, discover};
+use crate::source::Source;
 
 /// Title and manifest.
 type Case = (&'static str, &'static str);
@@ -66,31 +66,11 @@ fn settings_of_a_user() {
     assert_eq!(UserSettings::parse(&Source::new("config.toml", "[x"), Path::new("/home")).unwrap_err().len(), 1);
 }
 
-fn not_yet() -> Vec<At<NotYetError>> {
-    let manifest = super::good(
-        r#"[package.server]
-command = "make"
-output = "server"
-[build.app]
-base = "scratch"
-packages = [":server"]
-"#,
-    );
-    manifest.not_yet(&manifest.builds["app"])
-}
-
-#[test]
-fn what_this_release_cannot_build() {
-    let errors = not_yet();
-    insta::assert_snapshot!("not_yet", errors.iter().map(|error| rendered(error)).collect::<Vec<_>>().join("\n\n"));
-}
-
 #[test]
 fn no_code_is_without_a_snapshot() {
     let cases = PARTS.iter().flat_map(|(_, cases)| *cases);
     let mut shown: BTreeSet<String> = cases.flat_map(|(_, manifest)| codes(&read(manifest).unwrap_err())).collect();
     shown.extend(not_found().iter().map(|error| error.code().unwrap().to_string()));
-    shown.extend(not_yet().iter().map(|error| error.code().unwrap().to_string()));
     assert_eq!(shown, codes_of("manifest"));
 }
 

@@ -24,8 +24,9 @@ layer.*.packages.[] layer.*.packages.[].archive layer.*.packages.[].folder layer
 layer.*.packages.[].owner layer.*.packages.[].path layer.*.packages.[].target layer.*.packages.[].text
 layer.*.packages.[].to
 mirror.*.repository mirror.*.tags.[]
-package.*.command package.*.command.[] package.*.cwd package.*.env.* package.*.inputs.[] package.*.output
-package.*.outputs.[]
+package.*.command package.*.command.[] package.*.cwd package.*.env.* package.*.exclude.[] package.*.go.data
+package.*.go.ldflags package.*.go.main package.*.inputs.[] package.*.rust.project
+package.*.output package.*.outputs.* package.*.outputs.[] package.*.secrets.[].file package.*.secrets.[].to package.*.to
 stage.*.annotations.* stage.*.args stage.*.args.[] stage.*.entrypoint stage.*.entrypoint.[] stage.*.env.*
 stage.*.labels.* stage.*.packages.[] stage.*.packages.[].archive stage.*.packages.[].folder
 stage.*.packages.[].link stage.*.packages.[].owner stage.*.packages.[].path stage.*.packages.[].target
@@ -165,7 +166,7 @@ fn a_value_is_checked_as_what_is_written() {
 
 #[test]
 fn packaged_targets_know_what_git_says() {
-    let target = |lines: &str| format!("[package.a]\noutput = \"a\"\n{lines}\n");
+    let target = |lines: &str| format!("[package.a]\ninputs = [\"a\"]\noutput = \"b\"\n{lines}\n");
     for lines in [
         "command = \"for i in {1..3}; do echo ${i}; done\"",
         "command = [\"make\", \"V={git.sha}\", \"{cpu}\"]",

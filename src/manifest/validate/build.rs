@@ -8,7 +8,7 @@ use crate::manifest::validate::{Checker, config, package, step, value};
 use crate::manifest::{Build, Entrypoint, Needs, SharedLayer};
 use crate::model::{Compression, ImageName};
 use crate::problem::Problem;
-use crate::source::Placed;
+use crate::source::{Place, Placed};
 
 pub(super) fn builds(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Build> {
     let defaults = root.table("defaults");
@@ -114,19 +114,41 @@ pub(super) fn layers(root: Table<'_>, checker: &mut Checker) -> BTreeMap<String,
     layers
 }
 
-/// Everything that builds may inherit from `[defaults]`, and the tags.
-fn settings(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Build {
+/// A build that adds nothing to the empty image.
+pub(super) fn nothing(place: &Place) -> Build {
     Build {
-        place: name.place.clone(),
-        base: Placed::new(ImageName::Scratch, name.place.clone()),
+        place: place.clone(),
+        base: Placed::new(ImageName::Scratch, place.clone()),
         host: None,
         per_target: true,
         layers: Vec::new(),
         packages: Vec::new(),
+        squash_packages: false,
         steps: Vec::new(),
         needs: Needs::default(),
-        squash_packages: table.boolean("squash-packages").is_some_and(|squash| *squash),
         entrypoint: Entrypoint::default(),
+        args: None,
+        env: BTreeMap::new(),
+        user: None,
+        workdir: None,
+        stop_signal: None,
+        ports: Vec::new(),
+        volumes: Vec::new(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        description: None,
+        platforms: None,
+        compression: Compression::default(),
+        terminal: false,
+        repositories: Vec::new(),
+        tags: Vec::new(),
+    }
+}
+
+/// Everything that builds may inherit from `[defaults]`, and the tags.
+fn settings(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Build {
+    Build {
+        squash_packages: table.boolean("squash-packages").is_some_and(|squash| *squash),
         args: config::command(table, "args", checker),
         env: config::env(table, checker),
         user: config::user(table, checker),
@@ -142,6 +164,7 @@ fn settings(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> B
         terminal: table.boolean("terminal").is_some_and(|terminal| *terminal),
         repositories: repositories(name, table, checker),
         tags: tags(name, table, checker),
+        ..nothing(&name.place)
     }
 }
 

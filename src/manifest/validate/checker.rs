@@ -5,6 +5,7 @@
 //! | [`Checker::expanded`] | replaced | unknown | unknown |
 //! | [`Checker::expanded_path`] | replaced | kept for each platform | unknown |
 //! | [`Checker::expanded_of_target`] | replaced | kept for each platform | `{git.*}` kept, the others unknown |
+//! | [`Checker::expanded_of_command`] | replaced | kept for each platform | `{git.*}` kept, others text, as any brace is |
 //! | [`Checker::expanded_loosely`] | replaced | text, as any brace is | text |
 //! | [`Checker::template`] | replaced | unknown | replaced, or kept for `oci publish` |
 //!
@@ -40,22 +41,23 @@ const SUGGESTIONS: usize = 20;
 
 /// Where a template stands.
 #[derive(Clone, Copy)]
-struct Scope<'a> {
-    placeholders: bool,
+pub(super) struct Scope<'a> {
+    pub(super) placeholders: bool,
     /// It is about publishing.
-    publishing: bool,
+    pub(super) publishing: bool,
     /// What the git repository says is known.
-    git: bool,
+    pub(super) git: bool,
     /// The build that is published.
-    build: Option<&'a str>,
+    pub(super) build: Option<&'a str>,
     /// Values become part of a tag.
-    tag: bool,
+    pub(super) tag: bool,
 }
 
-const PLAIN: Scope<'_> = Scope { placeholders: false, publishing: false, git: false, build: None, tag: false };
+pub(super) const PLAIN: Scope<'_> =
+    Scope { placeholders: false, publishing: false, git: false, build: None, tag: false };
 
 /// What a name in braces stands for.
-enum Meaning {
+pub(super) enum Meaning {
     Value(String),
     Placeholder,
     Late(Late),
@@ -140,41 +142,6 @@ impl Checker {
         complete.then(|| Placed::new(expanded, text.place.clone()))
     }
 
-    /// A text in which a brace that opens none of the known names is just a brace. To write such a name
-    /// itself, its braces are doubled.
-    pub(super) fn expanded_loosely(&mut self, text: &Placed<String>) -> Option<Placed<String>> {
-        let is_known = |name: &str| name == "version" || name.starts_with("var.");
-        let mut expanded = String::new();
-        let mut complete = true;
-        let mut start = 0;
-        while let Some(opening) = text[start..].find('{').map(|offset| start + offset) {
-            expanded.push_str(&text[start..opening]);
-            let doubled = text[opening..].starts_with("{{");
-            let inner = opening + if doubled { 2 } else { 1 };
-            let name = text[inner..].find('}').map(|length| &text[inner..inner + length]).filter(|name| is_known(name));
-            start = match name {
-                Some(name) if !doubled => {
-                    let range = opening..inner + name.len() + 1;
-                    match self.meaning(text, name, &range, PLAIN) {
-                        Some(Meaning::Value(value)) => expanded.push_str(&value),
-                        _ => complete = false,
-                    }
-                    range.end
-                }
-                Some(name) if text[inner + name.len()..].starts_with("}}") => {
-                    expanded.push_str(&format!("{{{name}}}"));
-                    inner + name.len() + 2
-                }
-                _ => {
-                    expanded.push('{');
-                    opening + 1
-                }
-            };
-        }
-        expanded.push_str(&text[start..]);
-        complete.then(|| Placed::new(expanded, text.place.clone()))
-    }
-
     /// What says where something is published: `build`, if it is about one.
     pub(super) fn template(
         &mut self,
@@ -226,7 +193,7 @@ impl Checker {
     }
 
     /// What a name in braces means in this scope. Reports a name without a meaning, and returns `None`.
-    fn meaning(
+    pub(super) fn meaning(
         &mut self,
         text: &Placed<String>,
         name: &str,

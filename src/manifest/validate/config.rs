@@ -62,11 +62,7 @@ pub(super) fn labels(table: Table<'_>, checker: &mut Checker) -> BTreeMap<String
 pub(super) fn env(table: Table<'_>, checker: &mut Checker) -> BTreeMap<String, Placed<Option<VariableValue>>> {
     let mut variables = BTreeMap::new();
     for (name, value) in table.table("env").map(|table| table.entries()).unwrap_or_default() {
-        if name.is_empty() || name.contains(['=', '\0']) {
-            let message = format!("`{}` is no name of a variable", *name);
-            let reason = "a name is not empty, and holds no `=`";
-            checker.push(Problem::new("oci::manifest::bad_variable", message, &name.place, reason));
-        }
+        variable_name(&name, checker);
         let parsed = match value.text() {
             Some(text) => variable(&text, checker).map(Some),
             None => value.boolean().map(|_| None),
@@ -76,6 +72,15 @@ pub(super) fn env(table: Table<'_>, checker: &mut Checker) -> BTreeMap<String, P
         }
     }
     variables
+}
+
+/// Reports a name that no environment can hold.
+pub(super) fn variable_name(name: &Placed<String>, checker: &mut Checker) {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        let message = format!("`{}` is no name of a variable", **name);
+        let reason = "a name is not empty, and holds no `=`";
+        checker.push(Problem::new("oci::manifest::bad_variable", message, &name.place, reason));
+    }
 }
 
 fn variable(text: &Placed<String>, checker: &mut Checker) -> Option<VariableValue> {

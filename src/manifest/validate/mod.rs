@@ -6,9 +6,13 @@ mod build;
 mod checker;
 mod config;
 mod cycles;
+mod language;
+mod loosely;
 mod names;
 mod package;
+mod policy;
 mod registry;
+mod settle;
 mod step;
 mod syntax;
 mod target;
@@ -47,14 +51,17 @@ pub(crate) fn parse_with(source: &Source, folder: &Path, overrides: &Overrides) 
     let mut checker = Checker::new(problems, version);
     checker.variables = variables(root, overrides, &mut checker);
     let bases = base::bases(root, &mut checker);
-    let builds = build::builds(root, &mut checker);
-    let stages = build::stages(root, &mut checker);
-    let layers = build::layers(root, &mut checker);
-    target::packages(root, &mut checker);
-    let policy = target::policy(root, folder, &bases, &mut checker);
-    let mirrored = target::mirrors(root, &mut checker);
+    let mut targets = target::targets(root, &mut checker);
+    let mut builds = build::builds(root, &mut checker);
+    let mut stages = build::stages(root, &mut checker);
+    stages.append(&mut targets.stages);
+    let mut layers = build::layers(root, &mut checker);
+    let policy = policy::policy(root, folder, &bases, &mut checker);
+    let mirrored = policy::mirrors(root, &mut checker);
     let images = names::Images { bases: &bases, builds: &builds, stages: &stages, layers: &layers };
     names::check(root, &images, &mirrored, &mut checker);
+    settle::settle(&targets, &mut builds, &mut stages, &mut layers, &mut checker);
+    let images = names::Images { bases: &bases, builds: &builds, stages: &stages, layers: &layers };
     cycles::check(&images, &mut checker);
     let manifest = Manifest {
         source: source.clone(),
@@ -64,10 +71,11 @@ pub(crate) fn parse_with(source: &Source, folder: &Path, overrides: &Overrides) 
         builds,
         stages,
         layers,
+        targets: targets.here,
         policy,
         registries: registry::settings(registry::registries(root, folder, &mut checker), &user.registries),
         tools: user.tools.clone().or(&tools::of_project(root, &mut checker)),
-        cache: target::cache(root, folder, Some(folder), &mut checker).or(&user.cache),
+        cache: policy::cache(root, folder, Some(folder), &mut checker).or(&user.cache),
         variables: std::mem::take(&mut checker.variables),
     };
     let problems = checker.problems;

@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use crate::manifest::Needs;
-use crate::manifest::later::Later;
 use crate::manifest::package::{Mode, Owner, Package, PackageContent};
 use crate::manifest::read::{Table, Value};
 use crate::manifest::validate::{Checker, value};
@@ -21,10 +20,14 @@ pub(super) fn packages(table: Table<'_>, needs: &mut Needs, checker: &mut Checke
 fn package(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option<Package> {
     if let Some(path) = value.text() {
         let place = path.place.clone();
-        return Some(Package::new(
-            place,
-            PackageContent::Path { path: host_path(path, None, needs, checker)?, to: None },
-        ));
+        if let Some(target) = path.strip_prefix(':') {
+            let target = target_name(target, &path, needs, checker)?;
+            return Some(Package::new(
+                place,
+                PackageContent::Target { target, output: 0, label: String::new(), to: None },
+            ));
+        }
+        return Some(Package::new(place, PackageContent::Path { path: host_path(path, None, checker)?, to: None }));
     }
     let table = value.table()?;
     let place = value.place();
@@ -149,7 +152,16 @@ fn content(table: Table<'_>, place: &Place, needs: &mut Needs, checker: &mut Che
         }
         "path" => {
             let to = table.text("to").and_then(|to| image_path(to, true, checker));
-            let path = host_path(table.text("path")?, table.get("to").is_some().then_some(()), needs, checker)?;
+            let text = table.text("path")?;
+            if let Some(target) = text.strip_prefix(':') {
+                if let Some(follow) = table.key_place("follow") {
+                    let message = "`follow` means nothing beside a packaged target";
+                    checker.push(Problem::new("oci::manifest::bad_package", message, &follow, ""));
+                }
+                let target = target_name(target, &text, needs, checker)?;
+                return Some(PackageContent::Target { target, output: 0, label: String::new(), to });
+            }
+            let path = host_path(text, table.get("to").is_some().then_some(()), checker)?;
             Some(PackageContent::Path { path, to })
         }
         "text" => {
@@ -189,22 +201,28 @@ fn content(table: Table<'_>, place: &Place, needs: &mut Needs, checker: &mut Che
     }
 }
 
-/// A path on this machine. `.`, `..` and absolute paths have no name to go by, and need a `to`.
-fn host_path(path: Placed<String>, to: Option<()>, needs: &mut Needs, checker: &mut Checker) -> Option<Placed<String>> {
-    if let Some(name) = path.strip_prefix(':') {
-        if image_name::check(name).is_err() {
-            let message = format!("`{}` names no packaged target", *path);
-            checker.push(
-                Problem::new("oci::manifest::bad_name", message, &path.place, "").help(
-                    "write `\":NAME\"` for `[package.NAME]`, and `\"./:…\"` for a file of such a name".to_owned(),
-                ),
-            );
-            return None;
-        }
-        needs.later.push(Placed::new(Later::Target, path.place.clone()));
-        needs.targets.push(Placed::new(name.to_owned(), path.place.clone()));
+/// What stands behind the `:` in the name of a packaged target: `NAME`, or `NAME/OUTPUT`.
+fn target_name(
+    written: &str,
+    text: &Placed<String>,
+    needs: &mut Needs,
+    checker: &mut Checker,
+) -> Option<Placed<String>> {
+    let (name, output) = written.split_once('/').map_or((written, None), |(name, output)| (name, Some(output)));
+    if image_name::check(name).is_err() || output.is_some_and(|output| image_name::check(output).is_err()) {
+        let message = format!("`{}` names no packaged target", **text);
+        checker.push(Problem::new("oci::manifest::bad_name", message, &text.place, "").help(
+            "write `\":NAME\"` or `\":NAME/OUTPUT\"` for `[package.NAME]`, and `\"./:…\"` for a file of such a name"
+                .to_owned(),
+        ));
         return None;
     }
+    needs.targets.push(Placed::new(name.to_owned(), text.place.clone()));
+    Some(Placed::new(written.to_owned(), text.place.clone()))
+}
+
+/// A path on this machine. `.`, `..` and absolute paths have no name to go by, and need a `to`.
+fn host_path(path: Placed<String>, to: Option<()>, checker: &mut Checker) -> Option<Placed<String>> {
     let path = checker.expanded_path(&path)?;
     value::host_path(&path, checker)?;
     if path.contains(['*', '?', '[']) {

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
 /// The shell that runs a text, unless the step names another.
-const SHELL: [&str; 2] = ["/bin/sh", "-ec"];
+pub(super) const SHELL: [&str; 2] = ["/bin/sh", "-ec"];
 
 /// The steps of a build or stage.
 pub(super) fn steps(table: Table<'_>, needs: &mut Needs, checker: &mut Checker) -> Vec<Step> {
@@ -29,7 +29,7 @@ fn step(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option<St
     }
     let texts = |key| table.texts(key).unwrap_or_default();
     let cache = texts("cache").into_iter().filter_map(|folder| place_of_folder(folder, checker)).collect();
-    let secrets = entries(table, "secrets").filter_map(|value| secret(value, checker)).collect();
+    let secrets = secrets(table, checker);
     let mounts = entries(table, "mounts").filter_map(|value| mount(value, needs, checker)).collect();
     let env = config::env(table, checker);
     let (user, workdir) = (config::user(table, checker), config::workdir(table, checker));
@@ -40,11 +40,12 @@ fn step(value: Value<'_>, needs: &mut Needs, checker: &mut Checker) -> Option<St
 }
 
 /// A step without any optional setting.
-fn plain(place: Place, command: Vec<String>, written: String) -> Step {
+pub(super) fn plain(place: Place, command: Vec<String>, written: String) -> Step {
     Step {
         place,
         command,
         is_text: false,
+        has_placeholders: false,
         written,
         env: Default::default(),
         user: None,
@@ -121,6 +122,11 @@ fn empty(place: &Place, checker: &mut Checker) {
 
 fn entries<'a>(table: Table<'a>, key: &str) -> impl Iterator<Item = Value<'a>> {
     table.get(key).and_then(|value| value.list()).unwrap_or_default().into_iter()
+}
+
+/// The secrets of a step, or of a packaged target.
+pub(super) fn secrets(table: Table<'_>, checker: &mut Checker) -> Vec<Placed<StepSecret>> {
+    entries(table, "secrets").filter_map(|value| secret(value, checker)).collect()
 }
 
 /// `{ env = "NAME" }` or `{ file = "…", to = "/…" }`, either with `optional`.

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use crate::manifest::read::Table;
 use crate::manifest::validate::registry::WrittenRegistry;
-use crate::manifest::validate::{Checker, registry, syntax, target, tools};
+use crate::manifest::validate::{Checker, policy, registry, syntax, tools};
 use crate::manifest::{Cache, Tools, schema, shape};
 use crate::problem::{Problem, Problems};
 use crate::source::Source;
@@ -32,7 +32,7 @@ impl UserSettings {
         let root = Table::new(source, document.get_ref());
         let mut checker = Checker::new(problems, None);
         let settings = Self {
-            cache: target::cache(root, folder, None, &mut checker),
+            cache: policy::cache(root, folder, None, &mut checker),
             tools: tools::of_user(root, folder, &mut checker),
             registries: registry::registries(root, folder, &mut checker),
         };

@@ -4,6 +4,46 @@ use super::Case;
 
 pub(super) const BUILDS: &[Case] = &[
     (
+        "packaged targets",
+        r#"[base.tools]
+repository = "ghcr.io/acme/tools"
+tag = "1"
+[package.empty]
+command = ""
+inputs = []
+outputs = []
+[package.here]
+command = "make"
+inputs = ["src"]
+outputs = { one = "out/one", two = "../two" }
+env = { A = false }
+network = "host"
+secrets = [{ file = "~/token", to = "/token" }]
+[package.there]
+in = "tools"
+command = "echo {git.sha} {arch}"
+inputs = ["../shared", "src/{arch}/*/{os}"]
+output = "."
+cwd = "/opt"
+[package.nothing]
+inputs = ["a"]
+[package.two]
+command = "make"
+go = { main = "." }
+inputs = ["a"]
+output = "a"
+[package.go]
+go = { tags = ["a b"] }
+output = "gate"
+in = "tools"
+[package.rust]
+rust = { bin = "--version", libc = "uclibc" }
+[build.app]
+base = "tools"
+packages = [":here/thre", { path = ":here", to = "/file", follow = true }, ":here/", { path = ":there", to = "/x" }]
+"#,
+    ),
+    (
         "platforms that nobody looks at, and one that does not exist",
         "[stage.a]\nbase = \"scratch\"\nplatform = \"host\"\nplatforms = [\"linux/amd64\"]\n\
          [build.app]\nbase = \"scratch\"\nplatforms = [\"wasi/wasm\"]\n",

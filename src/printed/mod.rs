@@ -1,13 +1,15 @@
-//! What a step prints: shown line by line as it comes, kept in a log, secrets struck out of both.
+//! What a command of the manifest prints: shown line by line as it comes, kept in a log, secrets struck out of both.
+
+mod strike;
 
 use std::collections::VecDeque;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::containers::step::strike::Strike;
 use crate::fs::Unnamed;
 use crate::report::Reporter;
 use crate::sanitize;
+pub(crate) use strike::{SHORTEST, Strike};
 
 /// How many lines an error repeats.
 const LAST: usize = 12;
@@ -38,8 +40,8 @@ const NO_NETWORK: [&str; 18] = [
     "eai_again",
 ];
 
-/// Reads the output of a step while the step runs.
-pub(super) struct Listener<'a> {
+/// Reads the output of a command while it runs.
+pub(crate) struct Listener<'a> {
     subject: &'a str,
     strike: Strike,
     reporter: &'a dyn Reporter,
@@ -50,18 +52,42 @@ pub(super) struct Listener<'a> {
     misses_network: bool,
 }
 
-/// The end of a step's output.
+/// The end of a command's output.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
-    pub(super) last: Vec<String>,
+pub(crate) struct Heard {
+    pub(crate) last: Vec<String>,
     /// It speaks of a network that is not there.
-    pub(super) misses_network: bool,
-    pub(super) log: Option<PathBuf>,
+    pub(crate) misses_network: bool,
+    pub(crate) log: Option<PathBuf>,
+}
+
+/// The end of what a command printed, as a cause of an error.
+#[derive(Debug, thiserror::Error)]
+#[error("it printed last:\n{}", lines.join("\n"))]
+pub(crate) struct OutputEnd {
+    lines: Vec<String>,
+    #[source]
+    log: Option<LogFile>,
+}
+
+/// The file with all that the command printed.
+#[derive(Debug, thiserror::Error)]
+#[error("all that it printed is in {}", path.display())]
+pub(crate) struct LogFile {
+    path: PathBuf,
+}
+
+impl Heard {
+    /// The cause to name in the error of a command that failed; `None` if it printed nothing.
+    pub(crate) fn into_cause(self) -> Option<OutputEnd> {
+        let log = self.log.map(|path| LogFile { path });
+        (!self.last.is_empty()).then_some(OutputEnd { lines: self.last, log })
+    }
 }
 
 impl<'a> Listener<'a> {
     /// `log` is a file on the file system of the log that will be kept.
-    pub(super) fn new(subject: &'a str, strike: Strike, reporter: &'a dyn Reporter, log: Unnamed) -> Self {
+    pub(crate) fn new(subject: &'a str, strike: Strike, reporter: &'a dyn Reporter, log: Unnamed) -> Self {
         Self {
             subject,
             strike,
@@ -74,7 +100,7 @@ impl<'a> Listener<'a> {
         }
     }
 
-    pub(super) fn hear(&mut self, bytes: &[u8]) {
+    pub(crate) fn hear(&mut self, bytes: &[u8]) {
         let mut pending = std::mem::take(&mut self.pending);
         pending.extend_from_slice(bytes);
         let mut rest = &pending[..];
@@ -108,8 +134,8 @@ impl<'a> Listener<'a> {
         self.last.push_back(shortened(line));
     }
 
-    /// Keeps the log under its name. An error is ignored: the step's own result counts.
-    pub(super) fn finish(mut self, log: &Path) -> Heard {
+    /// Keeps the log under its name. An error is ignored: the command's own result counts.
+    pub(crate) fn finish(mut self, log: &Path) -> Heard {
         let rest = std::mem::take(&mut self.pending);
         self.line(&self.strike.out_of(&rest));
         let is_kept = !self.last.is_empty()

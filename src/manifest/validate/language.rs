@@ -1,0 +1,125 @@
+//! The kinds of packaged targets that know a language.
+
+use crate::manifest::read::Table;
+use crate::manifest::target::{GoTarget, Libc, RustTarget, TargetKind};
+use crate::manifest::validate::{Checker, policy, value};
+use crate::problem::Problem;
+use crate::source::{Place, Placed};
+
+/// The keys that say what makes a target.
+pub(super) const KINDS: [&str; 3] = ["command", "go", "rust"];
+
+/// The keys that mean something beside `command` alone.
+const OF_COMMANDS: [&str; 5] = ["cwd", "in", "network", "output", "outputs"];
+
+/// Where a target of a language goes, unless the manifest says otherwise.
+pub(super) const USUAL_PLACE: &str = "/app";
+
+/// The key that says what makes a target; `None`, once that is reported, if there is not exactly one.
+pub(super) fn kind_of(name: &Placed<String>, table: Table<'_>, checker: &mut Checker) -> Option<&'static str> {
+    let said: Vec<&'static str> = KINDS.into_iter().filter(|kind| table.get(kind).is_some()).collect();
+    match said[..] {
+        [kind] => {
+            for key in OF_COMMANDS.into_iter().filter(|_| kind != "command") {
+                let Some(place) = table.key_place(key) else { continue };
+                let help = match key {
+                    "in" | "network" => {
+                        "to compile it in an image, write `in`, and a `command` with its `inputs` and `output`"
+                    }
+                    _ => "leave it out: `oci` knows what is made",
+                };
+                checker.push(
+                    Problem::new("oci::manifest::clash", format!("`{key}` means nothing beside `{kind}`"), &place, "")
+                        .help(help.to_owned()),
+                );
+            }
+            Some(kind)
+        }
+        [] => {
+            let message = format!("`[package.{}]` does not say what makes it", **name);
+            checker.push(
+                Problem::new("oci::manifest::missing_key", message, &name.place, "")
+                    .help(format!("give it one of `{}`", KINDS.join("`, `"))),
+            );
+            None
+        }
+        [first, second, ..] => {
+            if let (Some(first_place), Some(second_place)) = (table.key_place(first), table.key_place(second)) {
+                let message = format!("`{first}` and `{second}` both say what makes it");
+                checker.push(
+                    Problem::new("oci::manifest::clash", message, &first_place, "this one")
+                        .also(&second_place, "or this one?")
+                        .help("make two targets of it".to_owned()),
+                );
+            }
+            None
+        }
+    }
+}
+
+/// Reads the table of a language.
+pub(super) fn language(
+    kind: &str,
+    name: &Placed<String>,
+    table: Table<'_>,
+    checker: &mut Checker,
+) -> Option<TargetKind> {
+    let place = table.key_place(kind)?;
+    let table = table.table(kind)?;
+    match kind {
+        "go" => go(name, place, table, checker).map(TargetKind::Go),
+        _ => Some(TargetKind::Rust(rust(place, table, checker)?)),
+    }
+}
+
+fn go(name: &Placed<String>, place: Place, table: Table<'_>, checker: &mut Checker) -> Option<GoTarget> {
+    if table.get("main").is_none() {
+        policy::missing(&format!("[package.{}] go", **name), "main", &place, checker);
+    }
+    let main = folder("main", table, checker);
+    let data = folder("data", table, checker);
+    let ldflags = table.text("ldflags").and_then(|text| {
+        value::refuse_nul(&text, checker);
+        checker.expanded_of_target(&text)
+    });
+    let tags = words("tags", table, checker);
+    Some(GoTarget { place, main: main?, tags, ldflags, cgo: table.boolean("cgo").is_some_and(|cgo| *cgo), data })
+}
+
+fn rust(place: Place, table: Table<'_>, checker: &mut Checker) -> Option<RustTarget> {
+    let project = match table.get("project") {
+        Some(_) => folder("project", table, checker)?,
+        None => Placed::new(".".to_owned(), place.clone()),
+    };
+    let mut word = |key: &str| {
+        let text = table.text(key)?;
+        is_word(&text, key, checker).then_some(text.value)
+    };
+    let (package, bin, profile) = (word("package"), word("bin"), word("profile"));
+    let libc = table.text("libc").map(|libc| if *libc == "musl" { Libc::Musl } else { Libc::Gnu });
+    let features = words("features", table, checker);
+    let profile = profile.unwrap_or_else(|| "release".to_owned());
+    Some(RustTarget { place, project, package, bin, features, profile, libc })
+}
+
+/// A path of this machine, which may hold placeholders.
+fn folder(key: &str, table: Table<'_>, checker: &mut Checker) -> Option<Placed<String>> {
+    let path = table.text(key).and_then(|text| checker.expanded_path(&text))?;
+    value::host_path(&path, checker).is_some().then(|| path.clone())
+}
+
+/// Names that a tool is given; a name that it would take for a flag, or for several, is a problem.
+fn words(key: &str, table: Table<'_>, checker: &mut Checker) -> Vec<String> {
+    let words = table.texts(key).unwrap_or_default().into_iter();
+    words.filter(|word| is_word(word, key, checker)).map(|word| word.value).collect()
+}
+
+fn is_word(word: &Placed<String>, key: &str, checker: &mut Checker) -> bool {
+    let is_bad = |letter: char| letter.is_whitespace() || letter.is_control() || matches!(letter, ',' | '"' | '\'');
+    let is_word = !word.is_empty() && !word.starts_with('-') && !word.contains(is_bad);
+    if !is_word {
+        let message = format!("`{}` is no name for `{key}`", **word);
+        checker.push(Problem::new("oci::manifest::bad_name", message, &word.place, ""));
+    }
+    is_word
+}

@@ -1,0 +1,229 @@
+//! Why a packaged target was not made.
+
+use std::io;
+
+use crate::fs::FileError;
+use crate::layer::LayerError;
+use crate::printed::{Heard, OutputEnd};
+use crate::process::ProcessError;
+use crate::sanitize;
+use crate::source::{At, Place};
+use crate::store::LayoutFolderError;
+use crate::tools::git::GitError;
+
+/// A packaged target that was not made.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum TargetError {
+    #[error("the command ended with exit status {status}")]
+    #[diagnostic(code(oci::target::failed))]
+    Failed {
+        status: i32,
+        #[source]
+        output: Option<OutputEnd>,
+        #[help]
+        help: Option<String>,
+    },
+    #[error("there is no program `{program}` on this machine")]
+    #[diagnostic(code(oci::target::no_program))]
+    NoProgram {
+        program: String,
+        #[help]
+        help: String,
+    },
+    #[error("there is no folder `{folder}` for the command to start in")]
+    #[diagnostic(code(oci::target::no_folder), help("`cwd` is relative to the folder of oci.toml"))]
+    NoFolder { folder: String, source: ProcessError },
+    #[error("the command was not started")]
+    #[diagnostic(code(oci::target::not_started))]
+    NotStarted { source: ProcessError },
+    #[error("the secret `{name}` has no value")]
+    #[diagnostic(
+        code(oci::target::no_secret),
+        help("set it in the environment: `export {name}=…`; with `optional = true` the command runs without it")
+    )]
+    NoVariable { name: String },
+    #[error("`{{{name}}}` has no value here")]
+    #[diagnostic(code(oci::target::no_git), help("it comes from the git repository that oci.toml is in"))]
+    Git { name: String, source: GitError },
+    #[error("there is no `{name}` in `{folder}`, nor above it")]
+    #[diagnostic(code(oci::target::no_project))]
+    NoProject {
+        name: String,
+        folder: String,
+        #[help]
+        help: String,
+    },
+    #[error("`{folder}` has no lockfile: there is no `{names}`")]
+    #[diagnostic(code(oci::target::no_lockfile))]
+    NoLockfile {
+        names: String,
+        folder: String,
+        #[help]
+        help: String,
+    },
+    #[error("`{main}` is no program")]
+    #[diagnostic(
+        code(oci::target::no_program_made),
+        help("`go build` made none of it: name a folder with a `package main`")
+    )]
+    NoProgramMade { main: String },
+    #[error("C code cannot be compiled for {platform} on this machine")]
+    #[diagnostic(
+        code(oci::target::cross_cgo),
+        help("leave out `cgo = true`, or run `go build` in an image: a target with `in` and a `command`")
+    )]
+    CrossCgo { platform: String },
+    #[error("Rust's standard library for {platform} is not installed")]
+    #[diagnostic(code(oci::target::no_rust_target), help("run `rustup target add {triple}`"))]
+    NoRustTarget { platform: String, triple: String },
+    #[error("Rust compiles no programs for {platform}")]
+    #[diagnostic(code(oci::target::no_triple), help("leave {platform} out of `platforms`"))]
+    NoTriple { platform: String },
+    #[error("it is not said which program is meant")]
+    #[diagnostic(code(oci::target::which))]
+    Which {
+        #[help]
+        help: String,
+    },
+    #[error("there is no input `{path}`")]
+    #[diagnostic(code(oci::target::no_input))]
+    NoInput {
+        path: String,
+        #[help]
+        help: String,
+    },
+    #[error("no file matches this input")]
+    #[diagnostic(
+        code(oci::target::no_input),
+        help("`*` does not cross `/`, `**` does; `exclude` and what the command makes are left out")
+    )]
+    NoMatch,
+    #[error("the command ended well, and left no `{path}`")]
+    #[diagnostic(code(oci::target::no_output))]
+    NoOutput {
+        path: String,
+        #[help]
+        help: Option<String>,
+    },
+    #[error("the inputs of the target could not be hashed")]
+    #[diagnostic(code(oci::target::unhashed))]
+    Unhashed { source: io::Error },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layer(LayerError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Project(#[from] LayoutFolderError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] FileError),
+    #[error("interrupted")]
+    #[diagnostic(code(oci::tools::interrupted))]
+    Interrupted,
+}
+
+impl TargetError {
+    /// A key that has to choose one of several.
+    pub(super) fn which(key: &str, known: Vec<String>) -> Self {
+        let help = match known.is_empty() {
+            true => format!("the project has none: name one with `{key} = \"…\"`"),
+            false => format!("add `{key} = \"…\"`; the project has: `{}`", known.join("`, `")),
+        };
+        Self::Which { help }
+    }
+
+    /// A command that ended with another exit status than 0.
+    pub(super) fn failed(status: i32, heard: Heard) -> Self {
+        let help = match status {
+            127 => Some(
+                "exit status 127 is a shell's for a program that it does not find: look what it printed".to_owned(),
+            ),
+            _ => None,
+        };
+        Self::Failed { status, output: heard.into_cause(), help }
+    }
+
+    /// A command whose program is not there.
+    pub(super) fn no_program(program: &str, advice: Option<String>) -> Self {
+        let program = sanitize::name(program);
+        let help = advice.unwrap_or_else(|| match program.contains('/') {
+            true => "a path of a program is relative to the folder that the command starts in".to_owned(),
+            false => format!("install it, or put the folder with `{program}` on `PATH`"),
+        });
+        Self::NoProgram { program, help }
+    }
+
+    /// The first problem of inputs, with words for inputs.
+    pub(super) fn input(problem: At<LayerError>) -> At<Self> {
+        problem.map(|error| match error {
+            LayerError::NotFound { path, help } => {
+                let near = help.filter(|help| help.starts_with("did you mean"));
+                let help = near.unwrap_or_else(|| "inputs are relative to the folder of oci.toml".to_owned());
+                Self::NoInput { path, help }
+            }
+            LayerError::NoMatch { .. } | LayerError::NothingLeft { .. } => Self::NoMatch,
+            error => Self::Layer(error),
+        })
+    }
+
+    /// The first problem of an output, with words for outputs.
+    pub(super) fn output(problem: At<LayerError>) -> At<Self> {
+        problem.map(|error| match error {
+            LayerError::NotFound { path, help } => {
+                let near = help.filter(|help| help.starts_with("did you mean"));
+                Self::NoOutput { path, help: near }
+            }
+            LayerError::NoMatch { pattern: path } | LayerError::NothingLeft { path } => {
+                Self::NoOutput { path, help: None }
+            }
+            error => Self::Layer(error),
+        })
+    }
+
+    /// The first of several problems; there is one.
+    pub(super) fn first(problems: Vec<At<LayerError>>, place: &Place, of: fn(At<LayerError>) -> At<Self>) -> At<Self> {
+        match problems.into_iter().next() {
+            Some(problem) => of(problem),
+            None => At::new(Self::NoMatch, place, ""),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::rendered;
+
+    #[test]
+    fn how_it_is_told() {
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let names = |known: &[&str]| known.iter().map(|name| (*name).to_owned()).collect();
+        let errors = [
+            TargetError::NotStarted { source: ProcessError::Start { program: "make".to_owned(), source: denied() } },
+            TargetError::NoVariable { name: "TOKEN".to_owned() },
+            TargetError::Unhashed { source: denied() },
+            TargetError::no_program("go", Some("install Go".to_owned())),
+            TargetError::NoProject {
+                name: "go.mod".to_owned(),
+                folder: "cmd".to_owned(),
+                help: "run `go mod init`, or name the right folder".to_owned(),
+            },
+            TargetError::NoLockfile {
+                names: "go.sum".to_owned(),
+                folder: ".".to_owned(),
+                help: "run `go mod tidy`".to_owned(),
+            },
+            TargetError::NoProgramMade { main: "./lib".to_owned() },
+            TargetError::CrossCgo { platform: "linux/arm64".to_owned() },
+            TargetError::NoRustTarget {
+                platform: "linux/arm64".to_owned(),
+                triple: "aarch64-unknown-linux-musl".to_owned(),
+            },
+            TargetError::NoTriple { platform: "windows/amd64".to_owned() },
+            TargetError::which("bin", names(&["a", "b"])),
+            TargetError::which("bin", names(&[])),
+        ];
+        let text: Vec<String> = errors.iter().map(|error| rendered(error)).collect();
+        insta::assert_snapshot!(text.join("\n\n"));
+    }
+}

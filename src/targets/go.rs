@@ -1,0 +1,128 @@
+//! Targets of Go: a program without C, for any platform from any machine.
+
+use std::path::{Path, PathBuf};
+
+use crate::fs::LARGEST_TEXT;
+use crate::manifest::package::{Package, PackageContent, expand_with, of_platform};
+use crate::manifest::target::GoTarget;
+use crate::model::Platform;
+use crate::pack::{Provides, Word};
+use crate::process::Invocation;
+use crate::source::{At, Placed};
+use crate::targets::TargetError;
+use crate::targets::kind::{Gathered, GatheredOutput, Kind, Making, Recipe};
+use crate::targets::tool::GO;
+
+impl Kind for GoTarget {
+    fn recipe(&self, making: &Making<'_>, out: &Path) -> Result<Recipe, At<TargetError>> {
+        let (target, platform, manifest) = (making.request.target, making.request.platform, making.targets.manifest);
+        let main = making.expanded(&self.main);
+        let module = making.project("go.mod", &main, "run `go mod init`")?;
+        let text = crate::fs::read_text(&module.join("go.mod"), LARGEST_TEXT).unwrap_or_default();
+        let is_vendored = module.join("vendor/modules.txt").exists();
+        if !is_vendored
+            && !module.join("go.sum").exists()
+            && text.lines().any(|line| line.trim().starts_with("require"))
+        {
+            let error = TargetError::NoLockfile {
+                names: "go.sum".to_owned(),
+                folder: making.shown(&module),
+                help: "run `go mod tidy`, and commit the `go.sum` that it writes".to_owned(),
+            };
+            return Err(At::new(error, &main.place, ""));
+        }
+        if self.cgo && *platform != Platform::host() {
+            return Err(At::new(TargetError::CrossCgo { platform: platform.to_string() }, &self.place, ""));
+        }
+        let ldflags = self.ldflags.as_ref().map(|text| &text.value);
+        let texts = ldflags.into_iter().chain(target.env.values().map(|text| &text.value));
+        let git = making.git_values(texts, &self.place)?;
+        let value = |name: &str| of_platform(name, platform).or_else(|| git.get(name).cloned());
+        let flags = ldflags.map(|text| format!(" {}", expand_with(text, &value))).unwrap_or_default();
+        let mut arguments: Vec<String> = ["build", "-trimpath", "-buildvcs=false"].map(str::to_owned).to_vec();
+        arguments.push(format!("-ldflags=-buildid={flags}"));
+        arguments.extend((!self.tags.is_empty()).then(|| format!("-tags={}", self.tags.join(","))));
+        let within = manifest.folder.join(&main.value);
+        let package = within.strip_prefix(&module).unwrap_or(&within);
+        let package = format!("./{}", package.components().collect::<PathBuf>().display());
+        let mut environment = making.environment(&value);
+        let mut set = |name: &str, value: String| {
+            environment.entry(name.to_owned()).or_insert(value);
+        };
+        set("CGO_ENABLED", if self.cgo { "1" } else { "0" }.to_owned());
+        set("GOOS", platform.os().to_owned());
+        set("GOARCH", platform.architecture().to_owned());
+        if let Some(variant) = platform.variant() {
+            let number = variant.trim_start_matches('v').to_owned();
+            match platform.architecture() {
+                "arm" => set("GOARM", number),
+                "amd64" => set("GOAMD64", variant.to_owned()),
+                _ => {}
+            }
+        }
+        // It is set, so that flags of the user's own settings do not count.
+        set("GOFLAGS", if is_vendored { "-mod=vendor" } else { "-mod=readonly" }.to_owned());
+        if making.targets.offline {
+            set("GOPROXY", "off".to_owned());
+        }
+        let decisive = arguments.iter().cloned().chain([package.clone(), self.data_path(making), GO.stamp()]).collect();
+        let command = Invocation::new(GO.program)
+            .arguments(&arguments)
+            .argument("-o")
+            .argument(format!("{}/", out.display()))
+            .argument(package)
+            .folder(&module);
+        let own = making.inside(&module, &self.main.place);
+        let replaced = replaced(&text).into_iter().map(|path| making.inside(&module.join(path), &self.main.place));
+        let data = self.data.iter().map(|data| making.expanded(data));
+        Ok(Recipe {
+            place: self.place.clone(),
+            inputs: making.inputs_or([own].into_iter().chain(replaced).chain(data)),
+            exclude: target.exclude.iter().map(|text| making.expanded(text)).collect(),
+            decisive,
+            environment,
+            commands: vec![command],
+            advice: Some(GO.advice.to_owned()),
+        })
+    }
+
+    fn gather(&self, making: &Making<'_>, out: &Path) -> Result<Gathered, At<TargetError>> {
+        let (name, program) = making.program_in(out, &self.main)?;
+        let data = self.data.as_ref().map(|data| {
+            let path = making.expanded(data);
+            let last = path.split('/').rfind(|part| !matches!(*part, "" | ".")).unwrap_or_default();
+            let to = Placed::new(format!("/{last}"), path.place.clone());
+            let place = path.place.clone();
+            ("data".to_owned(), vec![Package::new(place, PackageContent::Path { path, to: Some(to) })])
+        });
+        let program = ("program".to_owned(), vec![program]);
+        let output = GatheredOutput { path: "/".to_owned(), layers: data.into_iter().chain([program]).collect() };
+        let provides = Provides { entrypoint: vec![Word::Inside(name)], ..Provides::default() };
+        Ok(Gathered { outputs: vec![output], provides })
+    }
+}
+
+impl GoTarget {
+    fn data_path(&self, making: &Making<'_>) -> String {
+        self.data.as_ref().map_or_else(String::new, |data| making.expanded(data).value)
+    }
+}
+
+/// The folders that `go.mod` puts in place of modules, as it writes them.
+fn replaced(text: &str) -> Vec<&str> {
+    let targets = text.lines().filter_map(|line| line.split("//").next()?.split_once("=>"));
+    let paths = targets.filter_map(|(_, target)| target.split_whitespace().next());
+    paths.filter(|path| path.starts_with("./") || path.starts_with("../")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_folders_that_replace_modules() {
+        let text =
+            "module a\nrequire b v1.0.0\nreplace b => ../b // why\nreplace (\n\tc v1.2.3 => ./c\n\td => e v1.0.0\n)\n";
+        assert_eq!(replaced(text), ["../b", "./c"]);
+    }
+}

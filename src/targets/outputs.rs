@@ -1,0 +1,90 @@
+//! What the commands of a target left, as layers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::compress::CompressError;
+use crate::contents::image::ImageTree;
+use crate::fs::FileError;
+use crate::image::{Image, Layer};
+use crate::layer::{Tree, WriteError, WriteOptions};
+use crate::manifest::Package;
+use crate::model::{Compression, Descriptor};
+use crate::pack::{MadeLayer, MadeOutput, MadeTarget, Provides, ScanRequest};
+use crate::source::At;
+use crate::targets::TargetError;
+use crate::targets::kind::{Gathered, Making};
+
+/// What is recorded of a target that was made. Each layer has a few words for people.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Recorded {
+    pub(super) outputs: Vec<RecordedOutput>,
+    provides: Provides,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RecordedOutput {
+    path: String,
+    pub(super) layers: Vec<(String, Layer)>,
+}
+
+/// Puts each layer of each output into the store.
+pub(super) fn take(making: &Making<'_>, gathered: Gathered) -> Result<Recorded, At<TargetError>> {
+    let outputs = gathered.outputs.into_iter().map(|output| {
+        let layers = output.layers.into_iter().map(|(title, packages)| Ok((title, layer(making, &packages)?)));
+        Ok(RecordedOutput { path: output.path, layers: layers.collect::<Result<_, At<TargetError>>>()? })
+    });
+    Ok(Recorded { outputs: outputs.collect::<Result<_, At<TargetError>>>()?, provides: gathered.provides })
+}
+
+fn layer(making: &Making<'_>, packages: &[Package]) -> Result<Layer, At<TargetError>> {
+    let place = packages.first().map_or(&making.request.target.place, |package| &package.place);
+    let blame = |error: TargetError| At::new(error, place, "");
+    let (store, compressors) = (making.targets.store, making.targets.compressors);
+    let tree = Tree::scan(&ScanRequest {
+        packages,
+        folder: &making.targets.manifest.folder,
+        exclude: &[],
+        ignore: &[],
+        platform: making.request.platform,
+        store,
+        records: false,
+        images: &BTreeMap::new(),
+        targets: &BTreeMap::new(),
+        layer: None,
+    });
+    let tree = tree.map_err(|problems| TargetError::first(problems, place, TargetError::output))?;
+    // What was written a moment ago may still be the same by its stat when it is changed once more.
+    let _ = tree.settle();
+    let options = WriteOptions { epoch: 0, compression: Compression::None, compressors, earlier: None };
+    let mut blob = store.start_blob().map_err(|error| blame(error.into()))?;
+    let written = tree.write(&options, &mut blob).map_err(|error| match error {
+        WriteError::Package(problem) => TargetError::output(problem),
+        WriteError::Blob(CompressError::Output(source)) => blame(FileError::new("write", blob.path(), source).into()),
+        WriteError::Blob(CompressError::Interrupted { .. }) => blame(TargetError::Interrupted),
+    })?;
+    store.commit_blob(blob, &written.digest).map_err(|error| blame(error.into()))?;
+    let descriptor = Descriptor::new(Compression::None.media_type(), written.digest, written.size);
+    Ok(Layer { descriptor, diff_id: written.diff_id })
+}
+
+/// The content of a target whose layers are in the store.
+pub(super) fn made(making: &Making<'_>, recorded: &Recorded) -> Result<MadeTarget, At<TargetError>> {
+    let name = format!(":{}", making.request.name);
+    let tree = |layer: &Layer| {
+        let image = Image { layers: vec![layer.clone()], ..Image::scratch(making.request.platform) };
+        let tree = match ImageTree::recall(&name, &image, making.targets.store) {
+            Ok(None) => ImageTree::read(&name, &image, making.targets.store),
+            Ok(Some(tree)) => Ok(tree),
+            Err(error) => Err(error),
+        };
+        tree.map_err(|error| making.blame(TargetError::Layer(error.into())))
+    };
+    let outputs = recorded.outputs.iter().map(|output| {
+        let layers =
+            output.layers.iter().map(|(title, layer)| Ok(MadeLayer { title: title.clone(), tree: tree(layer)? }));
+        Ok(MadeOutput { path: output.path.clone(), layers: layers.collect::<Result<_, At<TargetError>>>()? })
+    });
+    Ok(MadeTarget { outputs: outputs.collect::<Result<_, At<TargetError>>>()?, provides: recorded.provides.clone() })
+}
