@@ -22,6 +22,8 @@ pub(crate) struct Target {
     /// The folder that the command starts in; may hold placeholders.
     pub(crate) cwd: Option<Placed<String>>,
     pub(crate) secrets: Vec<Placed<StepSecret>>,
+    /// A target of a language has at most so many layers; at least one.
+    pub(crate) layer_budget: usize,
 }
 
 /// What makes a target.
@@ -30,6 +32,7 @@ pub(crate) enum TargetKind {
     Command(CommandTarget),
     Go(GoTarget),
     Rust(RustTarget),
+    Python(PythonTarget),
 }
 
 /// `go = { … }`: a program of a Go module.
@@ -62,6 +65,22 @@ pub(crate) struct RustTarget {
     pub(crate) libc: Option<Libc>,
 }
 
+/// `python = { … }`: a Python project and the wheels that its lockfile names.
+#[derive(Clone, Debug)]
+pub(crate) struct PythonTarget {
+    pub(crate) place: Place,
+    /// The folder of the project; may hold placeholders.
+    pub(crate) project: Placed<String>,
+    /// `major.minor`; `None` stands for what `.python-version` says.
+    pub(crate) version: Option<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) extras: Vec<String>,
+    /// `None` stands for glibc.
+    pub(crate) libc: Option<Libc>,
+    /// The script that the image runs; `None` if the project has only one.
+    pub(crate) script: Option<String>,
+}
+
 /// A C library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Libc {
@@ -76,6 +95,7 @@ impl TargetKind {
             Self::Command(_) => "command",
             Self::Go(_) => "go",
             Self::Rust(_) => "rust",
+            Self::Python(_) => "python",
         }
     }
 }
@@ -111,7 +131,7 @@ impl Target {
         match &self.kind {
             TargetKind::Command(command) => command.outputs.iter().map(|output| glob(&output.path)).collect(),
             TargetKind::Rust(rust) => vec![glob(&rust.project.clone().map(|folder| format!("{folder}/target")))],
-            TargetKind::Go(_) => Vec::new(),
+            TargetKind::Go(_) | TargetKind::Python(_) => Vec::new(),
         }
     }
 

@@ -42,6 +42,7 @@ impl Kind for CommandTarget {
             environment: making.environment(&value),
             commands: vec![command],
             advice: None,
+            help: &[],
         })
     }
 

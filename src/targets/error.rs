@@ -79,6 +79,15 @@ pub(crate) enum TargetError {
     #[error("Rust compiles no programs for {platform}")]
     #[diagnostic(code(oci::target::no_triple), help("leave {platform} out of `platforms`"))]
     NoTriple { platform: String },
+    #[error("it is not said which version of Python the wheels are for")]
+    #[diagnostic(
+        code(oci::target::no_python_version),
+        help("add `version = \"3.12\"`, the Python of the base; or write it into `.python-version`")
+    )]
+    NoVersion,
+    #[error("there are no wheels for {platform}")]
+    #[diagnostic(code(oci::target::no_wheels), help("leave {platform} out of `platforms`"))]
+    NoWheels { platform: String },
     #[error("it is not said which program is meant")]
     #[diagnostic(code(oci::target::which))]
     Which {
@@ -133,13 +142,17 @@ impl TargetError {
     }
 
     /// A command that ended with another exit status than 0.
-    pub(super) fn failed(status: i32, heard: Heard) -> Self {
-        let help = match status {
+    pub(super) fn failed(status: i32, heard: Heard, known: &[(&str, &str)]) -> Self {
+        let said = |(words, _): &&(&str, &str)| heard.last.iter().any(|line| line.contains(words));
+        let known = known.iter().find(said).map(|(_, help)| (*help).to_owned());
+        let unreached = "the network was not reached: look for a proxy, or build with `--offline`";
+        let known = known.or_else(|| heard.misses_network.then(|| unreached.to_owned()));
+        let help = known.or_else(|| match status {
             127 => Some(
                 "exit status 127 is a shell's for a program that it does not find: look what it printed".to_owned(),
             ),
             _ => None,
-        };
+        });
         Self::Failed { status, output: heard.into_cause(), help }
     }
 
@@ -220,6 +233,8 @@ mod tests {
                 triple: "aarch64-unknown-linux-musl".to_owned(),
             },
             TargetError::NoTriple { platform: "windows/amd64".to_owned() },
+            TargetError::NoVersion,
+            TargetError::NoWheels { platform: "linux/s390x".to_owned() },
             TargetError::which("bin", names(&["a", "b"])),
             TargetError::which("bin", names(&[])),
         ];

@@ -13,6 +13,16 @@ use crate::targets::TargetError;
 use crate::targets::kind::{Gathered, GatheredOutput, Kind, Making, Recipe};
 use crate::targets::tool::GO;
 
+/// What go says, and what to do about it.
+const HELP: [(&str, &str); 5] = [
+    ("missing go.sum entry", TIDY),
+    ("updates to go.mod needed", TIDY),
+    ("module lookup disabled", "run it once without `--offline`, so that Go's module cache has what `go.sum` names"),
+    ("cannot find module providing package", TIDY),
+    ("go.mod requires go", "install a newer Go, or let it fetch one: `go env -w GOTOOLCHAIN=auto`"),
+];
+const TIDY: &str = "run `go mod tidy`, and commit `go.mod` and `go.sum`";
+
 impl Kind for GoTarget {
     fn recipe(&self, making: &Making<'_>, out: &Path) -> Result<Recipe, At<TargetError>> {
         let (target, platform, manifest) = (making.request.target, making.request.platform, making.targets.manifest);
@@ -83,6 +93,7 @@ impl Kind for GoTarget {
             environment,
             commands: vec![command],
             advice: Some(GO.advice.to_owned()),
+            help: &HELP,
         })
     }
 

@@ -47,6 +47,8 @@ pub(super) struct Recipe {
     pub(super) commands: Vec<Invocation>,
     /// Where to get the program of the commands.
     pub(super) advice: Option<String>,
+    /// What the commands may print when they fail, and what to do about it.
+    pub(super) help: &'static [(&'static str, &'static str)],
 }
 
 /// What a target's commands left.
@@ -68,6 +70,7 @@ impl Making<'_> {
             TargetKind::Command(command) => command,
             TargetKind::Go(go) => go,
             TargetKind::Rust(rust) => rust,
+            TargetKind::Python(python) => python,
         }
     }
 
@@ -114,6 +117,17 @@ impl Making<'_> {
     pub(super) fn inputs_or(&self, usual: impl Iterator<Item = Placed<String>>) -> Vec<Placed<String>> {
         let written = &self.request.target.inputs;
         if written.is_empty() { usual.collect() } else { written.iter().map(|text| self.expanded(text)).collect() }
+    }
+
+    /// A glob for a folder of the project: in it, or with `**/` at any depth below it.
+    pub(super) fn beside(&self, glob: &str, folder: &Path, place: &Place) -> Placed<String> {
+        self.inside(folder, place)
+            .map(|folder| if folder == "." { glob.to_owned() } else { format!("{folder}/{glob}") })
+    }
+
+    /// At most so many layers.
+    pub(super) fn budget(&self) -> usize {
+        self.request.target.layer_budget
     }
 
     /// A package of a program, which goes to the root of its layer.

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The kinds of targets ([`kind`]) differ in what decides them, in their commands and in what these leave: a
-//! [`command`] of the manifest, [`go`], [`rust`].
+//! [`command`] of the manifest, [`go`], [`python`], [`rust`].
 //!
 //! The flow: the inputs are looked at, as packages are ([`inputs`]). If their names and stats are known, so is their
 //! content, and nothing is read; otherwise they are read once. The content and everything else that decides the target
@@ -21,12 +21,15 @@ mod command;
 mod error;
 mod go;
 mod inputs;
+mod installed;
 mod key;
 mod kind;
 mod outputs;
+mod python;
 mod run;
 mod rust;
 mod tool;
+mod uv_lock;
 
 use std::path::Path;
 

@@ -94,7 +94,7 @@ impl Making<'_> {
         let heard = listener.finish(&targets.store.logs().join(format!("target-{}.log", &key.hex()[..12])));
         match ended {
             Ok(()) => Ok(()),
-            Err(Ended::Failed(status)) => Err(blame(TargetError::failed(status, heard))),
+            Err(Ended::Failed(status)) => Err(blame(TargetError::failed(status, heard, recipe.help))),
             Err(Ended::NotStarted(ProcessError::Interrupted)) => Err(blame(TargetError::Interrupted)),
             Err(Ended::NotStarted(ProcessError::Missing { program })) => {
                 Err(blame(TargetError::no_program(&program, recipe.advice.clone())))

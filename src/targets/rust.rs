@@ -24,6 +24,25 @@ struct Project {
     bin: String,
 }
 
+/// What cargo says, and what to do about it.
+const HELP: [(&str, &str); 6] = [
+    (
+        "--locked was passed",
+        "the lockfile is older than the project: run `cargo update --workspace`, and commit `Cargo.lock`",
+    ),
+    ("linker `cc` not found", "install a linker: the package `gcc`"),
+    (
+        "error: linking with",
+        "a library or a linker for this target is missing: look what it printed, or make it in an image, with `in`",
+    ),
+    (
+        "attempting to make an HTTP request, but --offline",
+        "run it once without `--offline`, so that cargo has what `Cargo.lock` names",
+    ),
+    ("no bin target named", "name one that the package has: `bin = \"…\"`"),
+    ("may not be installed", "run `rustup target add` with the target that it names"),
+];
+
 impl Kind for RustTarget {
     fn recipe(&self, making: &Making<'_>, _: &Path) -> Result<Recipe, At<TargetError>> {
         let (target, platform) = (making.request.target, making.request.platform);
@@ -56,6 +75,7 @@ impl Kind for RustTarget {
             environment: making.environment(&value),
             commands: vec![command],
             advice: Some(CARGO.advice.to_owned()),
+            help: &HELP,
         })
     }
 

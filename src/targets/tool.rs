@@ -20,6 +20,9 @@ pub(crate) const GO: EcosystemTool = EcosystemTool {
 pub(crate) const CARGO: EcosystemTool =
     EcosystemTool { program: "cargo", advice: "install Rust: https://rustup.rs/, or the packages `cargo` and `rustc`" };
 
+pub(crate) const UV: EcosystemTool =
+    EcosystemTool { program: "uv", advice: "install uv: `pip install uv`, or https://docs.astral.sh/uv/" };
+
 impl EcosystemTool {
     /// The real file of the program that a command would start; `None` if there is none.
     pub(super) fn real_path(&self) -> Option<PathBuf> {

@@ -201,6 +201,15 @@ const GO: &[Key] = &[
     key("tags", TEXTS, "Build tags."),
 ];
 
+const PYTHON: &[Key] = &[
+    key("extras", TEXTS, "Extras of the project to install."),
+    key("groups", TEXTS, "Dependency groups to install besides the project's own dependencies."),
+    key("libc", &Shape::OneOf(&["gnu", "musl"]), "The C library of the base; default: `gnu`."),
+    key("project", TEXT, "The folder of the project; default: that of oci.toml.").templated(),
+    key("script", TEXT, "The script that the image runs; default: the only one that the project has."),
+    key("version", TEXT, "The Python of the base, such as `3.12`; default: what `.python-version` says."),
+];
+
 const RUST: &[Key] = &[
     key("bin", TEXT, "The program; default: the only one that the package has."),
     key("features", TEXTS, "Features to turn on."),
@@ -219,17 +228,22 @@ const TARGET: &[Key] = &[
     key("in", TEXT, "An image to run the command in: `NAME` or `NAME#VARIANT`; default: this machine."),
     key("inputs", TEXTS, "Globs of what decides the result; the command runs again when one of the files changes.")
         .templated(),
+    key("layer-budget", &Shape::Integer, "A target of a language has at most so many layers; default: 8."),
     key("network", &Shape::OneOf(&["host", "none"]), "With `in`: the network of the command; default: `none`."),
     key("output", TEXT, "The file or folder that it makes.").templated(),
     key("outputs", &Shape::Either(&[Shape::List(TEXT), Shape::Map(TEXT)]), "The files or folders that it makes.")
         .templated(),
+    key("python", &Shape::Table(PYTHON, &[]), "A Python project, with the wheels that its lockfile names."),
     key("rust", &Shape::Table(RUST, &[]), "A program of a Cargo package."),
     key("secrets", SECRETS, "Secrets of the command, by name; they do not decide the result."),
     key("to", TEXT, "Where it goes in the image, unless a package says otherwise.").templated(),
 ];
 
-const TARGET_RULES: &[Rule] =
-    &[Rule::One(&["command", "go", "rust"]), Rule::AtMostOne(&["output", "outputs"]), Rule::With("network", "in")];
+const TARGET_RULES: &[Rule] = &[
+    Rule::One(&["command", "go", "python", "rust"]),
+    Rule::AtMostOne(&["output", "outputs"]),
+    Rule::With("network", "in"),
+];
 
 const POLICY: &[Key] = &[
     key("allow", TEXTS, "Patterns of repositories that a base may come from."),

@@ -1,13 +1,13 @@
 //! The kinds of packaged targets that know a language.
 
 use crate::manifest::read::Table;
-use crate::manifest::target::{GoTarget, Libc, RustTarget, TargetKind};
+use crate::manifest::target::{GoTarget, Libc, PythonTarget, RustTarget, TargetKind};
 use crate::manifest::validate::{Checker, policy, value};
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
 /// The keys that say what makes a target.
-pub(super) const KINDS: [&str; 3] = ["command", "go", "rust"];
+pub(super) const KINDS: [&str; 4] = ["command", "go", "python", "rust"];
 
 /// The keys that mean something beside `command` alone.
 const OF_COMMANDS: [&str; 5] = ["cwd", "in", "network", "output", "outputs"];
@@ -67,6 +67,7 @@ pub(super) fn language(
     let place = table.key_place(kind)?;
     let table = table.table(kind)?;
     match kind {
+        "python" => Some(TargetKind::Python(python(place, table, checker)?)),
         "go" => go(name, place, table, checker).map(TargetKind::Go),
         _ => Some(TargetKind::Rust(rust(place, table, checker)?)),
     }
@@ -87,19 +88,48 @@ fn go(name: &Placed<String>, place: Place, table: Table<'_>, checker: &mut Check
 }
 
 fn rust(place: Place, table: Table<'_>, checker: &mut Checker) -> Option<RustTarget> {
-    let project = match table.get("project") {
-        Some(_) => folder("project", table, checker)?,
-        None => Placed::new(".".to_owned(), place.clone()),
-    };
+    let project = project(&place, table, checker)?;
     let mut word = |key: &str| {
         let text = table.text(key)?;
         is_word(&text, key, checker).then_some(text.value)
     };
     let (package, bin, profile) = (word("package"), word("bin"), word("profile"));
-    let libc = table.text("libc").map(|libc| if *libc == "musl" { Libc::Musl } else { Libc::Gnu });
+    let libc = libc(table);
     let features = words("features", table, checker);
     let profile = profile.unwrap_or_else(|| "release".to_owned());
     Some(RustTarget { place, project, package, bin, features, profile, libc })
+}
+
+fn python(place: Place, table: Table<'_>, checker: &mut Checker) -> Option<PythonTarget> {
+    let project = project(&place, table, checker)?;
+    let version = table.text("version").and_then(|version| {
+        let parts: Vec<&str> = version.split('.').collect();
+        let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !(2..=3).contains(&parts.len()) || !parts.iter().all(|part| is_number(&part)) {
+            let message = format!("`{}` is no version of Python", *version);
+            checker.push(
+                Problem::new("oci::manifest::bad_number", message, &version.place, "")
+                    .help("write `version = \"3.12\"`".to_owned()),
+            );
+            return None;
+        }
+        Some(parts[..2].join("."))
+    });
+    let script = table.text("script").filter(|text| is_word(text, "script", checker)).map(|text| text.value);
+    let (groups, extras) = (words("groups", table, checker), words("extras", table, checker));
+    Some(PythonTarget { place, project, version, groups, extras, libc: libc(table), script })
+}
+
+/// The folder of a project; that of `oci.toml`, unless the table says otherwise.
+fn project(place: &Place, table: Table<'_>, checker: &mut Checker) -> Option<Placed<String>> {
+    match table.get("project") {
+        Some(_) => folder("project", table, checker),
+        None => Some(Placed::new(".".to_owned(), place.clone())),
+    }
+}
+
+fn libc(table: Table<'_>) -> Option<Libc> {
+    table.text("libc").map(|libc| if *libc == "musl" { Libc::Musl } else { Libc::Gnu })
 }
 
 /// A path of this machine, which may hold placeholders.

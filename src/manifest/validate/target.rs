@@ -15,6 +15,9 @@ use crate::source::{Place, Placed};
 /// The folder of a target's inputs in the image that it is made in.
 pub(super) const SOURCES: &str = "/src";
 
+/// At most so many layers, unless the manifest says otherwise.
+const USUAL_BUDGET: usize = 8;
+
 /// Every `[package.NAME]`.
 #[derive(Default)]
 pub(super) struct Targets {
@@ -75,6 +78,14 @@ fn target(name: &Placed<String>, table: Table<'_>, targets: &mut Targets, checke
     let (inputs, exclude) = (globs("inputs", checker), globs("exclude", checker));
     let to = table.text("to").and_then(|text| super::package::image_path(text, true, checker));
     let secrets = step::secrets(table, checker);
+    let layer_budget = table.integer("layer-budget").map_or(USUAL_BUDGET, |written| {
+        let number = written.value.and_then(|number| usize::try_from(number).ok()).filter(|number| *number > 0);
+        if number.is_none() {
+            let message = "`layer-budget` is a number of layers, at least 1";
+            checker.push(Problem::new("oci::manifest::bad_number", message, &written.place, ""));
+        }
+        number.unwrap_or(USUAL_BUDGET)
+    });
     let cwd = table.text("cwd").and_then(|text| checker.expanded_path(&text));
     if let Some(folder) = &cwd {
         value::host_path(folder, checker);
@@ -105,7 +116,8 @@ fn target(name: &Placed<String>, table: Table<'_>, targets: &mut Targets, checke
             let whole = Output { name: None, path: Placed::new(String::new(), name.place.clone()) };
             let to = to.or_else(|| Some(Placed::new(language::USUAL_PLACE.to_owned(), name.place.clone())));
             targets.made.insert(name.value.clone(), Made { outputs: vec![whole], to, is_stage });
-            let target = Target { place: name.place.clone(), kind, inputs, exclude, env, cwd: None, secrets };
+            let target =
+                Target { place: name.place.clone(), kind, inputs, exclude, env, cwd: None, secrets, layer_budget };
             targets.here.insert(name.value.clone(), target);
         }
         return;
@@ -114,7 +126,7 @@ fn target(name: &Placed<String>, table: Table<'_>, targets: &mut Targets, checke
     targets.made.insert(name.value.clone(), Made { outputs: outputs.clone(), to, is_stage });
     let Some(image) = image else {
         let kind = TargetKind::Command(CommandTarget { place, words, outputs });
-        let target = Target { place: name.place.clone(), kind, inputs, exclude, env, cwd, secrets };
+        let target = Target { place: name.place.clone(), kind, inputs, exclude, env, cwd, secrets, layer_budget };
         targets.here.insert(name.value.clone(), target);
         return;
     };
