@@ -33,6 +33,8 @@ pub(crate) enum TargetKind {
     Go(GoTarget),
     Rust(RustTarget),
     Python(PythonTarget),
+    Node(NodeTarget),
+    Java(JavaTarget),
 }
 
 /// `go = { … }`: a program of a Go module.
@@ -81,6 +83,33 @@ pub(crate) struct PythonTarget {
     pub(crate) script: Option<String>,
 }
 
+/// `node = { … }`: a Node project and the packages that its lockfile names.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeTarget {
+    pub(crate) place: Place,
+    /// The folder of the project; may hold placeholders.
+    pub(crate) project: Placed<String>,
+    /// A line for the shell that runs with what development needs.
+    pub(crate) build: Option<String>,
+    /// What `build` makes, in the project.
+    pub(crate) output: Vec<String>,
+    /// Scripts of packages run when these are installed for this machine's platform.
+    pub(crate) scripts: bool,
+    /// `None` stands for glibc.
+    pub(crate) libc: Option<Libc>,
+}
+
+/// `java = { … }`: a jar, taken apart.
+#[derive(Clone, Debug)]
+pub(crate) struct JavaTarget {
+    pub(crate) place: Place,
+    /// The path of the jar; may hold placeholders.
+    pub(crate) jar: Placed<String>,
+    /// A line for the shell that makes it.
+    pub(crate) build: Option<String>,
+    pub(crate) jvm_flags: Vec<String>,
+}
+
 /// A C library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Libc {
@@ -96,6 +125,8 @@ impl TargetKind {
             Self::Go(_) => "go",
             Self::Rust(_) => "rust",
             Self::Python(_) => "python",
+            Self::Node(_) => "node",
+            Self::Java(_) => "java",
         }
     }
 }
@@ -131,15 +162,24 @@ impl Target {
         match &self.kind {
             TargetKind::Command(command) => command.outputs.iter().map(|output| glob(&output.path)).collect(),
             TargetKind::Rust(rust) => vec![glob(&rust.project.clone().map(|folder| format!("{folder}/target")))],
-            TargetKind::Go(_) | TargetKind::Python(_) => Vec::new(),
+            TargetKind::Java(java) if java.build.is_some() => vec![glob(&java.jar)],
+            TargetKind::Go(_) | TargetKind::Python(_) | TargetKind::Node(_) | TargetKind::Java(_) => Vec::new(),
         }
     }
 
     /// True if the target may differ with the platform, so that it is made for each.
     pub(crate) fn is_for_each_platform(&self) -> bool {
-        let TargetKind::Command(command) = &self.kind else { return true };
+        let outputs = match &self.kind {
+            TargetKind::Command(command) => &command.outputs[..],
+            TargetKind::Java(_) => &[],
+            _ => return true,
+        };
+        let words = match &self.kind {
+            TargetKind::Command(command) => &command.words[..],
+            _ => &[],
+        };
         let written = self.inputs.iter().chain(&self.exclude).chain(self.env.values()).chain(&self.cwd);
-        let written = written.chain(command.outputs.iter().map(|output| &output.path));
-        written.map(|text| &text.value).chain(&command.words).any(|text| is_for_each_platform(text))
+        let written = written.chain(outputs.iter().map(|output| &output.path));
+        written.map(|text| &text.value).chain(words).any(|text| is_for_each_platform(text))
     }
 }

@@ -51,6 +51,8 @@ pub(crate) enum Word {
     Plain(String),
     /// A path below the folder that the target goes to; empty for that folder.
     Inside(String),
+    /// Several of these, with a colon between them.
+    Paths(Vec<String>),
 }
 
 impl Word {
@@ -59,6 +61,10 @@ impl Word {
         let to = to.trim_end_matches('/');
         match self {
             Self::Plain(text) => text.clone(),
+            Self::Paths(paths) => {
+                let paths = paths.iter().map(|path| Self::Inside(path.clone()).text(to));
+                paths.collect::<Vec<_>>().join(":")
+            }
             Self::Inside(path) if path.is_empty() && to.is_empty() => "/".to_owned(),
             Self::Inside(path) if path.is_empty() => to.to_owned(),
             Self::Inside(path) => format!("{to}/{path}"),
@@ -78,6 +84,7 @@ mod tests {
             (Word::Inside("bin/x".to_owned()), "/", "/bin/x"),
             (Word::Inside(String::new()), "/app", "/app"),
             (Word::Inside(String::new()), "/", "/"),
+            (Word::Paths(vec![String::new(), "lib/a.jar".to_owned()]), "/app", "/app:/app/lib/a.jar"),
         ] {
             assert_eq!(word.text(to), text);
         }

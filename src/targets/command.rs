@@ -40,6 +40,7 @@ impl Kind for CommandTarget {
                 .chain(outputs.iter().map(|path| path.value.clone()))
                 .collect(),
             environment: making.environment(&value),
+            copies: Vec::new(),
             commands: vec![command],
             advice: None,
             help: &[],

@@ -88,6 +88,12 @@ pub(crate) enum TargetError {
     #[error("there are no wheels for {platform}")]
     #[diagnostic(code(oci::target::no_wheels), help("leave {platform} out of `platforms`"))]
     NoWheels { platform: String },
+    #[error("Node is not made for {platform}")]
+    #[diagnostic(code(oci::target::no_node), help("leave {platform} out of `platforms`"))]
+    NoNode { platform: String },
+    #[error("`{path}` is no jar that can be taken apart")]
+    #[diagnostic(code(oci::target::not_a_jar), help("look at it with `unzip -t {path}`, and make it again"))]
+    NotAJar { path: String, source: io::Error },
     #[error("it is not said which program is meant")]
     #[diagnostic(code(oci::target::which))]
     Which {
@@ -234,6 +240,8 @@ mod tests {
             },
             TargetError::NoTriple { platform: "windows/amd64".to_owned() },
             TargetError::NoVersion,
+            TargetError::NoNode { platform: "linux/mips64le".to_owned() },
+            TargetError::NotAJar { path: "a.jar".to_owned(), source: denied() },
             TargetError::NoWheels { platform: "linux/s390x".to_owned() },
             TargetError::which("bin", names(&["a", "b"])),
             TargetError::which("bin", names(&[])),

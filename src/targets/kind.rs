@@ -43,12 +43,21 @@ pub(super) struct Recipe {
     pub(super) decisive: Vec<String>,
     /// The variables of the commands that decide the result.
     pub(super) environment: BTreeMap<String, String>,
+    /// Folders that are copied before the commands run.
+    pub(super) copies: Vec<Copied>,
     /// Run one after the other.
     pub(super) commands: Vec<Invocation>,
     /// Where to get the program of the commands.
     pub(super) advice: Option<String>,
     /// What the commands may print when they fail, and what to do about it.
     pub(super) help: &'static [(&'static str, &'static str)],
+}
+
+/// A folder that is copied, but for entries of some names. One that does not exist becomes an empty one.
+pub(super) struct Copied {
+    pub(super) from: PathBuf,
+    pub(super) to: PathBuf,
+    pub(super) without: Vec<&'static str>,
 }
 
 /// What a target's commands left.
@@ -71,6 +80,8 @@ impl Making<'_> {
             TargetKind::Go(go) => go,
             TargetKind::Rust(rust) => rust,
             TargetKind::Python(python) => python,
+            TargetKind::Node(node) => node,
+            TargetKind::Java(java) => java,
         }
     }
 
@@ -123,6 +134,19 @@ impl Making<'_> {
     pub(super) fn beside(&self, glob: &str, folder: &Path, place: &Place) -> Placed<String> {
         self.inside(folder, place)
             .map(|folder| if folder == "." { glob.to_owned() } else { format!("{folder}/{glob}") })
+    }
+
+    /// Layers within the budget: those that are over it are one layer, the lowest.
+    pub(super) fn merged(&self, mut layers: Vec<(String, Vec<Package>)>) -> Vec<(String, Vec<Package>)> {
+        let over = layers.len().saturating_sub(self.budget());
+        let mut rest = layers.split_off(over).into_iter();
+        let lowest = rest.next();
+        let (titles, packages): (Vec<_>, Vec<_>) = layers.into_iter().chain(lowest).unzip();
+        let lowest = (titles.join(", "), packages.into_iter().flatten().collect());
+        std::iter::once(lowest)
+            .filter(|(_, packages): &(String, Vec<Package>)| !packages.is_empty())
+            .chain(rest)
+            .collect()
     }
 
     /// At most so many layers.

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The kinds of targets ([`kind`]) differ in what decides them, in their commands and in what these leave: a
-//! [`command`] of the manifest, [`go`], [`python`], [`rust`].
+//! [`command`] of the manifest, [`go`], [`java`], [`node`], [`python`], [`rust`].
 //!
 //! The flow: the inputs are looked at, as packages are ([`inputs`]). If their names and stats are known, so is their
 //! content, and nothing is read; otherwise they are read once. The content and everything else that decides the target
@@ -22,8 +22,11 @@ mod error;
 mod go;
 mod inputs;
 mod installed;
+mod jar;
+mod java;
 mod key;
 mod kind;
+mod node;
 mod outputs;
 mod python;
 mod run;

@@ -144,6 +144,7 @@ impl Kind for PythonTarget {
             exclude: target.exclude.iter().map(|text| making.expanded(text)).chain(beside).collect(),
             decisive: shown.into_iter().chain([UV.stamp(), format!("{:?} {}", self.script, making.budget())]).collect(),
             environment: making.environment(&value),
+            copies: Vec::new(),
             commands,
             advice: Some(UV.advice.to_owned()),
             help: &HELP,
@@ -187,7 +188,7 @@ impl Kind for PythonTarget {
             };
             layers.push(("project".to_owned(), vec![package]));
         }
-        let layers = merged(layers, making.budget());
+        let layers = making.merged(layers);
         let scripts = installed::scripts(&out.join("project"));
         let script = match &self.script {
             Some(script) if !scripts.contains(script) => return Err(blame(TargetError::which("script", scripts))),
@@ -210,23 +211,6 @@ impl Kind for PythonTarget {
         };
         Ok(Gathered { outputs: vec![GatheredOutput { path: "/".to_owned(), layers }], provides })
     }
-}
-
-/// Layers within the budget: what is over it is one layer, the lowest.
-fn merged(mut layers: Vec<(String, Vec<Package>)>, budget: usize) -> Vec<(String, Vec<Package>)> {
-    let over = layers.len().saturating_sub(budget);
-    let rest = layers.split_off(over);
-    let (mut titles, mut packages) = (Vec::new(), Vec::new());
-    let Some(((first, own), rest)) = rest.split_first().map(|(first, rest)| (first.clone(), rest.to_vec())) else {
-        return layers;
-    };
-    for (title, more) in layers {
-        titles.push(title);
-        packages.extend(more);
-    }
-    titles.push(first);
-    packages.extend(own);
-    [(titles.join(", "), packages)].into_iter().chain(rest).collect()
 }
 
 impl PythonTarget {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::fs::{copy_folder, create_folder};
 use crate::manifest::step::Secret;
 use crate::model::Digest;
 use crate::printed::{Listener, Strike};
@@ -12,7 +13,7 @@ use crate::targets::kind::{Making, Recipe};
 
 /// The variables of this process that a command gets, as far as they are set. They say who the user is, where the
 /// user's tools and their caches are, and how the network is reached.
-const PASSED_ON: [&str; 41] = [
+const PASSED_ON: [&str; 48] = [
     "HOME",
     "USER",
     "LOGNAME",
@@ -52,7 +53,14 @@ const PASSED_ON: [&str; 41] = [
     "npm_config_userconfig",
     "PNPM_HOME",
     "PYENV_ROOT",
+    "NPM_CONFIG_REGISTRY",
+    "npm_config_registry",
     "UV_CACHE_DIR",
+    "UV_DEFAULT_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "UV_INDEX",
+    "UV_INDEX_URL",
+    "UV_NATIVE_TLS",
     "UV_PYTHON_INSTALL_DIR",
 ];
 
@@ -69,6 +77,13 @@ impl Making<'_> {
                 Err(_) if secret.value.is_optional => {}
                 Err(_) => return Err(At::new(TargetError::NoVariable { name: name.clone() }, &secret.place, "")),
             }
+        }
+        for copied in &recipe.copies {
+            let done = match copied.from.is_dir() {
+                true => copy_folder(&copied.from, &copied.to, &copied.without),
+                false => create_folder(&copied.to),
+            };
+            done.map_err(|error| blame(error.into()))?;
         }
         let strike = Strike::of_secrets(secrets.iter().map(|(_, value)| value.as_bytes()));
         let log = targets.store.start_blob().map_err(|error| blame(error.into()))?;

@@ -23,6 +23,11 @@ pub(crate) const CARGO: EcosystemTool =
 pub(crate) const UV: EcosystemTool =
     EcosystemTool { program: "uv", advice: "install uv: `pip install uv`, or https://docs.astral.sh/uv/" };
 
+pub(crate) const NPM: EcosystemTool = EcosystemTool {
+    program: "npm",
+    advice: "install Node and npm: the packages `nodejs` and `npm`, or newer ones from https://nodejs.org/",
+};
+
 impl EcosystemTool {
     /// The real file of the program that a command would start; `None` if there is none.
     pub(super) fn real_path(&self) -> Option<PathBuf> {

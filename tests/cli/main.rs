@@ -37,6 +37,7 @@ mod intact;
 mod interop;
 mod keys;
 mod killed;
+mod languages;
 mod large;
 mod layout;
 mod lock;

@@ -201,6 +201,20 @@ const GO: &[Key] = &[
     key("tags", TEXTS, "Build tags."),
 ];
 
+const JAVA: &[Key] = &[
+    key("build", TEXT, "A line for the shell that makes the jar; it needs `inputs`.").templated(),
+    key("jar", TEXT, "The jar, whose manifest says what is run.").templated(),
+    key("jvm-flags", TEXTS, "Flags of Java, such as `-XX:MaxRAMPercentage=75`."),
+];
+
+const NODE: &[Key] = &[
+    key("build", TEXT, "A line for the shell, such as `npm run build`; it has what development needs.").templated(),
+    key("libc", &Shape::OneOf(&["gnu", "musl"]), "The C library of the base; default: `gnu`."),
+    key("output", TEXTS, "The files and folders that `build` makes; default: `dist`."),
+    key("project", TEXT, "The folder of the project; default: that of oci.toml.").templated(),
+    key("scripts", BOOLEAN, "`false`: no script of a package runs; for other platforms than this machine's none does."),
+];
+
 const PYTHON: &[Key] = &[
     key("extras", TEXTS, "Extras of the project to install."),
     key("groups", TEXTS, "Dependency groups to install besides the project's own dependencies."),
@@ -228,8 +242,10 @@ const TARGET: &[Key] = &[
     key("in", TEXT, "An image to run the command in: `NAME` or `NAME#VARIANT`; default: this machine."),
     key("inputs", TEXTS, "Globs of what decides the result; the command runs again when one of the files changes.")
         .templated(),
+    key("java", &Shape::Table(JAVA, &[Rule::One(&["jar"])]), "A jar, taken apart into layers."),
     key("layer-budget", &Shape::Integer, "A target of a language has at most so many layers; default: 8."),
     key("network", &Shape::OneOf(&["host", "none"]), "With `in`: the network of the command; default: `none`."),
+    key("node", &Shape::Table(NODE, &[]), "A Node project, with the packages that its lockfile names."),
     key("output", TEXT, "The file or folder that it makes.").templated(),
     key("outputs", &Shape::Either(&[Shape::List(TEXT), Shape::Map(TEXT)]), "The files or folders that it makes.")
         .templated(),
@@ -240,7 +256,7 @@ const TARGET: &[Key] = &[
 ];
 
 const TARGET_RULES: &[Rule] = &[
-    Rule::One(&["command", "go", "python", "rust"]),
+    Rule::One(&["command", "go", "java", "node", "python", "rust"]),
     Rule::AtMostOne(&["output", "outputs"]),
     Rule::With("network", "in"),
 ];

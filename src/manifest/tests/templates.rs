@@ -25,7 +25,8 @@ layer.*.packages.[].owner layer.*.packages.[].path layer.*.packages.[].target la
 layer.*.packages.[].to
 mirror.*.repository mirror.*.tags.[]
 package.*.command package.*.command.[] package.*.cwd package.*.env.* package.*.exclude.[] package.*.go.data
-package.*.go.ldflags package.*.go.main package.*.inputs.[] package.*.python.project package.*.rust.project
+package.*.go.ldflags package.*.go.main package.*.inputs.[] package.*.java.build package.*.java.jar package.*.node.build
+package.*.node.project package.*.python.project package.*.rust.project
 package.*.output package.*.outputs.* package.*.outputs.[] package.*.secrets.[].file package.*.secrets.[].to package.*.to
 stage.*.annotations.* stage.*.args stage.*.args.[] stage.*.entrypoint stage.*.entrypoint.[] stage.*.env.*
 stage.*.labels.* stage.*.packages.[] stage.*.packages.[].archive stage.*.packages.[].folder

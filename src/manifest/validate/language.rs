@@ -1,13 +1,14 @@
 //! The kinds of packaged targets that know a language.
 
+use crate::manifest::inputs;
 use crate::manifest::read::Table;
-use crate::manifest::target::{GoTarget, Libc, PythonTarget, RustTarget, TargetKind};
+use crate::manifest::target::{GoTarget, JavaTarget, Libc, NodeTarget, PythonTarget, RustTarget, TargetKind};
 use crate::manifest::validate::{Checker, policy, value};
 use crate::problem::Problem;
 use crate::source::{Place, Placed};
 
 /// The keys that say what makes a target.
-pub(super) const KINDS: [&str; 4] = ["command", "go", "python", "rust"];
+pub(super) const KINDS: [&str; 6] = ["command", "go", "java", "node", "python", "rust"];
 
 /// The keys that mean something beside `command` alone.
 const OF_COMMANDS: [&str; 5] = ["cwd", "in", "network", "output", "outputs"];
@@ -68,6 +69,8 @@ pub(super) fn language(
     let table = table.table(kind)?;
     match kind {
         "python" => Some(TargetKind::Python(python(place, table, checker)?)),
+        "node" => Some(TargetKind::Node(node(place, table, checker)?)),
+        "java" => java(name, place, table, checker).map(TargetKind::Java),
         "go" => go(name, place, table, checker).map(TargetKind::Go),
         _ => Some(TargetKind::Rust(rust(place, table, checker)?)),
     }
@@ -98,6 +101,53 @@ fn rust(place: Place, table: Table<'_>, checker: &mut Checker) -> Option<RustTar
     let features = words("features", table, checker);
     let profile = profile.unwrap_or_else(|| "release".to_owned());
     Some(RustTarget { place, project, package, bin, features, profile, libc })
+}
+
+fn node(place: Place, table: Table<'_>, checker: &mut Checker) -> Option<NodeTarget> {
+    let project = project(&place, table, checker)?;
+    let build = line("build", table, checker);
+    let written = table.texts("output").unwrap_or_default();
+    if let (Some(output), None) = (table.key_place("output"), &build) {
+        checker.push(
+            Problem::new("oci::manifest::clash", "`output` means nothing without `build`", &output, "")
+                .help("say what makes it: `build = \"npm run build\"`".to_owned()),
+        );
+    }
+    let mut output = Vec::new();
+    for path in written {
+        value::host_path(&path, checker);
+        if inputs::is_outside(&path) {
+            let message = format!("`{}` is outside the project", *path);
+            checker.push(Problem::new("oci::manifest::bad_path", message, &path.place, ""));
+        }
+        output.push(path.trim_start_matches("./").trim_end_matches('/').to_owned());
+    }
+    let usual = build.is_some() && table.get("output").is_none();
+    let output = if usual { vec!["dist".to_owned()] } else { output };
+    let scripts = table.boolean("scripts").is_none_or(|scripts| *scripts);
+    Some(NodeTarget { place, project, build, output, scripts, libc: libc(table) })
+}
+
+fn java(name: &Placed<String>, place: Place, table: Table<'_>, checker: &mut Checker) -> Option<JavaTarget> {
+    if table.get("jar").is_none() {
+        policy::missing(&format!("[package.{}] java", **name), "jar", &place, checker);
+    }
+    let jar = folder("jar", table, checker);
+    let build = line("build", table, checker);
+    let jvm_flags = table.texts("jvm-flags").unwrap_or_default();
+    jvm_flags.iter().for_each(|flag| value::refuse_nul(flag, checker));
+    Some(JavaTarget { place, jar: jar?, build, jvm_flags: jvm_flags.into_iter().map(|flag| flag.value).collect() })
+}
+
+/// A line for the shell.
+fn line(key: &str, table: Table<'_>, checker: &mut Checker) -> Option<String> {
+    let text = table.text(key)?;
+    value::refuse_nul(&text, checker);
+    if text.trim().is_empty() {
+        let message = format!("`{key}` names no program");
+        checker.push(Problem::new("oci::manifest::no_program", message, &text.place, "this is empty"));
+    }
+    Some(checker.expanded_loosely(&text)?.value)
 }
 
 fn python(place: Place, table: Table<'_>, checker: &mut Checker) -> Option<PythonTarget> {

@@ -52,7 +52,8 @@ fn target(name: &Placed<String>, table: Table<'_>, targets: &mut Targets, checke
     let shown = format!("[package.{}]", **name);
     let kind = language::kind_of(name, table, checker);
     let is_command = kind == Some("command");
-    if is_command && table.get("inputs").is_none() {
+    let is_built = kind == Some("java") && table.table("java").is_some_and(|java| java.get("build").is_some());
+    if (is_command || is_built) && table.get("inputs").is_none() {
         policy::missing(&shown, "inputs", &name.place, checker);
     }
     if let Some(value) = table.get("inputs").filter(Value::is_empty_list) {

@@ -17,6 +17,11 @@ const PACKAGES: &[(&str, &str)] = &[
     ("unshare", "util-linux"),
     ("mount", "util-linux"),
     ("useradd", "passwd"),
+    ("go", "golang-go"),
+    ("javac", "default-jdk-headless"),
+    ("jar", "default-jdk-headless"),
+    ("npm", "npm"),
+    ("node", "nodejs"),
 ];
 
 /// Where tools are looked for: administrators' folders too, which an ordinary user's `PATH` may lack.
@@ -40,13 +45,19 @@ pub(crate) fn find(name: &str) -> PathBuf {
     })
 }
 
-/// The program of this name of those that run hooks, which `scripts/install tests` keeps in a folder of their own.
+/// The program of this name of those from PyPI, which `scripts/install tests` keeps in a folder of their own.
 pub(crate) fn hook_runner(name: &str) -> PathBuf {
     let absolute = |name: &str| var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
     let path = cache.unwrap_or_default().join("oci-tests/hooks/bin").join(name);
     assert!(path.is_file(), "`{}` is not there; run `scripts/install tests`", path.display());
     path
+}
+
+/// Where the tools of languages are looked for, too: uv is kept where the programs are that run hooks.
+pub(crate) fn ecosystem() -> String {
+    let kept = hook_runner("uv");
+    format!("{}:{}", search_path(), kept.parent().expect("a folder").display())
 }
 
 /// A command with nothing on standard input.

@@ -1,0 +1,196 @@
+//! Targets of Node: the packages of `package-lock.json` for any platform, and the project beside them.
+//!
+//! ```text
+//! OUT/deps/     the project without its own `node_modules`, and there what npm installs for the platform
+//! OUT/build/    the same, for this machine and with what only development needs: `build` runs there
+//! OUT/pack/     the archive that npm makes of the project
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use crate::fs::LARGEST_TEXT;
+use crate::manifest::package::{Package, PackageContent, of_platform};
+use crate::manifest::target::{Libc, NodeTarget};
+use crate::model::Platform;
+use crate::pack::{Provides, Word};
+use crate::process::Invocation;
+use crate::source::{At, Placed};
+use crate::targets::TargetError;
+use crate::targets::kind::{Copied, Gathered, GatheredOutput, Kind, Making, Recipe};
+use crate::targets::tool::NPM;
+
+/// What is never an input, nor copied.
+const BESIDE: [&str; 3] = ["node_modules", ".git", ".oci"];
+
+/// What npm says, and what to do about it.
+const HELP: [(&str, &str); 4] = [
+    ("are in sync", "the lockfile is older than the project: run `npm install`, and commit `package-lock.json`"),
+    ("ENOTCACHED", "run it once without `--offline`, so that npm's cache has what the lockfile names"),
+    ("Invalid package, must have name and version", "give the project a `name` and a `version` in `package.json`"),
+    (
+        "EBADPLATFORM",
+        "a dependency is not made for this platform: leave the platform out of `platforms`, or the dependency",
+    ),
+];
+
+/// Everything about a project that its files say.
+struct Project {
+    folder: PathBuf,
+    /// The file that the image runs.
+    main: Option<String>,
+}
+
+impl Kind for NodeTarget {
+    fn recipe(&self, making: &Making<'_>, out: &Path) -> Result<Recipe, At<TargetError>> {
+        let (target, platform) = (making.request.target, making.request.platform);
+        let project = self.project(making)?;
+        let git = making.git_values(target.env.values().map(|text| &text.value), &self.place)?;
+        let value = |name: &str| of_platform(name, platform).or_else(|| git.get(name).cloned());
+        let npm = |folder: &str, arguments: &[&str]| {
+            let offline = making.targets.offline.then_some("--offline");
+            Invocation::new(NPM.program).arguments(arguments).arguments(offline).folder(out.join(folder))
+        };
+        let quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=warn"];
+        let mut install = npm("deps", &["ci", "--omit=dev"])
+            .arguments(quiet)
+            .argument(format!("--os={}", platform.os()))
+            .argument(format!("--cpu={}", self.machine(platform)?))
+            .argument(format!("--libc={}", if self.libc == Some(Libc::Musl) { "musl" } else { "glibc" }));
+        // Scripts would run, and compile, for this machine.
+        let scripts = self.scripts && *platform == Platform::host();
+        install = install.arguments((!scripts).then_some("--ignore-scripts"));
+        let mut copies = vec![Copied { from: project.folder.clone(), to: out.join("deps"), without: BESIDE.to_vec() }];
+        let mut commands = vec![install];
+        let from = match &self.build {
+            Some(build) => {
+                copies.push(Copied { from: project.folder.clone(), to: out.join("build"), without: BESIDE.to_vec() });
+                commands.push(npm("build", &["ci"]).arguments(quiet));
+                let script = Invocation::new("/bin/sh").arguments(["-ec", build]).folder(out.join("build"));
+                commands.push(script);
+                "build"
+            }
+            None => "deps",
+        };
+        commands.push(
+            npm(from, &["pack", "--ignore-scripts", "--loglevel=warn", "--pack-destination"])
+                .argument(out.join("pack")),
+        );
+        copies.push(Copied { from: out.join("none"), to: out.join("pack"), without: Vec::new() });
+        let decisive = [
+            self.machine(platform)?.to_owned(),
+            format!("{:?} {scripts} {:?} {:?}", self.libc, self.build, self.output),
+            NPM.stamp(),
+            making.budget().to_string(),
+        ];
+        let beside =
+            ["**/node_modules", "**/.npm"].map(|glob| making.beside(glob, &project.folder, &self.project.place));
+        // With a build, its output is what it makes, and no input.
+        let made = self
+            .output
+            .iter()
+            .filter(|_| self.build.is_some())
+            .map(|path| making.beside(path, &project.folder, &self.place));
+        Ok(Recipe {
+            place: self.place.clone(),
+            inputs: making.inputs_or([making.inside(&project.folder, &self.project.place)].into_iter()),
+            exclude: target.exclude.iter().map(|text| making.expanded(text)).chain(beside).chain(made).collect(),
+            decisive: decisive.to_vec(),
+            environment: making.environment(&value),
+            copies,
+            commands,
+            advice: Some(NPM.advice.to_owned()),
+            help: &HELP,
+        })
+    }
+
+    fn gather(&self, making: &Making<'_>, out: &Path) -> Result<Gathered, At<TargetError>> {
+        let project = self.project(making)?;
+        let blame = |error| At::new(error, &self.place, "");
+        let placed = |path: &Path| Placed::new(path.to_string_lossy().into_owned(), self.place.clone());
+        let at = |to: &str| Placed::new(to.to_owned(), self.place.clone());
+        let mut layers = Vec::new();
+        let modules = out.join("deps/node_modules");
+        if modules.is_dir() {
+            let content = PackageContent::Path { path: placed(&modules), to: Some(at("/node_modules")) };
+            layers.push(("node_modules".to_owned(), vec![Package::new(self.place.clone(), content)]));
+        }
+        let packed =
+            std::fs::read_dir(out.join("pack")).into_iter().flatten().flatten().map(|entry| entry.path()).next();
+        let Some(packed) = packed else {
+            return Err(blame(TargetError::NoOutput { path: "package.tgz".to_owned(), help: None }));
+        };
+        let content = PackageContent::Archive { archive: placed(&packed), to: at("/"), strip: 1 };
+        let outputs: Vec<&String> = self.output.iter().filter(|_| self.build.is_some()).collect();
+        let own = Package {
+            exclude: outputs.iter().map(|path| at(path)).collect(),
+            owner: Some(crate::manifest::package::Owner::default()),
+            ..Package::new(self.place.clone(), content)
+        };
+        let built = outputs.into_iter().map(|path| {
+            let content =
+                PackageContent::Path { path: placed(&out.join("build").join(path)), to: Some(at(&format!("/{path}"))) };
+            Package::new(self.place.clone(), content)
+        });
+        layers.push(("project".to_owned(), std::iter::once(own).chain(built).collect()));
+        let layers = making.merged(layers);
+        if project.main.is_none() {
+            making.targets.reporter.note(&format!(
+                "`:{}` runs nothing by itself: its `package.json` has no `main`, and there is no `index.js` nor `server.js`",
+                making.request.name
+            ));
+        }
+        let entrypoint = project.main.map(|main| vec![Word::Plain("node".to_owned()), Word::Inside(main)]);
+        let provides = Provides {
+            entrypoint: entrypoint.unwrap_or_default(),
+            is_workdir: true,
+            environment: [("NODE_ENV".to_owned(), Word::Plain("production".to_owned()))].into(),
+        };
+        Ok(Gathered { outputs: vec![GatheredOutput { path: "/".to_owned(), layers }], provides })
+    }
+}
+
+impl NodeTarget {
+    fn project(&self, making: &Making<'_>) -> Result<Project, At<TargetError>> {
+        let written = making.expanded(&self.project);
+        let folder: PathBuf = making.targets.manifest.folder.join(&written.value).components().collect();
+        let blame = |error| At::new(error, &self.project.place, "");
+        let Ok(text) = crate::fs::read_text(&folder.join("package.json"), LARGEST_TEXT) else {
+            return Err(blame(TargetError::NoProject {
+                name: "package.json".to_owned(),
+                folder: making.shown(&folder),
+                help: "name the folder of the project: `node = { project = \"…\" }`".to_owned(),
+            }));
+        };
+        if !folder.join("package-lock.json").is_file() {
+            let other = ["pnpm-lock.yaml", "yarn.lock"].into_iter().find(|name| folder.join(name).is_file());
+            let help = match other {
+                Some(other) => format!("`{other}` is not read yet: make the target with a `command`"),
+                None => "run `npm install`, and commit the `package-lock.json` that it writes".to_owned(),
+            };
+            let names = "package-lock.json".to_owned();
+            return Err(blame(TargetError::NoLockfile { names, folder: making.shown(&folder), help }));
+        }
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let main = json.get("main").and_then(|main| main.as_str()).map(|main| main.trim_start_matches("./").to_owned());
+        let usual = ["index.js", "server.js"].into_iter().find(|name| folder.join(name).is_file());
+        Ok(Project { folder, main: main.or_else(|| usual.map(str::to_owned)) })
+    }
+
+    /// What npm calls the architecture of a platform.
+    fn machine(&self, platform: &Platform) -> Result<&'static str, At<TargetError>> {
+        Ok(match (platform.os(), platform.architecture()) {
+            ("linux", "amd64") => "x64",
+            ("linux", "arm64") => "arm64",
+            ("linux", "arm") => "arm",
+            ("linux", "386") => "ia32",
+            ("linux", "ppc64le") => "ppc64",
+            ("linux", "riscv64") => "riscv64",
+            ("linux", "s390x") => "s390x",
+            ("linux", "loong64") => "loong64",
+            _ => {
+                let error = TargetError::NoNode { platform: platform.to_string() };
+                return Err(At::new(error, &self.place, ""));
+            }
+        })
+    }
+}
