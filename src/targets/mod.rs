@@ -37,6 +37,8 @@ mod uv_lock;
 use std::path::Path;
 
 pub(crate) use error::TargetError;
+pub(crate) use rust::rust_target;
+pub(crate) use tool::{EcosystemTool, tool_of};
 
 use crate::compress::Compressors;
 use crate::manifest::{Manifest, Target};

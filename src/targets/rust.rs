@@ -93,6 +93,12 @@ impl Kind for RustTarget {
     }
 }
 
+/// The target triple of Rust for a platform, which is an error if its standard library is not installed. `folder` is the
+/// manifest's.
+pub(crate) fn rust_target(rust: &RustTarget, platform: &Platform, folder: &Path) -> Result<String, At<TargetError>> {
+    rust.triple(platform, &RustToolchain::find(&folder.join(&rust.project.value)))
+}
+
 impl RustTarget {
     fn project(&self, making: &Making<'_>) -> Result<Project, At<TargetError>> {
         let written = making.expanded(&self.project);

@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::fs::LARGEST_TEXT;
+use crate::manifest::target::TargetKind;
 use crate::process::on_path;
 
 /// The program of an ecosystem.
@@ -13,20 +14,31 @@ pub(crate) struct EcosystemTool {
     pub(crate) advice: &'static str,
 }
 
-pub(crate) const GO: EcosystemTool = EcosystemTool {
+pub(super) const GO: EcosystemTool = EcosystemTool {
     program: "go",
     advice: "install Go: the package `golang-go`, or a newer one from https://go.dev/dl/",
 };
-pub(crate) const CARGO: EcosystemTool =
+pub(super) const CARGO: EcosystemTool =
     EcosystemTool { program: "cargo", advice: "install Rust: https://rustup.rs/, or the packages `cargo` and `rustc`" };
 
-pub(crate) const UV: EcosystemTool =
+pub(super) const UV: EcosystemTool =
     EcosystemTool { program: "uv", advice: "install uv: `pip install uv`, or https://docs.astral.sh/uv/" };
 
-pub(crate) const NPM: EcosystemTool = EcosystemTool {
+pub(super) const NPM: EcosystemTool = EcosystemTool {
     program: "npm",
     advice: "install Node and npm: the packages `nodejs` and `npm`, or newer ones from https://nodejs.org/",
 };
+
+/// The tool that a kind of target is made with, if it has one.
+pub(crate) fn tool_of(kind: &TargetKind) -> Option<EcosystemTool> {
+    match kind {
+        TargetKind::Go(_) => Some(GO),
+        TargetKind::Rust(_) => Some(CARGO),
+        TargetKind::Python(_) => Some(UV),
+        TargetKind::Node(_) => Some(NPM),
+        TargetKind::Command(_) | TargetKind::Java(_) => None,
+    }
+}
 
 impl EcosystemTool {
     /// The real file of the program that a command would start; `None` if there is none.

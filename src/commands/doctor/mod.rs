@@ -5,6 +5,7 @@
 
 mod cache;
 mod finding;
+mod languages;
 mod machine;
 mod platforms;
 mod registries;
@@ -52,6 +53,7 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
     findings.extend(machine::kernel(&map));
     if let Some(manifest) = &manifest {
         findings.extend(platforms::examine(manifest));
+        findings.extend(languages::examine(manifest));
         // Files that skopeo keeps for itself go into the cache folder, and nowhere else.
         if let Ok(store) = &store {
             findings.extend(registries::examine(global, manifest, store)?);

@@ -13,7 +13,7 @@ use crate::tools::program::Absence;
 use crate::tools::runc::{Runtime, version_question};
 
 /// How long a tool may take to print its version.
-const QUESTION: Duration = Duration::from_secs(10);
+pub(super) const QUESTION: Duration = Duration::from_secs(10);
 
 /// What is known of a tool: the oldest version that is tested with `oci`, and in which variable and key its
 /// path can be.

@@ -1,0 +1,4 @@
+// Probe ends well, as a health check does.
+package main
+
+func main() {}
