@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The members of an archive in its order. Nothing is checked but that the headers can be read.
@@ -64,9 +65,26 @@ impl Serialize for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        deserializer.deserialize_str(OfText)
+    }
+}
+
+/// Reads [`Bytes`] from a string, which is not copied before.
+struct OfText;
+
+impl Visitor<'_> for OfText {
+    type Value = Bytes;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a string with a character for each byte")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Bytes, E> {
+        if text.is_ascii() {
+            return Ok(Bytes(text.as_bytes().into()));
+        }
         let bytes: Result<Box<[u8]>, _> = text.chars().map(u8::try_from).collect();
-        bytes.map(Self).map_err(serde::de::Error::custom)
+        bytes.map(Bytes).map_err(E::custom)
     }
 }
 

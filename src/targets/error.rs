@@ -107,6 +107,12 @@ pub(crate) enum TargetError {
         #[help]
         help: String,
     },
+    #[error("the input `{path}` changed while it was read")]
+    #[diagnostic(
+        code(oci::target::input_changed),
+        help("if it decides nothing, such as a log, take it out of the inputs: `exclude = [\"{path}\"]`")
+    )]
+    InputChanged { path: String },
     #[error("no file matches this input")]
     #[diagnostic(
         code(oci::target::no_input),
@@ -181,6 +187,7 @@ impl TargetError {
                 Self::NoInput { path, help }
             }
             LayerError::NoMatch { .. } | LayerError::NothingLeft { .. } => Self::NoMatch,
+            LayerError::Changed { path } => Self::InputChanged { path },
             error => Self::Layer(error),
         })
     }
@@ -240,6 +247,7 @@ mod tests {
             },
             TargetError::NoTriple { platform: "windows/amd64".to_owned() },
             TargetError::NoVersion,
+            TargetError::InputChanged { path: "build.log".to_owned() },
             TargetError::NoNode { platform: "linux/mips64le".to_owned() },
             TargetError::NotAJar { path: "a.jar".to_owned(), source: denied() },
             TargetError::NoWheels { platform: "linux/s390x".to_owned() },
