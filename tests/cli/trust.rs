@@ -39,7 +39,7 @@ const LOOKING: [&[&str]; 12] = [
     &["add", "other", "127.0.0.1:1/other:1"],
     &["build", "--dry-run"],
     &["doctor"],
-    &["cache", "list"],
+    &["cache", "size"],
     &["cache", "verify"],
     &["schema"],
 ];
