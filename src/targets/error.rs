@@ -42,6 +42,12 @@ pub(crate) enum TargetError {
         help("set it in the environment: `export {name}=…`; with `optional = true` the command runs without it")
     )]
     NoVariable { name: String },
+    #[error("what the command left holds the secret `{name}`")]
+    #[diagnostic(
+        code(oci::target::secret_in_output),
+        help("have the command write it nowhere, or take the file that has it out of the output")
+    )]
+    SecretInOutput { name: String },
     #[error("`{{{name}}}` has no value here")]
     #[diagnostic(code(oci::target::no_git), help("it comes from the git repository that oci.toml is in"))]
     Git { name: String, source: GitError },
@@ -227,6 +233,7 @@ mod tests {
         let errors = [
             TargetError::NotStarted { source: ProcessError::Start { program: "make".to_owned(), source: denied() } },
             TargetError::NoVariable { name: "TOKEN".to_owned() },
+            TargetError::SecretInOutput { name: "TOKEN".to_owned() },
             TargetError::Unhashed { source: denied() },
             TargetError::no_program("go", Some("install Go".to_owned())),
             TargetError::NoProject {

@@ -1,6 +1,9 @@
 //! What the commands of a target left, as layers.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +13,10 @@ use crate::fs::FileError;
 use crate::image::{Image, Layer};
 use crate::layer::{Tree, WriteError, WriteOptions};
 use crate::manifest::Package;
+use crate::manifest::step::Secret;
 use crate::model::{Compression, Descriptor};
 use crate::pack::{MadeLayer, MadeOutput, MadeTarget, Provides, ScanRequest};
+use crate::printed::SHORTEST;
 use crate::source::At;
 use crate::targets::TargetError;
 use crate::targets::kind::{Gathered, Making};
@@ -64,10 +69,43 @@ fn layer(making: &Making<'_>, packages: &[Package]) -> Result<Layer, At<TargetEr
         WriteError::Blob(CompressError::Output(source)) => blame(FileError::new("write", blob.path(), source).into()),
         WriteError::Blob(CompressError::Interrupted { .. }) => blame(TargetError::Interrupted),
     })?;
+    if let Some(name) =
+        making.secret_in(blob.path()).map_err(|error| blame(FileError::new("read", blob.path(), error).into()))?
+    {
+        return Err(blame(TargetError::SecretInOutput { name }));
+    }
     store.commit_blob(blob, &written.digest).map_err(|error| blame(error.into()))?;
     let descriptor = Descriptor::new(Compression::None.media_type(), written.digest, written.size);
     Ok(Layer { descriptor, diff_id: written.diff_id })
 }
+
+impl Making<'_> {
+    /// The name of a secret of the target whose value a file holds, if it holds one.
+    fn secret_in(&self, path: &Path) -> io::Result<Option<String>> {
+        let secrets = self.request.target.secrets.iter().filter_map(|secret| {
+            let Secret::Variable(name) = &secret.value.secret else { return None };
+            let value = std::env::var(name).ok()?.trim().as_bytes().to_vec();
+            (value.len() >= SHORTEST).then(|| (name.clone(), value))
+        });
+        let secrets: Vec<(String, Vec<u8>)> = secrets.collect();
+        let Some(longest) = secrets.iter().map(|(_, value)| value.len()).max() else { return Ok(None) };
+        let mut file = File::open(path)?;
+        let mut seen = Vec::new();
+        loop {
+            // What may be the beginning of a secret stays before the bytes that follow.
+            seen.drain(..seen.len().saturating_sub(longest - 1));
+            if file.by_ref().take(CHUNK).read_to_end(&mut seen)? == 0 {
+                return Ok(None);
+            }
+            if let Some((name, _)) = secrets.iter().find(|(_, value)| memchr::memmem::find(&seen, value).is_some()) {
+                return Ok(Some(name.clone()));
+            }
+        }
+    }
+}
+
+/// How many bytes of an output are looked through at once.
+const CHUNK: u64 = 1 << 20;
 
 /// The content of a target whose layers are in the store.
 pub(super) fn made(making: &Making<'_>, recorded: &Recorded) -> Result<MadeTarget, At<TargetError>> {
