@@ -57,7 +57,7 @@ pub(crate) fn hook_runner(name: &str) -> PathBuf {
 /// Where the tools of languages are looked for, too: uv is kept where the programs are that run hooks.
 pub(crate) fn ecosystem() -> String {
     let kept = hook_runner("uv");
-    format!("{}:{}", search_path(), kept.parent().expect("a folder").display())
+    format!("{}:{}", search_path(), kept.with_file_name("").display())
 }
 
 /// A command with nothing on standard input.
