@@ -155,7 +155,7 @@ fn python(place: Place, table: Table<'_>, checker: &mut Checker) -> Option<Pytho
     let version = table.text("version").and_then(|version| {
         let parts: Vec<&str> = version.split('.').collect();
         let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        if !(2..=3).contains(&parts.len()) || !parts.iter().all(|part| is_number(part)) {
+        if !(2..=3).contains(&parts.len()) || !parts.iter().all(is_number) {
             let message = format!("`{}` is no version of Python", *version);
             checker.push(
                 Problem::new("oci::manifest::bad_number", message, &version.place, "")
