@@ -217,6 +217,14 @@ fn python_unpacks_wheels_of_a_lockfile_and_the_project_above_them() {
     assert_eq!(moved(&before, &layers(&context, "api")), ["oci: :api to /app: project"]);
     assert_eq!(says(&context, "api", &[]), "edited");
     is_equal_elsewhere(&context, &["api"]);
+    // In a shared layer its variables count, and not what it runs.
+    let shared = "[layer.shared]\npackages = [\":api\"]\n[build.other]\nbase = \"machine\"\nlayers = [\"shared\"]\n";
+    context.write("oci.toml", context.read("oci.toml") + shared);
+    build(&context);
+    let config = images::read_json(&images::blob(&context.layout(), &manifest(&context, "other")["config"]));
+    let environment = config["config"]["Env"].as_array().unwrap();
+    assert!(environment.iter().any(|variable| variable == "PYTHONPATH=/app"), "{config}");
+    assert!(config["config"].get("WorkingDir").is_none(), "{config}");
 }
 
 /// Version and library of the machine's own Python.

@@ -77,7 +77,12 @@ impl Building<'_> {
             return Given::default();
         };
         let mut given = Given { entrypoint: program.map(|program| vec![program]), ..Given::default() };
-        for (position, package) in self.plan.images[image].build.packages.iter().enumerate() {
+        let build = self.plan.images[image].build;
+        let shared = build.layers.iter().filter_map(|name| self.executor.manifest.layers.get(&name.value));
+        // Of a shared layer the variables count alone: it has no say in what the image runs.
+        let shared = shared.flat_map(|layer| &layer.packages).map(|package| (false, package));
+        let own = build.packages.iter().enumerate().map(|(position, package)| (position == 0, package));
+        for (is_first, package) in own.chain(shared) {
             let PackageContent::Target { target, to, .. } = &package.content else { continue };
             let Some(made) = made.get(&target.value) else { continue };
             let to = to.as_ref().map_or_else(|| "/".to_owned(), |to| expand(to, platform));
@@ -85,7 +90,7 @@ impl Building<'_> {
             for (name, value) in &made.provides.environment {
                 given.environment.entry(name.clone()).or_insert_with(|| text(value));
             }
-            if position == 0 {
+            if is_first {
                 given.workdir = made.provides.is_workdir.then(|| text(&Word::Inside(String::new())));
                 if !made.provides.entrypoint.is_empty() {
                     given.entrypoint = Some(made.provides.entrypoint.iter().map(text).collect());
