@@ -3,7 +3,6 @@
 //! A file begins as an [`Unnamed`] one, `.oci-tmp-XXXX` in the folder of its later name, and gets its name once it is
 //! on disk. Files that a killed process leaves unnamed are [swept](sweep). A [`FileLock`] is a lock between processes.
 
-mod copy;
 pub(crate) mod host;
 mod lock;
 mod named;
@@ -19,7 +18,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-pub(crate) use copy::copy_folder;
 pub(crate) use lock::FileLock;
 pub(crate) use named::{write_project_file, write_where_asked};
 pub(crate) use own::{create_own_folder, is_foreign, is_real_folder, lies_in, open_own, read_own, refuse_links};

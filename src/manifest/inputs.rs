@@ -9,6 +9,11 @@ pub(crate) fn packages(patterns: &[Placed<String>], exclude: &[Placed<String>], 
     patterns.iter().map(|pattern| package(pattern, exclude, root)).collect()
 }
 
+/// Where the file or folder of a path without special characters is among all inputs, relative to their root.
+pub(crate) fn place(path: &str) -> String {
+    inside(path, &parts(path).0).join("/")
+}
+
 /// True if a pattern leads out of the manifest's folder by its own text.
 pub(crate) fn is_outside(pattern: &str) -> bool {
     pattern.starts_with('/') || names(pattern).any(|name| name == "..")
@@ -33,8 +38,9 @@ fn package(pattern: &Placed<String>, exclude: &[Placed<String>], root: &str) -> 
     Package {
         include: include.into_iter().collect(),
         exclude_in_project: exclude.to_vec(),
-        // What decides a target may be for any machine.
+        // What decides a target may be for any machine, and lead anywhere.
         foreign: true,
+        any_links: true,
         ..Package::new(place(), content)
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Package {
     pub(crate) optional: bool,
     /// Symbolic links are followed instead of kept.
     pub(crate) follow: bool,
+    /// A symbolic link in a folder is kept wherever it leads. Packages of the manifest keep only those that stay in it.
+    pub(crate) any_links: bool,
     /// ELF programs for another architecture are no error.
     pub(crate) foreign: bool,
 }
@@ -45,6 +47,7 @@ impl Package {
             exclude_in_project: Vec::new(),
             optional: false,
             follow: false,
+            any_links: false,
             foreign: false,
         }
     }

@@ -145,6 +145,7 @@ impl PackageScan<'_> {
             ignores: self.ignores,
             inside: found.inside.unwrap_or_default().into_os_string().into_encoded_bytes(),
             follow: self.package.follow,
+            any_links: self.package.any_links,
             root: root.clone(),
             folder: self.request.folder,
             place: &self.package.place,

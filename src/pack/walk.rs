@@ -59,6 +59,8 @@ pub(crate) struct Walk<'a> {
     /// Where the folder is in the project; empty for the project's own, or outside.
     pub(crate) inside: Vec<u8>,
     pub(crate) follow: bool,
+    /// Links are kept wherever they lead.
+    pub(crate) any_links: bool,
     /// Where the folder's content goes.
     pub(crate) root: LayerPath,
     /// The manifest's folder, for messages.
@@ -294,7 +296,7 @@ impl<'w, 'a> Reader<'w, 'a> {
             }
             (FileType::Symlink, _) => {
                 let target = readlinkat(fd, name, Vec::new())?.into_bytes();
-                if leaves(&folder.relative, &target) {
+                if !self.walk.any_links && leaves(&folder.relative, &target) {
                     let target = sanitize::name(&String::from_utf8_lossy(&target));
                     self.problem(LayerError::LinkLeaves { path: sanitize::path(&host(), self.walk.folder), target });
                 }

@@ -40,6 +40,7 @@ impl Kind for CommandTarget {
                 .chain(outputs.iter().map(|path| path.value.clone()))
                 .collect(),
             environment: making.environment(&value),
+            copied: Vec::new(),
             copies: Vec::new(),
             commands: vec![command],
             advice: None,
@@ -52,7 +53,10 @@ impl Kind for CommandTarget {
             let path = making.expanded(&output.path);
             let content = PackageContent::Path { path: path.clone(), to: None };
             // The image that takes it refuses programs for another machine.
-            let package = Package { foreign: true, ..Package::new(path.place.clone(), content) };
+            let found = making.targets.manifest.folder.join(&path.value).symlink_metadata();
+            // Of an output that is a link, what it leads to is the output.
+            let follow = found.is_ok_and(|found| found.is_symlink());
+            let package = Package { foreign: true, follow, ..Package::new(path.place.clone(), content) };
             GatheredOutput { path: path_in_layer(&path), layers: vec![(String::new(), vec![package])] }
         });
         Ok(Gathered { outputs: outputs.collect(), provides: Provides::default() })

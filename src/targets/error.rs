@@ -100,6 +100,15 @@ pub(crate) enum TargetError {
     #[error("`{path}` is no jar that can be taken apart")]
     #[diagnostic(code(oci::target::not_a_jar), help("look at it with `unzip -t {path}`, and make it again"))]
     NotAJar { path: String, source: io::Error },
+    #[error("the project has no script `{script}`")]
+    #[diagnostic(code(oci::target::no_script), help("{}", scripts(known)))]
+    NoScript { script: String, known: Vec<String> },
+    #[error("`groups` and `extras` mean something with `uv.lock` alone")]
+    #[diagnostic(
+        code(oci::target::no_groups),
+        help("run `uv lock`, or leave them out: the lockfile says what is installed")
+    )]
+    NoGroups,
     #[error("it is not said which program is meant")]
     #[diagnostic(code(oci::target::which))]
     Which {
@@ -132,9 +141,21 @@ pub(crate) enum TargetError {
         #[help]
         help: Option<String>,
     },
-    #[error("the inputs of the target could not be hashed")]
-    #[diagnostic(code(oci::target::unhashed))]
-    Unhashed { source: io::Error },
+    #[error("the files of the target could not be written")]
+    #[diagnostic(code(oci::target::unwritten), help("look how much room the disk has"))]
+    Unwritten { source: io::Error },
+    #[error("{problem}")]
+    #[diagnostic(
+        code(oci::target::bad_input),
+        help("name what it leads to in `inputs`, or take it out: `exclude = [\"{path}\"]`")
+    )]
+    BadInput { problem: String, path: String },
+    #[error("{problem}")]
+    #[diagnostic(
+        code(oci::target::bad_output),
+        help("have the command leave files there: copy what a link leads to, and remove what a layer cannot hold")
+    )]
+    BadOutput { problem: String },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Layer(LayerError),
@@ -147,6 +168,13 @@ pub(crate) enum TargetError {
     #[error("interrupted")]
     #[diagnostic(code(oci::tools::interrupted))]
     Interrupted,
+}
+
+fn scripts(known: &[String]) -> String {
+    match known.is_empty() {
+        true => "it has none: name one in `[project.scripts]` of `pyproject.toml`".to_owned(),
+        false => format!("it has: `{}`", known.join("`, `")),
+    }
 }
 
 impl TargetError {
@@ -194,6 +222,12 @@ impl TargetError {
             }
             LayerError::NoMatch { .. } | LayerError::NothingLeft { .. } => Self::NoMatch,
             LayerError::Changed { path } => Self::InputChanged { path },
+            ref error @ (LayerError::SpecialFile { ref path, .. } | LayerError::LinkLoop { ref path }) => {
+                Self::BadInput { problem: error.to_string(), path: path.clone() }
+            }
+            ref error @ LayerError::PathLeaves(ref leaves) => {
+                Self::BadInput { problem: error.to_string(), path: leaves.link.clone() }
+            }
             error => Self::Layer(error),
         })
     }
@@ -208,6 +242,10 @@ impl TargetError {
             LayerError::NoMatch { pattern: path } | LayerError::NothingLeft { path } => {
                 Self::NoOutput { path, help: None }
             }
+            ref error @ (LayerError::SpecialFile { .. }
+            | LayerError::LinkLeaves { .. }
+            | LayerError::PathLeaves(_)
+            | LayerError::LinkLoop { .. }) => Self::BadOutput { problem: error.to_string() },
             error => Self::Layer(error),
         })
     }
@@ -234,7 +272,12 @@ mod tests {
             TargetError::NotStarted { source: ProcessError::Start { program: "make".to_owned(), source: denied() } },
             TargetError::NoVariable { name: "TOKEN".to_owned() },
             TargetError::SecretInOutput { name: "TOKEN".to_owned() },
-            TargetError::Unhashed { source: denied() },
+            TargetError::Unwritten { source: denied() },
+            TargetError::BadInput {
+                problem: "`run.sock` is a socket, which a layer cannot hold".to_owned(),
+                path: "run.sock".to_owned(),
+            },
+            TargetError::BadOutput { problem: "`out/pipe` is a FIFO, which a layer cannot hold".to_owned() },
             TargetError::no_program("go", Some("install Go".to_owned())),
             TargetError::NoProject {
                 name: "go.mod".to_owned(),
@@ -254,6 +297,9 @@ mod tests {
             },
             TargetError::NoTriple { platform: "windows/amd64".to_owned() },
             TargetError::NoVersion,
+            TargetError::NoScript { script: "srve".to_owned(), known: names(&["serve"]) },
+            TargetError::NoScript { script: "srve".to_owned(), known: names(&[]) },
+            TargetError::NoGroups,
             TargetError::InputChanged { path: "build.log".to_owned() },
             TargetError::NoNode { platform: "linux/mips64le".to_owned() },
             TargetError::NotAJar { path: "a.jar".to_owned(), source: denied() },

@@ -91,6 +91,7 @@ impl Kind for GoTarget {
             exclude: target.exclude.iter().map(|text| making.expanded(text)).collect(),
             decisive,
             environment,
+            copied: Vec::new(),
             copies: Vec::new(),
             commands: vec![command],
             advice: Some(GO.advice.to_owned()),

@@ -51,6 +51,7 @@ impl Kind for JavaTarget {
                 .chain([making.budget().to_string()])
                 .collect(),
             environment: making.environment(&value),
+            copied: Vec::new(),
             copies: Vec::new(),
             commands: self.build.iter().map(command).collect(),
             advice: None,

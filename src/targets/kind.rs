@@ -34,7 +34,7 @@ pub(super) struct Making<'a> {
 pub(super) struct Recipe {
     /// The place to blame for the commands.
     pub(super) place: Place,
-    /// Globs of the inputs.
+    /// Globs of the inputs that the commands read where they are.
     pub(super) inputs: Vec<Placed<String>>,
     /// Globs of what is no input.
     pub(super) exclude: Vec<Placed<String>>,
@@ -43,21 +43,16 @@ pub(super) struct Recipe {
     pub(super) decisive: Vec<String>,
     /// The variables of the commands that decide the result.
     pub(super) environment: BTreeMap<String, String>,
-    /// Folders that are copied before the commands run.
-    pub(super) copies: Vec<Copied>,
+    /// Globs of the inputs of which the commands get a copy, and nothing else of the project.
+    pub(super) copied: Vec<Placed<String>>,
+    /// The folders that each get such a copy.
+    pub(super) copies: Vec<PathBuf>,
     /// Run one after the other.
     pub(super) commands: Vec<Invocation>,
     /// Where to get the program of the commands.
     pub(super) advice: Option<String>,
     /// What the commands may print when they fail, and what to do about it.
     pub(super) help: &'static [(&'static str, &'static str)],
-}
-
-/// A folder that is copied, but for entries of some names. One that does not exist becomes an empty one.
-pub(super) struct Copied {
-    pub(super) from: PathBuf,
-    pub(super) to: PathBuf,
-    pub(super) without: Vec<&'static str>,
 }
 
 /// What a target's commands left.
@@ -128,6 +123,11 @@ impl Making<'_> {
     pub(super) fn inputs_or(&self, usual: impl Iterator<Item = Placed<String>>) -> Vec<Placed<String>> {
         let written = &self.request.target.inputs;
         if written.is_empty() { usual.collect() } else { written.iter().map(|text| self.expanded(text)).collect() }
+    }
+
+    /// The files of the project that are `oci`'s: they are in no copy.
+    pub(super) fn own_files(&self) -> [Placed<String>; 2] {
+        ["oci.toml", "oci.lock"].map(|name| Placed::new(name.to_owned(), self.request.target.place.clone()))
     }
 
     /// A glob for a folder of the project: in it, or with `**/` at any depth below it.

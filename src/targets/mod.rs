@@ -32,6 +32,7 @@ mod python;
 mod run;
 mod rust;
 mod tool;
+mod trees;
 mod uv_lock;
 
 use std::path::Path;
@@ -130,6 +131,7 @@ impl Targets<'_> {
         let activity = self.reporter.begin(WorkKind::Target, format!(":{}", request.name));
         let out = self.store.scratch().map_err(|error| making.blame(error))?;
         let recipe = making.kind().recipe(&making, out.path())?;
+        decided.inputs.copy(&recipe.copies).map_err(|error| making.blame(error))?;
         making.run(&recipe, &decided.key)?;
         let recorded = outputs::take(&making, making.kind().gather(&making, out.path())?)?;
         match decided.inputs.first_change(&Inputs::look(&making, &recipe)?) {

@@ -1,14 +1,15 @@
 //! Targets of Node: the packages of `package-lock.json` for any platform, and the project beside them.
 //!
 //! ```text
-//! OUT/deps/     the project without its own `node_modules`, and there what npm installs for the platform
-//! OUT/build/    the same, for this machine and with what only development needs: `build` runs there
-//! OUT/pack/     the archive that npm makes of the project
+//! OUT/deps/     a copy of the inputs, and in the project there what npm installs for the platform
+//! OUT/build/    another copy, with what only development needs, and for this machine: `build` runs there
+//! OUT/*.tgz     the archive that npm makes of the project
 //! ```
 
 use std::path::{Path, PathBuf};
 
 use crate::fs::LARGEST_TEXT;
+use crate::manifest::inputs;
 use crate::manifest::package::{Package, PackageContent, of_platform};
 use crate::manifest::target::{Libc, NodeTarget};
 use crate::model::Platform;
@@ -16,11 +17,8 @@ use crate::pack::{Provides, Word};
 use crate::process::Invocation;
 use crate::source::{At, Placed};
 use crate::targets::TargetError;
-use crate::targets::kind::{Copied, Gathered, GatheredOutput, Kind, Making, Recipe};
+use crate::targets::kind::{Gathered, GatheredOutput, Kind, Making, Recipe};
 use crate::targets::tool::NPM;
-
-/// What is never an input, nor copied.
-const BESIDE: [&str; 3] = ["node_modules", ".git", ".oci"];
 
 /// What npm says, and what to do about it.
 const HELP: [(&str, &str); 4] = [
@@ -36,6 +34,8 @@ const HELP: [(&str, &str); 4] = [
 /// Everything about a project that its files say.
 struct Project {
     folder: PathBuf,
+    /// Where it is in a copy of the inputs.
+    place: String,
     /// The file that the image runs.
     main: Option<String>,
 }
@@ -48,7 +48,10 @@ impl Kind for NodeTarget {
         let value = |name: &str| of_platform(name, platform).or_else(|| git.get(name).cloned());
         let npm = |folder: &str, arguments: &[&str]| {
             let offline = making.targets.offline.then_some("--offline");
-            Invocation::new(NPM.program).arguments(arguments).arguments(offline).folder(out.join(folder))
+            Invocation::new(NPM.program)
+                .arguments(arguments)
+                .arguments(offline)
+                .folder(out.join(folder).join(&project.place))
         };
         let quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=warn"];
         let mut install = npm("deps", &["ci", "--omit=dev"])
@@ -59,23 +62,20 @@ impl Kind for NodeTarget {
         // Scripts would run, and compile, for this machine.
         let scripts = self.scripts && *platform == Platform::host();
         install = install.arguments((!scripts).then_some("--ignore-scripts"));
-        let mut copies = vec![Copied { from: project.folder.clone(), to: out.join("deps"), without: BESIDE.to_vec() }];
+        let mut copies = vec![out.join("deps")];
         let mut commands = vec![install];
         let from = match &self.build {
             Some(build) => {
-                copies.push(Copied { from: project.folder.clone(), to: out.join("build"), without: BESIDE.to_vec() });
+                copies.push(out.join("build"));
                 commands.push(npm("build", &["ci"]).arguments(quiet));
-                let script = Invocation::new("/bin/sh").arguments(["-ec", build]).folder(out.join("build"));
+                let script =
+                    Invocation::new("/bin/sh").arguments(["-ec", build]).folder(out.join("build").join(&project.place));
                 commands.push(script);
                 "build"
             }
             None => "deps",
         };
-        commands.push(
-            npm(from, &["pack", "--ignore-scripts", "--loglevel=warn", "--pack-destination"])
-                .argument(out.join("pack")),
-        );
-        copies.push(Copied { from: out.join("none"), to: out.join("pack"), without: Vec::new() });
+        commands.push(npm(from, &["pack", "--ignore-scripts", "--loglevel=warn", "--pack-destination"]).argument(out));
         let decisive = [
             self.machine(platform)?.to_owned(),
             format!("{:?} {scripts} {:?} {:?}", self.libc, self.build, self.output),
@@ -92,8 +92,16 @@ impl Kind for NodeTarget {
             .map(|path| making.beside(path, &project.folder, &self.place));
         Ok(Recipe {
             place: self.place.clone(),
-            inputs: making.inputs_or([making.inside(&project.folder, &self.project.place)].into_iter()),
-            exclude: target.exclude.iter().map(|text| making.expanded(text)).chain(beside).chain(made).collect(),
+            inputs: Vec::new(),
+            copied: making.inputs_or([making.inside(&project.folder, &self.project.place)].into_iter()),
+            exclude: target
+                .exclude
+                .iter()
+                .map(|text| making.expanded(text))
+                .chain(beside)
+                .chain(made)
+                .chain(making.own_files())
+                .collect(),
             decisive: decisive.to_vec(),
             environment: making.environment(&value),
             copies,
@@ -109,13 +117,13 @@ impl Kind for NodeTarget {
         let placed = |path: &Path| Placed::new(path.to_string_lossy().into_owned(), self.place.clone());
         let at = |to: &str| Placed::new(to.to_owned(), self.place.clone());
         let mut layers = Vec::new();
-        let modules = out.join("deps/node_modules");
+        let modules = out.join("deps").join(&project.place).join("node_modules");
         if modules.is_dir() {
             let content = PackageContent::Path { path: placed(&modules), to: Some(at("/node_modules")) };
             layers.push(("node_modules".to_owned(), vec![Package::new(self.place.clone(), content)]));
         }
-        let packed =
-            std::fs::read_dir(out.join("pack")).into_iter().flatten().flatten().map(|entry| entry.path()).next();
+        let left = std::fs::read_dir(out).into_iter().flatten().flatten().map(|entry| entry.path());
+        let packed = left.into_iter().find(|path| path.extension().is_some_and(|end| end == "tgz"));
         let Some(packed) = packed else {
             return Err(blame(TargetError::NoOutput { path: "package.tgz".to_owned(), help: None }));
         };
@@ -127,8 +135,10 @@ impl Kind for NodeTarget {
             ..Package::new(self.place.clone(), content)
         };
         let built = outputs.into_iter().map(|path| {
-            let content =
-                PackageContent::Path { path: placed(&out.join("build").join(path)), to: Some(at(&format!("/{path}"))) };
+            let content = PackageContent::Path {
+                path: placed(&out.join("build").join(&project.place).join(path)),
+                to: Some(at(&format!("/{path}"))),
+            };
             Package::new(self.place.clone(), content)
         });
         layers.push(("project".to_owned(), std::iter::once(own).chain(built).collect()));
@@ -173,7 +183,8 @@ impl NodeTarget {
         let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         let main = json.get("main").and_then(|main| main.as_str()).map(|main| main.trim_start_matches("./").to_owned());
         let usual = ["index.js", "server.js"].into_iter().find(|name| folder.join(name).is_file());
-        Ok(Project { folder, main: main.or_else(|| usual.map(str::to_owned)) })
+        let place = inputs::place(&making.inside(&folder, &self.project.place));
+        Ok(Project { folder, place, main: main.or_else(|| usual.map(str::to_owned)) })
     }
 
     /// What npm calls the architecture of a platform.

@@ -1,25 +1,23 @@
 //! What the commands of a target left, as layers.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compress::CompressError;
 use crate::contents::image::ImageTree;
 use crate::fs::FileError;
 use crate::image::{Image, Layer};
-use crate::layer::{Tree, WriteError, WriteOptions};
 use crate::manifest::Package;
 use crate::manifest::step::Secret;
 use crate::model::{Compression, Descriptor};
-use crate::pack::{MadeLayer, MadeOutput, MadeTarget, Provides, ScanRequest};
+use crate::pack::{MadeLayer, MadeOutput, MadeTarget, Provides};
 use crate::printed::SHORTEST;
 use crate::source::At;
 use crate::targets::TargetError;
 use crate::targets::kind::{Gathered, Making};
+use crate::targets::trees::LeftOut;
 
 /// What is recorded of a target that was made. Each layer has a few words for people.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,29 +44,14 @@ pub(super) fn take(making: &Making<'_>, gathered: Gathered) -> Result<Recorded, 
 fn layer(making: &Making<'_>, packages: &[Package]) -> Result<Layer, At<TargetError>> {
     let place = packages.first().map_or(&making.request.target.place, |package| &package.place);
     let blame = |error: TargetError| At::new(error, place, "");
-    let (store, compressors) = (making.targets.store, making.targets.compressors);
-    let tree = Tree::scan(&ScanRequest {
-        packages,
-        folder: &making.targets.manifest.folder,
-        exclude: &[],
-        ignore: &[],
-        platform: making.request.platform,
-        store,
-        records: false,
-        images: &BTreeMap::new(),
-        targets: &BTreeMap::new(),
-        layer: None,
-    });
+    let store = making.targets.store;
+    // What a package leaves out of a folder is nothing to what was made.
+    let tree = making.scan(packages, LeftOut::default());
     let tree = tree.map_err(|problems| TargetError::first(problems, place, TargetError::output))?;
     // What was written a moment ago may still be the same by its stat when it is changed once more.
     let _ = tree.settle();
-    let options = WriteOptions { epoch: 0, compression: Compression::None, compressors, earlier: None };
     let mut blob = store.start_blob().map_err(|error| blame(error.into()))?;
-    let written = tree.write(&options, &mut blob).map_err(|error| match error {
-        WriteError::Package(problem) => TargetError::output(problem),
-        WriteError::Blob(CompressError::Output(source)) => blame(FileError::new("write", blob.path(), source).into()),
-        WriteError::Blob(CompressError::Interrupted { .. }) => blame(TargetError::Interrupted),
-    })?;
+    let written = making.write(&tree, &mut blob, TargetError::output)?;
     if let Some(name) =
         making.secret_in(blob.path()).map_err(|error| blame(FileError::new("read", blob.path(), error).into()))?
     {

@@ -6,11 +6,13 @@
 //! OUT/large-NAME/               a large one of these, moved out of `deps`
 //! OUT/wheels/                   wheels of the project and of the members of its workspace
 //! OUT/members/, OUT/project/    these wheels, unpacked
+//! OUT/files/                    the files of a project that is no package, instead
 //! ```
 
 use std::path::{Path, PathBuf};
 
 use crate::fs::LARGEST_TEXT;
+use crate::manifest::inputs;
 use crate::manifest::package::{Package, PackageContent, of_platform};
 use crate::manifest::target::{Libc, PythonTarget};
 use crate::model::Platform;
@@ -23,15 +25,19 @@ use crate::targets::kind::{Gathered, GatheredOutput, Kind, Making, Recipe};
 use crate::targets::tool::UV;
 use crate::targets::uv_lock::{self, Workspace};
 
-/// What of a Python project is no input and goes into no image.
-const BESIDE: [&str; 6] = ["**/.venv", "**/__pycache__", "**/*.egg-info", "build", "dist", ".python-version"];
+/// What of a Python project is no input and goes into no image: it is made of the rest.
+const BESIDE: [&str; 3] = ["**/.venv", "**/__pycache__", "**/*.egg-info"];
 
 /// What uv says, and what to do about it.
-const HELP: [(&str, &str); 6] = [
+const HELP: [(&str, &str); 7] = [
     ("needs to be updated", "the lockfile is older than the project: run `uv lock`, and commit `uv.lock`"),
     ("no wheels with a matching", WHEEL),
     ("has no usable wheels", WHEEL),
     ("has no wheels", WHEEL),
+    (
+        "In `--require-hashes` mode",
+        "give each requirement its hashes: `uv pip compile --generate-hashes`, or use `uv.lock`",
+    ),
     ("not found in the cache", OFFLINE),
     ("network connectivity is disabled", OFFLINE),
 ];
@@ -137,14 +143,25 @@ impl Kind for PythonTarget {
                 kept.join(" ")
             })
             .collect();
+        let own = members.iter().map(|(_, folder)| folder).chain([&project.folder]);
+        // setuptools leaves its work in the project.
+        let litter = own.filter(|folder| is_of_setuptools(folder));
+        let litter = litter.map(|folder| making.beside("build", folder, &self.project.place));
         let beside = BESIDE.map(|glob| making.beside(glob, &project.folder, &self.project.place));
+        let beside = beside.into_iter().chain(litter).chain(making.own_files());
+        let exclude = target.exclude.iter().map(|text| making.expanded(text)).chain(beside).collect();
+        // Where the files themselves are packed, what is packed decides.
+        let whole = making.inside(&project.folder, &self.project.place);
+        let copied = if project.name.is_none() { making.inputs_or([whole].into_iter()) } else { Vec::new() };
+        let copies = if copied.is_empty() { Vec::new() } else { vec![out.join("files")] };
         Ok(Recipe {
             place: self.place.clone(),
             inputs: making.inputs_or(inputs.into_iter()),
-            exclude: target.exclude.iter().map(|text| making.expanded(text)).chain(beside).collect(),
+            exclude,
             decisive: shown.into_iter().chain([UV.stamp(), format!("{:?} {}", self.script, making.budget())]).collect(),
             environment: making.environment(&value),
-            copies: Vec::new(),
+            copied,
+            copies,
             commands,
             advice: Some(UV.advice.to_owned()),
             help: &HELP,
@@ -174,24 +191,19 @@ impl Kind for PythonTarget {
             }
         }
         if project.name.is_none() {
-            // It is no package, so that its files themselves are what it is.
-            let path = making.inside(&project.folder, &self.project.place);
-            let to = Placed::new("/".to_owned(), self.project.place.clone());
-            let content = PackageContent::Path { path, to: Some(to) };
-            let exclude =
-                BESIDE.into_iter().chain(["uv.lock"]).map(|glob| Placed::new(glob.to_owned(), self.place.clone()));
-            let exclude_in_project = making.request.target.exclude.iter().map(|text| making.expanded(text)).collect();
-            let package = Package {
-                exclude: exclude.collect(),
-                exclude_in_project,
-                ..Package::new(self.project.place.clone(), content)
-            };
-            layers.push(("project".to_owned(), vec![package]));
+            // It is no package, so that its files themselves are what it is; but for its lockfile.
+            let place = inputs::place(&making.inside(&project.folder, &self.project.place));
+            let lockfiles = ["uv.lock", "pylock.toml", "requirements.txt"];
+            let exclude = lockfiles.map(|name| Placed::new(name.to_owned(), self.place.clone())).to_vec();
+            let files = Package { exclude, optional: true, ..package(&out.join("files").join(place)) };
+            layers.push(("project".to_owned(), vec![files]));
         }
         let layers = making.merged(layers);
         let scripts = installed::scripts(&out.join("project"));
         let script = match &self.script {
-            Some(script) if !scripts.contains(script) => return Err(blame(TargetError::which("script", scripts))),
+            Some(script) if !scripts.contains(script) => {
+                return Err(blame(TargetError::NoScript { script: script.clone(), known: scripts }));
+            }
             Some(script) => Some(script.clone()),
             None => Some(&scripts).filter(|scripts| scripts.len() == 1).and_then(|scripts| scripts.first().cloned()),
         };
@@ -236,6 +248,9 @@ impl PythonTarget {
                 let workspace = uv_lock::workspace(&lock, &root, &folder);
                 Lockfile::Uv { root, workspace }
             }
+            (None, Some(_)) if !self.groups.is_empty() || !self.extras.is_empty() => {
+                return Err(At::new(TargetError::NoGroups, &self.place, ""));
+            }
             (None, Some(plain)) => Lockfile::Plain(plain),
             (None, None) => {
                 return Err(blame(TargetError::NoLockfile {
@@ -273,4 +288,12 @@ impl PythonTarget {
         };
         Ok(format!("{machine}-unknown-linux-{libc}"))
     }
+}
+
+/// True for a package that setuptools builds, as it does where no other backend is named.
+fn is_of_setuptools(folder: &Path) -> bool {
+    let text = crate::fs::read_text(&folder.join("pyproject.toml"), LARGEST_TEXT).unwrap_or_default();
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let backend = table.get("build-system").map(|system| system.get("build-backend").and_then(|name| name.as_str()));
+    backend.is_some_and(|backend| backend.is_none_or(|backend| backend.starts_with("setuptools")))
 }

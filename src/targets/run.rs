@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use crate::fs::{copy_folder, create_folder};
 use crate::manifest::step::Secret;
 use crate::model::Digest;
 use crate::printed::{Listener, Strike};
@@ -77,13 +76,6 @@ impl Making<'_> {
                 Err(_) if secret.value.is_optional => {}
                 Err(_) => return Err(At::new(TargetError::NoVariable { name: name.clone() }, &secret.place, "")),
             }
-        }
-        for copied in &recipe.copies {
-            let done = match copied.from.is_dir() {
-                true => copy_folder(&copied.from, &copied.to, &copied.without),
-                false => create_folder(&copied.to),
-            };
-            done.map_err(|error| blame(error.into()))?;
         }
         let strike = Strike::of_secrets(secrets.iter().map(|(_, value)| value.as_bytes()));
         let log = targets.store.start_blob().map_err(|error| blame(error.into()))?;

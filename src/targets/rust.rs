@@ -73,6 +73,7 @@ impl Kind for RustTarget {
             exclude: target.exclude.iter().map(|text| making.expanded(text)).chain([built]).collect(),
             decisive,
             environment: making.environment(&value),
+            copied: Vec::new(),
             copies: Vec::new(),
             commands: vec![command],
             advice: Some(CARGO.advice.to_owned()),
