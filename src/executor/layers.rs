@@ -154,7 +154,7 @@ impl Executor<'_> {
             let created_by = format!("oci: {}", described(packages));
             let whole = Group { packages, created_by, sources: sources(packages), shared: false, layer: None };
             match packages {
-                [package] => in_layers(whole, package, targets),
+                [package] if !build.squash_packages => in_layers(whole, package, targets),
                 _ => vec![whole],
             }
         });

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,6 +35,11 @@ impl FileLock {
         let file = open_lock(path)?;
         retry(|| flock(&file, FlockOperation::LockExclusive)).context("lock", path)?;
         Ok(Self::noted(file))
+    }
+
+    /// The open file, which is the lock's as long as the lock lives.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.file.as_raw_fd()
     }
 
     /// True if this process holds it, alone or shared.

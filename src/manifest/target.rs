@@ -92,7 +92,7 @@ pub(crate) struct NodeTarget {
     /// A line for the shell that runs with what development needs.
     pub(crate) build: Option<String>,
     /// What `build` makes, in the project.
-    pub(crate) output: Vec<String>,
+    pub(crate) output: Vec<Placed<String>>,
     /// Scripts of packages run when these are installed for this machine's platform.
     pub(crate) scripts: bool,
     /// `None` stands for glibc.

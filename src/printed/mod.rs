@@ -77,6 +77,15 @@ pub(crate) struct LogFile {
     path: PathBuf,
 }
 
+/// What an exit status says of a signal, to stand behind it; empty if it says nothing. A shell reports a program that a
+/// signal ended by 128 and its number.
+pub(crate) fn signal(status: i32) -> String {
+    match status - 128 {
+        signal @ 1..=64 => format!(", as after signal {signal}"),
+        _ => String::new(),
+    }
+}
+
 impl Heard {
     /// The cause to name in the error of a command that failed; `None` if it printed nothing.
     pub(crate) fn into_cause(self) -> Option<OutputEnd> {

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -28,7 +29,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 
-use crate::fs::Room;
+use crate::fs::{FileLock, Room};
 use crate::process::path::search_path;
 pub(crate) use attach::Insistence;
 use bounds::Bounds;
@@ -55,6 +56,7 @@ pub(crate) struct Invocation {
     own_proc: bool,
     for_log: bool,
     despite_interrupts: bool,
+    held: Option<RawFd>,
 }
 
 /// How a process ended, and its outputs.
@@ -126,6 +128,7 @@ impl Invocation {
             own_proc: false,
             for_log: false,
             despite_interrupts: false,
+            held: None,
         }
     }
 
@@ -217,6 +220,13 @@ impl Invocation {
         self
     }
 
+    /// Lets the process, and all that it starts, hold this lock, too: if this process is killed, the lock is free once
+    /// the last of them has ended. Dropping the lock frees it for all.
+    pub(crate) fn holding(mut self, lock: &FileLock) -> Self {
+        self.held = Some(lock.descriptor());
+        self
+    }
+
     /// For a short program that has to run even then, such as one that removes the remains of other work:
     /// [`capture`](Self::capture) runs it after an interrupt, too.
     pub(crate) fn despite_interrupts(mut self) -> Self {
@@ -226,9 +236,9 @@ impl Invocation {
 
     /// Starts the process, in its namespaces if it has any.
     pub(super) fn start(&self, expression: duct::Expression) -> Result<duct::Handle, ProcessError> {
-        let own_proc = self.own_proc;
+        let (own_proc, held) = (self.own_proc, self.held);
         let expression = expression.before_spawn(move |command| {
-            tie_to_parent(command, own_proc);
+            tie_to_parent(command, own_proc, held);
             Ok(())
         });
         let started = match &self.namespaces {
@@ -264,7 +274,7 @@ impl Invocation {
 
 /// The kernel kills the child when the thread ends that started it, and waits for it. The file mode mask and the
 /// reactions to signals that this program was started with are not passed on.
-fn tie_to_parent(command: &mut Command, own_proc: bool) {
+fn tie_to_parent(command: &mut Command, own_proc: bool, held: Option<RawFd>) {
     let parent = rustix::process::getpid();
     let hook = move || {
         die_with(parent)?;
@@ -275,6 +285,11 @@ fn tie_to_parent(command: &mut Command, own_proc: bool) {
         }
         if own_proc {
             namespace::mount_proc()?;
+        }
+        if let Some(held) = held {
+            // SAFETY: the lock is borrowed by whoever waits for this process, so that its descriptor is open.
+            let held = unsafe { BorrowedFd::borrow_raw(held) };
+            rustix::io::fcntl_setfd(held, rustix::io::FdFlags::empty())?;
         }
         Ok(())
     };

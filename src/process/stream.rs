@@ -2,10 +2,14 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use duct::{Expression, Handle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::PipeFlags;
 
 use crate::process::capture::{end_group, kill_group};
@@ -16,30 +20,28 @@ const CHUNK: usize = 64 << 10;
 
 impl Invocation {
     /// Runs the program to its end with nothing on standard input. `listen` gets both its outputs as they come, through
-    /// one pipe. Processes that it leaves behind in its process group are killed.
+    /// one pipe. Processes that it leaves behind in its process group are killed; what others write later is not heard.
     ///
     /// On an interrupt the whole process group is ended and waited for.
     pub(crate) fn listen(&self, mut listen: impl FnMut(&[u8]) + Send) -> Result<ExitStatus, ProcessError> {
-        if signal::pending().is_some() {
-            return Err(ProcessError::Interrupted);
-        }
-        let pipe = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| self.start_error(error.into()));
-        let (output, output_end) = pipe?;
+        let (output, output_end) = self.pipe()?;
         let error_end = output_end.try_clone().map_err(|error| self.start_error(error))?;
-        let ends = Mutex::new(Some((output_end, error_end)));
-        let child = self.start(self.expression().stdin_null().before_spawn(move |command| {
-            command.process_group(0);
-            if let Some((output, error)) = ends.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                command.stdout(output).stderr(error);
-            }
-            Ok(())
-        }))?;
+        let child = self.start_on(self.expression().stdin_null(), output_end, error_end)?;
+        let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let listening = scope.spawn(move || {
-                let mut output = File::from(output);
+            let listening = scope.spawn(|| {
                 let mut buffer = vec![0; CHUNK];
-                while let Ok(length @ 1..) = output.read(&mut buffer) {
-                    listen(&buffer[..length]);
+                // A process that left the group may keep the pipe open for as long as it lives.
+                loop {
+                    let was_over = is_over.load(Ordering::Acquire);
+                    match has_more(&output) {
+                        false if was_over => break,
+                        false => continue,
+                        true => match rustix::io::read(&output, &mut buffer) {
+                            Ok(length @ 1..) => listen(&buffer[..length]),
+                            _ => break,
+                        },
+                    }
                 }
             });
             let ended = loop {
@@ -53,9 +55,9 @@ impl Invocation {
                     Err(error) => break Err(self.start_error(error)),
                 }
             };
-            // One that is left would keep the pipe open.
             kill_group(&child);
             let _ = child.wait();
+            is_over.store(true, Ordering::Release);
             listening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             ended
         })
@@ -71,21 +73,8 @@ impl Invocation {
         mut listen: impl FnMut(&[u8]) + Send,
         read: impl FnOnce(&mut dyn Read) -> T + Send,
     ) -> Result<(ExitStatus, T), ProcessError> {
-        if signal::pending().is_some() {
-            return Err(ProcessError::Interrupted);
-        }
-        let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| self.start_error(error.into()));
-        let ((output, output_end), (error, error_end)) = (pipe()?, pipe()?);
-        // Only the child's `Command` keeps the pipe's writing end: if this process kept it too, the pipe would stay
-        // open.
-        let ends = Mutex::new(Some((output_end, error_end)));
-        let child = self.start(self.expression().stdin_bytes(input).before_spawn(move |command| {
-            command.process_group(0);
-            if let Some((output, error)) = ends.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                command.stdout(output).stderr(error);
-            }
-            Ok(())
-        }))?;
+        let ((output, output_end), (error, error_end)) = (self.pipe()?, self.pipe()?);
+        let child = self.start_on(self.expression().stdin_bytes(input), output_end, error_end)?;
         std::thread::scope(|scope| {
             let listening = scope.spawn(move || {
                 let mut error = File::from(error);
@@ -115,6 +104,33 @@ impl Invocation {
             }
         })
     }
+
+    /// The reading and the writing end of a pipe.
+    fn pipe(&self) -> Result<(OwnedFd, OwnedFd), ProcessError> {
+        rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| self.start_error(error.into()))
+    }
+
+    /// Starts the program in a process group of its own, with these ends of pipes as its outputs.
+    fn start_on(&self, expression: Expression, output: OwnedFd, error: OwnedFd) -> Result<Handle, ProcessError> {
+        if signal::pending().is_some() {
+            return Err(ProcessError::Interrupted);
+        }
+        // Only the child's `Command` keeps the ends: if this process kept them too, the pipes would stay open.
+        let ends = Mutex::new(Some((output, error)));
+        self.start(expression.before_spawn(move |command| {
+            command.process_group(0);
+            if let Some((output, error)) = ends.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                command.stdout(output).stderr(error);
+            }
+            Ok(())
+        }))
+    }
+}
+
+/// True if there is something to read, or nothing will come any more. Waits a moment.
+fn has_more(output: &OwnedFd) -> bool {
+    let wait = Timespec { tv_sec: 0, tv_nsec: i64::from(TICK.subsec_nanos()) };
+    poll(&mut [PollFd::new(output, PollFlags::IN)], Some(&wait)).is_ok_and(|ready| ready > 0)
 }
 
 #[cfg(test)]
@@ -147,11 +163,12 @@ mod tests {
     #[test]
     fn hears_both_outputs_in_their_order_and_leaves_no_process() {
         let mut heard = Vec::new();
-        let script = "echo one; echo two >&2; sleep 1000 & echo three; exit 3";
+        // One process stays in the group, and one leaves it; both keep the pipe.
+        let script = "echo one; echo two >&2; sleep 1000 & setsid sleep 30 & echo three; exit 3";
         let started = std::time::Instant::now();
         let status = shell(script).listen(|bytes| heard.extend_from_slice(bytes)).unwrap();
         assert_eq!((status.code(), heard.as_slice()), (Some(3), &b"one\ntwo\nthree\n"[..]));
-        assert!(started.elapsed().as_secs() < 900);
+        assert!(started.elapsed().as_secs() < 25);
     }
 
     #[test]

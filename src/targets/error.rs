@@ -2,9 +2,9 @@
 
 use std::io;
 
-use crate::fs::FileError;
+use crate::fs::{FileError, LARGEST_TEXT};
 use crate::layer::LayerError;
-use crate::printed::{Heard, OutputEnd};
+use crate::printed::{Heard, OutputEnd, signal};
 use crate::process::ProcessError;
 use crate::sanitize;
 use crate::source::{At, Place};
@@ -14,7 +14,7 @@ use crate::tools::git::GitError;
 /// A packaged target that was not made.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub(crate) enum TargetError {
-    #[error("the command ended with exit status {status}")]
+    #[error("the command ended with exit status {status}{}", signal(*status))]
     #[diagnostic(code(oci::target::failed))]
     Failed {
         status: i32,
@@ -51,11 +51,13 @@ pub(crate) enum TargetError {
     #[error("`{{{name}}}` has no value here")]
     #[diagnostic(code(oci::target::no_git), help("it comes from the git repository that oci.toml is in"))]
     Git { name: String, source: GitError },
-    #[error("there is no `{name}` in `{folder}`, nor above it")]
+    #[error("there is no `{name}` in `{folder}`{}", if *above { ", nor above it" } else { "" })]
     #[diagnostic(code(oci::target::no_project))]
     NoProject {
         name: String,
         folder: String,
+        /// It was looked for in the folders above, too.
+        above: bool,
         #[help]
         help: String,
     },
@@ -94,6 +96,12 @@ pub(crate) enum TargetError {
     #[error("there are no wheels for {platform}")]
     #[diagnostic(code(oci::target::no_wheels), help("leave {platform} out of `platforms`"))]
     NoWheels { platform: String },
+    #[error("the package `{name}` is a link to a folder, which no image has")]
+    #[diagnostic(
+        code(oci::target::linked_package),
+        help("workspaces and `file:` dependencies are not packed yet: make this target with a `command`")
+    )]
+    LinkedPackage { name: String },
     #[error("Node is not made for {platform}")]
     #[diagnostic(code(oci::target::no_node), help("leave {platform} out of `platforms`"))]
     NoNode { platform: String },
@@ -147,7 +155,7 @@ pub(crate) enum TargetError {
     #[error("{problem}")]
     #[diagnostic(
         code(oci::target::bad_input),
-        help("name what it leads to in `inputs`, or take it out: `exclude = [\"{path}\"]`")
+        help("take it out of the inputs: `exclude = [\"{path}\"]`; if it is a link, name what it leads to")
     )]
     BadInput { problem: String, path: String },
     #[error("{problem}")]
@@ -189,7 +197,9 @@ impl TargetError {
 
     /// A command that ended with another exit status than 0.
     pub(super) fn failed(status: i32, heard: Heard, known: &[(&str, &str)]) -> Self {
-        let said = |(words, _): &&(&str, &str)| heard.last.iter().any(|line| line.contains(words));
+        let log = heard.log.as_ref().and_then(|log| crate::fs::read_text(log, LARGEST_TEXT).ok());
+        let printed = log.unwrap_or_else(|| heard.last.join("\n"));
+        let said = |(words, _): &&(&str, &str)| printed.contains(words);
         let known = known.iter().find(said).map(|(_, help)| (*help).to_owned());
         let unreached = "the network was not reached: look for a proxy, or build with `--offline`";
         let known = known.or_else(|| heard.misses_network.then(|| unreached.to_owned()));
@@ -282,6 +292,7 @@ mod tests {
             TargetError::NoProject {
                 name: "go.mod".to_owned(),
                 folder: "cmd".to_owned(),
+                above: true,
                 help: "run `go mod init`, or name the right folder".to_owned(),
             },
             TargetError::NoLockfile {
@@ -301,6 +312,7 @@ mod tests {
             TargetError::NoScript { script: "srve".to_owned(), known: names(&[]) },
             TargetError::NoGroups,
             TargetError::InputChanged { path: "build.log".to_owned() },
+            TargetError::LinkedPackage { name: "lib".to_owned() },
             TargetError::NoNode { platform: "linux/mips64le".to_owned() },
             TargetError::NotAJar { path: "a.jar".to_owned(), source: denied() },
             TargetError::NoWheels { platform: "linux/s390x".to_owned() },

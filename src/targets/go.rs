@@ -10,11 +10,13 @@ use crate::pack::{Provides, Word};
 use crate::process::Invocation;
 use crate::source::{At, Placed};
 use crate::targets::TargetError;
-use crate::targets::kind::{Gathered, GatheredOutput, Kind, Making, Recipe};
+use crate::targets::kind::{Gathered, GatheredOutput, Kind, Making, Recipe, lexical};
 use crate::targets::tool::GO;
 
 /// What go says, and what to do about it.
-const HELP: [(&str, &str); 5] = [
+const HELP: [(&str, &str); 7] = [
+    ("no main packages to build", "name a folder with a `package main`: `main = \"./cmd/NAME\"`"),
+    ("is not a main package", "name a folder with a `package main`: `main = \"./cmd/NAME\"`"),
     ("missing go.sum entry", TIDY),
     ("updates to go.mod needed", TIDY),
     ("module lookup disabled", "run it once without `--offline`, so that Go's module cache has what `go.sum` names"),
@@ -29,17 +31,24 @@ impl Kind for GoTarget {
         let main = making.expanded(&self.main);
         let module = making.project("go.mod", &main, "run `go mod init`")?;
         let text = crate::fs::read_text(&module.join("go.mod"), LARGEST_TEXT).unwrap_or_default();
-        let is_vendored = module.join("vendor/modules.txt").exists();
-        if !is_vendored
-            && !module.join("go.sum").exists()
-            && text.lines().any(|line| line.trim().starts_with("require"))
-        {
+        let workspace = module.ancestors().find(|folder| folder.join("go.work").is_file());
+        let is_vendored = workspace.is_none() && module.join("vendor/modules.txt").exists();
+        let mut files = GoFile::read(&text);
+        let needs_sums = files.required.iter().any(|name| !files.replaced.contains(name));
+        if !is_vendored && workspace.is_none() && needs_sums && !module.join("go.sum").exists() {
             let error = TargetError::NoLockfile {
                 names: "go.sum".to_owned(),
                 folder: making.shown(&module),
                 help: "run `go mod tidy`, and commit the `go.sum` that it writes".to_owned(),
             };
             return Err(At::new(error, &main.place, ""));
+        }
+        let mut others: Vec<PathBuf> = files.folders.drain(..).map(|path| module.join(path)).collect();
+        if let Some(workspace) = workspace {
+            let text = crate::fs::read_text(&workspace.join("go.work"), LARGEST_TEXT).unwrap_or_default();
+            others.extend(GoFile::read(&text).folders.into_iter().map(|path| workspace.join(path)));
+            let names = ["go.work", "go.work.sum"].map(|name| workspace.join(name));
+            others.extend(names.into_iter().filter(|path| path.is_file()));
         }
         if self.cgo && *platform != Platform::host() {
             return Err(At::new(TargetError::CrossCgo { platform: platform.to_string() }, &self.place, ""));
@@ -83,11 +92,11 @@ impl Kind for GoTarget {
             .argument(package)
             .folder(&module);
         let own = making.inside(&module, &self.main.place);
-        let replaced = replaced(&text).into_iter().map(|path| making.inside(&module.join(path), &self.main.place));
+        let others = others.iter().map(|path| making.inside(&lexical(path), &self.main.place));
         let data = self.data.iter().map(|data| making.expanded(data));
         Ok(Recipe {
             place: self.place.clone(),
-            inputs: making.inputs_or([own].into_iter().chain(replaced).chain(data)),
+            inputs: making.inputs_or([own].into_iter().chain(others).chain(data)),
             exclude: target.exclude.iter().map(|text| making.expanded(text)).collect(),
             decisive,
             environment,
@@ -121,11 +130,59 @@ impl GoTarget {
     }
 }
 
-/// The folders that `go.mod` puts in place of modules, as it writes them.
-fn replaced(text: &str) -> Vec<&str> {
-    let targets = text.lines().filter_map(|line| line.split("//").next()?.split_once("=>"));
-    let paths = targets.filter_map(|(_, target)| target.split_whitespace().next());
-    paths.filter(|path| path.starts_with("./") || path.starts_with("../")).collect()
+/// What a `go.mod` or a `go.work` says of modules.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct GoFile {
+    /// The modules that are required.
+    required: Vec<String>,
+    /// Those that a folder is put in place of.
+    replaced: Vec<String>,
+    /// These folders, and those of a workspace's modules, as they are written.
+    folders: Vec<String>,
+}
+
+impl GoFile {
+    /// Reads it line by line (Go Modules Reference, "go.mod files"); a block has its keyword once.
+    fn read(text: &str) -> Self {
+        let mut found = Self::default();
+        let mut block: Option<String> = None;
+        for line in text.lines() {
+            let line = line.split("//").next().unwrap_or_default();
+            let words: Vec<String> =
+                line.split_whitespace().map(|word| word.trim_matches(['"', '`']).to_owned()).collect();
+            let (keyword, rest) = match (&block, &words[..]) {
+                (_, []) => continue,
+                (Some(_), [end]) if end == ")" => {
+                    block = None;
+                    continue;
+                }
+                (None, [keyword, open]) if open == "(" => {
+                    block = Some(keyword.clone());
+                    continue;
+                }
+                (Some(keyword), rest) => (keyword.clone(), rest),
+                (None, [keyword, rest @ ..]) => (keyword.clone(), rest),
+            };
+            found.note(&keyword, rest);
+        }
+        found
+    }
+
+    fn note(&mut self, keyword: &str, words: &[String]) {
+        let Some(first) = words.first() else { return };
+        match keyword {
+            "require" => self.required.push(first.clone()),
+            "use" => self.folders.push(first.clone()),
+            "replace" => {
+                let by = words.iter().skip_while(|word| *word != "=>").nth(1);
+                if let Some(folder) = by.filter(|by| by.starts_with(['.', '/'])) {
+                    self.replaced.push(first.clone());
+                    self.folders.push(folder.clone());
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 #[cfg(test)]
@@ -133,9 +190,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_folders_that_replace_modules() {
-        let text =
-            "module a\nrequire b v1.0.0\nreplace b => ../b // why\nreplace (\n\tc v1.2.3 => ./c\n\td => e v1.0.0\n)\n";
-        assert_eq!(replaced(text), ["../b", "./c"]);
+    fn reads_what_files_of_go_say_of_modules() {
+        let text = "module a\nrequire b v1.0.0\nrequire (\n\tf v1 // indirect\n)\nreplace b => \"../b\" // why\n\
+                    replace (\n\tc v1.2.3 => ./c\n\td => e v1.0.0\n\tg => /opt/g\n)\n";
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let expected = GoFile {
+            required: words(&["b", "f"]),
+            replaced: words(&["b", "c", "g"]),
+            folders: words(&["../b", "./c", "/opt/g"]),
+        };
+        assert_eq!(GoFile::read(text), expected);
+        assert_eq!(GoFile::read("go 1.19\nuse ./a\nuse (\n\t../b\n)\n").folders, ["./a", "../b"]);
     }
 }

@@ -41,11 +41,13 @@ impl Jar {
         self.said("Main-Class")
     }
 
-    /// The libraries beside it that its manifest names, as paths from its folder, in their order.
+    /// The libraries and folders beside it that its manifest names, as paths from its folder, in their order. They are
+    /// relative URLs (JAR File Specification, "Class-Path Attribute"); one that ends in `/` is a folder.
     pub(super) fn class_path(&self) -> Vec<String> {
         let written = self.said("Class-Path").unwrap_or_default();
-        let is_beside = |path: &&str| !path.contains(':') && !path.starts_with('/') && !path.ends_with('/');
-        written.split_whitespace().filter(is_beside).map(|path| path.trim_start_matches("./").to_owned()).collect()
+        let is_beside = |path: &&str| !path.contains(':') && !path.starts_with('/');
+        let paths = written.split_whitespace().filter(is_beside);
+        paths.map(|path| decoded(path.trim_start_matches("./"))).filter(|path| !path.is_empty()).collect()
     }
 
     /// The layers that it names itself, lowest first, each with paths and folders; empty if it names none.
@@ -69,12 +71,12 @@ impl Jar {
                 return Err(JarError::NotAJar(io::Error::other(error)));
             };
             let to = folder(&name).join(&name);
-            create_folder(parent(&to)).map_err(JarError::File)?;
+            create_folder(parent(&to)).map_err(|error| impossible(error, &name))?;
             let mut file = match crate::fs::create_private(&to) {
                 Ok(file) => file,
                 // Of two entries with one name Java takes the first.
-                Err(_) if to.exists() => continue,
-                Err(error) => return Err(JarError::File(error)),
+                Err(_) if to.is_file() => continue,
+                Err(error) => return Err(impossible(error, &name)),
             };
             let copied = io::copy(&mut entry.by_ref().take(left), &mut file)
                 .map_err(|error| JarError::File(FileError::new("unpack", &to, error)))?;
@@ -87,7 +89,7 @@ impl Jar {
     }
 
     fn said(&self, key: &str) -> Option<String> {
-        self.manifest.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.clone())
+        self.manifest.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.trim().to_owned())
     }
 
     fn text(&mut self, name: &str) -> Result<Option<String>, JarError> {
@@ -100,6 +102,39 @@ impl Jar {
         entry.take(LARGEST_TEXT).read_to_string(&mut text).map_err(JarError::NotAJar)?;
         Ok(Some(text))
     }
+}
+
+/// The error for a file of a jar that could not be made. Where the names of the jar itself are why, the jar is at fault.
+fn impossible(error: FileError, name: &str) -> JarError {
+    use io::ErrorKind::{AlreadyExists, InvalidFilename, IsADirectory, NotADirectory};
+    let name = crate::sanitize::name(name);
+    match error.source.kind() {
+        AlreadyExists | IsADirectory | NotADirectory => {
+            JarError::NotAJar(io::Error::other(format!("a file and a folder in it have one name, at `{name}`")))
+        }
+        InvalidFilename => JarError::NotAJar(io::Error::other(format!("a name in it is too long: `{name}`"))),
+        _ => JarError::File(error),
+    }
+}
+
+/// A path of which the URL is this text: `%20` is a space.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = (*first == b'%').then(|| std::str::from_utf8(after.get(..2)?).ok()).flatten();
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn not_a_jar(error: zip::result::ZipError) -> JarError {
@@ -145,6 +180,15 @@ mod tests {
         let expected =
             [("Manifest-Version", "1.0"), ("Main-Class", "a.very.long.Name"), ("Class-Path", "lib/a.jar lib/b.jar")];
         assert_eq!(section, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn a_class_path_is_written_as_urls() {
+        for (text, path) in
+            [("my%20lib.jar", "my lib.jar"), ("a.jar", "a.jar"), ("100%.jar", "100%.jar"), ("%c3%a9", "é")]
+        {
+            assert_eq!(decoded(text), path);
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! A jar of Spring Boot says itself how it falls into layers. Of any other, the libraries that its manifest names, or
 //! that are in it, are lowest, then those whose version is a snapshot, then resources, then classes.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use crate::manifest::package::{Package, PackageContent, of_platform};
 use crate::manifest::target::JavaTarget;
@@ -13,7 +13,7 @@ use crate::process::Invocation;
 use crate::source::{At, Placed};
 use crate::targets::TargetError;
 use crate::targets::jar::{Jar, JarError};
-use crate::targets::kind::{Gathered, GatheredOutput, Kind, Making, Recipe};
+use crate::targets::kind::{Gathered, GatheredOutput, Kind, Making, Recipe, lexical};
 
 /// The folder of libraries that lay beside the jar.
 const LIBRARIES: &str = "lib";
@@ -37,7 +37,7 @@ impl Kind for JavaTarget {
                 .iter()
                 .flat_map(Jar::class_path)
                 .map(|path| folder.join(&jar.value).with_file_name("").join(path));
-            inputs.extend(names.filter(|path| path.is_file()).map(|path| making.inside(&path, &jar.place)));
+            inputs.extend(names.filter(|path| path.exists()).map(|path| making.inside(&lexical(&path), &jar.place)));
         }
         Ok(Recipe {
             place: self.place.clone(),
@@ -73,51 +73,44 @@ impl Kind for JavaTarget {
         };
         let mut jar = Jar::open(&path).map_err(blame)?;
         let index = jar.layers().map_err(blame)?;
-        let mut layers: BTreeMap<usize, (String, PathBuf)> = BTreeMap::new();
+        let mut layers: BTreeMap<usize, (String, Vec<Package>)> = BTreeMap::new();
         let mut class_path = vec![String::new()];
-        let folder_of = |number: usize, title: &str, layers: &mut BTreeMap<usize, (String, PathBuf)>| {
-            layers.entry(number).or_insert_with(|| (title.to_owned(), out.join(format!("layer-{number}")))).1.clone()
+        let package = |from: &Path, to: &str| {
+            let from = Placed::new(from.to_string_lossy().into_owned(), self.jar.place.clone());
+            let to = Placed::new(to.to_owned(), self.jar.place.clone());
+            Package::new(self.jar.place.clone(), PackageContent::Path { path: from, to: Some(to) })
         };
-        if index.is_empty() {
-            for library in jar.class_path() {
-                let from = path.with_file_name("").join(&library);
-                let Some(name) = Path::new(&library).file_name().map(|name| name.to_string_lossy().into_owned()) else {
-                    continue;
-                };
-                if !from.is_file() {
-                    // Java itself passes over what is not there.
-                    continue;
-                }
-                let number = usize::from(name.contains("-SNAPSHOT"));
-                let to = folder_of(number, USUAL[number], &mut layers).join(LIBRARIES);
-                crate::fs::create_folder(&to).map_err(|error| At::new(error.into(), &self.jar.place, ""))?;
-                crate::fs::link_or_copy(&from, &to.join(&name), 0o644)
-                    .map_err(|error| At::new(error.into(), &self.jar.place, ""))?;
-                class_path.push(format!("{LIBRARIES}/{name}"));
-            }
-        }
-        jar.unpack(|entry| {
-            let (number, title) = match index.is_empty() {
-                true => {
-                    let number = usual_layer(entry);
-                    (number, USUAL[number].to_owned())
-                }
-                false => {
-                    let is_of =
-                        |(_, prefixes): &&(String, Vec<String>)| prefixes.iter().any(|prefix| is_in(entry, prefix));
-                    let number = index.iter().position(|layer| is_of(&layer)).unwrap_or(index.len() - 1);
-                    (number, index[number].0.clone())
-                }
+        let beside = if index.is_empty() { jar.class_path() } else { Vec::new() };
+        let mut names = BTreeSet::new();
+        for (position, library) in beside.iter().enumerate() {
+            let from = lexical(&path.with_file_name("").join(library));
+            // Java itself passes over what is not there.
+            let Some(name) = from.file_name().filter(|_| from.exists()) else { continue };
+            let name = name.to_string_lossy().into_owned();
+            let name = if names.insert(name.clone()) { name } else { format!("{position}-{name}") };
+            let number = match name.contains("-SNAPSHOT") {
+                _ if from.is_dir() => 2,
+                true => 1,
+                false => 0,
             };
-            folder_of(number, &title, &mut layers)
+            let to = format!("{LIBRARIES}/{name}");
+            let slash = if from.is_dir() { "/" } else { "" };
+            let layer = layers.entry(number).or_insert_with(|| (USUAL[number].to_owned(), Vec::new()));
+            layer.1.push(package(&from, &format!("/{to}{slash}")));
+            class_path.push(format!("{to}{slash}"));
+        }
+        let mut unpacked = BTreeSet::new();
+        jar.unpack(|entry| {
+            let (number, title) = layer_of(entry, &index);
+            let folder = out.join(format!("layer-{number}"));
+            if unpacked.insert(number) {
+                let layer = layers.entry(number).or_insert_with(|| (title.to_owned(), Vec::new()));
+                layer.1.push(package(&folder, "/"));
+            }
+            folder
         })
         .map_err(blame)?;
-        let package = |folder: PathBuf| {
-            let path = Placed::new(folder.to_string_lossy().into_owned(), self.jar.place.clone());
-            let to = Placed::new("/".to_owned(), self.jar.place.clone());
-            Package::new(self.jar.place.clone(), PackageContent::Path { path, to: Some(to) })
-        };
-        let layers = layers.into_values().map(|(title, folder)| (title, vec![package(folder)])).collect();
+        let layers = layers.into_values().collect();
         let main = jar.main();
         if main.is_none() {
             making.targets.reporter.note(&format!(
@@ -134,6 +127,18 @@ impl Kind for JavaTarget {
             Provides { entrypoint: entrypoint.unwrap_or_default(), is_workdir: true, environment: BTreeMap::new() };
         let layers = making.merged(layers);
         Ok(Gathered { outputs: vec![GatheredOutput { path: "/".to_owned(), layers }], provides })
+    }
+}
+
+/// The number and the title of the layer of an entry. `index` has the layers that the jar names itself.
+fn layer_of<'a>(entry: &str, index: &'a [(String, Vec<String>)]) -> (usize, &'a str) {
+    let is_of = |(_, prefixes): &(String, Vec<String>)| prefixes.iter().any(|prefix| is_in(entry, prefix));
+    match index.iter().position(is_of).or_else(|| index.len().checked_sub(1)) {
+        Some(number) => (number, &index[number].0),
+        None => {
+            let number = usual_layer(entry);
+            (number, USUAL[number])
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the kinds of targets have in common: what decides the result, the commands that make it, and what these leave.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::manifest::target::TargetKind;
 use crate::manifest::{Package, PackageContent};
@@ -97,6 +97,7 @@ impl Making<'_> {
             let error = TargetError::NoProject {
                 name: name.to_owned(),
                 folder: self.shown(&start),
+                above: true,
                 help: format!("{help}, or name the right folder"),
             };
             At::new(error, &within.place, "")
@@ -177,4 +178,17 @@ impl Making<'_> {
             _ => Err(At::new(TargetError::NoProgramMade { main: blame.value.clone() }, &blame.place, "")),
         }
     }
+}
+
+/// A path without `.` and `..`.
+pub(super) fn lexical(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(clean.pop()),
+            Component::CurDir => {}
+            part => clean.push(part),
+        }
+    }
+    clean
 }

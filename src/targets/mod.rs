@@ -17,6 +17,7 @@
 //! the commands run ([`run`]), and each output becomes layers of its own, which are not compressed: images take
 //! files of them. The record is written last, so nothing of a command that failed, or was killed, is ever taken.
 
+mod cargo_config;
 mod command;
 mod error;
 mod go;
@@ -120,9 +121,9 @@ impl Targets<'_> {
         // Commands write where they like in the project, so they take turns.
         let layout = LayoutFolder::new(self.manifest.folder.join(".oci"));
         let lock = layout.project_lock().map_err(|error| making.blame(error))?;
-        let whom = "another `oci` that makes a packaged target of this project";
+        let whom = "a command that another `oci` started in this project";
         let lock = turns::take(&lock, whom, self.reporter).map_err(|error| making.blame(error))?;
-        let Some(_lock) = lock else { return Err(making.blame(TargetError::Interrupted)) };
+        let Some(lock) = lock else { return Err(making.blame(TargetError::Interrupted)) };
         // Another process may have made it meanwhile, or changed what decides it.
         let decided = making.decide(true)?;
         if let Some(made) = making.recall(&decided.key)?.filter(|_| !self.anew) {
@@ -132,7 +133,7 @@ impl Targets<'_> {
         let out = self.store.scratch().map_err(|error| making.blame(error))?;
         let recipe = making.kind().recipe(&making, out.path())?;
         decided.inputs.copy(&recipe.copies).map_err(|error| making.blame(error))?;
-        making.run(&recipe, &decided.key)?;
+        making.run(&recipe, &decided.key, &lock)?;
         let recorded = outputs::take(&making, making.kind().gather(&making, out.path())?)?;
         match decided.inputs.first_change(&Inputs::look(&making, &recipe)?) {
             None => RESULTS.record(self.store, &decided.key, &recorded).map_err(|error| making.blame(error))?,

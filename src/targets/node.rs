@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::fs::LARGEST_TEXT;
 use crate::manifest::inputs;
-use crate::manifest::package::{Package, PackageContent, of_platform};
+use crate::manifest::package::{Owner, Package, PackageContent, of_platform};
 use crate::manifest::target::{Libc, NodeTarget};
 use crate::model::Platform;
 use crate::pack::{Provides, Word};
@@ -78,18 +78,14 @@ impl Kind for NodeTarget {
         commands.push(npm(from, &["pack", "--ignore-scripts", "--loglevel=warn", "--pack-destination"]).argument(out));
         let decisive = [
             self.machine(platform)?.to_owned(),
-            format!("{:?} {scripts} {:?} {:?}", self.libc, self.build, self.output),
+            format!("{:?} {scripts} {:?} {:?}", self.libc, self.build, self.outputs()),
             NPM.stamp(),
             making.budget().to_string(),
         ];
         let beside =
             ["**/node_modules", "**/.npm"].map(|glob| making.beside(glob, &project.folder, &self.project.place));
         // With a build, its output is what it makes, and no input.
-        let made = self
-            .output
-            .iter()
-            .filter(|_| self.build.is_some())
-            .map(|path| making.beside(path, &project.folder, &self.place));
+        let made = self.outputs().into_iter().map(|path| making.beside(path, &project.folder, &self.place));
         Ok(Recipe {
             place: self.place.clone(),
             inputs: Vec::new(),
@@ -128,19 +124,21 @@ impl Kind for NodeTarget {
             return Err(blame(TargetError::NoOutput { path: "package.tgz".to_owned(), help: None }));
         };
         let content = PackageContent::Archive { archive: placed(&packed), to: at("/"), strip: 1 };
-        let outputs: Vec<&String> = self.output.iter().filter(|_| self.build.is_some()).collect();
         let own = Package {
-            exclude: outputs.iter().map(|path| at(path)).collect(),
-            owner: Some(crate::manifest::package::Owner::default()),
+            exclude: self.outputs().into_iter().map(at).collect(),
+            owner: Some(Owner::default()),
             ..Package::new(self.place.clone(), content)
         };
-        let built = outputs.into_iter().map(|path| {
-            let content = PackageContent::Path {
-                path: placed(&out.join("build").join(&project.place).join(path)),
-                to: Some(at(&format!("/{path}"))),
-            };
-            Package::new(self.place.clone(), content)
-        });
+        let mut built = Vec::new();
+        for path in &self.output {
+            let from = out.join("build").join(&project.place).join(&path.value);
+            if from.symlink_metadata().is_err() {
+                let error = TargetError::NoOutput { path: path.value.clone(), help: None };
+                return Err(At::new(error, &path.place, ""));
+            }
+            let content = PackageContent::Path { path: placed(&from), to: Some(at(&format!("/{}", path.value))) };
+            built.push(Package::new(path.place.clone(), content));
+        }
         layers.push(("project".to_owned(), std::iter::once(own).chain(built).collect()));
         let layers = making.merged(layers);
         if project.main.is_none() {
@@ -160,6 +158,11 @@ impl Kind for NodeTarget {
 }
 
 impl NodeTarget {
+    /// What `build` makes, in the project.
+    fn outputs(&self) -> Vec<&str> {
+        self.output.iter().map(|path| path.value.as_str()).collect()
+    }
+
     fn project(&self, making: &Making<'_>) -> Result<Project, At<TargetError>> {
         let written = making.expanded(&self.project);
         let folder: PathBuf = making.targets.manifest.folder.join(&written.value).components().collect();
@@ -168,6 +171,7 @@ impl NodeTarget {
             return Err(blame(TargetError::NoProject {
                 name: "package.json".to_owned(),
                 folder: making.shown(&folder),
+                above: false,
                 help: "name the folder of the project: `node = { project = \"…\" }`".to_owned(),
             }));
         };
@@ -179,6 +183,10 @@ impl NodeTarget {
             };
             let names = "package-lock.json".to_owned();
             return Err(blame(TargetError::NoLockfile { names, folder: making.shown(&folder), help }));
+        }
+        let lock = crate::fs::read_text(&folder.join("package-lock.json"), LARGEST_TEXT).unwrap_or_default();
+        if let Some(name) = linked(&lock) {
+            return Err(blame(TargetError::LinkedPackage { name }));
         }
         let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         let main = json.get("main").and_then(|main| main.as_str()).map(|main| main.trim_start_matches("./").to_owned());
@@ -204,4 +212,13 @@ impl NodeTarget {
             }
         })
     }
+}
+
+/// The first package of a lockfile that npm installs as a link to a folder.
+fn linked(lock: &str) -> Option<String> {
+    let lock: serde_json::Value = serde_json::from_str(lock).ok()?;
+    let packages = lock.get("packages")?.as_object()?.iter();
+    let is_link = |package: &serde_json::Value| package.get("link").and_then(|link| link.as_bool()) == Some(true);
+    let name = packages.into_iter().find(|(_, package)| is_link(package)).map(|(name, _)| name)?;
+    Some(name.trim_start_matches("node_modules/").to_owned())
 }

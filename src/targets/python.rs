@@ -85,7 +85,11 @@ impl Kind for PythonTarget {
         let install =
             |to: &str| uv(&["pip", "install", "--quiet", "--target"]).argument(out.join(to)).arguments(&wheels_for);
         let mut commands = Vec::new();
-        let mut inputs = vec![making.inside(&project.folder, &self.project.place)];
+        let whole = making.inside(&project.folder, &self.project.place);
+        // Of a project whose files are packed as they are, uv reads these alone; what is packed counts by itself.
+        let read = ["pyproject.toml", "pylock.toml", "requirements.txt"].map(|name| project.folder.join(name));
+        let read = read.iter().filter(|path| path.is_file()).map(|path| making.inside(path, &self.project.place));
+        let mut inputs = if project.name.is_some() { vec![whole.clone()] } else { read.collect() };
         let requirements = match &project.lockfile {
             Lockfile::Uv { root, workspace } => {
                 let chosen = ["--group", "--extra"].into_iter().zip([&self.groups, &self.extras]);
@@ -151,12 +155,11 @@ impl Kind for PythonTarget {
         let beside = beside.into_iter().chain(litter).chain(making.own_files());
         let exclude = target.exclude.iter().map(|text| making.expanded(text)).chain(beside).collect();
         // Where the files themselves are packed, what is packed decides.
-        let whole = making.inside(&project.folder, &self.project.place);
         let copied = if project.name.is_none() { making.inputs_or([whole].into_iter()) } else { Vec::new() };
         let copies = if copied.is_empty() { Vec::new() } else { vec![out.join("files")] };
         Ok(Recipe {
             place: self.place.clone(),
-            inputs: making.inputs_or(inputs.into_iter()),
+            inputs: if copied.is_empty() { making.inputs_or(inputs.into_iter()) } else { inputs },
             exclude,
             decisive: shown.into_iter().chain([UV.stamp(), format!("{:?} {}", self.script, making.budget())]).collect(),
             environment: making.environment(&value),
@@ -234,6 +237,7 @@ impl PythonTarget {
             return Err(blame(TargetError::NoProject {
                 name: "pyproject.toml".to_owned(),
                 folder: written.value,
+                above: false,
                 help: "name the folder of the project: `python = { project = \"…\" }`".to_owned(),
             }));
         }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::fs::FileLock;
 use crate::manifest::step::Secret;
 use crate::model::Digest;
 use crate::printed::{Listener, Strike};
@@ -9,10 +10,11 @@ use crate::process::{ProcessError, shell_status};
 use crate::source::At;
 use crate::targets::TargetError;
 use crate::targets::kind::{Making, Recipe};
+use crate::tools::environment::NETWORK;
 
-/// The variables of this process that a command gets, as far as they are set. They say who the user is, where the
-/// user's tools and their caches are, and how the network is reached.
-const PASSED_ON: [&str; 48] = [
+/// The variables of this process that a command gets besides those of the network, as far as they are set. They say who
+/// the user is, and where the user's tools and their caches are.
+const PASSED_ON: [&str; 38] = [
     "HOME",
     "USER",
     "LOGNAME",
@@ -21,16 +23,6 @@ const PASSED_ON: [&str; 48] = [
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
     "XDG_RUNTIME_DIR",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "all_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
     "CARGO_HOME",
     "RUSTUP_HOME",
     "RUSTUP_TOOLCHAIN",
@@ -64,8 +56,9 @@ const PASSED_ON: [&str; 48] = [
 ];
 
 impl Making<'_> {
-    /// Runs all commands of a recipe. On `Ok` each ended with exit status 0.
-    pub(super) fn run(&self, recipe: &Recipe, key: &Digest) -> Result<(), At<TargetError>> {
+    /// Runs all commands of a recipe. They hold the lock of the project, too, in case this process is killed.
+    /// On `Ok` each ended with exit status 0.
+    pub(super) fn run(&self, recipe: &Recipe, key: &Digest, lock: &FileLock) -> Result<(), At<TargetError>> {
         let (targets, target) = (self.targets, self.request.target);
         let blame = |error: TargetError| At::new(error, &recipe.place, "");
         let mut secrets = Vec::new();
@@ -82,7 +75,8 @@ impl Making<'_> {
         let mut listener = Listener::new(self.request.name, strike, targets.reporter, log);
         let mut ended = Ok(());
         for command in &recipe.commands {
-            let mut invocation = command.clone().inherit(PASSED_ON).variable("LANG", "C.UTF-8");
+            let mut invocation =
+                command.clone().holding(lock).inherit(PASSED_ON).inherit(NETWORK).variable("LANG", "C.UTF-8");
             for (name, value) in &recipe.environment {
                 invocation = invocation.variable(name, value);
             }

@@ -11,7 +11,8 @@ use crate::pack::{Provides, Word};
 use crate::process::Invocation;
 use crate::source::At;
 use crate::targets::TargetError;
-use crate::targets::kind::{Gathered, GatheredOutput, Kind, Making, Recipe};
+use crate::targets::cargo_config::{CargoConfig, cargo_home};
+use crate::targets::kind::{Gathered, GatheredOutput, Kind, Making, Recipe, lexical};
 use crate::targets::tool::{CARGO, RustToolchain};
 
 /// Everything about a project that its files say.
@@ -25,7 +26,7 @@ struct Project {
 }
 
 /// What cargo says, and what to do about it.
-const HELP: [(&str, &str); 6] = [
+const HELP: [(&str, &str); 9] = [
     (
         "--locked was passed",
         "the lockfile is older than the project: run `cargo update --workspace`, and commit `Cargo.lock`",
@@ -39,6 +40,9 @@ const HELP: [(&str, &str); 6] = [
         "attempting to make an HTTP request, but --offline",
         "run it once without `--offline`, so that cargo has what `Cargo.lock` names",
     ),
+    ("profile `", "name a profile that `Cargo.toml` has, or leave `profile` out for `release`"),
+    ("does not contain this feature", "name features that the package has"),
+    ("does not contain these features", "name features that the package has"),
     ("no bin target named", "name one that the package has: `bin = \"…\"`"),
     ("may not be installed", "run `rustup target add` with the target that it names"),
 ];
@@ -56,13 +60,14 @@ impl Kind for RustTarget {
         arguments.extend(["--target".to_owned(), triple.clone(), "--bin".to_owned(), project.bin.clone()]);
         arguments.extend(self.package.iter().flat_map(|package| ["--package".to_owned(), package.clone()]));
         arguments.extend((!self.features.is_empty()).then(|| format!("--features={}", self.features.join(","))));
-        let decisive = arguments.iter().cloned().chain([toolchain.stamp.clone()]).collect();
+        let config = CargoConfig::read(&project.folder, &triple);
+        let decisive = arguments.iter().cloned().chain([toolchain.stamp.clone(), config.digest.to_string()]).collect();
         arguments.extend(making.targets.offline.then(|| "--offline".to_owned()));
         let command = Invocation::new(CARGO.program)
             .arguments(&arguments)
             .arguments(["--target-dir".as_ref(), folder_of_results(&project.root).as_os_str()])
             .argument("--config")
-            .argument(flags(&triple, &project.root, platform))
+            .argument(flags(&triple, &project.root, platform, config.flags))
             .folder(&project.folder);
         let root = making.inside(&project.root, &self.project.place);
         let built = making.inside(&project.root.join("target"), &self.project.place);
@@ -109,6 +114,7 @@ impl RustTarget {
             return Err(blame(TargetError::NoProject {
                 name: "Cargo.toml".to_owned(),
                 folder: making.shown(&folder),
+                above: false,
                 help: "name the folder of the package: `rust = { project = \"…\" }`".to_owned(),
             }));
         };
@@ -181,13 +187,11 @@ fn folder_of_results(root: &Path) -> PathBuf {
     root.join("target/oci")
 }
 
-/// The setting that keeps paths of this machine out of programs. It is joined to flags of the user's own settings for
-/// the target.
-fn flags(triple: &str, root: &Path, platform: &Platform) -> String {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")));
-    let mut flags: Vec<String> =
-        home.iter().map(|home| format!("--remap-path-prefix={}=/cargo", home.display())).collect();
+/// The setting that keeps paths of this machine out of programs. Cargo joins it to the user's own flags for the target;
+/// `others` are the user's flags for all targets, which it would put in their place.
+fn flags(triple: &str, root: &Path, platform: &Platform, others: Vec<String>) -> String {
+    let mut flags = others;
+    flags.extend(cargo_home().iter().map(|home| format!("--remap-path-prefix={}=/cargo", home.display())));
     flags.push(format!("--remap-path-prefix={}=/src", root.display()));
     if triple.contains("musl") && *platform != Platform::host() {
         // The linker of this machine knows no other, and musl needs nothing of the system.
@@ -197,19 +201,32 @@ fn flags(triple: &str, root: &Path, platform: &Platform) -> String {
     format!("target.{triple}.rustflags=[{}]", flags.join(","))
 }
 
-/// The programs that a package has: those that `Cargo.toml` names, and those that cargo finds by the names of files.
+/// The programs that a package has: those that `Cargo.toml` names, and those that cargo finds by the names of files that
+/// none of these is (the Cargo Book, "Cargo Targets").
 fn programs(text: &str, folder: &Path) -> BTreeSet<String> {
     let table: toml::Table = text.parse().unwrap_or_default();
-    let name = |table: &toml::Value| Some(table.get("name")?.as_str()?.to_owned());
-    let mut known: BTreeSet<String> =
-        table.get("bin").and_then(|bins| bins.as_array()).into_iter().flatten().filter_map(name).collect();
-    if folder.join("src/main.rs").is_file() && known.is_empty() {
-        known.extend(table.get("package").and_then(name));
+    let said = |table: &toml::Value, key: &str| Some(table.get(key)?.as_str()?.to_owned());
+    let bins: Vec<&toml::Value> = table.get("bin").and_then(|bins| bins.as_array()).into_iter().flatten().collect();
+    let mut known: BTreeSet<String> = bins.iter().filter_map(|bin| said(bin, "name")).collect();
+    let package = table.get("package");
+    if package.and_then(|package| package.get("autobins")?.as_bool()) == Some(false) {
+        return known;
     }
+    let named: BTreeSet<PathBuf> =
+        bins.iter().filter_map(|bin| said(bin, "path")).map(|path| lexical(&folder.join(path))).collect();
+    let mut add = |path: PathBuf, name: Option<String>| {
+        if path.is_file() && !named.contains(&path) {
+            known.extend(name);
+        }
+    };
+    add(folder.join("src/main.rs"), package.and_then(|package| said(package, "name")));
     for entry in std::fs::read_dir(folder.join("src/bin")).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.extension().is_some_and(|end| end == "rs") || path.join("main.rs").is_file() {
-            known.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        match path.is_dir() {
+            true => add(path.join("main.rs"), name),
+            false if path.extension().is_some_and(|end| end == "rs") => add(path, name),
+            false => {}
         }
     }
     known
@@ -251,17 +268,4 @@ fn paths_in(value: &toml::Value, paths: &mut Vec<String>) {
         toml::Value::Array(values) => values.iter().for_each(|value| paths_in(value, paths)),
         _ => {}
     }
-}
-
-/// A path without `.` and `..`.
-fn lexical(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::ParentDir => drop(clean.pop()),
-            std::path::Component::CurDir => {}
-            part => clean.push(part),
-        }
-    }
-    clean
 }

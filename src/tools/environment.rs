@@ -10,15 +10,9 @@ use rustix::process::getuid;
 use crate::fs::{self, FileError};
 use crate::process::Invocation;
 
-/// Variables that are passed on if they are set.
-const NAMES: [&str; 29] = [
-    // These tell where credentials and the user's own registry settings are.
-    "HOME",
-    "DOCKER_CONFIG",
-    "REGISTRY_AUTH_FILE",
-    "XDG_CONFIG_HOME",
-    "XDG_RUNTIME_DIR",
-    // These name proxies. Programs disagree about the case, so both forms are passed.
+/// Variables that say how the network is reached. Programs disagree about the case of those that name proxies, so that
+/// there are both forms.
+pub(crate) const NETWORK: [&str; 10] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
@@ -29,6 +23,16 @@ const NAMES: [&str; 29] = [
     "all_proxy",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
+];
+
+/// Variables that are passed on if they are set.
+const NAMES: [&str; 19] = [
+    // These tell where credentials and the user's own registry settings are.
+    "HOME",
+    "DOCKER_CONFIG",
+    "REGISTRY_AUTH_FILE",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
     "TMPDIR",
     // Credential helpers are programs that skopeo starts: they ask a key ring (over the session bus, or
     // `pass` over gpg and its agent, which may show a prompt).
@@ -75,7 +79,7 @@ pub(crate) fn for_registries(invocation: Invocation, cache: &Path) -> Result<Inv
 
 fn passed_on(names: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
     names.filter(|name| {
-        NAMES.iter().any(|known| name == OsStr::new(known))
+        NETWORK.iter().chain(&NAMES).any(|known| name == OsStr::new(known))
             || PREFIXES.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
     })
 }

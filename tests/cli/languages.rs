@@ -360,3 +360,153 @@ fn a_jar_of_spring_boot_falls_into_its_own_layers() {
     let told = context.finish(oci(&context).arg("build")).failure(1);
     assert!(told.stderr().contains("oci::target::not_a_jar"), "{told}");
 }
+
+/// The paths of all layers of an image that packages made.
+fn paths(context: &TestContext, name: &str) -> Vec<String> {
+    let layers = layers(context, name);
+    let found = layers.iter().flat_map(|(_, digest)| {
+        let blob = context.layout().join("blobs").join(digest.replace(':', "/"));
+        succeed(tool("tar").arg("-tzf").arg(blob)).lines().map(str::to_owned).collect::<Vec<_>>()
+    });
+    found.filter(|path| !path.ends_with('/')).collect()
+}
+
+#[test]
+fn what_folder_packages_leave_out_is_in_no_target_and_what_is_packed_decides_it() {
+    let context = TestContext::with_manifest(
+        "[project]\nexclude = [\"*/private/**\"]\nignore-files = [\".gitignore\"]\n\
+         [package.api]\npython = { project = \"api\", version = \"3.11\" }\n\
+         [package.web]\nnode = { project = \"web\" }\nexclude = [\"web/docs/**\"]\n\
+         [build.api]\nbase = \"scratch\"\npackages = [\":api\"]\n\
+         [build.web]\nbase = \"scratch\"\npackages = [\":web\"]\n",
+    );
+    for project in ["api", "web"] {
+        for (path, content) in
+            [(".env", "SECRET"), (".gitignore", ".env\n"), ("private/key", "k"), ("docs/a", "d"), ("build/a.py", "1")]
+        {
+            context.write(&format!("{project}/{path}"), content);
+        }
+    }
+    context.write("api/requirements.txt", "");
+    context.write("web/package.json", r#"{"name":"web","version":"1.0.0"}"#);
+    context.write("web/package-lock.json", r#"{"name":"web","version":"1.0.0","lockfileVersion":3,"packages":{}}"#);
+    build(&context);
+    assert_eq!(paths(&context, "api"), ["app/.gitignore", "app/build/a.py", "app/docs/a"]);
+    assert_eq!(paths(&context, "web"), ["app/build/a.py", "app/package.json"]);
+    let before = [context.built("api"), context.built("web")];
+    context.write("api/private/key", "changed");
+    context.write("web/docs/a", "changed");
+    let told = context.finish(oci(&context).args(["build", "--dry-run"])).success();
+    assert!(!told.stdout().contains("it was not made"), "{told}");
+    context.write("api/build/a.py", "2");
+    context.write("web/build/a.py", "2");
+    build(&context);
+    assert!(before[0] != context.built("api") && before[1] != context.built("web"));
+}
+
+#[test]
+fn go_is_made_again_when_code_outside_of_its_module_changes() {
+    let context = TestContext::with_manifest(
+        "[project]\nignore-files = [\".gitignore\"]\n[package.app]\ngo = { main = \"app\" }\n\
+         [build.app]\nbase = \"scratch\"\npackages = [\":app\"]\n",
+    );
+    context.write("lib/go.mod", "module example.com/lib\n\ngo 1.19\n");
+    context.write("lib/lib.go", "package lib\n\nconst V = \"1\"\n");
+    context.write("app/main.go", "package main\n\nimport \"example.com/lib\"\n\nfunc main() { println(lib.V + G) }\n");
+    context.write("app/generated.go", "package main\n\nconst G = \"1\"\n");
+    context.write("app/.gitignore", "generated.go\n");
+    let module = "module example.com/app\n\ngo 1.19\n";
+    let replaced = |path: &str| format!("{module}require example.com/lib v0.0.0\nreplace example.com/lib => {path}\n");
+    let mut seen = std::collections::BTreeSet::new();
+    let mut version = 1;
+    for (go_mod, go_work) in [
+        (replaced("../lib"), None),
+        (replaced("\"../lib\""), None),
+        (replaced(&context.project().join("lib").display().to_string()), None),
+        (module.to_owned(), Some("go 1.19\n\nuse (\n\t./app\n\t./lib\n)\n")),
+    ] {
+        context.write("app/go.mod", &go_mod);
+        go_work.iter().for_each(|text| drop(context.write("go.work", text)));
+        for path in ["lib/lib.go", "app/generated.go"] {
+            version += 1;
+            let text = context.read(path);
+            let (start, _) = text.split_once('"').unwrap();
+            context.write(path, format!("{start}\"{version}\"\n"));
+            build(&context);
+            assert!(seen.insert(context.built("app")), "{go_mod} {path}");
+        }
+    }
+}
+
+#[test]
+fn a_class_path_names_libraries_and_folders_as_java_reads_it() {
+    let context = TestContext::with_manifest(
+        "[package.shop]\njava = { jar = \"shop.jar\" }\n[build.shop]\nbase = \"scratch\"\npackages = [\":shop\"]\n",
+    );
+    for path in ["a/l.jar", "b/l.jar", "my lib.jar", "conf/settings", "jar/text"] {
+        context.write(path, path);
+    }
+    context.write("manifest", "Main-Class: a.B  \nClass-Path: a/l.jar b/l.jar my%20lib.jar conf/ gone.jar\n");
+    let jar = ["--create", "--manifest", "manifest", "--file", "shop.jar", "-C", "jar", "."];
+    succeed(tool("jar").args(jar).current_dir(context.project()));
+    build(&context);
+    let expected = [
+        "app/lib/1-l.jar",
+        "app/lib/l.jar",
+        "app/lib/my lib.jar",
+        "app/META-INF/MANIFEST.MF",
+        "app/lib/conf/settings",
+        "app/text",
+    ];
+    let mut found = paths(&context, "shop");
+    found.sort();
+    let mut expected = expected.map(str::to_owned).to_vec();
+    expected.sort();
+    assert_eq!(found, expected);
+    let config = images::read_json(&images::blob(&context.layout(), &manifest(&context, "shop")["config"]));
+    let words: Vec<&str> =
+        config["config"]["Entrypoint"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let class_path = "/app:/app/lib/l.jar:/app/lib/1-l.jar:/app/lib/my lib.jar:/app/lib/conf/";
+    assert_eq!(words, ["java", "-cp", class_path, "a.B"]);
+    // Nothing that was made of it changed it.
+    let told = context.finish(oci(&context).args(["build", "--dry-run"])).success();
+    assert!(told.stdout().contains("target   :shop: cached"), "{told}");
+    let collision =
+        "import zipfile as z\na = z.ZipFile('shop.jar', 'w')\na.writestr('x', '1')\na.writestr('x/y', '2')\na.close()";
+    succeed(tool("python3").args(["-c", collision]).current_dir(context.project()));
+    let told = context.finish(oci(&context).arg("build")).failure(1);
+    assert!(told.stderr().contains("oci::target::not_a_jar") && told.stderr().contains("one name, at `x/y`"), "{told}");
+}
+
+#[test]
+fn what_npm_and_the_lockfile_refuse_is_told_with_what_to_do() {
+    let context = TestContext::with_manifest(
+        "[package.web]\nnode = {}\n[build.web]\nbase = \"scratch\"\npackages = [\":web\"]\n",
+    );
+    let lock = |packages: &str| {
+        context.write(
+            "package-lock.json",
+            format!(r#"{{"name":"a","version":"1.0.0","lockfileVersion":3,"packages":{{{packages}}}}}"#),
+        );
+    };
+    context.write("package.json", r#"{"name":"a","version":"1.0.0","dependencies":{"left-pad":"1.0.0"}}"#);
+    lock(r#""":{"name":"a","version":"1.0.0"}"#);
+    let told = context.finish(oci(&context).arg("build")).failure(1);
+    assert!(told.stderr().contains("run `npm install`, and commit `package-lock.json`"), "{told}");
+    lock(r#""lib":{"version":"1.0.0"},"node_modules/lib":{"resolved":"lib","link":true}"#);
+    let told = context.finish(oci(&context).arg("build")).failure(1);
+    assert!(told.stderr().contains("oci::target::linked_package"), "{told}");
+}
+
+#[test]
+fn squashed_packages_are_one_layer_whatever_a_target_falls_into() {
+    let context = TestContext::with_manifest(
+        "[package.gate]\ngo = { main = \".\", data = \"data\" }\n\
+         [build.gate]\nbase = \"scratch\"\npackages = [\":gate\"]\nsquash-packages = true\n",
+    );
+    context.write("go.mod", "module example.com/gate\n\ngo 1.19\n");
+    context.write("main.go", "package main\n\nfunc main() {}\n");
+    context.write("data/a", "a");
+    build(&context);
+    assert_eq!(titles(&context, "gate"), ["oci: :gate to /app"]);
+}

@@ -350,3 +350,65 @@ fn a_target_in_an_image_sees_its_inputs_alone() {
     let told = context.run(["build"]).success();
     assert!(told.stderr().contains("3 cached; 0 steps run, 1 cached"), "{told}");
 }
+
+#[test]
+fn an_input_or_output_that_is_a_link_is_what_it_leads_to() {
+    let context = TestContext::with_manifest(
+        r#"
+        [project]
+        platforms = ["linux/amd64"]
+        [package.made]
+        command = "mkdir -p out tree; cat in > out/one; ln -sfn one out/x; ln -sfn ../in tree/link"
+        inputs = ["in", "docs"]
+        outputs = { x = "out/x" }
+        [package.bad]
+        command = "mkdir -p tree; ln -sfn ../in tree/link"
+        inputs = ["in"]
+        output = "tree"
+        [build.app]
+        base = "scratch"
+        packages = [":made"]
+        [build.bad]
+        base = "scratch"
+        packages = [":bad"]
+        "#,
+    );
+    context.write("real", "1");
+    context.write("docs/a", "a");
+    std::os::unix::fs::symlink("real", context.project().join("in")).unwrap();
+    std::os::unix::fs::symlink("../real", context.project().join("docs/link")).unwrap();
+    context.run(["build", "app"]).success();
+    assert_eq!(files(&context, "app"), ["/x 644 0:0 1"]);
+    context.write("real", "2");
+    context.run(["build", "app"]).success();
+    assert_eq!(files(&context, "app"), ["/x 644 0:0 2"]);
+    let told = context.run(["build", "bad"]).failure(1);
+    assert!(told.stderr().contains("oci::target::bad_output") && !told.stderr().contains("follow"), "{told}");
+}
+
+#[test]
+fn what_a_killed_process_left_running_is_waited_for() {
+    let context = TestContext::with_manifest(
+        r#"
+        [project]
+        platforms = ["linux/amd64"]
+        [package.made]
+        command = "(sleep 2; echo late >> log) & wait"
+        inputs = ["recipe"]
+        output = "log"
+        [build.app]
+        base = "scratch"
+        packages = [":made"]
+        "#,
+    );
+    context.write("recipe", "1");
+    let mut running = context.start(["build"]);
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    running.signal(rustix::process::Signal::KILL);
+    running.end();
+    let text = context.read("oci.toml").replace("(sleep 2; echo late >> log) & wait", "echo next >> log");
+    context.write("oci.toml", text);
+    let told = context.run(["build"]).success();
+    assert!(told.stderr().contains("waiting for a command that another `oci` started"), "{told}");
+    assert_eq!(context.read("log"), "late\nnext\n");
+}

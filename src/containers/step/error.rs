@@ -11,7 +11,7 @@ use crate::fs::FileError;
 use crate::fs::host::LeavesProject;
 use crate::image::ImageError;
 use crate::manifest::Step;
-use crate::printed::{Heard, OutputEnd};
+use crate::printed::{Heard, OutputEnd, signal};
 use crate::process::ProcessError;
 use crate::sandbox::Refusal;
 use crate::sanitize;
@@ -117,14 +117,6 @@ impl From<ProcessError> for StepError {
             ProcessError::Interrupted => Self::Interrupted,
             error => Self::Unstarted(error.into()),
         }
-    }
-}
-
-/// A shell reports a program that a signal ended by 128 and its number.
-fn signal(status: i32) -> String {
-    match status - 128 {
-        signal @ 1..=64 => format!(", as after signal {signal}"),
-        _ => String::new(),
     }
 }
 

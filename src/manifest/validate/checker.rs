@@ -265,7 +265,10 @@ impl Checker {
         }
         known.extend(scope.build.map(|_| "build"));
         if scope.publishing {
-            known.extend(["env.NAME", "git.branch", "git.sha", "git.short-sha", "git.tag"]);
+            known.push("env.NAME");
+        }
+        if scope.publishing || scope.git {
+            known.extend(["git.branch", "git.sha", "git.short-sha", "git.tag"]);
         }
         known.sort_unstable();
         let help = match suggest::nearest(name, known.iter().copied()) {

@@ -116,14 +116,18 @@ fn node(place: Place, table: Table<'_>, checker: &mut Checker) -> Option<NodeTar
     let mut output = Vec::new();
     for path in written {
         value::host_path(&path, checker);
-        if inputs::is_outside(&path) {
-            let message = format!("`{}` is outside the project", *path);
-            checker.push(Problem::new("oci::manifest::bad_path", message, &path.place, ""));
+        let is_whole = path.split('/').all(|part| matches!(part, "" | "."));
+        if inputs::is_outside(&path) || is_whole || path.contains(['*', '?', '[']) {
+            let message = format!("`{}` is no file or folder that `build` makes", *path);
+            checker.push(
+                Problem::new("oci::manifest::bad_path", message, &path.place, "")
+                    .help("name it, relative to the project: `output = [\"dist\"]`".to_owned()),
+            );
         }
-        output.push(path.trim_start_matches("./").trim_end_matches('/').to_owned());
+        output.push(path.map(|path| path.trim_start_matches("./").trim_end_matches('/').to_owned()));
     }
     let usual = build.is_some() && table.get("output").is_none();
-    let output = if usual { vec!["dist".to_owned()] } else { output };
+    let output = if usual { vec![Placed::new("dist".to_owned(), place.clone())] } else { output };
     let scripts = table.boolean("scripts").is_none_or(|scripts| *scripts);
     Some(NodeTarget { place, project, build, output, scripts, libc: libc(table) })
 }
